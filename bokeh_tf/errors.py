@@ -1,0 +1,60 @@
+"""The exceptions of this package: what can go wrong in the world outside the program.
+
+    BokehError
+    ├── PhotoError           a photo cannot be read, is damaged, or has an absurd size
+    ├── ModelFileError       a .tflite or weights file cannot be read or is not what it says
+    ├── ConversionError      a Keras model cannot become a phone-ready .tflite; lists the offenders
+    ├── CheckError           a check could not be carried out (which is not the same as a failed check)
+    ├── DataError            a training or evaluation data folder is unusable
+    ├── TrainingError        training had to stop: non-finite loss, unusable checkpoint
+    ├── DependencyError      an optional part of the installation is missing; says the install command
+    └── OutputError          a result cannot be written: no permission, full disk, wrong folder
+
+A caller's mistake in Python code is a `ValueError` or a `TypeError`, never one of these.
+The command line prints a `BokehError` as one line and exits with 1; anything else is a bug and
+keeps its traceback.
+"""
+
+
+class BokehError(Exception):
+    """Base of all errors that the outside world causes. The message is one line and says what to do."""
+
+
+class PhotoError(BokehError):
+    """A photo cannot be read, is damaged, or has an absurd size."""
+
+
+class ModelFileError(BokehError):
+    """A model or weights file cannot be read or is not what it says."""
+
+
+class ConversionError(BokehError):
+    """A Keras model cannot become a phone-ready `.tflite`.
+
+    Attributes:
+        offenders: tuple of strings, each an operation or tensor that stands in the way.
+    """
+
+    def __init__(self, message, *, offenders=()):
+        super().__init__(message)
+        self.offenders = tuple(offenders)
+
+
+class CheckError(BokehError):
+    """A check could not be carried out."""
+
+
+class DataError(BokehError):
+    """A training or evaluation data folder is unusable."""
+
+
+class TrainingError(BokehError):
+    """Training had to stop."""
+
+
+class DependencyError(BokehError):
+    """An optional part of the installation is missing."""
+
+
+class OutputError(BokehError):
+    """A result cannot be written."""

@@ -1,0 +1,45 @@
+"""Packaging: the base install checks, times and renders `.tflite` files; extras add building, training and tests."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+_HERE = Path(__file__).parent
+_VERSION = next(
+    line.split('"')[1]
+    for line in (_HERE / "bokeh_tf" / "__init__.py").read_text(encoding="utf-8").splitlines()
+    if line.startswith("__version__")
+)
+
+# The CPU wheel is less than half the download and every job here runs on it; other platforms have one wheel only.
+_TENSORFLOW = [
+    'tensorflow-cpu>=2.19; platform_system == "Linux" and platform_machine == "x86_64"',
+    'tensorflow>=2.19; platform_system != "Linux" or platform_machine != "x86_64"',
+    "keras>=3.9",
+]
+
+setup(
+    name="bokeh-tf",
+    version=_VERSION,
+    description="Bokeh networks for phones: train, convert to float16 TFLite, check on the GPU delegate, render.",
+    long_description=(_HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["bokeh_tf", "bokeh_tf.*"]),
+    package_data={"bokeh_tf": ["weights/*", "delegate/*.json"]},
+    install_requires=[
+        "absl-py>=2.1",
+        "ai-edge-litert>=2.1",
+        "flatbuffers>=24.3",
+        "numpy>=1.26",
+        "opencv-python-headless>=4.9",
+        "pillow>=10.3",
+        "rich>=13.7",
+    ],
+    extras_require={
+        "tensorflow": _TENSORFLOW,
+        "dev": [*_TENSORFLOW, "jax>=0.4.30", "pytest>=8", "ruff>=0.6", "scikit-image>=0.22", "tensorboard>=2.19"],
+    },
+    entry_points={"console_scripts": ["bokeh-tf = bokeh_tf.cli:main"]},
+)
