@@ -1,0 +1,1 @@
+"""Measuring how long models take: samples, statistics, conditions, results."""

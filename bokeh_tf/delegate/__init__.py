@@ -1,0 +1,1 @@
+"""Checking a `.tflite` on the real GPU delegate."""

@@ -1,0 +1,47 @@
+"""The networks by name: `build("dbsi", image_shape=(768, 1024))`.
+
+One file per model, named as the entry in `MODELS`; each has `Config`, `VARIANTS` and `build`. A model takes one
+batch of images, float32 `[B, H, W, 3]`, RGB, sRGB-encoded, [0, 1]. A bokeh model's first output, "rendered", has
+that shape and range; a second one, "in_focus_weight" `[B, H, W, 1]` in [0, 1], says how much of the photo itself
+each pixel keeps.
+"""
+
+from importlib import import_module
+
+from bokeh_tf.errors import DependencyError
+
+MODELS = ("megadepth", "dbsi", "dbsi_mobile")
+
+
+def variants(name):
+    """Names of the variants of the model `name`."""
+    return tuple(_module(name).VARIANTS)
+
+
+def build(name, *, variant="base", image_shape):
+    """Builds a model with fresh weights.
+
+    The Keras model is called `<model>.<variant>`, which is where conversion finds both.
+
+    Args:
+        name: one of `MODELS`.
+        variant: one of `variants(name)`.
+        image_shape: (height, width) in pixels; each model says of what they must be a multiple.
+    """
+    known = _module(name).VARIANTS
+    if variant not in known:
+        raise ValueError(f"variant must be one of {name}'s. Received: {variant!r}. Known: {', '.join(known)}.")
+    model = _module(name).build(known[variant], image_shape=image_shape)
+    model.name = f"{name}.{variant}"
+    return model
+
+
+def _module(name):
+    if name not in MODELS:
+        raise ValueError(f"name must be a model. Received: {name!r}. Known: {', '.join(MODELS)}.")
+    try:
+        return import_module(f"bokeh_tf.models.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != "keras":
+            raise
+        raise DependencyError(f'{name}: Keras is missing. Run: pip install "bokeh-tf[tensorflow]"') from error

@@ -1,0 +1,27 @@
+"""The table of suites. A new suite is one line here and one module with `add_options` and `run`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks import blur_bank, quality
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One entry of the table.
+
+    Attributes:
+        summary: one line for `--help`.
+        add_options: adds the suite's own options to an argparse parser.
+        run: takes the parsed options, writes into `options.out`, prints, returns the path of the JSON.
+    """
+
+    summary: str
+    add_options: Callable
+    run: Callable
+
+
+SUITES = {
+    "blur_bank": Suite("time our blur bank against the direct one and OpenCV", blur_bank.add_options, blur_bank.run),
+    "quality": Suite("score rendered photos against real shallow-focus pairs", quality.add_options, quality.run),
+}

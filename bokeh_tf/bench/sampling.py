@@ -1,0 +1,113 @@
+"""Timing several contenders in one interleaved run, so that whatever disturbs the machine disturbs all of them.
+
+The order is: every contender's first run; every contender's warm-up; then rounds A B C, A B C, …
+A turn (one contender in one round) is an untimed settling run, since the contender before it left
+the caches and thread pools in its own state, followed by the timed runs. All timed samples are kept,
+in integer nanoseconds of a monotonic clock.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# Warm-up is flat once the medians of two successive windows of runs agree within the tolerance.
+_WARMUP_WINDOW_RUNS = 3
+_WARMUP_TOLERANCE = 0.05
+_WARMUP_LIMIT_RUNS = 60
+_WARMUP_LIMIT_NS = 20_000_000_000
+
+# A turn is long enough to be timed well and short enough that a round sees all contenders in the same weather:
+# short runs repeat up to the first time, and beyond the second one slow runs get fewer repetitions.
+_TURN_NS = 100_000_000
+_TURN_LIMIT_NS = 1_000_000_000
+_TURN_RUNS = (3, 30)
+
+
+def ignore():
+    """Does nothing, for callers who have nothing to prepare and no progress to show."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something to time: `run` is timed, `prepare` sets global state (a thread count) before it, untimed."""
+
+    name: str
+    run: Callable[[], object]
+    prepare: Callable[[], object] = ignore
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Raw times of one contender: the first run, the warm-up after it, and the timed runs of each round."""
+
+    first_ns: int
+    warmup_ns: tuple[int, ...]
+    warmup_was_flat: bool
+    rounds_ns: tuple[tuple[int, ...], ...]
+
+
+def sample_interleaved(contenders, *, rounds=10, clock_ns=time.perf_counter_ns, on_round=ignore):
+    """Times the `contenders` against each other and returns a tuple of `Samples` in their order.
+
+    Args:
+        contenders: sequence of `Contender` with distinct names.
+        rounds: how often each contender has its turn.
+        clock_ns: the clock, in integer nanoseconds.
+        on_round: called after each round, to show progress.
+    """
+    if rounds < 1:
+        raise ValueError(f"rounds must be at least 1. Received: {rounds}")
+    names = [contender.name for contender in contenders]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"Contenders must have distinct names, and there must be some. Received: {names}")
+    first_ns = [_timed_turn(contender, 1, clock_ns)[0] for contender in contenders]
+    warmups = [_warm_up(contender, clock_ns) for contender in contenders]
+    runs_per_turn = [_runs_per_turn(times_ns) for times_ns, _ in warmups]
+    turns = [[] for _ in contenders]
+    for _ in range(rounds):
+        for contender, runs, done in zip(contenders, runs_per_turn, turns, strict=True):
+            done.append(_timed_turn(contender, runs, clock_ns, settle=True))
+        on_round()
+    return tuple(
+        Samples(first, times_ns, was_flat, tuple(done))
+        for first, (times_ns, was_flat), done in zip(first_ns, warmups, turns, strict=True)
+    )
+
+
+def _timed_turn(contender, runs, clock_ns, *, settle=False):
+    """Times of `runs` runs in nanoseconds."""
+    contender.prepare()
+    if settle:
+        contender.run()
+    times_ns = []
+    for _ in range(runs):
+        start_ns = clock_ns()
+        contender.run()
+        times_ns.append(clock_ns() - start_ns)
+    return tuple(times_ns)
+
+
+def _warm_up(contender, clock_ns):
+    """Runs until the times are flat or a limit is reached; returns the times and whether they became flat."""
+    times_ns = []
+    while len(times_ns) < _WARMUP_LIMIT_RUNS and sum(times_ns) < _WARMUP_LIMIT_NS:
+        times_ns.extend(_timed_turn(contender, 1, clock_ns))
+        if _is_flat(times_ns):
+            return tuple(times_ns), True
+    return tuple(times_ns), False
+
+
+def _is_flat(times_ns):
+    if len(times_ns) < 2 * _WARMUP_WINDOW_RUNS:
+        return False
+    earlier = statistics.median(times_ns[-2 * _WARMUP_WINDOW_RUNS : -_WARMUP_WINDOW_RUNS])
+    later = statistics.median(times_ns[-_WARMUP_WINDOW_RUNS:])
+    return abs(later - earlier) <= _WARMUP_TOLERANCE * earlier
+
+
+def _runs_per_turn(warmup_ns):
+    typical_ns = max(1, int(statistics.median(warmup_ns[-_WARMUP_WINDOW_RUNS:])))
+    fewest, most = _TURN_RUNS
+    fewest = max(1, min(fewest, _TURN_LIMIT_NS // typical_ns))
+    return min(most, max(fewest, _TURN_NS // typical_ns))

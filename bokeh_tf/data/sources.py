@@ -1,0 +1,124 @@
+"""Folders of photographs made ready for training: small copies, focus measured, subjects cut out.
+
+Preparing is slow (about half a second a photo), so each result is kept in a cache folder and reused;
+an interrupted preparation goes on where it stopped.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from absl import logging
+from rich.progress import track
+
+from bokeh_tf.data.focus import centred_subject_matte, sharpness_map, subject_matte
+from bokeh_tf.errors import DataError, PhotoError
+from bokeh_tf.files import make_folder, replacing
+from bokeh_tf.photos import SUFFIXES, read, reduced_to_8_bits
+
+# Training pictures are at most 256 rows high; a little more leaves room for crops.
+_LONG_SIDE_PX = 480
+# A neighbourhood this sharp counts as in focus.
+_SHARP = 0.3
+# A photo with this share in focus has no shallow depth of field of its own.
+_MOSTLY_SHARP = 0.5
+
+
+@dataclass(frozen=True)
+class Source:
+    """One prepared photograph.
+
+    Attributes:
+        name: file name in its folder.
+        photo: uint8 `[H, W, 3]` RGB, long side 480 px at most.
+        matte: float32 `[H, W]` of the subject, or None.
+        sharp_fraction: share of the frame in focus.
+        matte_from_focus: whether the matte was cut where the photographer focused, not merely in the centre.
+    """
+
+    name: str
+    photo: np.ndarray
+    matte: np.ndarray | None
+    sharp_fraction: float
+    matte_from_focus: bool
+
+    @property
+    def is_backdrop(self):
+        """Whether the whole photo is sharp enough to stand behind a subject and is not known to hold one."""
+        return self.sharp_fraction >= _MOSTLY_SHARP and self.matte is None
+
+
+def load_sources(folder, *, cache):
+    """Prepares every photo below `folder`, or takes it from the `cache` folder.
+
+    Where `folder` holds a `subjects.txt`, only the photos it names, one file name a line, keep their mattes: the
+    automatic cut is wrong in places that only a person sees.
+
+    Raises:
+        DataError: no readable photo, or none with a subject.
+    """
+    folder = Path(folder)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise DataError(f"{folder}: no photographs here. Name a folder with JPEG, PNG, WebP or TIFF files.")
+    make_folder(cache)
+    accepted = _accepted_subjects(folder)
+    sources = []
+    for path in track(paths, description="Preparing photographs"):
+        try:
+            source = _cached(path, Path(cache) / f"{path.relative_to(folder).as_posix().replace('/', '__')}.npz")
+        except PhotoError as error:
+            logging.warning("%s Left out.", error)
+            continue
+        if accepted is not None and source.name not in accepted:
+            source = Source(source.name, source.photo, None, source.sharp_fraction, False)
+        sources.append(source)
+    if not any(source.matte is not None for source in sources):
+        raise DataError(f"{folder}: no photo shows a clear subject. Add photographs with shallow depth of field.")
+    return sources
+
+
+def _accepted_subjects(folder):
+    path = folder / "subjects.txt"
+    if not path.exists():
+        return None
+    return {line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
+
+
+def _cached(path, cache_path):
+    if cache_path.exists():
+        with np.load(cache_path, allow_pickle=False) as kept:
+            matte = kept["matte"].astype(np.float32) / 255 if kept["matte"].size else None
+            return Source(path.name, kept["photo"], matte, float(kept["sharp_fraction"]), bool(kept["from_focus"]))
+    source = prepare(path)
+    matte = np.zeros((0, 0), np.uint8) if source.matte is None else np.round(source.matte * 255).astype(np.uint8)
+    with replacing(cache_path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            photo=source.photo,
+            matte=matte,
+            sharp_fraction=source.sharp_fraction,
+            from_focus=source.matte_from_focus,
+        )
+    return source
+
+
+def prepare(path):
+    """Reads one photo, measures its focus and cuts out its subject.
+
+    Raises:
+        PhotoError: unreadable.
+    """
+    photo = reduced_to_8_bits(read(path).pixels)
+    matte = subject_matte(photo)
+    from_focus = matte is not None
+    if matte is None:
+        matte = centred_subject_matte(photo)
+    sharp_fraction = float((sharpness_map(photo) > _SHARP).mean())
+    scale = min(1.0, _LONG_SIDE_PX / max(photo.shape[:2]))
+    size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
+    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    if matte is not None:
+        matte = cv2.resize(matte, size, interpolation=cv2.INTER_AREA)
+    return Source(path.name, small, matte, sharp_fraction, from_focus)

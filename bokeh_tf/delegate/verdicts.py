@@ -1,0 +1,113 @@
+"""What a check on the real delegate can find, and the limits that separate right from wrong.
+
+Errors are judged relative to the scale of the output: the largest of the width of the CPU's values, their
+largest magnitude, and the width of the range the file itself declares for that output.
+"""
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+
+from bokeh_tf.tflite.parity import Difference
+
+PRECISIONS = ("float32", "default")
+
+# In float32 the delegate agrees with the CPU to 2e-6 on most operations, 2e-4 on sine and cosine, 3e-4 on whole
+# public networks; every wrong kernel met so far is wrong by more than 1e-2 somewhere.
+FLOAT32_MAX_ERROR = 1e-3
+# "default" computes and accumulates in half precision. Right networks and wide convolutions were measured at 41 to
+# 80 dB (a segmentation with its soft edges moved: 39.4 dB), wrong coordinates and wrong kernels at 15 to 30 dB on
+# random input; the limit lies in the middle of that gap. Quantised models are judged so in float32 too: the CPU and
+# the GPU round their inner tensors differently.
+DEFAULT_MIN_PSNR_DB = 35.0
+# A single pixel may be far off in half precision (on the edge of a right segmentation: 0.29); beyond this it has
+# become another colour, however few such pixels there are.
+DEFAULT_MAX_ERROR = 0.5
+# Integer outputs: rounding before or after a rescale legitimately differs by this many steps, however few there are.
+INTEGER_STEPS = 2
+# Half precision has no relative accuracy below its smallest normal number, so no output is judged finer.
+_SMALLEST_SCALE = float(np.finfo(np.float16).smallest_normal)
+# A file may declare [0, 1] or [-1, 1], which spares a nearly constant output an unfair scale; a wider claim is not
+# believed, because it would excuse any error.
+_WIDEST_DECLARED_RANGE = 2.0
+
+
+class Verdict(enum.StrEnum):
+    """The outcome of a check, from best to worst; a report's verdict is the worst of its parts."""
+
+    FULL = "full"
+    UNAVAILABLE = "unavailable"
+    TIMED_OUT = "timed out"
+    WRONG = "wrong"
+    REFUSED = "refused"
+    CRASHED = "crashed"
+
+    @property
+    def severity(self) -> int:
+        """0 for FULL, rising with how bad it is."""
+        return list(Verdict).index(self)
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 could not be checked, 3 checked and failed."""
+        if self is Verdict.FULL:
+            return 0
+        return 1 if self in (Verdict.UNAVAILABLE, Verdict.TIMED_OUT) else 3
+
+
+@dataclass(frozen=True)
+class OutputCheck:
+    """One output of one trial ("photo", "signed_random", …): GPU against CPU, judged.
+
+    `reason` is why it failed, None where it passed. `difference` is None where the CPU's own values are not
+    finite for random input, which says nothing about the delegate.
+    """
+
+    trial: str
+    name: str
+    scale: float
+    difference: Difference | None
+    reason: str | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing speaks against this output."""
+        return self.reason is None
+
+
+def output_scale(expected, declared_range) -> float:
+    """The scale that errors of an output are relative to; `declared_range` is (low, high) or None."""
+    values = np.asarray(expected, np.float64)
+    values = values[np.isfinite(values)]
+    candidates = [_SMALLEST_SCALE]
+    if declared_range is not None and declared_range[1] - declared_range[0] <= _WIDEST_DECLARED_RANGE:
+        candidates.append(declared_range[1] - declared_range[0])
+    if values.size:
+        candidates += [float(values.max() - values.min()), float(np.abs(values).max())]
+    return max(candidates)
+
+
+def failure_reason(difference, *, is_coarse, scale, is_integer) -> str | None:
+    """Why this difference is too large, or None where it is not.
+
+    Args:
+        is_coarse: the computation rounds inside, in half precision or because the model is quantised.
+        is_integer: the output's own values are whole numbers.
+    """
+    if difference.non_finite_count:
+        return f"{difference.non_finite_count} values are not finite"
+    if is_integer and difference.max_abs <= INTEGER_STEPS:
+        return None
+    limit = DEFAULT_MAX_ERROR if is_coarse else FLOAT32_MAX_ERROR
+    relative = difference.max_abs / scale
+    if relative > limit:
+        return f"largest error {relative:.2g} of the range (limit {limit:g})"
+    if is_coarse and difference.psnr_db < DEFAULT_MIN_PSNR_DB:
+        return f"{difference.psnr_db:.1f} dB against the CPU (at least {DEFAULT_MIN_PSNR_DB:g} dB)"
+    return None
+
+
+def worst(verdicts) -> Verdict:
+    """The worst of some verdicts; a failure that was found outweighs a check that could not be done."""
+    return max(verdicts, key=lambda verdict: verdict.severity)

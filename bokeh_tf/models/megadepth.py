@@ -1,0 +1,47 @@
+"""MegaDepth: a single photo to its depth, by an hourglass of inception blocks.
+
+Li and Snavely, "MegaDepth: Learning Single-View Depth Prediction from Internet Photos" (CVPR 2018), section 4, with
+the hourglass of Chen et al., "Single-Image Depth Perception in the Wild" (NIPS 2016).
+
+Input: images `[B, H, W, 3]` in [0, 1], H and W multiples of 16. Output: "log_depth" `[B, H, W, 1]`, unbounded, the
+natural logarithm of depth up to an unknown scale.
+
+5,357,153 trainable parameters and 14,144 moving statistics; 120.7 billion multiply-accumulates at 384x512.
+Nothing differs from the published network but the form of its nearest upsampling. On a phone the
+128-channel stem at full resolution is what costs memory: 50 MB as float16 at 384x512.
+"""
+
+from dataclasses import dataclass
+
+import keras
+from keras import layers
+
+from bokeh_tf.models.layers import HOURGLASS_STRIDE, hourglass, image_input
+
+
+@dataclass(frozen=True)
+class Config:
+    """What may vary in MegaDepth."""
+
+    # Size of the head's convolution, odd.
+    head_kernel_size: int = 3
+
+    def __post_init__(self):
+        if self.head_kernel_size < 1 or self.head_kernel_size % 2 == 0:
+            raise ValueError(f"head_kernel_size must be a positive odd number. Received: {self.head_kernel_size}")
+
+
+VARIANTS = {"base": Config()}
+
+
+def build(config=Config(), *, image_shape):
+    """Builds the network for images of (height, width) `image_shape`."""
+    # Input.
+    image = image_input(image_shape, multiple=HOURGLASS_STRIDE)
+
+    # Features.
+    features = hourglass(image)
+
+    # Head.
+    log_depth = layers.Conv2D(1, config.head_kernel_size, padding="same", name="log_depth")(features)
+    return keras.Model(image, log_depth, name="megadepth")

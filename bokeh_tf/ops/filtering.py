@@ -1,0 +1,53 @@
+"""Edge-aware and masked filters of float32 maps and images `[B, H, W, C]`, written to stay right in half precision.
+
+Nothing here divides by a difference of large numbers or by less than a stated floor, and every average is a
+pooling mean, never a sum.
+"""
+
+import numpy as np
+from keras import ops
+
+
+def luminance(images):
+    """Rec. 601 luma of RGB images, `[B, H, W, 1]`."""
+    weights = np.reshape([0.299, 0.587, 0.114], (1, 1, 3, 1)).astype("float32")
+    return ops.conv(images, ops.convert_to_tensor(weights))
+
+
+def box_mean(images, radius_px):
+    """Mean over the square of (2 `radius_px` + 1)² pixels, over the part inside the image at its border."""
+    return ops.average_pool(images, 2 * radius_px + 1, strides=1, padding="same")
+
+
+def guided_filter(weights, guide, *, radius_px, epsilon):
+    """Sharpens the map `weights` `[B, H, W, 1]` along the edges of `guide` `[B, H, W, 1]`.
+
+    The guided filter of He et al. (2010), eq. 4-8, with deviations from the local mean in place of raw moments:
+    in half precision E[g²] - E[g]² would lose the small variances that `epsilon` is compared with.
+
+    Args:
+        radius_px: half side of the window, less than a pixel short of a half of it.
+        epsilon: guide variance below which the map is just smoothed; at least 1e-4, half precision's reach.
+    """
+    if epsilon < 1e-4:
+        raise ValueError(f"epsilon must be at least 1e-4 to survive half precision. Received: {epsilon}")
+    mean_weights, mean_guide = box_mean(weights, radius_px), box_mean(guide, radius_px)
+    guide_deviation = guide - mean_guide
+    covariance = box_mean(guide_deviation * (weights - mean_weights), radius_px)
+    variance = box_mean(guide_deviation * guide_deviation, radius_px)
+    slope = box_mean(covariance / (variance + epsilon), radius_px)
+    return ops.clip(mean_weights + slope * guide_deviation, 0.0, 1.0)
+
+
+def gaussian_blur_inside(images, sigma_px):
+    """Separable Gaussian of each channel with zeros beyond the border; cut at three sigma.
+
+    Meant for premultiplied images whose last channel is the mask itself: dividing by the blurred mask
+    then takes the border, like everything masked, out of the mean.
+    """
+    radius_px = max(1, int(np.ceil(3 * sigma_px)))
+    offsets_px = np.arange(-radius_px, radius_px + 1)
+    taps = np.exp(-0.5 * (offsets_px / sigma_px) ** 2)
+    taps = np.tile((taps / taps.sum())[:, None, None, None], (1, 1, images.shape[-1], 1)).astype("float32")
+    rows = ops.depthwise_conv(images, ops.convert_to_tensor(taps), padding="same")
+    return ops.depthwise_conv(rows, ops.convert_to_tensor(np.swapaxes(taps, 0, 1)), padding="same")

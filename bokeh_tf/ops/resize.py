@@ -1,0 +1,106 @@
+"""Upsampling of float32 images `[B, H, W, C]` by an integer factor, in a form that is right in half precision.
+
+A phone's GPU delegate computes RESIZE_BILINEAR's sampling positions in half precision: beyond a few hundred
+pixels they lose the fractions they need, so a x4 upsampling is wrong from an input width of 512 on and a x2 one
+from 1024. An integer factor needs no positions. Output pixel `factor * i + phase` is a fixed mixture of the input
+pixels i - 1, i and i + 1, and depends on the phase only:
+
+- rows: each phase is a weighted sum of three shifted copies; the phases side by side along the width are, in
+  memory, already the finer rows, so a reshape finishes;
+- columns: one convolution writes all phases of a pixel as channels, which a reshape spreads along the width.
+
+Height, width and channels must be static.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def bilinear_taps(factor):
+    """Half-pixel bilinear weights `[factor, 3]` of each phase on the previous, same and next input pixel."""
+    offsets = _phase_offsets(factor)
+    return np.stack([np.maximum(-offsets, 0), 1 - np.abs(offsets), np.maximum(offsets, 0)], axis=1)
+
+
+def spline_taps(factor):
+    """Quadratic B-spline weights `[factor, 3]`: three to six dB fewer images of the input grid than bilinear.
+
+    A spline does not pass through the input pixels: it blurs them with a variance of `taps_variance` pixels.
+    """
+    offsets = _phase_offsets(factor)
+    return np.stack([0.5 * (0.5 - offsets) ** 2, 0.75 - offsets**2, 0.5 * (0.5 + offsets) ** 2], axis=1)
+
+
+def taps_variance(taps):
+    """Mean variance that upsampling with `[factor, 3]` taps adds to a blur, in input pixels squared."""
+    distances = np.array([-1, 0, 1]) - _phase_offsets(len(taps))[:, None]
+    return float(np.mean(np.sum(taps * distances**2, axis=1)))
+
+
+def _phase_offsets(factor):
+    return (np.arange(factor) + 0.5) / factor - 0.5
+
+
+def upsample_extended(images, taps):
+    """Upsamples by `len(taps)` images that carry one more row and column on every side, which the taps use up."""
+    return _upsample_columns(_upsample_rows(images, taps), taps)
+
+
+def _upsample_rows(images, taps):
+    _, extended_height, width, channels = images.shape
+    factor, height = len(taps), extended_height - 2
+    neighbours = [images[:, first : first + height] for first in range(3)]
+    phases = [_weighted_sum(neighbours, phase_taps) for phase_taps in taps]
+    return ops.reshape(ops.concatenate(phases, axis=2), (-1, height * factor, width, channels))
+
+
+def _weighted_sum(images, weights):
+    return sum(float(weight) * image for weight, image in zip(weights, images, strict=True) if weight)
+
+
+def _upsample_columns(images, taps):
+    _, height, extended_width, channels = images.shape
+    factor = len(taps)
+    kernel = taps.T[:, None, :, None] * np.eye(channels)[None, :, None, :]
+    kernel = np.reshape(kernel, (1, 3, channels, factor * channels)).astype("float32")
+    phases = ops.conv(images, ops.convert_to_tensor(kernel), padding="valid")
+    return ops.reshape(phases, (-1, height, (extended_width - 2) * factor, channels))
+
+
+def _extend_edges(images):
+    """Repeats the first and last row and column once."""
+    images = ops.concatenate([images[:, :1], images, images[:, -1:]], axis=1)
+    return ops.concatenate([images[:, :, :1], images, images[:, :, -1:]], axis=2)
+
+
+@keras.saving.register_keras_serializable(package="bokeh_tf")
+class BilinearUpsampling(keras.layers.Layer):
+    """Half-pixel bilinear upsampling by an integer factor, edges clamped: the values of `ops.image.resize`.
+
+    Costs 3 C + 3 / factor multiply-accumulates per output pixel and channel (the convolution is dense).
+
+    Args:
+        factor: output pixels per input pixel, along both axes; at least 1.
+    """
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        if not isinstance(factor, int) or factor < 1:
+            raise ValueError(f"factor must be a positive integer. Received: {factor!r}")
+        self.factor = factor
+
+    def call(self, images):
+        """Returns the images, `factor` times as high and as wide."""
+        if self.factor == 1:
+            return images
+        return upsample_extended(_extend_edges(images), bilinear_taps(self.factor))
+
+    def compute_output_shape(self, input_shape):
+        """Height and width times `factor`."""
+        batch, height, width, channels = input_shape
+        return (batch, height * self.factor, width * self.factor, channels)
+
+    def get_config(self):
+        """The factor."""
+        return {**super().get_config(), "factor": self.factor}

@@ -1,0 +1,17 @@
+"""Reading and writing photographs with all that their files say: EXIF, ICC profile, alpha, 16 bits."""
+
+from bokeh_tf.photos.photo import FORMATS, SUFFIXES, Photo, format_of_suffix, reduced_to_8_bits
+from bokeh_tf.photos.reading import MAX_MEGAPIXELS, MIN_SIDE_PX, read
+from bokeh_tf.photos.writing import write
+
+__all__ = [
+    "FORMATS",
+    "MAX_MEGAPIXELS",
+    "MIN_SIDE_PX",
+    "SUFFIXES",
+    "Photo",
+    "format_of_suffix",
+    "read",
+    "reduced_to_8_bits",
+    "write",
+]

@@ -1,0 +1,169 @@
+"""The models a photo can be rendered with: a `.tflite` file, or a Keras model of this package by its name.
+
+Both look the same from outside (`BokehModel`): they say which canvas they want for a photo and turn a
+canvas into a rendering and, if they know it, the weight of the sharp photo in it.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from bokeh_tf.errors import DependencyError, ModelFileError
+
+_WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
+FLAGSHIP_FILE = _WEIGHTS_FOLDER / "dbsi_mobile_base_float16_1024x1536.tflite"
+# A dynamic size is stored as 1 and would render to mush.
+MIN_CANVAS_SIDE_PX = 16
+_KERAS_CANVAS = (1024, 1536)
+_INSTALL_TENSORFLOW = 'pip install "bokeh-tf[tensorflow]"'
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelOutput:
+    """`rendered` float32 `[h, w, 3]`; `in_focus_weight` float32 `[h, w]`, or None where the model has none."""
+
+    rendered: np.ndarray
+    in_focus_weight: np.ndarray | None
+
+
+class BokehModel(Protocol):
+    """What rendering needs of a model."""
+
+    name: str
+
+    def canvas_size(self, photo_height: int, photo_width: int) -> tuple[int, int]:
+        """Height and width of the input this model wants for a photo of the given size."""
+
+    def run(self, canvas: np.ndarray) -> ModelOutput:
+        """Renders one canvas, float32 `[h, w, 3]` in [0, 1]."""
+
+
+def load_model(name=None):
+    """The `BokehModel` that `name` says.
+
+    Args:
+        name: the path of a `.tflite` file, the name of one of `bokeh_tf.models.MODELS`, or None for the
+            flagship that comes with the package.
+
+    Raises:
+        ModelFileError: there is no such model, or the file is no bokeh model.
+        DependencyError: a Keras model is asked for and Keras or TensorFlow is not installed.
+    """
+    if name is None:
+        if not FLAGSHIP_FILE.is_file():
+            raise ModelFileError(f"{FLAGSHIP_FILE}: missing from this installation. Reinstall, or name a model.")
+        return TfliteModel(FLAGSHIP_FILE, is_trusted=True)
+    if Path(name).suffix == ".tflite" or Path(name).exists():
+        return TfliteModel(name)
+    return KerasModel(str(name))
+
+
+class TfliteModel:
+    """A `.tflite` with one image input `[1, H, W, 3]`, an output of that shape and, optionally, one `[1, H, W, 1]`."""
+
+    def __init__(self, path, *, is_trusted=False):
+        """Loads the file `path`; one that `is_trusted` is spared the trial run in a child process."""
+        from bokeh_tf.tflite import runtime
+
+        path = Path(path)
+        if not is_trusted:
+            runtime.verify_loads(path)
+        self.name = path.name
+        self._runner = runtime.load(path)
+        self._height, self._width = _input_size(path, self._runner.inputs)
+        self._outputs = _Outputs.find(
+            str(path), [spec.shape for spec in self._runner.outputs], self._height, self._width
+        )
+
+    def canvas_size(self, photo_height, photo_width):
+        """The size the file was converted for, whatever the photo's."""
+        return self._height, self._width
+
+    def run(self, canvas):
+        """Renders one canvas."""
+        return self._outputs.pick(self._runner.run(canvas[None]))
+
+
+class KerasModel:
+    """A model of `bokeh_tf.models` with the weights that come with the package; needs Keras and TensorFlow.
+
+    It is built at 1024x1536 for photos lying and 1536x1024 for photos standing.
+    """
+
+    def __init__(self, name):
+        from bokeh_tf import models
+
+        if name not in models.MODELS:
+            known = ", ".join(models.MODELS)
+            raise ModelFileError(f"{name}: no such model, and no such .tflite file. Known models: {known}.")
+        self.name = name
+        self._weights = _WEIGHTS_FOLDER / f"{name}_base.weights.h5"
+        if not self._weights.is_file():
+            raise ModelFileError(f"{name}: no trained weights come with this package. Name a .tflite file instead.")
+        self._built = {}
+        self._build(_KERAS_CANVAS)
+
+    def canvas_size(self, photo_height, photo_width):
+        """The lying or the standing canvas, as the photo."""
+        return _KERAS_CANVAS if photo_width >= photo_height else _KERAS_CANVAS[::-1]
+
+    def run(self, canvas):
+        """Renders one canvas."""
+        model, outputs = self._build(canvas.shape[:2])
+        values = model.predict_on_batch(canvas[None])
+        if isinstance(values, dict):
+            values = [values[name] for name in model.output_names]
+        return outputs.pick(values if isinstance(values, (list, tuple)) else [values])
+
+    def _build(self, size):
+        from bokeh_tf import models
+
+        if size not in self._built:
+            try:
+                model = models.build(self.name, image_shape=size)
+            except ModuleNotFoundError as error:
+                raise DependencyError(f"{self.name}: {error.name} is missing. Run: {_INSTALL_TENSORFLOW}") from error
+            model.load_weights(self._weights)
+            shapes = [tuple(output.shape) for output in model.outputs]
+            self._built[size] = model, _Outputs.find(self.name, shapes, *size)
+        return self._built[size]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Outputs:
+    """Which of a model's outputs is what."""
+
+    label: str
+    rendered: int
+    in_focus_weight: int | None
+
+    @classmethod
+    def find(cls, label, shapes, height, width):
+        """Tells outputs of `shapes` `(batch, h, w, channels)` apart by their channels."""
+        sized = [tuple(shape[1:]) for shape in shapes]
+        if (height, width, 3) not in sized:
+            raise ModelFileError(f"{label}: no bokeh model; no output is a {height}x{width} picture. It has {sized}.")
+        has_weight = (height, width, 1) in sized
+        return cls(label, sized.index((height, width, 3)), sized.index((height, width, 1)) if has_weight else None)
+
+    def pick(self, values):
+        """The `ModelOutput` among the output arrays `values`."""
+        rendered = np.asarray(values[self.rendered], np.float32)[0]
+        weight = None
+        if self.in_focus_weight is not None:
+            weight = np.clip(np.asarray(values[self.in_focus_weight], np.float32)[0, ..., 0], 0, 1)
+        if not np.isfinite(rendered).all() or (weight is not None and not np.isfinite(weight).all()):
+            raise ModelFileError(f"{self.label}: computes NaN or infinity for this photo.")
+        return ModelOutput(rendered, weight)
+
+
+def _input_size(path, inputs):
+    shape = inputs[0].shape if len(inputs) == 1 else ()
+    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or inputs[0].dtype != np.float32:
+        found = ", ".join(f"{spec.dtype} {list(spec.shape)}" for spec in inputs)
+        raise ModelFileError(f"{path}: no bokeh model; its input must be one float32 [1, H, W, 3]. It takes {found}.")
+    if min(shape[1:3]) < MIN_CANVAS_SIDE_PX:
+        raise ModelFileError(f"{path}: its input is {shape[1]}x{shape[2]} pixels. Convert it with a fixed size.")
+    return shape[1], shape[2]

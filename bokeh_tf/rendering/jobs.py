@@ -1,0 +1,96 @@
+"""The render job: many photos, one line each, none stopping the others."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bokeh_tf import photos
+from bokeh_tf.errors import BokehError
+from bokeh_tf.rendering.backends import load_model
+from bokeh_tf.rendering.destinations import Destinations, find_photos
+from bokeh_tf.rendering.geometry import resize
+from bokeh_tf.rendering.render import render
+
+# A comparison is for looking at, not for keeping: three full-size panels of a large photo would open nowhere.
+_PANEL_SIDE_PX = 1600
+_GAP_PX = 16
+
+
+def render_files(paths, *, output, model=None, compare=False):
+    """Renders the photos and folders `paths` and writes the results; prints a line for each photo.
+
+    Args:
+        paths: photos, or folders whose photos (not those in further folders) are meant.
+        output: a folder, or for a single photo a file name.
+        model: the name or path `load_model` takes, or a `BokehModel`.
+        compare: also write before | after | weight of the photo in one picture.
+
+    Returns:
+        How many of `paths` and photos failed; each has its line on stderr.
+
+    Raises:
+        BokehError: the model or the output is unusable, so no photo can be rendered.
+    """
+    found, errors = find_photos(paths)
+    is_single = len(paths) == 1 and not Path(paths[0]).is_dir()
+    destinations = Destinations(output, found, is_single=is_single)
+    if model is None or isinstance(model, (str, Path)):
+        model = load_model(model)
+    console, error_console = Console(), Console(stderr=True)
+    for error in errors:
+        _print(error_console, error)
+    failures = len(errors)
+    with _progress(error_console, hidden=len(found) < 2) as progress:
+        for path in progress.track(found, description="Rendering"):
+            try:
+                _print(console, _render_file(path, destinations, model, compare=compare))
+            except BokehError as error:
+                failures += 1
+                _print(error_console, error)
+    return failures
+
+
+def _render_file(path, destinations, model, *, compare):
+    """Renders one photo; returns what to tell the user."""
+    start_ns = time.perf_counter_ns()
+    photo = photos.read(path)
+    rendering = render(photo.pixels, model)
+    picture = comparison(photo.pixels, rendering) if compare else None
+    # From here on the original is not needed; a large one would be in the way of the encoder.
+    photo = dataclasses.replace(photo, pixels=rendering.image)
+    target = destinations.choose(path, photo.format)
+    notes = photo.notes + photos.write(target, photo)
+    line = f"{path} -> {target}"
+    if compare:
+        comparison_path = destinations.beside(target, "_compare")
+        photos.write(comparison_path, photos.Photo(picture, photo.format, icc=photo.icc))
+        line += f", {comparison_path}"
+    height, width, _ = photo.pixels.shape
+    seconds = (time.perf_counter_ns() - start_ns) / 1e9
+    return "\n".join([f"{line} ({width}x{height}, {seconds:.1f} s)", *(f"  {path.name}: {note}" for note in notes)])
+
+
+def comparison(before, rendering):
+    """One picture, uint8 `[h, w, 3]`: the photo `before`, the `Rendering`, and its in-focus weight, white for 1."""
+    height, width, _ = before.shape
+    scale = min(1, _PANEL_SIDE_PX / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    weight = np.rint(rendering.in_focus_weight * 255).astype(np.uint8)
+    panels = [before, rendering.image, np.repeat(weight[..., None], 3, axis=2)]
+    panels = [photos.reduced_to_8_bits(resize(panel, *size)) for panel in panels]
+    gap = np.full((size[0], _GAP_PX, 3), 255, np.uint8)
+    return cv2.hconcat([panels[0], gap, panels[1], gap, panels[2]])
+
+
+def _progress(console, *, hidden):
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal)
+
+
+def _print(console, message):
+    console.print(str(message), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,113 @@
+"""What this package writes into its `.tflite` files: names, one signature, and a JSON description.
+
+The JSON lies in a metadata buffer named "bokeh_tf" and lists inputs and outputs in the file's own order:
+`{"schema_version": 1, "model", "variant", "package_version", "precision", "inputs": [{"name", "shape", "layout",
+"range", "encoding"}], "outputs": [{"name", "shape", "layout", "range"}], "min_runtime_version"}`. `range` is null
+where values are unbounded, `encoding` where the input is not a photo. `inspection` reads it back.
+"""
+
+import json
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+import bokeh_tf
+from bokeh_tf.tflite.inspection import FILE_IDENTIFIER, METADATA_NAME
+
+SCHEMA_VERSION = 1
+SIGNATURE_KEY = "serving_default"
+# Outputs known to stay in [0, 1]; any other is unbounded.
+_UNIT_RANGE_OUTPUTS = ("rendered", "in_focus_weight")
+# The schema asks for constants at multiples of this, so that a runtime can use them where they lie in the file.
+_CONSTANT_ALIGNMENT_BYTES = 16
+
+
+def describe(model_name, *, precision, file, input_names, output_names):
+    """The description of a converted model.
+
+    Args:
+        model_name: "<model>.<variant>"; without a dot the variant is "base".
+        precision: of its weights.
+        file: the `ModelFile` that the converter wrote.
+        input_names: in the file's order.
+        output_names: in the file's order.
+    """
+    model, _, variant = model_name.rpartition(".") if "." in model_name else (model_name, "", "base")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": model,
+        "variant": variant,
+        "package_version": bokeh_tf.__version__,
+        "precision": precision,
+        "inputs": [_input(name, tensor) for name, tensor in zip(input_names, file.inputs, strict=True)],
+        "outputs": [_output(name, tensor) for name, tensor in zip(output_names, file.outputs, strict=True)],
+        "min_runtime_version": file.min_runtime_version,
+    }
+
+
+def _input(name, tensor):
+    encoding = "sRGB RGB" if tensor.shape[-1] == 3 else None
+    return {"name": name, "shape": list(tensor.shape), "layout": "NHWC", "range": [0, 1], "encoding": encoding}
+
+
+def _output(name, tensor):
+    value_range = [0, 1] if name in _UNIT_RANGE_OUTPUTS else None
+    return {"name": name, "shape": list(tensor.shape), "layout": "NHWC", "range": value_range}
+
+
+def embed(content, description):
+    """Returns the `.tflite` bytes `content` with `description` and its names for inputs and outputs in them."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    graph = model.subgraphs[0]
+    inputs = _renamed(graph, graph.inputs, description["inputs"])
+    outputs = _renamed(graph, graph.outputs, description["outputs"])
+    model.signatureDefs = [_signature(inputs, outputs)]
+    model.buffers.append(_buffer(json.dumps(description, sort_keys=True).encode("utf-8")))
+    model.metadata.append(_metadata_entry(len(model.buffers) - 1))
+    return _packed(model, len(content))
+
+
+def _renamed(graph, indices, descriptions):
+    """Gives the tensors the names from `descriptions`; returns their signature entries, in the same order."""
+    entries = []
+    for index, description in zip(indices, descriptions, strict=True):
+        graph.tensors[index].name = description["name"]
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = description["name"], int(index)
+        entries.append(entry)
+    return entries
+
+
+def _signature(inputs, outputs):
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = SIGNATURE_KEY, 0
+    signature.inputs, signature.outputs = inputs, outputs
+    return signature
+
+
+def _buffer(data):
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(data, np.uint8)
+    return buffer
+
+
+def _metadata_entry(buffer_index):
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = METADATA_NAME, buffer_index
+    return entry
+
+
+class _AligningBuilder(flatbuffers.Builder):
+    """Writes byte vectors, the constants' content, at the schema's alignment, which the generated code forgets."""
+
+    def CreateNumpyVector(self, x):
+        if x.dtype == np.uint8:
+            self.Prep(_CONSTANT_ALIGNMENT_BYTES, x.size)
+        return super().CreateNumpyVector(x)
+
+
+def _packed(model, size_hint_bytes):
+    builder = _AligningBuilder(size_hint_bytes)
+    builder.Finish(model.Pack(builder), file_identifier=FILE_IDENTIFIER)
+    return bytes(builder.Output())

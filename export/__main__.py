@@ -1,0 +1,132 @@
+"""`python -m export`: builds, converts and checks every recipe, and writes those that pass, with a manifest.
+
+Exit status: 0 all written; 1 a recipe could not be built or checked; 2 wrong usage; 3 a recipe failed its check.
+A recipe that is not written leaves an older file of its name as it was.
+"""
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+import bokeh_tf
+from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED, check_file, exit_code
+from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S
+from bokeh_tf.delegate.report import print_report, printable
+from bokeh_tf.errors import BokehError, ModelFileError
+from bokeh_tf.files import make_folder, write_bytes
+from export import manifest
+from export.recipes import RECIPES
+
+WEIGHTS_FOLDER = Path(bokeh_tf.__file__).resolve().parent / "weights"
+_DEFAULT_OUT = Path(__file__).resolve().parent.parent / "android_assets"
+
+
+def main(arguments=None, *, recipes=RECIPES, weights_folder=WEIGHTS_FOLDER, build=None) -> int:
+    """Exports the recipes that the command line asks for; returns the exit status.
+
+    Args:
+        weights_folder: where the trained weights lie and packaged files go.
+        build: a function like `bokeh_tf.models.build`, which is used if None.
+    """
+    options = _parse(arguments, recipes)
+    console = Console(stderr=False)
+    chosen = [recipe for recipe in recipes if not options.only or recipe.name in options.only]
+    order = [f"{recipe.name}.tflite" for recipe in recipes]
+    codes = []
+    try:
+        folder = make_folder(options.out)
+        for recipe in chosen:
+            code, entry = _export(recipe, folder, weights_folder, build, options, console)
+            codes.append(code)
+            if entry:
+                manifest.write(folder, [entry], order=order)
+                console.print(f"wrote {folder / entry['file']}", soft_wrap=True, markup=False, highlight=False)
+    except BokehError as error:
+        _complain(error)
+        return NOT_CHECKED
+    except KeyboardInterrupt:
+        _complain("stopped; what is written so far is whole")
+        return 130
+    return max(codes, default=PASSED)
+
+
+def _export(recipe, folder, weights_folder, build, options, console):
+    """One recipe: its exit status, and its manifest entry where it was written."""
+    console.print(f"{recipe.name}: building, converting and checking", soft_wrap=True, highlight=False)
+    try:
+        content = convert_recipe(recipe, weights_folder, build)
+        result = _check(recipe, content, options)
+        print_report(result, console)
+        code = exit_code([result])
+        if code == FAILED:
+            _complain(f"{recipe.name}: not written, it failed its check on the delegate")
+            return FAILED, None
+        if code == NOT_CHECKED and not options.allow_unchecked:
+            _complain(f"{recipe.name}: not written, it could not be checked. --allow-unchecked writes it all the same")
+            return NOT_CHECKED, None
+        for target in [folder, *([weights_folder] if recipe.is_packaged else [])]:
+            write_bytes(target / f"{recipe.name}.tflite", content)
+    except BokehError as error:
+        _complain(error)
+        return NOT_CHECKED, None
+    return PASSED, manifest.entry(recipe, content, result)
+
+
+def convert_recipe(recipe, weights_folder, build=None) -> bytes:
+    """The bytes of a recipe's `.tflite`, from its trained weights."""
+    # Keras and TensorFlow take seconds to import, which --help does not need.
+    from bokeh_tf import models
+    from bokeh_tf.tflite.conversion import convert
+
+    weights = Path(weights_folder) / recipe.weights_name
+    if not weights.is_file():
+        raise ModelFileError(f"{weights}: no trained weights for {recipe.name}. Train the model or fetch the file.")
+    shape = (recipe.image_height_px, recipe.image_width_px)
+    model = (build or models.build)(recipe.model, variant=recipe.variant, image_shape=shape)
+    try:
+        model.load_weights(weights)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelFileError(
+            f"{weights}: these are not the weights of {recipe.model} {recipe.variant} ({reason})."
+        ) from error
+    return convert(model, precision=recipe.precision)
+
+
+def _check(recipe, content, options):
+    with tempfile.TemporaryDirectory(prefix="bokeh_tf_export_") as folder:
+        path = Path(folder) / f"{recipe.name}.tflite"
+        write_bytes(path, content)
+        result = check_file(path, photo=options.photo, timeout_s=options.timeout)
+    return dataclasses.replace(result, path=path.name)
+
+
+def _parse(arguments, recipes):
+    parser = argparse.ArgumentParser(prog="python -m export", description="Builds, converts and checks what we ship.")
+    known = ", ".join(recipe.name for recipe in recipes)
+    parser.add_argument("--out", type=Path, default=_DEFAULT_OUT, help="folder for the files and manifest.json")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help=f"only these of: {known}")
+    parser.add_argument("--photo", type=Path, help="photograph for the check instead of the packaged one")
+    parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS", help="per checked file")
+    parser.add_argument(
+        "--allow-unchecked", action="store_true", help='write, stamped "unchecked", what no one could check'
+    )
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.only if name not in {recipe.name for recipe in recipes}]
+    if unknown:
+        parser.error(f"--only takes recipe names. Received: {', '.join(unknown)}. Known: {known}.")
+    if not options.timeout > 0:
+        parser.error(f"--timeout must be positive. Received: {options.timeout:g}.")
+    return options
+
+
+def _complain(message):
+    Console(stderr=True).print(f"export: {printable(str(message))}", soft_wrap=True, markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

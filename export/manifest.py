@@ -1,0 +1,96 @@
+"""`manifest.json`, schema version 1: what a phone needs to know about the files beside it, and what was proved.
+
+`{"schema_version": 1, "files": [{"file", "sha256", "bytes", "model", "variant", "precision", "inputs", "outputs",
+"min_runtime_version", "macs", "parameters", "package_version", "commit", "check"}]}`. `check` is what the real delegate
+showed: `{"verdict", "adapter", "runtime_version", "picture", "precisions": [{"precision", "verdict", "outputs"}]}`, or
+`{"verdict": "unchecked", "reason"}` for a file written with --allow-unchecked.
+"""
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+
+import bokeh_tf
+from bokeh_tf.delegate.check import Unchecked
+from bokeh_tf.delegate.report import to_dict
+from bokeh_tf.delegate.verdicts import Verdict
+from bokeh_tf.errors import OutputError
+from bokeh_tf.files import write_text
+from bokeh_tf.tflite.inspection import inspect
+
+SCHEMA_VERSION = 1
+NAME = "manifest.json"
+_CHECK_KEYS = ("verdict", "adapter", "adapter_has_float16", "runtime_version", "picture", "doubts")
+_PRECISION_KEYS = ("precision", "verdict", "outputs")
+_GIT_TIMEOUT_S = 30
+
+
+def entry(recipe, content, result) -> dict:
+    """The manifest's entry for one file: its bytes and the result of its check."""
+    file = inspect(content)
+    return {
+        "file": f"{recipe.name}.tflite",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "model": recipe.model,
+        "variant": recipe.variant,
+        "precision": recipe.precision,
+        "inputs": file.metadata["inputs"],
+        "outputs": file.metadata["outputs"],
+        "min_runtime_version": file.metadata["min_runtime_version"],
+        "macs": file.macs,
+        "parameters": file.parameters,
+        "package_version": bokeh_tf.__version__,
+        "commit": commit(),
+        "check": check_summary(result),
+    }
+
+
+def check_summary(result) -> dict:
+    """What the manifest keeps of a check: no paths and no times, so that the same files give the same manifest."""
+    if isinstance(result, Unchecked):
+        return {"verdict": "unchecked", "reason": result.reason}
+    if result.verdict is not Verdict.FULL:
+        return {"verdict": "unchecked", "reason": result.precisions[0].reasons[0]}
+    full = to_dict(result)
+    precisions = [{key: part[key] for key in _PRECISION_KEYS} for part in full["precisions"]]
+    return {**{key: full[key] for key in _CHECK_KEYS}, "precisions": precisions}
+
+
+def write(folder, new_entries, *, order):
+    """Writes the manifest of `folder`, keeping the entries of files that were not written this time.
+
+    Args:
+        order: file names in the order that the manifest lists them; a file not named here leaves the manifest.
+    """
+    entries = {old["file"]: old for old in _read(folder) if (Path(folder) / old["file"]).is_file()}
+    entries |= {new["file"]: new for new in new_entries}
+    document = {"schema_version": SCHEMA_VERSION, "files": [entries[name] for name in order if name in entries]}
+    write_text(Path(folder) / NAME, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def commit() -> str | None:
+    """The checkout's commit, with "-dirty" after it where tracked files differ; None outside a git checkout."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        here = Path(__file__).resolve().parent
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _read(folder):
+    path = Path(folder) / NAME
+    if not path.exists():
+        return []
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema version {document['schema_version']}")
+        return [old for old in document["files"] if isinstance(old["file"], str)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{path}: not a manifest that can be added to ({error!r}). Remove it and export all."
+        ) from error

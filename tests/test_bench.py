@@ -1,0 +1,290 @@
+"""The timing machinery: order of the samples, statistics, results on disk, and damaged models."""
+
+import io
+import itertools
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import flatbuffers
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from rich.console import Console
+
+from bokeh_tf.bench import report
+from bokeh_tf.bench.cpu import bench_cpu, open_model
+from bokeh_tf.bench.environment import find_environment_doubts, read_environment, usable_cores
+from bokeh_tf.bench.result import Result, from_json, make_measurement, new_path, to_json, write_result
+from bokeh_tf.bench.sampling import Contender, Samples, sample_interleaved
+from bokeh_tf.bench.statistics import find_doubts, paired_ratio, summarise
+from bokeh_tf.errors import CheckError, ModelFileError, OutputError
+
+MS = 1_000_000
+STEADY = Samples(first_ns=30 * MS, warmup_ns=(11 * MS,) * 6, warmup_was_flat=True, rounds_ns=((11 * MS,) * 3,) * 6)
+
+
+class FakeClock:
+    """A clock that only the contenders' runs advance."""
+
+    def __init__(self):
+        self.now_ns = 0
+
+    def __call__(self):
+        return self.now_ns
+
+    def run_for(self, durations_ns):
+        """A run that takes the next of `durations_ns`."""
+        durations = iter(durations_ns)
+
+        def run():
+            self.now_ns += next(durations)
+
+        return run
+
+
+def tiny_model(shape=(1, 4, 6, 3)):
+    """Bytes of a `.tflite` that doubles its input."""
+    model = schema.ModelT()
+    model.version, model.buffers = 3, [schema.BufferT()]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.ADD
+    code.version = 1
+    operator, graph = schema.OperatorT(), schema.SubGraphT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 0], [1]
+    operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.AddOptions, schema.AddOptionsT()
+    graph.tensors = [schema.TensorT(), schema.TensorT()]
+    for tensor, name in zip(graph.tensors, (b"image", b"doubled"), strict=True):
+        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), schema.TensorType.FLOAT32, 0
+    graph.inputs, graph.outputs, graph.operators = [0], [1], [operator]
+    model.operatorCodes, model.subgraphs = [code], [graph]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def steady_result():
+    measurement = make_measurement(
+        "näme [x], 1 thread", STEADY, backend="litert-xnnpack", threads=1, model="näme [x].tflite", load_ns=5
+    )
+    return Result("2025-01-02T03:04:05Z", read_environment(), ("a doubt",), (measurement,))
+
+
+def test_rounds_are_interleaved_and_settle_before_timing():
+    calls, clock = [], FakeClock()
+    run = clock.run_for(itertools.repeat(90 * MS))
+    contenders = [
+        Contender(name, lambda name=name: (calls.append(name), run()), lambda name=name: calls.append(f"set {name}"))
+        for name in "AB"
+    ]
+    rounds_done = []
+    samples = sample_interleaved(contenders, rounds=3, clock_ns=clock, on_round=lambda: rounds_done.append(len(calls)))
+    # 90 ms runs: three to a turn, after one settling run; six runs are enough to call the warm-up flat.
+    turn = ["set A", *"AAAA", "set B", *"BBBB"]
+    assert calls == ["set A", "A", "set B", "B", *["set A", "A"] * 6, *["set B", "B"] * 6, *turn * 3]
+    assert len(rounds_done) == 3
+    for sample in samples:
+        assert sample == Samples(90 * MS, (90 * MS,) * 6, True, ((90 * MS,) * 3,) * 3)
+
+
+def test_warm_up_lasts_until_flat_and_short_runs_repeat_within_a_turn():
+    clock = FakeClock()
+    falling_ns = [40 * MS, 30 * MS, 20 * MS, 15 * MS, 12 * MS, 11 * MS]
+    run = clock.run_for([99 * MS, *falling_ns, *itertools.repeat(10 * MS, 100)])
+    (sample,) = sample_interleaved([Contender("A", run)], rounds=2, clock_ns=clock)
+    assert sample.first_ns == 99 * MS
+    # Flat when the medians of the last two windows of three agree: (11, 10, 10) and (10, 10, 10).
+    assert sample.warmup_was_flat
+    assert [time // MS for time in sample.warmup_ns] == [40, 30, 20, 15, 12, 11, 10, 10, 10, 10, 10]
+    assert [len(times) for times in sample.rounds_ns] == [10, 10]
+
+
+@pytest.mark.parametrize(("run_ms", "runs"), [(0.001, 30), (20, 5), (50, 3), (300, 3), (400, 2), (4000, 1)])
+def test_slow_contenders_get_fewer_runs_in_a_turn(run_ms, runs):
+    clock = FakeClock()
+    run = clock.run_for(itertools.repeat(int(run_ms * MS)))
+    (sample,) = sample_interleaved([Contender("A", run)], rounds=1, clock_ns=clock)
+    assert len(sample.rounds_ns[0]) == runs
+
+
+def test_a_warm_up_that_never_becomes_flat_ends_and_says_so():
+    clock = FakeClock()
+    run = clock.run_for(round(MS * 1.3**step) for step in itertools.count())
+    (sample,) = sample_interleaved([Contender("A", run)], rounds=1, clock_ns=clock)
+    assert not sample.warmup_was_flat
+    assert "not flat" in find_doubts(sample, summarise(sample.rounds_ns))[0]
+
+
+@pytest.mark.parametrize("names", ["", "AA"])
+def test_contenders_need_distinct_names(names):
+    with pytest.raises(ValueError, match="distinct names"):
+        sample_interleaved([Contender(name, int) for name in names])
+
+
+def test_rounds_must_be_positive():
+    with pytest.raises(ValueError, match="Received: 0"):
+        sample_interleaved([Contender("A", int)], rounds=0)
+
+
+def test_summary_by_hand():
+    summary = summarise([(1 * MS, 2 * MS, 3 * MS), (4 * MS, 5 * MS, 9 * MS)])
+    assert (summary.n, summary.min_ms, summary.median_ms.value) == (6, 1.0, 3.5)
+    # |x - 3.5| = 2.5 1.5 0.5 0.5 1.5 5.5, whose median is 1.5; percentiles interpolate at 0.25, 4.5 and 4.75.
+    assert summary.mad_ms == 1.5
+    assert (summary.p5_ms, summary.p90_ms, summary.p95_ms) == pytest.approx((1.25, 7.0, 8.0))
+
+
+def test_bootstrap_interval_is_deterministic_and_covers_the_median():
+    rounds_ns = np.random.default_rng(1).normal(10 * MS, MS, (20, 5))
+    interval = summarise(rounds_ns).median_ms
+    assert interval == summarise(rounds_ns).median_ms
+    assert interval != summarise(rounds_ns, seed=7).median_ms
+    assert 9 < interval.low < interval.value < interval.high < 11
+
+
+def test_bootstrap_resamples_whole_rounds():
+    # Two rounds, each constant: a resample is all 10, all 20, or half and half, so the interval spans both.
+    interval = summarise([(10 * MS,) * 50, (20 * MS,) * 50]).median_ms
+    assert (interval.low, interval.value, interval.high) == (10.0, 15.0, 20.0)
+
+
+def test_ratio_is_paired_by_round():
+    # The machine slows down threefold; round by round the ratio is 1/2 throughout.
+    slow_ns = [(20, 22, 21), (60, 66, 63), (40, 44, 42)]
+    fast_ns = [(10, 11, 10.5), (30, 33, 31.5), (20, 22, 21)]
+    ratio = paired_ratio(fast_ns, slow_ns)
+    assert (ratio.low, ratio.value, ratio.high) == pytest.approx((0.5, 0.5, 0.5))
+    with pytest.raises(ValueError, match="equally many rounds"):
+        paired_ratio(fast_ns[:2], slow_ns)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"warmup_was_flat": False}, "not flat after 6 warm-up runs"),
+        ({"rounds_ns": STEADY.rounds_ns[:4]}, "fewer than 5 rounds"),
+        ({"rounds_ns": ((9 * MS, 11 * MS, 12 * MS),) * 6}, "the spread (MAD) is 9% of the median"),
+        ({"rounds_ns": ((10 * MS,) * 3,) * 3 + ((12 * MS,) * 3,) * 3}, "+20%"),
+        ({"rounds_ns": ((10 * MS,) * 3, (12 * MS,) * 3) * 3}, "only known to 18%"),
+    ],
+)
+def test_unstable_measurements_say_why(changes, reason):
+    assert find_doubts(STEADY, summarise(STEADY.rounds_ns)) == ()
+    samples = replace(STEADY, **changes)
+    assert reason in "; ".join(find_doubts(samples, summarise(samples.rounds_ns)))
+
+
+def test_a_busy_or_small_machine_is_a_doubt():
+    quiet = replace(read_environment(), load_average_1min=0.1, usable_cores=2)
+    assert find_environment_doubts(quiet, threads=2) == ()
+    assert "load 1.5 on 2 cores" in find_environment_doubts(replace(quiet, load_average_1min=1.5), threads=2)[0]
+    assert "4 threads on 2" in find_environment_doubts(quiet, threads=4)[0]
+
+
+def test_environment_names_the_machine_and_the_versions():
+    environment = read_environment()
+    assert environment.cpu
+    assert environment.usable_cores == usable_cores() >= 1
+    assert environment.runtime.startswith("ai-edge-litert 2")
+
+
+def test_result_survives_json_and_keeps_its_schema_version():
+    result = steady_result()
+    assert from_json(to_json(result)) == result
+    assert json.loads(to_json(result))["schema_version"] == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"schema_version": 1}', '"schema_version"', "null"])
+def test_damaged_results_are_refused_in_one_line(text):
+    with pytest.raises(CheckError, match=r"^x\.json: not a benchmark result.*$"):
+        from_json(text, source="x.json")
+
+
+def test_results_of_another_schema_are_refused():
+    content = {**json.loads(to_json(steady_result())), "schema_version": 99}
+    with pytest.raises(CheckError, match="schema version 99"):
+        from_json(json.dumps(content))
+
+
+def test_results_are_never_overwritten(tmp_path):
+    result = steady_result()
+    first, second = write_result(result, tmp_path / "ä"), write_result(result, tmp_path / "ä")
+    assert [path.name for path in (first, second)] == ["cpu_20250102T030405Z.json", "cpu_20250102T030405Z_2.json"]
+    assert from_json(first.read_text(encoding="utf-8")) == result
+    assert new_path(tmp_path / "ä", "cpu", result.created_utc).name.endswith("_3.json")
+
+
+def test_a_result_that_cannot_be_written_is_an_output_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file"):
+        write_result(steady_result(), tmp_path / "file")
+
+
+def test_find_knows_the_measurements():
+    result = steady_result()
+    assert result.find("näme [x], 1 thread") is result.measurements[0]
+    with pytest.raises(ValueError, match=r"Received: 'b'\. Known: näme"):
+        result.find("b")
+
+
+def test_report_shows_names_and_doubts_as_they_are():
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(report.render(steady_result()))
+    text = console.export_text()
+    assert "näme [x], 1 thread" in text
+    assert "11.0 … 11.0" in text
+    assert "* unstable: a doubt" in text
+
+
+def test_bench_cpu_times_every_file_at_every_thread_count(tmp_path):
+    first, second = tmp_path / "ä b.tflite", tmp_path / "c" / "ä b.tflite"
+    second.parent.mkdir()
+    for path in (first, second):
+        path.write_bytes(tiny_model())
+    result = bench_cpu(first, second, threads=(1, 2), rounds=2)
+    names = [f"ä b #{file}, {threads}" for file in (1, 2) for threads in ("1 thread", "2 threads")]
+    assert [measurement.name for measurement in result.measurements] == names
+    for measurement in result.measurements:
+        assert (measurement.model, len(measurement.model_sha256)) == ("ä b.tflite", 64)
+        assert len(measurement.samples.rounds_ns) == 2
+        assert min(min(times) for times in measurement.samples.rounds_ns) > 0
+        assert any("fewer than 5 rounds" in doubt for doubt in measurement.doubts)
+    assert from_json(to_json(result)) == result
+
+
+def test_open_model_runs_on_the_inputs_given():
+    with pytest.raises(ValueError, match="argument"):
+        open_model(tiny_model(), threads=1, inputs=())
+    run, load_ns = open_model(tiny_model(), threads=1, inputs=(np.ones((1, 4, 6, 3), np.float32),))
+    run()
+    assert load_ns > 0
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x1c\0\0\0TFL3" + b"\xff" * 400, tiny_model()[:200]])
+def test_damaged_models_are_one_clear_line(tmp_path, content):
+    path = tmp_path / "bröken.tflite"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError) as failure:
+        bench_cpu(path)
+    assert str(failure.value).startswith(str(path))
+    assert "\n" not in str(failure.value)
+
+
+def test_missing_model(tmp_path):
+    with pytest.raises(ModelFileError, match="nothing"):
+        bench_cpu(tmp_path / "nothing.tflite")
+
+
+@pytest.mark.parametrize("threads", [(), (0,)])
+def test_thread_counts_must_be_positive(threads):
+    with pytest.raises(ValueError, match="positive thread counts"):
+        bench_cpu("a.tflite", threads=threads)
+
+
+def test_bench_never_imports_keras_or_tensorflow():
+    program = (
+        "import sys, bokeh_tf.bench.cpu, bokeh_tf.bench.report, bokeh_tf.metrics\n"
+        "sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

@@ -1,0 +1,95 @@
+"""DBSI against the paper's counts, its blend equation in NumPy and OpenCV's Gaussian blur."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from bokeh_tf.models import dbsi
+
+SHAPE = (48, 80)
+# The blur is exact to 3e-6; the rest are float32 roundings of values up to 1.
+BLEND_TOLERANCE = 1e-5
+# Weight that a logit of 50 leaves to the other images.
+NOTHING = 1e-20
+
+
+def trainable(model):
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+@pytest.mark.parametrize(
+    ("variant", "parameters"), [("base", 5_358_884), ("one_kernel", 5_357_730), ("small_kernels", 5_358_884)]
+)
+def test_parameters_are_the_published_ones(variant, parameters):
+    model = dbsi.build(dbsi.VARIANTS[variant], image_shape=SHAPE)
+    assert trainable(model) == parameters
+    assert model.count_params() - trainable(model) == 14_144
+
+
+def opencv_bank(photo, sizes_px):
+    # sigma is spelled out because OpenCV's own default up to size 7 is a table of binomials, not its formula.
+    sigmas_px = [0.3 * ((k - 1) * 0.5 - 1) + 0.8 for k in sizes_px]
+    return [
+        photo,
+        *(
+            cv2.GaussianBlur(photo, (k, k), sigma, borderType=cv2.BORDER_REFLECT_101)
+            for k, sigma in zip(sizes_px, sigmas_px, strict=True)
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("variant", "sizes_px"), [("base", (25, 45, 75)), ("small_kernels", (5, 25, 45))])
+def test_blend_is_the_softmax_weighted_sum_of_the_photo_and_its_blurs(variant, sizes_px):
+    model = dbsi.build(dbsi.VARIANTS[variant], image_shape=SHAPE)
+    # Large head weights, so that the maps are far from uniform.
+    head = model.get_layer("blend_logits")
+    head.kernel.assign(30 * np.asarray(head.kernel))
+    photo = np.random.default_rng(2).random((*SHAPE, 3), dtype=np.float32)
+
+    probe = keras.Model(model.input, [head.output, *model.outputs])
+    logits, rendered, in_focus_weight = (np.asarray(x)[0] for x in probe(photo[None], training=False))
+
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    weights = powers / powers.sum(axis=-1, keepdims=True)
+    expected = sum(weights[..., i : i + 1] * image for i, image in enumerate(opencv_bank(photo, sizes_px)))
+    assert weights.std() > 0.01
+    np.testing.assert_allclose(rendered, expected, atol=BLEND_TOLERANCE)
+    np.testing.assert_allclose(in_focus_weight, weights[..., :1], atol=BLEND_TOLERANCE)
+
+
+def test_all_weight_on_one_image_returns_it():
+    model = dbsi.build(image_shape=SHAPE)
+    head = model.get_layer("blend_logits")
+    head.kernel.assign(np.zeros(head.kernel.shape))
+    photo = np.random.default_rng(3).random((*SHAPE, 3), dtype=np.float32)
+    for chosen, expected in enumerate(opencv_bank(photo, (25, 45, 75))):
+        head.bias.assign(50.0 * np.eye(4)[chosen])
+        rendered, in_focus_weight = (np.asarray(x)[0] for x in model(photo[None], training=False))
+        np.testing.assert_allclose(rendered, expected, atol=BLEND_TOLERANCE)
+        np.testing.assert_allclose(in_focus_weight, 1.0 if chosen == 0 else 0.0, atol=NOTHING)
+
+
+def test_sigmas_can_be_chosen():
+    model = dbsi.build(dbsi.Config(blur_sizes_px=(25,), blur_sigmas_px=(2.5,)), image_shape=SHAPE)
+    photo = np.random.default_rng(4).random((*SHAPE, 3), dtype=np.float32)
+    blurred = np.asarray(model.get_layer("blur1_k25")(photo[None]))[0]
+    expected = cv2.GaussianBlur(photo, (25, 25), 2.5, borderType=cv2.BORDER_REFLECT_101)
+    np.testing.assert_allclose(blurred, expected, atol=BLEND_TOLERANCE)
+
+
+@pytest.mark.parametrize("sizes_px", [(), (25, 25), (45, 25), (24,), (1,)])
+def test_config_refuses_impossible_sizes(sizes_px):
+    with pytest.raises(ValueError, match="blur_sizes_px must be rising odd numbers"):
+        dbsi.Config(blur_sizes_px=sizes_px)
+
+
+@pytest.mark.parametrize("sigmas_px", [(1.0, 2.0), (1.0, 2.0, 0.0), (1.0, 2.0, float("nan"))])
+def test_config_refuses_impossible_sigmas(sigmas_px):
+    with pytest.raises(ValueError, match="blur_sigmas_px must be one positive number"):
+        dbsi.Config(blur_sigmas_px=sigmas_px)
+
+
+def test_image_smaller_than_the_blur_is_refused():
+    with pytest.raises(ValueError, match="exceed half the largest blur kernel, 75 px"):
+        dbsi.build(image_shape=(32, 48))

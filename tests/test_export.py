@@ -1,0 +1,165 @@
+"""`python -m export` from trained weights to checked files and their manifest, on tiny models."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from bokeh_tf import models
+from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.runtime import load
+from export import manifest
+from export.__main__ import main
+from export.recipes import RECIPES, Recipe
+
+GOOD = Recipe("good", "base", "float16", 16, 24, is_packaged=True)
+WRONG = Recipe("wrong", "base", "float16", 16, 24)
+# Weights are rounded to half precision, sums over 27 of them stay in [0, 1].
+FLOAT16_WEIGHTS_TOLERANCE = 2e-3
+
+
+def build_tiny(name, *, variant, image_shape):
+    """Stands in for the real networks: "good" is right on the delegate, "wrong" has groups that it gets wrong."""
+    keras.utils.set_random_seed(11)
+    image = keras.Input((*image_shape, 3), name="image")
+    hidden = keras.layers.Conv2D(8, 3, padding="same", name="hidden")(image)
+    if name == "wrong":
+        hidden = keras.layers.Conv2D(8, 3, groups=4, padding="same", name="groups")(hidden)
+    rendered = keras.layers.Conv2D(3, 1, activation="sigmoid", name="rendered")(hidden)
+    return keras.Model(image, {"rendered": rendered}, name=f"{name}.{variant}")
+
+
+@pytest.fixture
+def weights(tmp_path):
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for recipe in (GOOD, WRONG):
+        model = build_tiny(recipe.model, variant="base", image_shape=(16, 24))
+        model.layers[-1].bias.assign([0.5, -0.5, 1.0])
+        model.save_weights(folder / recipe.weights_name)
+    return folder
+
+
+def _run(tmp_path, weights, *arguments, recipes=(GOOD, WRONG)):
+    out = tmp_path / "out"
+    return main(["--out", str(out), *arguments], recipes=recipes, weights_folder=weights, build=build_tiny), out
+
+
+def _entries(out):
+    document = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    assert document["schema_version"] == 1
+    return document["files"]
+
+
+@pytest.mark.gpu
+def test_writes_what_passes_and_only_that(gpu, tmp_path, weights, capsys):
+    status, out = _run(tmp_path, weights)
+    assert status == 3
+    assert sorted(path.name for path in out.iterdir()) == [f"{GOOD.name}.tflite", "manifest.json"]
+    assert f"{WRONG.name}: not written, it failed its check" in capsys.readouterr().err
+    content = (out / f"{GOOD.name}.tflite").read_bytes()
+    assert (weights / f"{GOOD.name}.tflite").read_bytes() == content
+    (entry,) = _entries(out)
+    assert entry["sha256"] == hashlib.sha256(content).hexdigest() and entry["bytes"] == len(content)
+    assert entry["inputs"][0]["shape"] == [1, 16, 24, 3] and entry["outputs"][0]["name"] == "rendered"
+    assert entry["macs"] == 16 * 24 * (27 * 8 + 8 * 3) and entry["parameters"] == 27 * 8 + 8 + 8 * 3 + 3
+    assert entry["check"]["verdict"] == "full" and entry["check"]["adapter"] == gpu
+    assert [part["precision"] for part in entry["check"]["precisions"]] == ["float32", "default"]
+    _assert_has_the_trained_weights(content)
+
+
+def _assert_has_the_trained_weights(content):
+    model = build_tiny("good", variant="base", image_shape=(16, 24))
+    model.layers[-1].bias.assign([0.5, -0.5, 1.0])
+    image = np.random.default_rng(2).random((1, 16, 24, 3), np.float32)
+    (rendered,) = load(content).run(image)
+    np.testing.assert_allclose(rendered, model.predict(image, verbose=0)["rendered"], atol=FLOAT16_WEIGHTS_TOLERANCE)
+
+
+@pytest.fixture
+def no_adapter(monkeypatch, tmp_path):
+    for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
+        monkeypatch.setenv(name, str(tmp_path / "no_driver.json"))
+
+
+def test_without_an_adapter_nothing_is_written(no_adapter, tmp_path, weights, capsys):
+    status, out = _run(tmp_path, weights, "--only", GOOD.name)
+    assert status == 1 and list(out.iterdir()) == []
+    output = capsys.readouterr()
+    assert "make software-gpu" in output.out and "--allow-unchecked" in output.err
+
+
+def test_unchecked_files_are_stamped_and_others_keep_their_entries(no_adapter, tmp_path, weights):
+    for recipe in (GOOD, WRONG):
+        status, out = _run(tmp_path, weights, "--allow-unchecked", "--only", recipe.name)
+        assert status == 0
+    entries = _entries(out)
+    assert [entry["file"] for entry in entries] == [f"{GOOD.name}.tflite", f"{WRONG.name}.tflite"]
+    assert all(entry["check"]["verdict"] == "unchecked" and "adapter" in entry["check"]["reason"] for entry in entries)
+    assert inspect(out / f"{GOOD.name}.tflite").macs == entries[0]["macs"]
+
+
+def test_missing_or_foreign_weights_are_one_line_and_others_still_done(no_adapter, tmp_path, weights, capsys):
+    (weights / GOOD.weights_name).write_bytes(b"not HDF5")
+    absent = Recipe("absent", "base", "float16", 16, 24)
+    status, out = _run(tmp_path, weights, "--allow-unchecked", recipes=(absent, GOOD, WRONG))
+    assert status == 1
+    assert [entry["model"] for entry in _entries(out)] == ["wrong"]
+    complaints = capsys.readouterr().err.splitlines()
+    assert len(complaints) == 2
+    assert "no trained weights" in complaints[0] and "not the weights of good base" in complaints[1]
+
+
+def test_a_damaged_manifest_is_not_overwritten(no_adapter, tmp_path, weights, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "manifest.json").write_text("{}", encoding="utf-8")
+    status, _ = _run(tmp_path, weights, "--allow-unchecked", "--only", GOOD.name)
+    assert status == 1 and "not a manifest" in capsys.readouterr().err
+    assert (out / "manifest.json").read_text(encoding="utf-8") == "{}"
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, weights, capsys):
+    (tmp_path / "out").write_text("a file", encoding="utf-8")
+    status, _ = _run(tmp_path, weights)
+    assert status == 1 and "cannot create this folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--only", "nonsense"], ["--timeout", "0"]])
+def test_wrong_usage_is_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2 and "Received" in capsys.readouterr().err
+
+
+def test_recipes_name_known_models_and_do_not_collide():
+    assert len({recipe.name for recipe in RECIPES}) == len(RECIPES)
+    assert "dbsi_mobile_base_float16_1024x1536" in {recipe.name for recipe in RECIPES}
+    for recipe in RECIPES:
+        assert recipe.variant in models.variants(recipe.model)
+
+
+def test_the_commit_is_this_checkouts():
+    command = ["git", "rev-parse", "HEAD"]
+    head = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    if head.returncode:
+        assert manifest.commit() is None
+    else:
+        assert manifest.commit().removesuffix("-dirty") == head.stdout.strip()
+
+
+def test_help_does_not_import_keras():
+    code = "import sys; sys.argv = ['export', '--help']; import runpy; runpy.run_module('export', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "--allow-unchecked" in done.stdout
+    assert "tensorflow" not in done.stderr and " keras" not in done.stderr

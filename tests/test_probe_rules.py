@@ -1,0 +1,147 @@
+"""What the check on the real delegate is made of: the log's grammar, the limits, the inputs, the report."""
+
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from bokeh_tf.delegate import delegate_log
+from bokeh_tf.delegate.check import Unchecked, check_file
+from bokeh_tf.delegate.probe_inputs import load_picture, synthetic_picture, trial_inputs
+from bokeh_tf.delegate.report import print_report, to_json
+from bokeh_tf.delegate.verdicts import (
+    DEFAULT_MAX_ERROR,
+    DEFAULT_MIN_PSNR_DB,
+    FLOAT32_MAX_ERROR,
+    failure_reason,
+    output_scale,
+)
+from bokeh_tf.tflite.parity import Difference, compare
+from bokeh_tf.tflite.runtime import TensorSpec
+
+# The runtime writes a blank after the colon where it gives no reason.
+REFUSAL_LOG = f"""INFO: something
+I0000 00:00:1.5    42 environment.cc:532] Selected adapter: Some GPU (v1, 256 bits), arch=software, vendor=mesa
+ERROR: Following operations are not supported by GPU delegate:
+DEQUANTIZE:{" "}
+RESHAPE: Tensor dimensions must be less than 5. some/tensor
+TILE: Tensor dimensions must be less than 5. some/tensor
+No operations will run on the GPU, and all 9 operations will run on the CPU.
+NOT: part of the list
+"""
+
+
+def test_log_gives_the_adapter_and_the_reasons():
+    log = delegate_log.parse(REFUSAL_LOG)
+    assert log.adapter == "Some GPU (v1, 256 bits)"
+    assert log.reasons == tuple(
+        f"{op}: Tensor dimensions must be less than 5. some/tensor" for op in ("RESHAPE", "TILE")
+    )
+    assert not log.errors and not log.has_no_adapter and not log.is_out_of_memory
+
+
+def test_log_keeps_an_empty_reason_where_there_is_no_other():
+    header = "ERROR: Following operations are not supported by GPU delegate:"
+    text = f"{header}\nCUSTOM: \n1 operations will run on the GPU, and the remaining 1 operations will run on the CPU."
+    assert delegate_log.parse(text).reasons == ("CUSTOM",)
+
+
+def test_log_errors_and_missing_adapters_are_seen():
+    log = delegate_log.parse(
+        "E0000 00:00:1.5    42 topk.cc:3] TopK requires C divisible by 4\nINTERNAL: No adapters found"
+    )
+    assert log.errors == ("topk.cc:3] TopK requires C divisible by 4",)
+    assert log.has_no_adapter
+
+
+def _difference(max_abs, psnr_db):
+    return Difference(max_abs, max_abs / 10, psnr_db, 0)
+
+
+@pytest.mark.parametrize(
+    ("difference", "is_coarse", "passes"),
+    [
+        (_difference(FLOAT32_MAX_ERROR * 0.9, 90), False, True),
+        (_difference(FLOAT32_MAX_ERROR * 1.1, 90), False, False),
+        (_difference(FLOAT32_MAX_ERROR * 1.1, 90), True, True),
+        (_difference(DEFAULT_MAX_ERROR * 0.9, DEFAULT_MIN_PSNR_DB + 1), True, True),
+        (_difference(DEFAULT_MAX_ERROR * 0.9, DEFAULT_MIN_PSNR_DB - 1), True, False),
+        (_difference(DEFAULT_MAX_ERROR * 1.1, DEFAULT_MIN_PSNR_DB + 1), True, False),
+        (Difference(math.nan, math.nan, math.nan, 1), True, False),
+    ],
+)
+def test_limits(difference, is_coarse, passes):
+    reason = failure_reason(difference, is_coarse=is_coarse, scale=1.0, is_integer=False)
+    assert (reason is None) == passes
+
+
+def test_errors_are_relative_to_the_scale():
+    assert failure_reason(_difference(0.05, 90), is_coarse=False, scale=100.0, is_integer=False) is None
+    assert output_scale(np.array([-3.0, 5.0]), None) == 8
+    assert output_scale(np.array([0.99, 1.0]), None) == 1
+    assert output_scale(np.array([0.0, 1e-4]), (0, 1)) == 1
+    # A file cannot excuse its errors by declaring a wide range.
+    assert output_scale(np.array([0.0, 1.0]), (0, 1e6)) == 1
+
+
+def test_whole_numbers_may_be_two_steps_off():
+    for steps, passes in ((2, True), (3, False)):
+        difference = compare(np.array([0, steps], np.uint8), np.array([0, 0], np.uint8), data_range=1.0)
+        assert (failure_reason(difference, is_coarse=True, scale=1.0, is_integer=True) is None) == passes
+
+
+SPECS = [
+    TensorSpec("image", (1, 6, 10, 3), np.dtype(np.float32), 0),
+    TensorSpec("grey", (2, 6, 10, 1), np.dtype(np.float16), 1),
+    TensorSpec("bytes", (1, 6, 10, 4), np.dtype(np.int8), 2),
+    TensorSpec("vector", (7,), np.dtype(np.float32), 3),
+    TensorSpec("scalar", (), np.dtype(np.int64), 4),
+    TensorSpec("flags", (2, 3), np.dtype(np.bool_), 5),
+]
+
+
+@pytest.mark.parametrize("trial", ["photo", "positive_random", "signed_random"])
+def test_inputs_of_every_kind_fit_and_repeat(trial):
+    picture = synthetic_picture()
+    first = trial_inputs(trial, SPECS, picture=picture, ranges=[None] * len(SPECS))
+    second = trial_inputs(trial, SPECS, picture=picture, ranges=[None] * len(SPECS))
+    for spec, array, again in zip(SPECS, first, second, strict=True):
+        assert (array.shape, array.dtype) == (spec.shape, spec.dtype)
+        np.testing.assert_array_equal(array, again)
+    assert (first[0].min() < -0.5) == (trial == "signed_random")
+    assert abs(first[0]).max() <= 1
+
+
+def test_a_declared_input_range_is_used():
+    (array,) = trial_inputs("photo", SPECS[:1], picture=synthetic_picture(), ranges=[(-1.0, 1.0)])
+    assert array.min() < 0 and array.min() >= -1 and array.max() <= 1
+
+
+def test_the_synthetic_picture_has_smooth_parts_edges_and_highlights():
+    luma = np.asarray(synthetic_picture().convert("L"), np.float32) / 255
+    steps = np.abs(np.diff(luma, axis=1))
+    assert np.median(steps) < 0.05 and steps.max() > 0.3
+    assert luma.max() > 0.99
+
+
+def test_a_photo_is_turned_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=exif)
+    assert load_picture(tmp_path / "turned.jpg")[0].size == (20, 40)
+
+
+def test_reports_are_valid_json_and_safe_text(tiny_convolution):
+    results = [check_file(tiny_convolution, timeout_s=0.05), Unchecked("a.tflite", "a.tflite: \x1b[31mred\x1b[0m")]
+    document = json.loads(to_json(results), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert document["schema_version"] == 1 and document["exit_code"] == 1
+    assert [file["verdict"] for file in document["files"]] == ["timed out", None]
+    output = io.StringIO()
+    for result in results:
+        print_report(result, Console(file=output, width=100))
+    text = output.getvalue()
+    assert "TIMED OUT" in text and "NOT CHECKED" in text and "\x1b" not in text
