@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 import bokeh_tf
-from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED, check_file, exit_code
+from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED, Unchecked, check_file, exit_code
 from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S
 from bokeh_tf.delegate.report import print_report, printable
 from bokeh_tf.errors import BokehError, ModelFileError
@@ -102,6 +102,8 @@ def _check(recipe, content, options):
         path = Path(folder) / f"{recipe.name}.tflite"
         write_bytes(path, content)
         result = check_file(path, photo=options.photo, timeout_s=options.timeout)
+    if isinstance(result, Unchecked):
+        return Unchecked(path.name, result.reason.replace(str(path), path.name))
     return dataclasses.replace(result, path=path.name)
 
 

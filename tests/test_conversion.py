@@ -230,6 +230,26 @@ def test_callers_mistakes():
         convert("model.keras", precision="float16")
 
 
+JAX_PROGRAM = """
+from bokeh_tf import models
+from bokeh_tf.errors import ConversionError
+from bokeh_tf.tflite.conversion import convert
+try:
+    convert(models.build("megadepth", image_shape=(16, 16)), precision="float16")
+except ConversionError as error:
+    print(error.offenders[0])
+"""
+
+
+@pytest.mark.slow
+def test_other_keras_backends_are_refused():
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    child = subprocess.run(
+        [sys.executable, "-c", JAX_PROGRAM], env=environment, capture_output=True, text=True, timeout=300, check=True
+    )
+    assert child.stdout.startswith("the Keras backend jax, which cannot convert")
+
+
 @pytest.fixture(scope="module", params=models.MODELS)
 def converted(request):
     """(name, model, float16 file) of each model of the package, with weights unlike each other."""

@@ -50,24 +50,28 @@ class SceneMaker:
         sources: `bokeh_tf.data.sources.Source`s; some with a matte.
         shape: (rows, columns) of the scenes.
         sigmas_px: the sigmas of the model's blurs.
+
+    Attributes:
+        shape: as given.
+        sigmas_px: the sigmas at the scenes' own size.
     """
 
     def __init__(self, sources, *, shape, sigmas_px):
         self._subjects = [source for source in sources if source.matte is not None]
-        self._focused = [source for source in self._subjects if source.matte_from_focus]
-        self._backdrops = [source for source in sources if source.is_backdrop] or sources
-        self._shape = shape
-        self._scale = shape[0] / _REFERENCE_ROWS
-        self._sigmas_px = np.asarray(sigmas_px) * self._scale
         if not self._subjects:
             raise ValueError("sources must hold at least one with a matte. Received: none")
+        self._cut_outs = [source for source in self._subjects if _stands_free(source.matte)] or self._subjects
+        self._backdrops = [source for source in sources if source.is_backdrop] or sources
+        self.shape = shape
+        self._scale = shape[0] / _REFERENCE_ROWS
+        self.sigmas_px = np.asarray(sigmas_px) * self._scale
 
     def draw(self, random):
         """Returns a `Scene` drawn with the NumPy generator `random`."""
         kind = random.choice(_KINDS, p=_KIND_SHARES)
         layers, focus_disparity, aperture_px = getattr(self, f"_{kind}")(random)
         rendering = render(layers, focus_disparity=focus_disparity, aperture_px=aperture_px * self._scale)
-        weights = blend_weights(rendering.radius_px, self._sigmas_px)
+        weights = blend_weights(rendering.radius_px, self.sigmas_px)
         image, bokeh = _varied_exposure([rendering.all_in_focus, rendering.bokeh], random)
         image = np.clip(image + random.normal(0, random.uniform(0, 0.02), image.shape), 0, 1)
         if random.random() < 0.5:
@@ -80,7 +84,7 @@ class SceneMaker:
         main = self._subject(random, height=(0.35, 1.0), spread=0.16)
         near = random.uniform(0.6, 0.9)
         ground = self._ground_disparity(random, near)
-        layers = [Layer(backdrop, np.ones(self._shape, np.float32), ground)]
+        layers = [Layer(backdrop, np.ones(self.shape, np.float32), ground)]
         if random.random() < 0.35:
             layers.append(self._subject(random, height=(0.1, 0.5), spread=0.4)(random.uniform(0.1, 0.6) * near))
         layers.append(main(near))
@@ -89,14 +93,14 @@ class SceneMaker:
         return layers, near, _aperture_px(random)
 
     def _portrait(self, random):
-        source = random.choice(self._focused or self._subjects)
+        source = random.choice(self._subjects)
         colour, matte = self._framed(source, random)
         detail = self._backdrop(random)
         detail = detail - cv2.GaussianBlur(detail, (0, 0), 2.0)
         hidden = np.clip(colour + detail * (1 - matte[..., None]) * random.uniform(0, 1.2), 0, 1).astype(np.float32)
         hidden = cv2.GaussianBlur(hidden, (0, 0), random.uniform(0.3, 1.5)) if random.random() < 0.3 else hidden
         behind = _filled_behind(hidden, matte)
-        layers = [Layer(behind, np.ones(self._shape, np.float32), random.uniform(0, 0.5)), Layer(hidden, matte, 0.8)]
+        layers = [Layer(behind, np.ones(self.shape, np.float32), random.uniform(0, 0.5)), Layer(hidden, matte, 0.8)]
         return layers, 0.8, _aperture_px(random)
 
     def _view(self, random):
@@ -104,10 +108,10 @@ class SceneMaker:
         centre_x, centre_y = random.normal(0, 0.05), random.normal(0.05, 0.05)
         distance = np.hypot((x - centre_x) / 0.55, (y - centre_y) / 0.65)
         disparity = np.clip(1.4 - distance, 0, 1).astype(np.float32)
-        return [Layer(self._backdrop(random), np.ones(self._shape, np.float32), disparity)], 1.0, _aperture_px(random)
+        return [Layer(self._backdrop(random), np.ones(self.shape, np.float32), disparity)], 1.0, _aperture_px(random)
 
     def _grid(self):
-        rows, columns = (np.linspace(-1, 1, size, dtype=np.float32) for size in self._shape)
+        rows, columns = (np.linspace(-1, 1, size, dtype=np.float32) for size in self.shape)
         return np.meshgrid(rows, columns, indexing="ij")
 
     def _ground_disparity(self, random, near):
@@ -122,10 +126,10 @@ class SceneMaker:
     def _backdrop(self, random):
         source = random.choice(self._backdrops)
         height, width = source.photo.shape[:2]
-        ratio = self._shape[1] / self._shape[0]
+        ratio = self.shape[1] / self.shape[0]
         rows = min(height, width / ratio) * random.uniform(0.6, 1.0)
         top, left = random.uniform(0, height - rows), random.uniform(0, width - rows * ratio)
-        return self._sampled(source.photo, rows / self._shape[0], (left, top))
+        return self._sampled(source.photo, rows / self.shape[0], (left, top))
 
     def _sampled(self, picture, step, origin, *, border=cv2.BORDER_REFLECT_101):
         """Samples `picture` on the scene's grid, `step` picture pixels apart, from `origin` (x, y)."""
@@ -133,21 +137,21 @@ class SceneMaker:
             picture = cv2.GaussianBlur(picture, (0, 0), 0.35 * step)
         transform = np.float32([[step, 0, origin[0]], [0, step, origin[1]]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        sampled = cv2.warpAffine(picture, transform, self._shape[::-1], flags=flags, borderMode=border)
+        sampled = cv2.warpAffine(picture, transform, self.shape[::-1], flags=flags, borderMode=border)
         return sampled.astype(np.float32) / 255 if picture.dtype == np.uint8 else sampled
 
     def _subject(self, random, *, height, spread):
         """Places a random cut-out; returns a function from its disparity to its layer."""
-        source = random.choice(self._subjects)
+        source = random.choice(self._cut_outs)
         photo, matte = source.photo, source.matte
         if random.random() < 0.5:
             photo, matte = photo[:, ::-1].copy(), matte[:, ::-1].copy()
         rows, columns = np.nonzero(matte.max(axis=1) > 0.5)[0], np.nonzero(matte.max(axis=0) > 0.5)[0]
-        step = (rows[-1] - rows[0] + 1) / (random.uniform(*height) * self._shape[0])
-        step = max(step, (columns[-1] - columns[0] + 1) / (0.9 * self._shape[1]))
-        x = self._shape[1] * np.clip(random.normal(0.5, spread), 0.05, 0.95)
+        step = (rows[-1] - rows[0] + 1) / (random.uniform(*height) * self.shape[0])
+        step = max(step, (columns[-1] - columns[0] + 1) / (0.9 * self.shape[1]))
+        x = self.shape[1] * np.clip(random.normal(0.5, spread), 0.05, 0.95)
         standing = rows[-1] >= matte.shape[0] - 3
-        y = self._shape[0] * (1.02 if standing else np.clip(random.normal(0.85, 0.12), 0.3, 1.1))
+        y = self.shape[0] * (1.02 if standing else np.clip(random.normal(0.85, 0.12), 0.3, 1.1))
         origin = ((columns[0] + columns[-1]) / 2 - x * step, rows[-1] - y * step)
         colour = self._sampled(photo, step, origin)
         alpha = self._sampled(matte, step, origin, border=cv2.BORDER_CONSTANT)
@@ -157,7 +161,7 @@ class SceneMaker:
     def _framed(self, source, random):
         """Crops the photo around its subject, or fits all of it in and mirrors it at the sides, as rendering does."""
         height, width = source.photo.shape[:2]
-        ratio = self._shape[1] / self._shape[0]
+        ratio = self.shape[1] / self.shape[0]
         whole = random.random() < 0.25
         rows = max(height, width / ratio) if whole else min(height, width / ratio) * random.uniform(0.8, 1.0)
         columns = rows * ratio
@@ -166,8 +170,13 @@ class SceneMaker:
             centre_y, centre_x = (np.average(axis, weights=source.matte) for axis in np.indices(source.matte.shape))
             top = np.clip(centre_y - rows * random.uniform(0.4, 0.65), 0, height - rows)
             left = np.clip(centre_x - columns * random.uniform(0.35, 0.65), 0, width - columns)
-        step = rows / self._shape[0]
+        step = rows / self.shape[0]
         return self._sampled(source.photo, step, (left, top)), self._sampled(source.matte, step, (left, top))
+
+
+def _stands_free(matte):
+    """Whether a cut-out is not cut off at the photo's sides or top, where a straight edge would give it away."""
+    return np.concatenate([matte[0], matte[:, 0], matte[:, -1]]).mean() < 0.08
 
 
 def _aperture_px(random):

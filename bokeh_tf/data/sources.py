@@ -4,7 +4,7 @@ Preparing is slow (about half a second a photo), so each result is kept in a cac
 an interrupted preparation goes on where it stopped.
 """
 
-from dataclasses import dataclass
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -25,7 +25,7 @@ _SHARP = 0.3
 _MOSTLY_SHARP = 0.5
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Source:
     """One prepared photograph.
 
@@ -52,8 +52,9 @@ class Source:
 def load_sources(folder, *, cache):
     """Prepares every photo below `folder`, or takes it from the `cache` folder.
 
-    Where `folder` holds a `subjects.txt`, only the photos it names, one file name a line, keep their mattes: the
-    automatic cut is wrong in places that only a person sees.
+    Where `folder` holds a `subjects.txt`, the photos it names, one file name a line, and no others keep their
+    mattes: the automatic cut is wrong in places that only a person sees. Without that list only mattes cut where the
+    photographer focused are trusted.
 
     Raises:
         DataError: no readable photo, or none with a subject.
@@ -71,9 +72,8 @@ def load_sources(folder, *, cache):
         except PhotoError as error:
             logging.warning("%s Left out.", error)
             continue
-        if accepted is not None and source.name not in accepted:
-            source = Source(source.name, source.photo, None, source.sharp_fraction, False)
-        sources.append(source)
+        trusted = source.matte_from_focus if accepted is None else source.name in accepted
+        sources.append(source if trusted else dataclasses.replace(source, matte=None))
     if not any(source.matte is not None for source in sources):
         raise DataError(f"{folder}: no photo shows a clear subject. Add photographs with shallow depth of field.")
     return sources

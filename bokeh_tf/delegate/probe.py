@@ -100,10 +100,14 @@ def probe(path, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISION
         raise CheckError(
             f"{path}: cannot be checked ({error.strerror or error} in {tempfile.gettempdir()})."
         ) from error
+    return _report(str(path), content, picture, parts, timeout_s=timeout_s, wall_s=time.monotonic() - start_s)
+
+
+def _report(path, content, picture, parts, *, timeout_s, wall_s) -> ProbeReport:
     name = next((part.adapter for part in parts if part.adapter), None)
     has_float16 = _has_float16(name)
     return ProbeReport(
-        path=str(path),
+        path=path,
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
         verdict=worst(part.verdict for part in parts),
@@ -113,7 +117,7 @@ def probe(path, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISION
         adapter_has_float16=has_float16,
         runtime_version=version("ai-edge-litert"),
         timeout_s=timeout_s,
-        wall_s=time.monotonic() - start_s,
+        wall_s=wall_s,
         doubts=_doubts(parts, picture, name, has_float16),
     )
 

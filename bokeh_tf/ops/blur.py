@@ -5,6 +5,8 @@ without repeating the edge pixel (`REFLECT`, OpenCV's `BORDER_REFLECT_101`), the
 delegate accepts.
 """
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 from keras import ops
@@ -71,24 +73,28 @@ class SeparableGaussianBlur(keras.layers.Layer):
         return {**super().get_config(), "kernel_size_px": self.kernel_size_px, "sigma_px": self.sigma_px}
 
 
-# The bank's shared first step averages cells of this many pixels; the least sigma that survives it well is as large.
+# The bank's fine grid averages cells of this many pixels; its coarse grid has a point for every two cells.
 CELL_PX = 4
-# Standard deviations a decimated blur needs per pixel of its grid: below, the grid's images and aliases show.
+_COARSE_STEP = 2
+# Cells to coarse points, along each axis: a binomial filter, as the coarse grid must not see what the cells alias.
+_COARSE_TAPS = np.array([1, 3, 3, 1]) / 8
+# Standard deviations a blur needs, per pixel of its grid's spacing: below, the grid's images and aliases show.
 _SIGMAS_PER_GRID_PX = 0.85
-# Columns that share one pixel's channels in a row correlation.
+# Columns that share one position's channels in a correlation of rows.
 _MAX_GROUP = 32
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class GaussianBlurBank(keras.layers.Layer):
-    """Gaussian blurs of one image with several large kernels, computed on coarse grids that share their first step.
+    """Gaussian blurs of one image with several large kernels, computed on coarse grids that all of them share.
 
-    The image, mirrored beyond its border, is averaged in cells of 4 x 4 pixels. Each kernel then blurs the cells,
-    with a step of one or two cells as its sigma allows, and a quadratic spline brings the result back to pixels.
-    Averaging and spline blur too, so the Gaussian in between has what variance remains.
+    The image, mirrored beyond its border, is averaged in cells of 4 x 4 pixels, and the cells are halved once more
+    for the larger sigmas. Each kernel blurs the coarsest grid its sigma allows, and a quadratic spline brings the
+    result back to pixels. Averaging, halving and spline blur too: the Gaussian in between has the variance that
+    remains. At least 55 dB against the exact blur on photographs, the whole image with its border; at most 12.5
+    multiply-accumulates per pixel, channel and kernel, of which the last upsampling takes 9.
 
-    Against the exact blur: at least 55 dB on photographs, the whole image including its border. Costs at most 12
-    multiply-accumulates per pixel and channel and kernel for three channels (`upsample_extended` is 9 of them).
+    Height and width are static multiples of 4 (of 8 for speed). An image needs about 40 pixels along either axis.
 
     Args:
         kernel_sizes_px: odd sizes with a sigma of at least 3.4 pixels; 25 and more with the default sigmas.
@@ -101,22 +107,19 @@ class GaussianBlurBank(keras.layers.Layer):
         self.sigmas_px = tuple(sigmas_px or map(default_sigma_px, self.kernel_sizes_px))
         if len(self.sigmas_px) != len(self.kernel_sizes_px):
             raise ValueError(f"one sigma per kernel size. Received: {self.sigmas_px} for {self.kernel_sizes_px}.")
-        if min(self.sigmas_px) < CELL_PX * _SIGMAS_PER_GRID_PX:
-            raise ValueError(
-                f"sigmas_px must be at least {CELL_PX * _SIGMAS_PER_GRID_PX}; blur exactly below. "
-                f"Received: {self.sigmas_px}"
-            )
+        least_px = CELL_PX * _SIGMAS_PER_GRID_PX
+        if min(self.sigmas_px) < least_px:
+            raise ValueError(f"sigmas_px must be at least {least_px}; blur exactly below. Received: {self.sigmas_px}")
 
     def call(self, images):
         """Returns a list of blurred images, one per kernel size, each of the input's shape."""
-        steps = [_grid_step_cells(sigma_px, images.shape) for sigma_px in self.sigmas_px]
-        kernels = [_cell_kernel(sigma_px, step) for sigma_px, step in zip(self.sigmas_px, steps, strict=True)]
-        margin_cells = max(map(_margin_cells, kernels, steps))
-        cells = ops.transpose(_mirrored_cells(images, margin_cells), (0, 2, 1, 3))
-        return [
-            _blur_cells(cells, kernel, step, margin_cells=margin_cells)
-            for kernel, step in zip(kernels, steps, strict=True)
-        ]
+        plans = [_plan(sigma_px, images.shape) for sigma_px in self.sigmas_px]
+        margin_cells = max(plan.margin_cells for plan in plans)
+        cells = _mirrored_cells(images, margin_cells)
+        grids = {1: (cells, margin_cells)}
+        if any(plan.step == _COARSE_STEP for plan in plans):
+            grids[_COARSE_STEP] = _coarse_grid(cells, margin_cells)
+        return [_blur_grid(*grids[plan.step], plan) for plan in plans]
 
     def compute_output_shape(self, input_shape):
         """The input's shape, once per kernel size."""
@@ -127,29 +130,51 @@ class GaussianBlurBank(keras.layers.Layer):
         return {**super().get_config(), "kernel_sizes_px": self.kernel_sizes_px, "sigmas_px": self.sigmas_px}
 
 
-def _grid_step_cells(sigma_px, image_shape):
-    """Cells per grid point, 1 or 2."""
-    _, height, width, _ = image_shape
+@dataclass(frozen=True)
+class _Plan:
+    """How one kernel is computed: on the grid with a point every `step` cells, with these `weights` on its points."""
+
+    step: int
+    weights: np.ndarray
+
+    @property
+    def margin_points(self):
+        """Grid points beyond the image's border: the weights' half width, and one for the upsampling."""
+        return len(self.weights) // 2 + 1
+
+    @property
+    def margin_cells(self):
+        """Cells beyond the border from which those points come; one more than twice as many on the coarse grid."""
+        return self.margin_points if self.step == 1 else 2 * self.margin_points + 1
+
+
+def _plan(sigma_px, image_shape):
+    height, width = image_shape[1:3]
     if height % CELL_PX or width % CELL_PX:
         raise ValueError(f"height and width must be multiples of {CELL_PX}. Received: {height}x{width}")
-    coarse_px = 2 * CELL_PX
-    fits = height % coarse_px == 0 and width % coarse_px == 0
-    return 2 if fits and sigma_px >= coarse_px * _SIGMAS_PER_GRID_PX else 1
+    coarse_px = _COARSE_STEP * CELL_PX
+    is_coarse = height % coarse_px == 0 and width % coarse_px == 0 and sigma_px >= coarse_px * _SIGMAS_PER_GRID_PX
+    step = _COARSE_STEP if is_coarse else 1
+    spacing_px = step * CELL_PX
+    spent_px2 = (CELL_PX**2 - 1) / 12 + taps_variance(spline_taps(spacing_px)) * spacing_px**2
+    if is_coarse:
+        spent_px2 += _variance(_COARSE_TAPS) * CELL_PX**2
+    return _Plan(step, _gaussian_of_variance((sigma_px**2 - spent_px2) / spacing_px**2))
 
 
-def _cell_kernel(sigma_px, step):
-    """Weights on the cells around a grid point: an odd number of them for step 1, an even number for step 2."""
-    spent_px2 = (CELL_PX**2 - 1) / 12 + taps_variance(spline_taps(step * CELL_PX)) * (step * CELL_PX) ** 2
-    sigma_cells = np.sqrt(sigma_px**2 - spent_px2) / CELL_PX
-    radius_cells = int(np.ceil(2.75 * sigma_cells))
-    offsets = np.arange(-radius_cells, radius_cells + 1) if step == 1 else np.arange(-radius_cells, radius_cells) + 0.5
-    weights = np.exp(-0.5 * (offsets / sigma_cells) ** 2)
-    return weights / weights.sum()
+def _variance(weights):
+    offsets = np.arange(len(weights)) - (len(weights) - 1) / 2
+    return float(np.sum(weights * offsets**2) / np.sum(weights))
 
 
-def _margin_cells(kernel, step):
-    """Cells beyond the image that the grid point just beyond the border needs."""
-    return step + (len(kernel) - step) // 2
+def _gaussian_of_variance(variance):
+    """Gaussian weights of exactly this variance: sampling and truncating a narrow Gaussian change its own."""
+    radius = int(np.ceil(2.2 * np.sqrt(variance)))
+    sigma = np.sqrt(variance)
+    for _ in range(20):
+        weights = gaussian_kernel(2 * radius + 1, sigma)
+        sigma *= np.sqrt(variance / _variance(weights))
+    return weights
 
 
 def _mirrored_cells(images, margin_cells):
@@ -184,26 +209,40 @@ def _reversed(images, *, axis):
     return mirrored[:, :size] if axis == 1 else mirrored[:, :, :size]
 
 
-def _blur_cells(cells, kernel, step, *, margin_cells):
-    """Blurs transposed cells `[B, W, H, C]` with margins; returns `[B, H, W, C]` at full resolution, without."""
-    spare_cells = margin_cells - _margin_cells(kernel, step)
-    columns = cells[:, spare_cells : cells.shape[1] - spare_cells, spare_cells : cells.shape[2] - spare_cells]
-    rows = ops.transpose(_blur_rows(columns, kernel, step), (0, 2, 1, 3))
-    return upsample_extended(_blur_rows(rows, kernel, step), spline_taps(step * CELL_PX))
+def _coarse_grid(cells, margin_cells):
+    """Every second boundary between cells, along both axes, and how many of the points lie beyond the border."""
+    if margin_cells % 2 == 0:
+        cells, margin_cells = cells[:, 1:-1, 1:-1], margin_cells - 1
+    kernel = np.outer(_COARSE_TAPS, _COARSE_TAPS)[:, :, None, None] * np.eye(cells.shape[-1])
+    kernel = ops.convert_to_tensor(kernel.astype("float32"))
+    return ops.conv(cells, kernel, strides=_COARSE_STEP, padding="valid"), (margin_cells - 1) // 2
 
 
-def _blur_rows(images, kernel, step):
-    """Correlates along axis 1 with a step of one or two rows."""
-    if step == 1:
-        return _correlate_rows(images, kernel)
-    _, height, width, channels = images.shape
-    pairs = ops.reshape(images, (-1, height // 2, 2 * width, channels))
-    return _correlate_rows(pairs[:, :, :width], kernel[0::2]) + _correlate_rows(pairs[:, :, width:], kernel[1::2])
+def _blur_grid(grid, margin_points, plan):
+    """Blurs a grid with margins; returns `[B, H, W, C]` at the image's resolution."""
+    if spare := margin_points - plan.margin_points:
+        grid = grid[:, spare:-spare, spare:-spare]
+    blurred = _blur_columns(_blur_rows(grid, plan.weights), plan.weights)
+    return upsample_extended(blurred, spline_taps(plan.step * CELL_PX))
 
 
-def _correlate_rows(images, kernel):
-    """Correlates along axis 1. Neighbouring columns go side by side as channels: full vector lanes, same result."""
+def _blur_rows(images, weights):
+    """Correlates along axis 1. Neighbouring columns go side by side as channels, which fills the vector lanes."""
     _, height, width, channels = images.shape
     group = next(size for size in range(_MAX_GROUP, 0, -1) if width % size == 0)
     grouped = ops.reshape(images, (-1, height, width // group, group * channels))
-    return ops.reshape(_depthwise(grouped, kernel, axis=1), (-1, height - len(kernel) + 1, width, channels))
+    return ops.reshape(_depthwise(grouped, weights, axis=1), (-1, height - len(weights) + 1, width, channels))
+
+
+def _blur_columns(images, weights):
+    """Correlates along axis 2 with an odd kernel, two columns at a time: a dense convolution of column pairs."""
+    _, height, width, channels = images.shape
+    pairs = len(weights) // 2 + 1
+    taps = np.zeros((pairs * 2, 2))
+    for column in range(2):
+        taps[column : column + len(weights), column] = weights
+    kernel = np.kron(taps, np.eye(channels)).reshape(1, pairs, 2 * channels, 2 * channels).astype("float32")
+    blurred = ops.conv(
+        ops.reshape(images, (-1, height, width // 2, 2 * channels)), ops.convert_to_tensor(kernel), padding="valid"
+    )
+    return ops.reshape(blurred, (-1, height, width - len(weights) + 1, channels))

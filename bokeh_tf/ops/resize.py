@@ -50,13 +50,15 @@ def upsample_extended(images, taps):
 def _upsample_rows(images, taps):
     _, extended_height, width, channels = images.shape
     factor, height = len(taps), extended_height - 2
-    neighbours = [images[:, first : first + height] for first in range(3)]
-    phases = [_weighted_sum(neighbours, phase_taps) for phase_taps in taps]
+    previous, same, following = (images[:, first : first + height] for first in range(3))
+    # The phases mirror one another: a pair needs one part that is even in the offset, and one that is odd.
+    outer_sum, outer_difference = previous + following, following - previous
+    phases = [None] * factor
+    for phase, (before, middle, after) in enumerate(taps[: (factor + 1) // 2].tolist()):
+        even = middle * same + (before + after) / 2 * outer_sum
+        odd = (before - after) / 2 * outer_difference
+        phases[phase], phases[factor - 1 - phase] = even - odd, even + odd
     return ops.reshape(ops.concatenate(phases, axis=2), (-1, height * factor, width, channels))
-
-
-def _weighted_sum(images, weights):
-    return sum(float(weight) * image for weight, image in zip(weights, images, strict=True) if weight)
 
 
 def _upsample_columns(images, taps):

@@ -1,21 +1,23 @@
 """From what a model computed at its own size to a picture at the photo's size.
 
-A bokeh model blends the sharp photo with blurred copies of it: rendered = W0 * photo + rest. The rest
-is blurred, so it loses nothing by being enlarged; the sharp part is taken from the photo itself at
-full resolution. Where W0 is 1 the result is the photo, to rounding.
+A bokeh model blends the sharp photo with blurred copies of it: rendered = W0 * photo + (1 - W0) * blur.
+The blur loses nothing by being enlarged; the sharp part is taken from the photo itself at full
+resolution. Where W0 is 1 the result is the photo, to rounding.
 """
 
 import cv2
 import numpy as np
 
 from bokeh_tf.rendering.geometry import Enlarger
+from bokeh_tf.rendering.weight_maps import edge_model
 
-_BAND_PIXELS = 1 << 20
-# Side of the window over which the sharpness of a rendering is compared with the photo's, in pixels.
-_WINDOW_PX = 9
-# Detail weaker than this (root mean square, of a range of 1) says too little about sharpness; the
-# estimate then leans on a wider neighbourhood. A quarter of an 8-bit step.
-_FAINT_DETAIL = 0.25 / 255
+_BAND_PIXELS = 1 << 19
+# From here on the weight's own resolution is visibly coarser than the photo's.
+_EDGES_FROM_ENLARGEMENT = 1.5
+# A smaller share of blur in a pixel says too little about the blur's colour, which then comes from around it.
+_RELIABLE_SHARE = 0.05
+_SMALLEST_LEVEL_PX = 4
+_TINY = 1e-6
 
 
 def composite(photo, image, rendered, in_focus_weight):
@@ -31,51 +33,63 @@ def composite(photo, image, rendered, in_focus_weight):
         The rendering, `[H, W, 3]` of the type of `photo`.
     """
     height, width, _ = photo.shape
+    follows_edges = height >= _EDGES_FROM_ENLARGEMENT * len(image)
+    layers = _layers(image, rendered, in_focus_weight, follows_edges=follows_edges)
     full_scale = np.float32(np.iinfo(photo.dtype).max)
-    weight = in_focus_weight[..., None]
-    enlarger = Enlarger(np.concatenate([(rendered - weight * image) * full_scale, weight], axis=2), height, width)
+    enlarger = Enlarger(layers, height, width)
     result = np.empty_like(photo)
     rows = max(1, _BAND_PIXELS // width)
     for top in range(0, height, rows):
-        band = enlarger.band(top, top + rows)
-        blended = band[..., 3:] * photo[top : top + rows] + band[..., :3]
-        result[top : top + rows] = np.rint(np.clip(blended, 0, full_scale))
+        sharp = photo[top : top + rows] / full_scale
+        layers = enlarger.band(top, top + rows)
+        rest, weight = layers[..., :3], layers[..., 3:]
+        if follows_edges:
+            weight = _weight_along_edges(sharp, weight)
+            rest = (1 - weight) * rest
+        result[top : top + rows] = np.rint(np.clip(rest + weight * sharp, 0, 1) * full_scale)
     return result
 
 
-def estimate_in_focus_weight(image, rendered):
-    """How much of the fine detail of `image` is left in `rendered`, for models that do not say.
+def _layers(image, rendered, in_focus_weight, *, follows_edges):
+    """What is enlarged, `[h, w, C]`: blur and edge model; or, where nothing is to be sharpened, rest and weight."""
+    rest = rendered - in_focus_weight[..., None] * image
+    if not follows_edges:
+        return np.dstack([rest, in_focus_weight])
+    return np.dstack([blurred_layer(rest, 1 - in_focus_weight), edge_model(image, in_focus_weight)])
 
-    In each window the weight is the least-squares factor from the high-pass of `image` to the high-pass
-    of `rendered`, all channels together. Windows with little detail lean on windows four times as wide,
-    those on still wider ones, and the widest on the whole picture.
+
+def _weight_along_edges(sharp, layers):
+    """Applies an enlarged `edge_model`; `[H, W, 1]`."""
+    weight = (sharp * layers[..., :3]).sum(axis=2) + layers[..., 3]
+    return np.clip(weight, layers[..., 4], layers[..., 5])[..., None]
+
+
+def blurred_layer(rest, share):
+    """The blurred picture behind the sharp one, continued under it from the sides.
+
+    Where there is hardly any blur in the rendering, its colour is that of the nearest blur, at the finest
+    scale that has some (a pyramid of averages weighted by `share`).
 
     Args:
-        image, rendered: `[h, w, 3]` float32.
+        rest: `[h, w, 3]` float32, the blurred picture times `share`.
+        share: `[h, w]` float32 in [0, 1].
 
     Returns:
-        `[h, w]` float32 in [0, 1].
+        `[h, w, 3]` float32 in [0, 1].
     """
-    detail, rendered_detail = _high_pass(image), _high_pass(rendered)
-    shared = (detail * rendered_detail).sum(axis=2)
-    power = (detail * detail).sum(axis=2)
-    total = float(power.sum(dtype=np.float64))
-    weight = np.float32(shared.sum(dtype=np.float64) / total) if total > 0 else np.float32(1)
-    faint = np.float32(3 * _FAINT_DETAIL**2)
-    for window in (16 * _WINDOW_PX, 4 * _WINDOW_PX, _WINDOW_PX):
-        mean_shared, mean_power = (
-            cv2.blur(values, (window, window), borderType=cv2.BORDER_REFLECT) for values in (shared, power)
-        )
-        weight = (mean_shared + faint * weight) / (mean_power + faint)
-    return np.clip(weight, 0, 1).astype(np.float32)
+    levels = [(rest, share)]
+    while min(levels[-1][1].shape) > _SMALLEST_LEVEL_PX:
+        height, width = levels[-1][1].shape
+        half = (width + 1) // 2, (height + 1) // 2
+        levels.append(tuple(cv2.resize(part, half, interpolation=cv2.INTER_AREA) for part in levels[-1]))
+    colour = _quotient(*levels.pop())
+    for rest, share in reversed(levels):
+        height, width = share.shape
+        colour = cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR)
+        trust = np.clip(share / _RELIABLE_SHARE, 0, 1)[..., None]
+        colour += trust * (_quotient(rest, share) - colour)
+    return np.clip(colour, 0, 1)
 
 
-def _high_pass(image):
-    return image - cv2.blur(image, (3, 3), borderType=cv2.BORDER_REFLECT)
-
-
-def _window_mean(values, side_px):
-    # Twice, because the corners of a plain box show in the weight.
-    for _ in range(2):
-        values = cv2.blur(values, (side_px, side_px), borderType=cv2.BORDER_REFLECT)
-    return values
+def _quotient(rest, share):
+    return rest / np.maximum(share, _TINY)[..., None]

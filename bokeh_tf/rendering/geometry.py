@@ -68,15 +68,14 @@ def resize(image, height, width, *, enlarge=cv2.INTER_LINEAR):
 class Enlarger:
     """Resamples a small float32 `image` `[h, w, C]` to `height` x `width`, a band of rows at a time.
 
-    The columns are resampled once, so memory is `h * width * C` floats whatever `height` is; rows are
-    interpolated linearly between half-pixel centres. A band is the same as those rows of the whole.
+    Linear between half-pixel centres where it grows, area averages where it shrinks. A band is the same
+    as those rows of the whole.
     """
 
     def __init__(self, image, height, width):
         rows = min(image.shape[0], height)
-        self._image = resize(image, rows, width)
-        if self._image.ndim == 2:
-            self._image = self._image[..., None]
+        self._image = resize(image, rows, image.shape[1])
+        self._width = width
         positions = np.clip((np.arange(height) + 0.5) * rows / height - 0.5, 0, rows - 1)
         self._upper = np.floor(positions).astype(np.intp)
         self._lower = np.minimum(self._upper + 1, rows - 1)
@@ -84,6 +83,8 @@ class Enlarger:
 
     def band(self, top, bottom):
         """Rows `top` to `bottom` of the result, float32 `[bottom - top, width, C]`."""
-        share = self._shares[top:bottom]
-        upper = self._image[self._upper[top:bottom]]
-        return upper + share * (self._image[self._lower[top:bottom]] - upper)
+        upper, lower, share = (rows[top:bottom] for rows in (self._upper, self._lower, self._shares))
+        # Only the rows this band lies between are widened: the whole image would be large.
+        wide = resize(self._image[upper[0] : lower[-1] + 1], lower[-1] + 1 - upper[0], self._width)
+        result = wide[upper - upper[0]]
+        return result + share * (wide[lower - upper[0]] - result)

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from bokeh_tf.rendering.composite import composite, estimate_in_focus_weight
+from bokeh_tf.rendering.composite import composite
 from bokeh_tf.rendering.geometry import place, to_canvas
+from bokeh_tf.rendering.weight_maps import estimate_in_focus_weight
 
 
 @dataclasses.dataclass(frozen=True)

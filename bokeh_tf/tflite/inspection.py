@@ -152,8 +152,6 @@ def _read(path):
         return path.read_bytes(), str(path)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror}). Check the path and its rights.") from error
-    except ValueError as error:
-        raise ModelFileError(f"{str(path)!r}: not a path ({error}). Give the path of a .tflite file.") from error
 
 
 def _tensors(reader, subgraph, buffers):
