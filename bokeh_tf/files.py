@@ -14,7 +14,7 @@ def make_folder(path):
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path}: cannot create this folder ({error.strerror}). Choose another output folder.") from error
+        raise OutputError(f"{path}: cannot create this folder ({error.strerror}). Choose another one.") from error
     return path
 
 

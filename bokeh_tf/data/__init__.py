@@ -1,0 +1,1 @@
+"""Training data: photographs made ready, scenes rendered from them, batches."""

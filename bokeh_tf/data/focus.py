@@ -140,7 +140,7 @@ def _soft_matte(cut, small, shape):
 
 
 def guided_filter(weights, guide, *, radius_px, epsilon):
-    """Guided filter of `weights` `[H, W]` along the luminance of `guide` `[H, W, 3]` in [0, 1] (He et al., 2010, eq. 5-8)."""
+    """Guided filter (He et al., 2010, eq. 5-8) of `weights` `[H, W]` along the luminance of `guide` `[H, W, 3]`."""
     luminance = cv2.cvtColor(guide, cv2.COLOR_RGB2GRAY)
     side = (2 * radius_px + 1,) * 2
     mean_guide, mean_weights = cv2.blur(luminance, side), cv2.blur(weights, side)

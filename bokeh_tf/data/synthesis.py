@@ -117,6 +117,5 @@ def blend_weights(radius_px, sigmas_px):
     upper = np.clip(np.searchsorted(variances, wanted, side="left"), 1, len(variances) - 1)
     share = (wanted - variances[upper - 1]) / (variances[upper] - variances[upper - 1])
     steps = np.arange(len(variances))
-    return ((steps == upper[..., None]) * share[..., None] + (steps == upper[..., None] - 1) * (1 - share[..., None])).astype(
-        np.float32
-    )
+    upper, share = upper[..., None], share[..., None]
+    return np.where(steps == upper, share, np.where(steps == upper - 1, 1 - share, 0)).astype(np.float32)

@@ -171,9 +171,7 @@ def build(config=Config(), *, image_shape):
     logits = layers.UpSampling2D(2, interpolation="bilinear", name="logits_resize")(logits)
     focus = layers.Activation("sigmoid", name="focus")(Channel(0, name="focus_logit")(logits))
     blur_weights = layers.Softmax(name="blur_weights")(logits[..., 1:])
-    in_focus = GuidedFilter(config.guide_radius_px, config.guide_epsilon, name="sharpened_focus")(
-        focus, grid
-    )
+    in_focus = GuidedFilter(config.guide_radius_px, config.guide_epsilon, name="sharpened_focus")(focus, grid)
 
     # The blend.
     rest = BackgroundBlend(grid_sigmas_px(config, decimation), name="background")(grid, in_focus, blur_weights)

@@ -1,0 +1,1 @@
+"""Image operations on float32 NHWC tensors, with keras.ops alone."""

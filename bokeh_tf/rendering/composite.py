@@ -16,7 +16,6 @@ _BAND_PIXELS = 1 << 19
 _EDGES_FROM_ENLARGEMENT = 1.5
 # A smaller share of blur in a pixel says too little about the blur's colour, which then comes from around it.
 _RELIABLE_SHARE = 0.05
-_SMALLEST_LEVEL_PX = 4
 _TINY = 1e-6
 
 
@@ -78,7 +77,7 @@ def blurred_layer(rest, share):
         `[h, w, 3]` float32 in [0, 1].
     """
     levels = [(rest, share)]
-    while min(levels[-1][1].shape) > _SMALLEST_LEVEL_PX:
+    while levels[-1][1].size > 1:
         height, width = levels[-1][1].shape
         half = (width + 1) // 2, (height + 1) // 2
         levels.append(tuple(cv2.resize(part, half, interpolation=cv2.INTER_AREA) for part in levels[-1]))

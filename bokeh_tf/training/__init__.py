@@ -1,0 +1,1 @@
+"""Training: plans, checkpoints, the trainer."""

@@ -14,7 +14,8 @@ class RichProgress(keras.callbacks.Callback):
     def __init__(self, *, first_step, steps):
         super().__init__()
         self._step, self._steps = first_step, steps
-        columns = (TextColumn("Training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[losses]}"))
+        count, left = MofNCompleteColumn(), TimeRemainingColumn()
+        columns = (TextColumn("Training"), BarColumn(), count, left, TextColumn("{task.fields[losses]}"))
         self._progress = Progress(*columns)
 
     def on_train_begin(self, logs=None):
@@ -29,7 +30,8 @@ class RichProgress(keras.callbacks.Callback):
         broken = [name for name, value in losses.items() if not math.isfinite(value)]
         if broken:
             raise TrainingError(
-                f"step {self._step}: {', '.join(broken)} is not finite. Lower the learning rate; the last checkpoint is good."
+                f"step {self._step}: {', '.join(broken)} is not finite. Start anew with another --seed; the last "
+                "checkpoint is still good."
             )
         text = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
         self._progress.update(self._task, completed=self._step, losses=text)
