@@ -27,7 +27,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["bokeh_tf", "bokeh_tf.*"]),
-    package_data={"bokeh_tf": ["weights/*", "delegate/*.json"]},
+    package_data={"bokeh_tf": ["samples/*", "weights/*"]},
     install_requires=[
         "absl-py>=2.1",
         "ai-edge-litert>=2.1",

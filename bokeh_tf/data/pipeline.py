@@ -28,6 +28,8 @@ def training_batches(maker, *, batch_size, seed, first_batch=0):
     Args:
         first_batch: position to start at.
     """
+    # The pictures are small: OpenCV's own threads would only stand in each other's way.
+    cv2.setNumThreads(1)
     rows, columns = maker.shape
     count = len(maker.sigmas_px)
 

@@ -11,7 +11,7 @@ to one. What differs, and why:
 * The blurs leave out what is in focus (premultiplied by 1 - W0 and divided by the blurred mask), so a subject's
   colour does not bleed into the background around it; the same division makes the image border right.
 
-Input: images `[B, H, W, 3]` in [0, 1], H = 256 d and W a multiple of 32 d for a whole d. Outputs: "rendered"
+Input: images `[B, H, W, 3]` in [0, 1], H = 256 d and W a multiple of 64 d for a whole d. Outputs: "rendered"
 `[B, H, W, 3]` in [0, 1] and "in_focus_weight" W0 `[B, H, W, 1]` in [0, 1]. Blur sizes are given for 1024 rows and
 scale with H, so one set of weights serves every size and the look stays.
 """
@@ -31,8 +31,8 @@ from bokeh_tf.ops.resize import BilinearUpsampling
 GRID_ROWS = 256
 # Rows of the image that blur sizes refer to: those of the EBB! photographs.
 REFERENCE_ROWS = 1024
-# The network halves the half grid four times.
-_GRID_MULTIPLE = 32
+# The network halves the half grid five times.
+_GRID_MULTIPLE = 64
 # The least mask that blurs are divided by: far above half precision's resolution, far below what shows.
 _LEAST_MASK = 0.02
 
@@ -84,7 +84,7 @@ class GuidedFilter(layers.Layer):
     """Sharpens a weight map `[B, H, W, 1]` along the edges of an image's luminance."""
 
     def __init__(self, radius_px, epsilon, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         self.radius_px, self.epsilon = radius_px, epsilon
 
     def call(self, weights, image):
@@ -101,7 +101,7 @@ class BackgroundBlend(layers.Layer):
     """Blends Gaussian blurs of everything out of focus, by weight maps, and adds W0 as a fourth channel."""
 
     def __init__(self, sigmas_px, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         self.sigmas_px = tuple(sigmas_px)
 
     def call(self, image, in_focus_weight, blur_weights):
@@ -170,7 +170,9 @@ def build(config=Config(), *, image_shape):
     logits = _weights_network(layers.AveragePooling2D(2, name="half_grid")(grid), config)
     logits = layers.UpSampling2D(2, interpolation="bilinear", name="logits_resize")(logits)
     focus = layers.Activation("sigmoid", name="focus")(Channel(0, name="focus_logit")(logits))
-    blur_weights = layers.Softmax(name="blur_weights")(logits[..., 1:])
+    blur_weights = layers.Softmax(name="blur_weights")(
+        Channel(1, count=len(config.blur_sizes_px), name="blur_logits")(logits)
+    )
     in_focus = GuidedFilter(config.guide_radius_px, config.guide_epsilon, name="sharpened_focus")(focus, grid)
 
     # The blend.
@@ -178,5 +180,5 @@ def build(config=Config(), *, image_shape):
     rest = BilinearUpsampling(decimation, name="enlarged")(rest)
     in_focus_weight = Channel(3, name="in_focus_weight")(rest)
     kept = layers.Multiply(name="kept")([in_focus_weight, image])
-    rendered = layers.Add(name="rendered")([rest[..., :3], kept])
+    rendered = layers.Add(name="rendered")([Channel(0, count=3, name="blurred_rest")(rest), kept])
     return keras.Model(image, [rendered, in_focus_weight], name="dbsi_mobile")

@@ -76,10 +76,14 @@ class SeparableGaussianBlur(keras.layers.Layer):
 # The bank's fine grid averages cells of this many pixels; its coarse grid has a point for every two cells.
 CELL_PX = 4
 _COARSE_STEP = 2
-# Cells to coarse points, along each axis: smooth, because halving folds what it leaves of the high frequencies.
-_COARSE_TAPS = np.array([1, 2, 2, 1]) / 6
+# Cells to coarse points, along each axis: binomial, because halving folds what it leaves of the high frequencies.
+_COARSE_TAPS = np.array([1, 5, 10, 10, 5, 1]) / 32
+# Cells that a coarse point takes in beyond its own two, on either side.
+_COARSE_REACH = (len(_COARSE_TAPS) - _COARSE_STEP) // 2
 # Standard deviations a blur needs, per pixel of its grid's spacing: below, the grid's images and aliases show.
 _SIGMAS_PER_GRID_PX = 0.85
+# Taps of a kernel that are smaller than this, relative to its middle one, are left out.
+_LEAST_TAP = 0.0025
 # Columns that share one position's channels in a correlation of rows.
 _MAX_GROUP = 32
 
@@ -94,7 +98,7 @@ class GaussianBlurBank(keras.layers.Layer):
     remains. At least 55 dB against the exact blur on photographs, the whole image with its border; at most 12.5
     multiply-accumulates per pixel, channel and kernel, of which the last upsampling takes 9.
 
-    Height and width are static multiples of 4 (of 8 for speed). An image needs about 40 pixels along either axis.
+    Height and width are static multiples of 4 (of 8 for speed). An image needs about 50 pixels along either axis.
 
     Args:
         kernel_sizes_px: odd sizes with a sigma of at least 3.4 pixels; 25 and more with the default sigmas.
@@ -144,8 +148,8 @@ class _Plan:
 
     @property
     def margin_cells(self):
-        """Cells beyond the border from which those points come; one more than twice as many on the coarse grid."""
-        return self.margin_points if self.step == 1 else 2 * self.margin_points + 1
+        """Cells beyond the border from which those points come."""
+        return self.margin_points if self.step == 1 else _COARSE_STEP * self.margin_points + _COARSE_REACH
 
 
 def _plan(sigma_px, image_shape):
@@ -169,8 +173,8 @@ def _variance(weights):
 
 def _gaussian_of_variance(variance):
     """Gaussian weights of exactly this variance: sampling and truncating a narrow Gaussian change its own."""
-    radius = int(np.ceil(2.2 * np.sqrt(variance)))
     sigma = np.sqrt(variance)
+    radius = int(np.ceil(sigma * np.sqrt(-2 * np.log(_LEAST_TAP)))) - 1
     for _ in range(20):
         weights = gaussian_kernel(2 * radius + 1, sigma)
         sigma *= np.sqrt(variance / _variance(weights))
@@ -210,12 +214,13 @@ def _reversed(images, *, axis):
 
 
 def _coarse_grid(cells, margin_cells):
-    """Every second boundary between cells, along both axes, and how many of the points lie beyond the border."""
-    if margin_cells % 2 == 0:
+    """One point for every two cells, along both axes, and how many of the points lie beyond the border."""
+    if margin_cells % _COARSE_STEP:
         cells, margin_cells = cells[:, 1:-1, 1:-1], margin_cells - 1
-    kernel = np.outer(_COARSE_TAPS, _COARSE_TAPS)[:, :, None, None] * np.eye(cells.shape[-1])
-    kernel = ops.convert_to_tensor(kernel.astype("float32"))
-    return ops.conv(cells, kernel, strides=_COARSE_STEP, padding="valid"), (margin_cells - 1) // 2
+    kernel = np.multiply.outer(_COARSE_TAPS, np.eye(cells.shape[-1])).astype("float32")
+    rows = ops.conv(cells, ops.convert_to_tensor(kernel[:, None]), strides=(_COARSE_STEP, 1), padding="valid")
+    points = ops.conv(rows, ops.convert_to_tensor(kernel[None]), strides=(1, _COARSE_STEP), padding="valid")
+    return points, (margin_cells - _COARSE_REACH) // _COARSE_STEP
 
 
 def _blur_grid(grid, margin_points, plan):

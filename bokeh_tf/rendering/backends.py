@@ -16,7 +16,8 @@ _WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 FLAGSHIP_FILE = _WEIGHTS_FOLDER / "dbsi_mobile_base_float16_1024x1536.tflite"
 # A dynamic size is stored as 1 and would render to mush.
 MIN_CANVAS_SIDE_PX = 16
-_KERAS_CANVAS = (1024, 1536)
+# Height and width for photos lying and standing: near 3:2 and 3:4, in multiples that every model takes.
+_LYING_CANVAS, _STANDING_CANVAS = (1024, 1536), (1536, 1152)
 _INSTALL_TENSORFLOW = 'pip install "bokeh-tf[tensorflow]"'
 
 
@@ -89,7 +90,7 @@ class TfliteModel:
 class KerasModel:
     """A model of `bokeh_tf.models` with the weights that come with the package; needs Keras and TensorFlow.
 
-    It is built at 1024x1536 for photos lying and 1536x1024 for photos standing.
+    It is built at 1024x1536 for photos lying and 1536x1152 for photos standing.
     """
 
     def __init__(self, name):
@@ -103,11 +104,11 @@ class KerasModel:
         if not self._weights.is_file():
             raise ModelFileError(f"{name}: no trained weights come with this package. Name a .tflite file instead.")
         self._built = {}
-        self._build(_KERAS_CANVAS)
+        self._build(_LYING_CANVAS)
 
     def canvas_size(self, photo_height, photo_width):
         """The lying or the standing canvas, as the photo."""
-        return _KERAS_CANVAS if photo_width >= photo_height else _KERAS_CANVAS[::-1]
+        return _LYING_CANVAS if photo_width >= photo_height else _STANDING_CANVAS
 
     def run(self, canvas):
         """Renders one canvas."""

@@ -85,6 +85,8 @@ class Enlarger:
         """Rows `top` to `bottom` of the result, float32 `[bottom - top, width, C]`."""
         upper, lower, share = (rows[top:bottom] for rows in (self._upper, self._lower, self._shares))
         # Only the rows this band lies between are widened: the whole image would be large.
-        wide = resize(self._image[upper[0] : lower[-1] + 1], lower[-1] + 1 - upper[0], self._width)
+        source = self._image[upper[0] : lower[-1] + 1]
+        # OpenCV drops an axis of one channel.
+        wide = resize(source, len(source), self._width).reshape(len(source), self._width, -1)
         result = wide[upper - upper[0]]
         return result + share * (wide[lower - upper[0]] - result)

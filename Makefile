@@ -1,0 +1,46 @@
+# `make demo` runs the main job, `make test` the tests; each sets up all it needs in a fresh checkout.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint nightly software-gpu clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(READY) try-software-gpu ## export, check, time and render a sample photo; a summary with the paths
+	@PYTHON=$(BIN)/python sh .ci/demo.sh
+
+test: $(READY) try-software-gpu ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+check: lint test ## lint and test
+
+nightly: $(READY) try-software-gpu ## run the slow tests too
+	$(BIN)/python -m pytest -m "not device"
+
+software-gpu: ## install a software Vulkan adapter (Debian, Ubuntu; needs root once)
+	sh .ci/software-gpu.sh
+
+# A machine without root still gets everything else: the check then says UNAVAILABLE and how to mend it.
+.PHONY: try-software-gpu
+try-software-gpu: $(READY)
+	@$(BIN)/python -m bokeh_tf.delegate.adapter >/dev/null 2>&1 || sh .ci/software-gpu.sh || \
+		echo "No Vulkan adapter: the delegate check will say UNAVAILABLE." >&2
+
+$(READY): setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || \
+		{ echo "Python's venv is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean: ## remove the environment and what the demo made
+	rm -rf $(VENV) demo_output
