@@ -22,14 +22,17 @@ from export import manifest
 from export.recipes import RECIPES
 
 WEIGHTS_FOLDER = Path(bokeh_tf.__file__).resolve().parent / "weights"
-_DEFAULT_OUT = Path(__file__).resolve().parent.parent / "android_assets"
+ASSETS_FOLDER = Path(__file__).resolve().parent.parent / "android_assets"
 
 
-def main(arguments=None, *, recipes=RECIPES, weights_folder=WEIGHTS_FOLDER, build=None) -> int:
+def main(
+    arguments=None, *, recipes=RECIPES, weights_folder=WEIGHTS_FOLDER, assets_folder=ASSETS_FOLDER, build=None
+) -> int:
     """Exports the recipes that the command line asks for; returns the exit status.
 
     Args:
         weights_folder: where the trained weights lie and packaged files go.
+        assets_folder: where files go without --out.
         build: a function like `bokeh_tf.models.build`, which is used if None.
     """
     options = _parse(arguments, recipes)
@@ -38,9 +41,10 @@ def main(arguments=None, *, recipes=RECIPES, weights_folder=WEIGHTS_FOLDER, buil
     order = [f"{recipe.name}.tflite" for recipe in recipes]
     codes = []
     try:
-        folder = make_folder(options.out)
+        folder = make_folder(options.out or assets_folder)
+        package = None if options.out else weights_folder
         for recipe in chosen:
-            code, entry = _export(recipe, folder, weights_folder, build, options, console)
+            code, entry = _export(recipe, [folder, package], weights_folder, build, options, console)
             codes.append(code)
             if entry:
                 manifest.write(folder, [entry], order=order)
@@ -54,8 +58,12 @@ def main(arguments=None, *, recipes=RECIPES, weights_folder=WEIGHTS_FOLDER, buil
     return max(codes, default=PASSED)
 
 
-def _export(recipe, folder, weights_folder, build, options, console):
-    """One recipe: its exit status, and its manifest entry where it was written."""
+def _export(recipe, folders, weights_folder, build, options, console):
+    """One recipe: its exit status, and its manifest entry where it was written.
+
+    Args:
+        folders: where the file goes, and where a packaged one is copied to, if anywhere.
+    """
     console.print(f"{recipe.name}: building, converting and checking", soft_wrap=True, highlight=False)
     try:
         content = convert_recipe(recipe, weights_folder, build)
@@ -68,8 +76,10 @@ def _export(recipe, folder, weights_folder, build, options, console):
         if code == NOT_CHECKED and not options.allow_unchecked:
             _complain(f"{recipe.name}: not written, it could not be checked. --allow-unchecked writes it all the same")
             return NOT_CHECKED, None
-        for target in [folder, *([weights_folder] if recipe.is_packaged else [])]:
-            write_bytes(target / f"{recipe.name}.tflite", content)
+        folder, package = folders
+        write_bytes(folder / f"{recipe.name}.tflite", content)
+        if package and recipe.is_packaged:
+            write_bytes(package / f"{recipe.name}.tflite", content)
     except BokehError as error:
         _complain(error)
         return NOT_CHECKED, None
@@ -110,7 +120,7 @@ def _check(recipe, content, options):
 def _parse(arguments, recipes):
     parser = argparse.ArgumentParser(prog="python -m export", description="Builds, converts and checks what we ship.")
     known = ", ".join(recipe.name for recipe in recipes)
-    parser.add_argument("--out", type=Path, default=_DEFAULT_OUT, help="folder for the files and manifest.json")
+    parser.add_argument("--out", type=Path, help="folder instead of android_assets; leaves the package as it is")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help=f"only these of: {known}")
     parser.add_argument("--photo", type=Path, help="photograph for the check instead of the packaged one")
     parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS", help="per checked file")

@@ -47,7 +47,8 @@ def weights(tmp_path):
 
 def _run(tmp_path, weights, *arguments, recipes=(GOOD, WRONG)):
     out = tmp_path / "out"
-    return main(["--out", str(out), *arguments], recipes=recipes, weights_folder=weights, build=build_tiny), out
+    status = main(arguments, recipes=recipes, weights_folder=weights, assets_folder=out, build=build_tiny)
+    return status, out
 
 
 def _entries(out):
@@ -163,3 +164,10 @@ def test_help_does_not_import_keras():
     )
     assert done.returncode == 0 and "--allow-unchecked" in done.stdout
     assert "tensorflow" not in done.stderr and " keras" not in done.stderr
+
+
+def test_another_folder_leaves_the_package_as_it_is(no_adapter, tmp_path, weights):
+    out = tmp_path / "elsewhere"
+    arguments = ["--out", str(out), "--allow-unchecked", "--only", GOOD.name]
+    assert main(arguments, recipes=(GOOD,), weights_folder=weights, build=build_tiny) == 0
+    assert (out / f"{GOOD.name}.tflite").is_file() and not (weights / f"{GOOD.name}.tflite").exists()

@@ -97,7 +97,8 @@ def _read(path):
         if samples is None:
             samples, icc, sample_notes = _samples_of_8_bits(image, icc)
             notes += (("its 16 bits per sample are reduced to 8",) if is_16_bit else ()) + sample_notes
-    # Here Pillow's own copy of the picture is gone, which for a large photo matters.
+        # Frees Pillow's own copy of the picture.
+        image.close()
     pixels, alpha, grey = _split(turned_upright(samples, orientation))
     return Photo(pixels, file_format, grey, alpha, exif, icc, notes=notes + exif_notes, **facts)
 
