@@ -180,8 +180,8 @@ def _stands_free(matte):
 
 
 def _aperture_px(random):
-    """Radius at a disparity difference of 1: from a hint of blur to the largest Gaussian of the bank."""
-    return float(np.exp(random.uniform(np.log(8), np.log(36))))
+    """Radius at a disparity difference of 1: from a clear blur to the largest that a phone user asks for."""
+    return float(np.exp(random.uniform(np.log(18), np.log(44))))
 
 
 def _filled_behind(colour, matte):

@@ -109,13 +109,14 @@ def render(layers, *, focus_disparity, aperture_px):
 def blend_weights(radius_px, sigmas_px):
     """DBSI weights that come nearest to circles of confusion: float32 `[H, W, 1 + n]`, summing to 1.
 
-    A disc of radius r has the variance r² / 4 per axis. Each pixel's variance is met by a mixture of the two
-    nearest in the bank, the sharp photo counting as variance 0; the largest blur is the limit.
+    A disc of radius r is as wide as a Gaussian of sigma r / 2 (equal variance per axis). Each pixel gets a mixture of
+    the two nearest in the bank, linear in sigma, the sharp photo counting as 0; the largest blur is the limit. Linear
+    in variance would be nearer in the mean square, but keeps ghosts of sharp detail in what should be soft.
     """
-    variances = np.concatenate([[0.0], np.square(sigmas_px)])
-    wanted = np.clip(radius_px**2 / 4, 0, variances[-1])
-    upper = np.clip(np.searchsorted(variances, wanted, side="left"), 1, len(variances) - 1)
-    share = (wanted - variances[upper - 1]) / (variances[upper] - variances[upper - 1])
-    steps = np.arange(len(variances))
+    sigmas_px = np.concatenate([[0.0], sigmas_px])
+    wanted_px = np.clip(radius_px / 2, 0, sigmas_px[-1])
+    upper = np.clip(np.searchsorted(sigmas_px, wanted_px, side="left"), 1, len(sigmas_px) - 1)
+    share = (wanted_px - sigmas_px[upper - 1]) / (sigmas_px[upper] - sigmas_px[upper - 1])
+    steps = np.arange(len(sigmas_px))
     upper, share = upper[..., None], share[..., None]
     return np.where(steps == upper, share, np.where(steps == upper - 1, 1 - share, 0)).astype(np.float32)

@@ -21,14 +21,24 @@ def default_sigma_px(kernel_size_px):
 
 def gaussian_kernel(kernel_size_px, sigma_px=None):
     """One-dimensional Gaussian weights, float64 `[kernel_size_px]`, with sum 1."""
-    if kernel_size_px < 1 or kernel_size_px % 2 == 0:
-        raise ValueError(f"kernel_size_px must be a positive odd number. Received: {kernel_size_px}")
+    _require_odd(kernel_size_px)
     sigma_px = default_sigma_px(kernel_size_px) if sigma_px is None else sigma_px
     if sigma_px <= 0:
         raise ValueError(f"sigma_px must be positive. Received: {sigma_px}")
     offsets_px = np.arange(kernel_size_px) - kernel_size_px // 2
     weights = np.exp(-0.5 * (offsets_px / sigma_px) ** 2)
     return weights / weights.sum()
+
+
+def _require_odd(kernel_size_px):
+    if kernel_size_px < 1 or kernel_size_px % 2 == 0:
+        raise ValueError(f"kernel_size_px must be a positive odd number. Received: {kernel_size_px}")
+
+
+def _require_larger_than(images, limit_px):
+    height_px, width_px = images.shape[1:3]
+    if height_px is None or width_px is None or min(height_px, width_px) <= limit_px:
+        raise ValueError(f"height and width must exceed {limit_px} pixels. Received: {height_px}x{width_px}")
 
 
 def _depthwise(images, weights, *, axis):
@@ -47,6 +57,8 @@ def _blur_padded(images, weights):
 class SeparableGaussianBlur(keras.layers.Layer):
     """Exact Gaussian blur: REFLECT padding, then a vertical and a horizontal depthwise convolution.
 
+    Costs twice the kernel size in multiply-accumulates per pixel and channel. Needs a static height and width.
+
     Args:
         kernel_size_px: odd size; the image must be larger than half of it.
         sigma_px: standard deviation, default `default_sigma_px(kernel_size_px)`.
@@ -61,6 +73,7 @@ class SeparableGaussianBlur(keras.layers.Layer):
     def call(self, images):
         """Returns the blurred images, same shape."""
         radius_px = self.kernel_size_px // 2
+        _require_larger_than(images, radius_px)
         padded = ops.pad(images, [[0, 0], [radius_px, radius_px], [radius_px, radius_px], [0, 0]], mode="reflect")
         return _blur_padded(padded, self._weights_1d)
 
@@ -108,7 +121,9 @@ class GaussianBlurBank(keras.layers.Layer):
     def __init__(self, kernel_sizes_px=(25, 45, 75), sigmas_px=None, **kwargs):
         super().__init__(trainable=False, **kwargs)
         self.kernel_sizes_px = tuple(kernel_sizes_px)
-        self.sigmas_px = tuple(sigmas_px or map(default_sigma_px, self.kernel_sizes_px))
+        for size_px in self.kernel_sizes_px:
+            _require_odd(size_px)
+        self.sigmas_px = tuple(map(default_sigma_px, kernel_sizes_px) if sigmas_px is None else sigmas_px)
         if len(self.sigmas_px) != len(self.kernel_sizes_px):
             raise ValueError(f"one sigma per kernel size. Received: {self.sigmas_px} for {self.kernel_sizes_px}.")
         least_px = CELL_PX * _SIGMAS_PER_GRID_PX
@@ -154,8 +169,8 @@ class _Plan:
 
 def _plan(sigma_px, image_shape):
     height, width = image_shape[1:3]
-    if height % CELL_PX or width % CELL_PX:
-        raise ValueError(f"height and width must be multiples of {CELL_PX}. Received: {height}x{width}")
+    if height is None or width is None or height % CELL_PX or width % CELL_PX:
+        raise ValueError(f"height and width must be static multiples of {CELL_PX}. Received: {height}x{width}")
     coarse_px = _COARSE_STEP * CELL_PX
     is_coarse = height % coarse_px == 0 and width % coarse_px == 0 and sigma_px >= coarse_px * _SIGMAS_PER_GRID_PX
     step = _COARSE_STEP if is_coarse else 1
@@ -184,8 +199,7 @@ def _gaussian_of_variance(variance):
 def _mirrored_cells(images, margin_cells):
     """Means of 4 x 4 pixels of the images reflected beyond their border by `margin_cells` cells: as if padded first."""
     width_px, margin_px = images.shape[2], margin_cells * CELL_PX
-    if min(images.shape[1:3]) <= margin_px:
-        raise ValueError(f"height and width must exceed {margin_px} pixels. Received: {images.shape[1:3]}")
+    _require_larger_than(images, margin_px)
     left = _cells_with_mirrored_rows(images[:, :, 1 : 1 + margin_px], margin_cells)
     right = _cells_with_mirrored_rows(images[:, :, width_px - 1 - margin_px : width_px - 1], margin_cells)
     middle = _cells_with_mirrored_rows(images, margin_cells)

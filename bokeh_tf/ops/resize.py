@@ -24,7 +24,7 @@ def bilinear_taps(factor):
 
 
 def spline_taps(factor):
-    """Quadratic B-spline weights `[factor, 3]`: three to six dB fewer images of the input grid than bilinear.
+    """Quadratic B-spline weights `[factor, 3]`, which leave less of the input's pixel grid visible than bilinear ones.
 
     A spline does not pass through the input pixels: it blurs them with a variance of `taps_variance` pixels.
     """
@@ -94,6 +94,8 @@ class BilinearUpsampling(keras.layers.Layer):
 
     def call(self, images):
         """Returns the images, `factor` times as high and as wide."""
+        if None in images.shape[1:]:
+            raise ValueError(f"images must have static height, width and channels. Received: {images.shape[1:]}")
         if self.factor == 1:
             return images
         return upsample_extended(_extend_edges(images), bilinear_taps(self.factor))
