@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+FLAGSHIP := dbsi_mobile_base_float16_1024x1536
+DEMO := demo_output
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint nightly software-gpu clean
@@ -11,7 +13,10 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(READY) try-software-gpu ## export, check, time and render a sample photo; a summary with the paths
-	@PYTHON=$(BIN)/python sh .ci/demo.sh
+	$(BIN)/python -m export --only $(FLAGSHIP) --out $(DEMO)/models --allow-unchecked
+	$(BIN)/bokeh-tf bench $(DEMO)/models/$(FLAGSHIP).tflite --rounds 5 --out $(DEMO)/timings
+	$(BIN)/bokeh-tf render bokeh_tf/samples/photo.jpg -o $(DEMO)/pictures --compare --model $(DEMO)/models/$(FLAGSHIP).tflite
+	@$(BIN)/python -m export.summary $(DEMO)
 
 test: $(READY) try-software-gpu ## run the tests
 	$(BIN)/python -m pytest

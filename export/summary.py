@@ -33,14 +33,20 @@ def _model_rows(folder, entry):
     check = entry["check"]
     yield "model", str(folder / "models" / entry["file"])
     yield "size", f"{entry['bytes'] / 1e6:.2f} MB, {entry['macs'] / 1e9:.2f} GMAC, {entry['parameters']:,} parameters"
-    yield "GPU delegate", " ".join(filter(None, [check["verdict"].upper(), check.get("adapter") or check.get("reason")]))
+    yield (
+        "GPU delegate",
+        " ".join(filter(None, [check["verdict"].upper(), check.get("adapter") or check.get("reason")])),
+    )
     for part in check.get("precisions", []):
         worst = max(output["difference"]["max_abs"] for output in part["outputs"])
         yield f"largest error, {part['precision']}", f"{worst:.1e}"
 
 
 def _timing(result):
-    medians = (f"{part['summary']['median_ms']['value']:.0f} ms with {part['threads']} threads" for part in result["measurements"])
+    medians = (
+        f"{part['summary']['median_ms']['value']:.0f} ms with {part['threads']} threads"
+        for part in result["measurements"]
+    )
     return ", ".join(medians)
 
 

@@ -254,7 +254,7 @@ def test_bench_cpu_times_every_file_at_every_thread_count(tmp_path):
 
 
 def test_open_model_runs_on_the_inputs_given():
-    with pytest.raises(ValueError, match="argument"):
+    with pytest.raises(ValueError, match="one array per input"):
         open_model(tiny_model(), threads=1, inputs=())
     run, load_ns = open_model(tiny_model(), threads=1, inputs=(np.ones((1, 4, 6, 3), np.float32),))
     run()

@@ -19,11 +19,12 @@ TOP_LEVEL = {
 }
 
 # What each part may import of ours, besides itself. Errors, files and processes carry no knowledge of bokeh.
-FOUNDATION = {"errors", "files", "processes", ""}
+FOUNDATION = {"errors", "files", "native_messages", "processes", ""}
 ARROWS = {
     "ops": set(),
     "errors": set(),
     "files": {"errors"},
+    "native_messages": set(),
     "processes": set(),
     "metrics": {"ops"},
     "photos": FOUNDATION,

@@ -6,8 +6,8 @@ import pytest
 
 from bokeh_tf.ops.resize import BilinearUpsampling, bilinear_taps, spline_taps, taps_variance, upsample_extended
 
-# Two sums of three float32 products each.
-TOLERANCE = 1e-6
+# Two sums of three float32 products each, of values up to 4.
+TOLERANCE = 3e-6
 # Half precision keeps 11 bits of each intermediate value: about 2e-3 of the range after three roundings.
 HALF_MAX_ERROR = 4e-3
 # What RESIZE_BILINEAR makes of random numbers where its half-precision coordinates go wrong: 0.12 to 0.25 and more.
@@ -25,13 +25,13 @@ def test_equals_keras_bilinear_resize(factor, shape):
 
 @pytest.mark.parametrize("factor", [0, -2, 1.5, "2"])
 def test_factor_must_be_a_positive_integer(factor):
-    with pytest.raises(ValueError, match="factor must be a positive integer. Received"):
+    with pytest.raises(ValueError, match=r"factor must be a positive integer\. Received"):
         BilinearUpsampling(factor)
 
 
 @pytest.mark.parametrize("shape", [(1, None, 8, 3), (1, 8, None, 3)])
 def test_size_must_be_known(shape):
-    with pytest.raises(ValueError, match="static height, width and channels. Received"):
+    with pytest.raises(ValueError, match=r"static height, width and channels\. Received"):
         BilinearUpsampling(2)(keras.Input(batch_shape=shape))
 
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
 from bokeh_tf.bench.environment import find_environment_doubts, read_environment
 from bokeh_tf.bench.result import Result, make_measurement, utc_now
 from bokeh_tf.bench.sampling import Contender, ignore, sample_interleaved
-from bokeh_tf.tflite.runtime import read_file, verify_loads
+from bokeh_tf.tflite.runtime import load, read_file, verify_loads
 
 BACKEND = "litert-xnnpack"
 
@@ -89,22 +88,17 @@ def open_model(content, *, threads, inputs=None, seed=0):
         A function that runs the model once, and how long loading took in nanoseconds.
     """
     start_ns = time.perf_counter_ns()
-    interpreter = Interpreter(model_content=content, num_threads=threads)
-    interpreter.allocate_tensors()
+    runner = load(content, threads=threads)
     load_ns = time.perf_counter_ns() - start_ns
-    details = interpreter.get_input_details()
     random = np.random.default_rng(seed)
-    arrays = [_random_input(entry, random) for entry in details] if inputs is None else inputs
-    for entry, array in zip(details, arrays, strict=True):
-        interpreter.set_tensor(entry["index"], array)
-    return interpreter.invoke, load_ns
+    runner.set_inputs(*([_random_input(spec, random) for spec in runner.inputs] if inputs is None else inputs))
+    return runner.invoke, load_ns
 
 
-def _random_input(details, random):
-    shape, dtype = tuple(details["shape"]), np.dtype(details["dtype"])
-    if np.issubdtype(dtype, np.floating):
-        return random.random(shape).astype(dtype)
-    return np.zeros(shape, dtype)
+def _random_input(spec, random):
+    if np.issubdtype(spec.dtype, np.floating):
+        return random.random(spec.shape).astype(spec.dtype)
+    return np.zeros(spec.shape, spec.dtype)
 
 
 def _read_verified(path):

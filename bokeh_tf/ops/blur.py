@@ -50,12 +50,12 @@ def _depthwise(images, weights, *, axis):
 
 def _blur_padded(images, weights):
     """Separable correlation of images that are already padded by half a kernel on each side."""
-    return _depthwise(_depthwise(images, weights, axis=1), weights, axis=2)
+    return _depthwise(_depthwise(images, weights, axis=2), weights, axis=1)
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class SeparableGaussianBlur(keras.layers.Layer):
-    """Exact Gaussian blur: REFLECT padding, then a vertical and a horizontal depthwise convolution.
+    """Exact Gaussian blur: REFLECT padding, then a horizontal and a vertical depthwise convolution.
 
     Costs twice the kernel size in multiply-accumulates per pixel and channel. Needs a static height and width.
 
@@ -65,7 +65,7 @@ class SeparableGaussianBlur(keras.layers.Layer):
     """
 
     def __init__(self, kernel_size_px, sigma_px=None, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         self.kernel_size_px = kernel_size_px
         self.sigma_px = default_sigma_px(kernel_size_px) if sigma_px is None else sigma_px
         self._weights_1d = gaussian_kernel(kernel_size_px, self.sigma_px)
@@ -119,7 +119,7 @@ class GaussianBlurBank(keras.layers.Layer):
     """
 
     def __init__(self, kernel_sizes_px=(25, 45, 75), sigmas_px=None, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         self.kernel_sizes_px = tuple(kernel_sizes_px)
         for size_px in self.kernel_sizes_px:
             _require_odd(size_px)
@@ -254,14 +254,14 @@ def _blur_rows(images, weights):
 
 
 def _blur_columns(images, weights):
-    """Correlates along axis 2 with an odd kernel, two columns at a time: a dense convolution of column pairs."""
+    """Correlates along axis 2 with an odd kernel: a dense convolution, of pairs of columns where the width is even."""
     _, height, width, channels = images.shape
-    pairs = len(weights) // 2 + 1
-    taps = np.zeros((pairs * 2, 2))
-    for column in range(2):
+    group = 1 if width % 2 else 2
+    positions = (len(weights) + group - 1) // group
+    taps = np.zeros((positions * group, group))
+    for column in range(group):
         taps[column : column + len(weights), column] = weights
-    kernel = np.kron(taps, np.eye(channels)).reshape(1, pairs, 2 * channels, 2 * channels).astype("float32")
-    blurred = ops.conv(
-        ops.reshape(images, (-1, height, width // 2, 2 * channels)), ops.convert_to_tensor(kernel), padding="valid"
-    )
+    kernel = np.kron(taps, np.eye(channels)).reshape(1, positions, group * channels, group * channels)
+    grouped = ops.reshape(images, (-1, height, width // group, group * channels))
+    blurred = ops.conv(grouped, ops.convert_to_tensor(kernel.astype("float32")), padding="valid")
     return ops.reshape(blurred, (-1, height, width - len(weights) + 1, channels))

@@ -87,21 +87,21 @@ class BilinearUpsampling(keras.layers.Layer):
     """
 
     def __init__(self, factor, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         if not isinstance(factor, int) or factor < 1:
             raise ValueError(f"factor must be a positive integer. Received: {factor!r}")
         self.factor = factor
 
     def call(self, images):
         """Returns the images, `factor` times as high and as wide."""
-        if None in images.shape[1:]:
-            raise ValueError(f"images must have static height, width and channels. Received: {images.shape[1:]}")
         if self.factor == 1:
             return images
         return upsample_extended(_extend_edges(images), bilinear_taps(self.factor))
 
     def compute_output_shape(self, input_shape):
         """Height and width times `factor`."""
+        if None in input_shape[1:]:
+            raise ValueError(f"images must have static height, width and channels. Received: {input_shape[1:]}")
         batch, height, width, channels = input_shape
         return (batch, height * self.factor, width * self.factor, channels)
 

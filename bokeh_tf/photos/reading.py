@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from bokeh_tf.errors import PhotoError
+from bokeh_tf.native_messages import native_messages_muted
 from bokeh_tf.photos.metadata import exif_and_orientation, turned_upright
-from bokeh_tf.photos.native_messages import native_messages_muted
 from bokeh_tf.photos.photo import FORMATS, Photo, reduced_to_8_bits
 
 MIN_SIDE_PX = 16

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bokeh_tf.errors import DependencyError, ModelFileError
+from bokeh_tf.native_messages import native_messages_muted
 from bokeh_tf.processes import confine, run_module
 
 _IDENTIFIER = b"TFL3"
@@ -39,6 +40,12 @@ class Runner:
 
     def run(self, *arrays) -> tuple[np.ndarray, ...]:
         """Runs the model on one array per input, in file order; returns copies of the outputs in file order."""
+        self.set_inputs(*arrays)
+        self.invoke()
+        return tuple(np.asarray(self._interpreter.get_tensor(spec.index)) for spec in self.outputs)
+
+    def set_inputs(self, *arrays):
+        """Copies one array per input into the model, in file order."""
         if len(arrays) != len(self.inputs):
             raise ValueError(f"one array per input. Received: {len(arrays)} arrays. Known: {len(self.inputs)} inputs.")
         for spec, array in zip(self.inputs, arrays, strict=True):
@@ -49,11 +56,13 @@ class Runner:
                     f"Received: {array.dtype} {list(array.shape)}."
                 )
             self._interpreter.set_tensor(spec.index, array)
+
+    def invoke(self):
+        """Runs the model on the inputs that it holds; the outputs stay inside."""
         try:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             raise ModelFileError(f"{self._label}: the CPU interpreter cannot run it ({_one_line(error)}).") from error
-        return tuple(np.asarray(self._interpreter.get_tensor(spec.index)) for spec in self.outputs)
 
 
 def load(model, *, threads=None) -> Runner:
@@ -75,8 +84,9 @@ def load(model, *, threads=None) -> Runner:
     except ImportError as error:
         raise DependencyError(f"ai-edge-litert cannot be imported ({error}). pip install ai-edge-litert") from error
     try:
-        interpreter = Interpreter(model_content=content, num_threads=threads)
-        interpreter.allocate_tensors()
+        with native_messages_muted():
+            interpreter = Interpreter(model_content=content, num_threads=threads)
+            interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise ModelFileError(f"{label}: the CPU interpreter refuses it ({_one_line(error)}).") from error
     return Runner(interpreter, label)

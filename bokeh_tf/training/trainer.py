@@ -92,6 +92,8 @@ def build_trainer(model, plan):
         loss={"weights": weight_map_cross_entropy, "rendered": picture_error},
         loss_weights={"weights": 1.0, "rendered": plan.picture_loss},
     )
+    # An optimiser that makes its variables during the first step makes TensorFlow trace that step twice.
+    optimizer.build(trainer.trainable_variables)
     return trainer
 
 

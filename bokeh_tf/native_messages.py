@@ -1,7 +1,7 @@
-"""Keeping the decoders' own messages off the user's terminal.
+"""Keeping native libraries' own messages off the user's terminal.
 
-libtiff and libpng print what they think of a damaged file straight to file descriptor 2. The reader
-says it in one line instead.
+libtiff and libpng print what they think of a damaged file straight to file descriptor 2, and the LiteRT runtime
+what it has created. The caller says what matters in one line instead.
 """
 
 import contextlib
