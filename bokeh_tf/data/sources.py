@@ -4,6 +4,7 @@ Preparing is slow (about half a second a photo), so each result is kept in a cac
 an interrupted preparation goes on where it stopped.
 """
 
+import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import numpy as np
 from absl import logging
 from rich.progress import track
 
+from bokeh_tf.archives import read_archive, write_archive
 from bokeh_tf.data.focus import centred_subject_matte, sharpness_map, subject_matte
 from bokeh_tf.errors import DataError, PhotoError
-from bokeh_tf.files import make_folder, replacing
+from bokeh_tf.files import make_folder
 from bokeh_tf.photos import SUFFIXES, read, reduced_to_8_bits
 
 # Training pictures are at most 256 rows high; a little more leaves room for crops.
@@ -57,7 +59,7 @@ def load_sources(folder, *, cache):
     photographer focused are trusted.
 
     Raises:
-        DataError: no readable photo, or none with a subject.
+        DataError: no readable photo, none with a subject, or an unreadable list.
     """
     folder = Path(folder)
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
@@ -83,24 +85,24 @@ def _accepted_subjects(folder):
     path = folder / "subjects.txt"
     if not path.exists():
         return None
-    return {line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text. Write one file name a line.") from error
+    return {line.strip() for line in lines if line.strip()}
 
 
 def _cached(path, cache_path):
+    # A cache that cannot be read is made anew.
     if cache_path.exists():
-        with np.load(cache_path, allow_pickle=False) as kept:
+        with contextlib.suppress(DataError, LookupError, TypeError):
+            kept = read_archive(cache_path)
             matte = kept["matte"].astype(np.float32) / 255 if kept["matte"].size else None
             return Source(path.name, kept["photo"], matte, float(kept["sharp_fraction"]), bool(kept["from_focus"]))
     source = prepare(path)
     matte = np.zeros((0, 0), np.uint8) if source.matte is None else np.round(source.matte * 255).astype(np.uint8)
-    with replacing(cache_path) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file,
-            photo=source.photo,
-            matte=matte,
-            sharp_fraction=source.sharp_fraction,
-            from_focus=source.matte_from_focus,
-        )
+    flags = {"sharp_fraction": source.sharp_fraction, "from_focus": source.matte_from_focus}
+    write_archive(cache_path, {"photo": source.photo, "matte": matte, **flags})
     return source
 
 

@@ -60,7 +60,7 @@ def disc_kernel(radius_px):
 
 
 def defocus(premultiplied, radius_px):
-    """Convolves `[H, W, C]` with a disc, mirroring at the border; a radius below half a step changes nothing."""
+    """Convolves `[H, W, C]` with a disc, mirroring at the border; a radius up to half a pixel changes nothing."""
     radius_px = round(radius_px / _RADIUS_STEP_PX) * _RADIUS_STEP_PX
     if radius_px <= 0.5:
         return premultiplied

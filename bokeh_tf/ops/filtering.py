@@ -26,7 +26,7 @@ def guided_filter(weights, guide, *, radius_px, epsilon):
     in half precision E[g²] - E[g]² would lose the small variances that `epsilon` is compared with.
 
     Args:
-        radius_px: half side of the window, less than a pixel short of a half of it.
+        radius_px: the window has a side of 2 `radius_px` + 1.
         epsilon: guide variance below which the map is just smoothed; at least 1e-4, half precision's reach.
     """
     if epsilon < 1e-4:

@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 
-from bokeh_tf.errors import TrainingError
-from bokeh_tf.files import replacing
+from bokeh_tf.archives import read_archive, write_archive
+from bokeh_tf.errors import DataError, TrainingError
 
 _NAME = "checkpoint.npz"
 _SCHEMA_VERSION = 1
@@ -16,8 +16,7 @@ def save(trainer, folder, *, plan):
     """Writes the state of `trainer` and the plan it follows."""
     arrays = {f"{index:04d}": np.asarray(variable) for index, variable in enumerate(_variables(trainer))}
     header = {"schema_version": _SCHEMA_VERSION, "plan": dataclasses.asdict(plan)}
-    with replacing(folder / _NAME) as temporary, temporary.open("wb") as file:
-        np.savez(file, header=np.array(json.dumps(header)), **arrays)
+    write_archive(folder / _NAME, {"header": np.array(json.dumps(header)), **arrays})
 
 
 def restore(trainer, folder, *, plan, resume):
@@ -34,23 +33,28 @@ def restore(trainer, folder, *, plan, resume):
         return 0
     if not path.exists():
         raise TrainingError(f"{path}: no checkpoint to resume. Leave out --resume to start.")
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            header = json.loads(str(kept["header"]))
-            arrays = [kept[name] for name in sorted(set(kept.files) - {"header"})]
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise TrainingError(f"{path}: damaged checkpoint ({error}). Delete it to start anew.") from error
-    if header["plan"] != dataclasses.asdict(plan):
-        raise TrainingError(f"{path}: made with another plan, {header['plan']}. Use the same options to resume.")
+    followed, arrays = _read(path)
+    if followed != dataclasses.asdict(plan):
+        raise TrainingError(f"{path}: made with another plan, {followed}. Use the same options to resume.")
     variables = _variables(trainer)
-    if [np.shape(array) for array in arrays] != [tuple(variable.shape) for variable in variables]:
+    if [(array.shape, array.dtype) for array in arrays] != [(v.shape, np.dtype(v.dtype)) for v in variables]:
         raise TrainingError(f"{path}: made for another model. Choose another --out.")
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
     return int(trainer.optimizer.iterations.numpy())
 
 
+def _read(path):
+    """(plan as a dictionary, arrays in their order) of a checkpoint."""
+    try:
+        arrays = read_archive(path)
+        header = json.loads(str(arrays.pop("header")))
+        if header["schema_version"] != _SCHEMA_VERSION:
+            raise TrainingError(f"{path}: written by another version of this package. Choose another --out.")
+        return header["plan"], [arrays[name] for name in sorted(arrays)]
+    except (DataError, LookupError, ValueError, TypeError) as error:
+        raise TrainingError(f"{path}: damaged checkpoint. Delete it to start anew.") from error
+
+
 def _variables(trainer):
-    if not trainer.optimizer.built:
-        trainer.optimizer.build(trainer.trainable_variables)
     return [*trainer.weights, *trainer.optimizer.variables]

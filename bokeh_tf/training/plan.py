@@ -25,5 +25,7 @@ class Plan:
     def __post_init__(self):
         if min(self.steps, self.steps_per_checkpoint, self.batch_size) < 1:
             raise ValueError(f"steps, steps_per_checkpoint and batch_size must be positive. Received: {self}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be from 0 to 2^32 - 1. Received: {self.seed}")
         if self.steps % self.steps_per_checkpoint:
             raise ValueError(f"steps must be a multiple of steps_per_checkpoint. Received: {self}")

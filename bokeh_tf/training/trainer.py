@@ -92,8 +92,10 @@ def build_trainer(model, plan):
         loss={"weights": weight_map_cross_entropy, "rendered": picture_error},
         loss_weights={"weights": 1.0, "rendered": plan.picture_loss},
     )
-    # An optimiser that makes its variables during the first step makes TensorFlow trace that step twice.
+    # What optimiser and losses keep is made here: made during the first step, it has TensorFlow trace that step twice.
     optimizer.build(trainer.trainable_variables)
+    nothing = {name: ops.zeros((1, *output.shape[1:])) for name, output in trainer.output.items()}
+    trainer.compute_loss(y=nothing, y_pred=nothing)
     return trainer
 
 
@@ -136,7 +138,7 @@ def save_weights(model, path):
 
 
 def _fit(trainer, batches, plan, out):
-    """Trains from the optimiser's step to the plan's last; keeps a checkpoint on the way and when interrupted."""
+    """Trains from the optimiser's step to the plan's last; keeps a checkpoint after every round."""
     first_step = int(trainer.optimizer.iterations.numpy())
     if first_step >= plan.steps:
         return
@@ -151,10 +153,12 @@ def _fit(trainer, batches, plan, out):
             initial_epoch=first_round,
             epochs=rounds,
             verbose=0,
+            shuffle=False,
             callbacks=[progress, keep, tensorboard],
         )
     except KeyboardInterrupt:
-        logging.warning("Interrupted; the last checkpoint is in %s. Go on with --resume.", out)
+        if int(trainer.optimizer.iterations.numpy()) >= plan.steps_per_checkpoint:
+            logging.warning("Interrupted; the last checkpoint is in %s. Go on with --resume.", out)
         raise
     finally:
         progress.stop()

@@ -1,0 +1,31 @@
+"""Archives of NumPy arrays (`.npz`): written in one step, and read back with distrust."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from bokeh_tf.errors import DataError
+from bokeh_tf.files import replacing
+
+# What NumPy and zipfile raise for damaged content.
+_DAMAGE = (OSError, ValueError, LookupError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+
+
+def write_archive(path, arrays):
+    """Writes `arrays` (by name) to `path`: the old archive or the new one, never half of it."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def read_archive(path):
+    """All arrays of the archive `path`, by name; `DataError` where it is missing or damaged."""
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    # A file that is an array, not an archive of them, is no context manager.
+    except (*_DAMAGE, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: missing or damaged ({reason}). Delete it to make it anew.") from error
