@@ -82,6 +82,12 @@ def test_names_order_and_signature_are_the_models(files):
     assert set(signatures["serving_default"]["outputs"]) == {"rendered", "in_focus_weight"}
 
 
+def test_outputs_of_one_layer_get_names_of_their_own():
+    image = keras.Input((8, 12, 3), name="image")
+    two = keras.Model(image, keras.layers.Lambda(lambda x: [x * 2.0, x + 1.0], name="two")(image))
+    assert [tensor.name for tensor in inspect(convert(two, precision="float32")).outputs] == ["two_0", "two_1"]
+
+
 def test_signature_runs_by_name(files):
     runner = Interpreter(model_content=files["float32"]).get_signature_runner("serving_default")
     outputs = runner(image=photo())

@@ -57,9 +57,9 @@ class SceneMaker:
     """
 
     def __init__(self, sources, *, shape, sigmas_px):
-        self._subjects = [source for source in sources if source.matte is not None]
+        self._subjects = [source for source in sources if source.matte is not None and source.matte.max() > 0.5]
         if not self._subjects:
-            raise ValueError("sources must hold at least one with a matte. Received: none")
+            raise ValueError("sources must hold at least one with a matte that covers something. Received: none")
         self._cut_outs = [source for source in self._subjects if _stands_free(source.matte)] or self._subjects
         self._backdrops = [source for source in sources if source.is_backdrop] or sources
         self.shape = shape

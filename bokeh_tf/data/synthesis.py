@@ -96,6 +96,8 @@ def render(layers, *, focus_disparity, aperture_px):
         colour, alpha = to_linear(layer.colour), layer.alpha[..., None]
         layer_radius_px = np.abs(layer.disparity - focus_disparity) * aperture_px
         if np.ndim(layer_radius_px):
+            if np.min(alpha) < 1:
+                raise ValueError("A layer with a map of disparities must cover the frame. Received: holes")
             spread, coverage = _defocus_by_map(colour, layer_radius_px), np.float32(1)
         else:
             blurred = defocus(np.concatenate([colour * alpha, alpha], axis=-1), layer_radius_px)

@@ -60,9 +60,18 @@ def convert(model, *, precision):
         precision=precision,
         file=file,
         input_names=[tensor.name for tensor in model.inputs],
-        output_names=model.output_names,
+        output_names=_distinct(model.output_names),
     )
     return embed(content, description)
+
+
+def _distinct(names):
+    """Numbers repeated names, as a layer with several outputs gives them: GPU runtimes find tensors by name."""
+    names = list(names)
+    return [
+        name if names.count(name) == 1 else f"{name}_{names[:position].count(name)}"
+        for position, name in enumerate(names)
+    ]
 
 
 def model_offenders(model):

@@ -22,6 +22,7 @@ from bokeh_tf import models
 from bokeh_tf.data.pipeline import training_batches
 from bokeh_tf.data.scenes import SceneMaker
 from bokeh_tf.data.sources import load_sources
+from bokeh_tf.errors import OutputError
 from bokeh_tf.files import make_folder, write_bytes
 from bokeh_tf.models import dbsi_mobile
 from bokeh_tf.ops.blur import default_sigma_px
@@ -131,10 +132,13 @@ def train(variant, *, photos, out, plan=Plan(), resume=False):
 def save_weights(model, path):
     """Writes the weights of `model` to `path` (`….weights.h5`) in one step."""
     # Keras insists on the double suffix, so the temporary name needs a folder of its own.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        temporary = Path(folder) / path.name
-        model.save_weights(temporary)
-        write_bytes(path, temporary.read_bytes())
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+            temporary = Path(folder) / path.name
+            model.save_weights(temporary)
+            write_bytes(path, temporary.read_bytes())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write ({error.strerror or error}). Free some space and --resume.") from error
 
 
 def _fit(trainer, batches, plan, out):
