@@ -16,6 +16,7 @@ _TENSORFLOW = [
     'tensorflow-cpu>=2.19; platform_system == "Linux" and platform_machine == "x86_64"',
     'tensorflow>=2.19; platform_system != "Linux" or platform_machine != "x86_64"',
     "keras>=3.9",
+    "tensorboard>=2.19",
 ]
 
 setup(
@@ -39,7 +40,7 @@ setup(
     ],
     extras_require={
         "tensorflow": _TENSORFLOW,
-        "dev": [*_TENSORFLOW, "jax>=0.4.30", "pytest>=8", "ruff>=0.6", "scikit-image>=0.22", "tensorboard>=2.19"],
+        "dev": [*_TENSORFLOW, "jax>=0.4.30", "pytest>=8", "ruff>=0.6", "scikit-image>=0.22"],
     },
     entry_points={"console_scripts": ["bokeh-tf = bokeh_tf.cli:main"]},
 )

@@ -21,7 +21,11 @@ def main(arguments=None):
     """Runs the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        status = options.run(options)
+        # A reader that has gone shows itself here, not while Python shuts down.
+        if sys.stdout:
+            sys.stdout.flush()
+        return status
     except BokehError as error:
         print(f"bokeh-tf: {error}", file=sys.stderr)
         return _NOT_DONE
@@ -157,6 +161,8 @@ def _train(options):
         raise DependencyError('Training needs Keras and TensorFlow. Run: pip install "bokeh-tf[tensorflow]"') from error
     if options.variant not in variants(options.model):
         options.usage_error(f"--variant must be one of: {', '.join(variants(options.model))}")
+    if options.steps and not options.steps_per_checkpoint:
+        chosen["steps_per_checkpoint"] = math.gcd(options.steps, Plan.steps_per_checkpoint)
     try:
         plan = Plan(**{name: value for name, value in chosen.items() if value is not None})
     except ValueError as error:

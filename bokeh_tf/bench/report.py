@@ -13,8 +13,9 @@ _UNSTABLE = "* unstable: "
 
 @contextlib.contextmanager
 def progress(rounds):
-    """Shows a bar on stderr while its block runs; yields what is to be called after each of the `rounds`."""
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    """Shows a bar on a terminal's stderr while its block runs; yields what to call after each of the `rounds`."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("timing", total=rounds)
         yield lambda: bar.advance(task)
 

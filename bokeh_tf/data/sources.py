@@ -13,7 +13,7 @@ import numpy as np
 from absl import logging
 from rich.progress import track
 
-from bokeh_tf.archives import read_archive, write_archive
+from bokeh_tf.data.archives import read_archive, write_archive
 from bokeh_tf.data.focus import centred_subject_matte, sharpness_map, subject_matte
 from bokeh_tf.errors import DataError, PhotoError
 from bokeh_tf.files import make_folder
@@ -96,14 +96,19 @@ def _cached(path, cache_path):
     # A cache that cannot be read is made anew.
     if cache_path.exists():
         with contextlib.suppress(DataError, LookupError, TypeError):
-            kept = read_archive(cache_path)
-            matte = kept["matte"].astype(np.float32) / 255 if kept["matte"].size else None
-            return Source(path.name, kept["photo"], matte, float(kept["sharp_fraction"]), bool(kept["from_focus"]))
+            return _kept(path, cache_path)
     source = prepare(path)
     matte = np.zeros((0, 0), np.uint8) if source.matte is None else np.round(source.matte * 255).astype(np.uint8)
     flags = {"sharp_fraction": source.sharp_fraction, "from_focus": source.matte_from_focus}
     write_archive(cache_path, {"photo": source.photo, "matte": matte, **flags})
-    return source
+    # Mattes are kept in 8 bits: a resumed run must see what the first one saw.
+    return _kept(path, cache_path)
+
+
+def _kept(path, cache_path):
+    kept = read_archive(cache_path)
+    matte = kept["matte"].astype(np.float32) / 255 if kept["matte"].size else None
+    return Source(path.name, kept["photo"], matte, float(kept["sharp_fraction"]), bool(kept["from_focus"]))
 
 
 def prepare(path):

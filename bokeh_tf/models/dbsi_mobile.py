@@ -26,7 +26,7 @@ from keras import layers, ops
 from bokeh_tf.models.layers import Channel, image_input
 from bokeh_tf.ops.blur import default_sigma_px
 from bokeh_tf.ops.filtering import gaussian_blur_inside, guided_filter, luminance
-from bokeh_tf.ops.resize import BilinearUpsampling
+from bokeh_tf.ops.resize import BilinearUpsampling, bilinear_taps, taps_variance
 
 # Rows of the grid on which all but the photo itself is computed.
 GRID_ROWS = 256
@@ -49,12 +49,16 @@ class Config:
     # Half side of the guided filter's window on the grid, and the guide variance it takes for an edge.
     guide_radius_px: int = 3
     guide_epsilon: float = 1e-3
+    # Probabilities of focus that become W0 = 0 and W0 = 1: between sharp and soft, a mixture looks like haze.
+    focus_range: tuple[float, float] = (0.2, 0.7)
 
     def __post_init__(self):
         if len(self.channels) != 5 or min(self.channels) < 1:
             raise ValueError(f"channels must be five positive numbers. Received: {self.channels}")
         if not self.blur_sizes_px or any(size < 25 or size % 2 == 0 for size in self.blur_sizes_px):
             raise ValueError(f"blur_sizes_px must be odd and at least 25. Received: {self.blur_sizes_px}")
+        if not 0 <= self.focus_range[0] < self.focus_range[1] <= 1:
+            raise ValueError(f"focus_range must rise within [0, 1]. Received: {self.focus_range}")
 
 
 VARIANTS = {"base": Config()}
@@ -82,19 +86,22 @@ class PositionBias(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class GuidedFilter(layers.Layer):
-    """Sharpens a weight map `[B, H, W, 1]` along the edges of an image's luminance."""
+    """Sharpens a weight map `[B, H, W, 1]` along the edges of an image's luminance and stretches its contrast."""
 
-    def __init__(self, radius_px, epsilon, **kwargs):
+    def __init__(self, radius_px, epsilon, focus_range, **kwargs):
         super().__init__(**kwargs)
-        self.radius_px, self.epsilon = radius_px, epsilon
+        self.radius_px, self.epsilon, self.focus_range = radius_px, epsilon, tuple(focus_range)
 
     def call(self, weights, image):
         """Returns the sharpened map, in [0, 1]."""
-        return guided_filter(weights, luminance(image), radius_px=self.radius_px, epsilon=self.epsilon)
+        sharpened = guided_filter(weights, luminance(image), radius_px=self.radius_px, epsilon=self.epsilon)
+        low, high = self.focus_range
+        return ops.clip((sharpened - low) * (1 / (high - low)), 0.0, 1.0)
 
     def get_config(self):
-        """Adds radius and epsilon."""
-        return {**super().get_config(), "radius_px": self.radius_px, "epsilon": self.epsilon}
+        """Adds radius, epsilon and range."""
+        own = {"radius_px": self.radius_px, "epsilon": self.epsilon, "focus_range": self.focus_range}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
@@ -123,9 +130,10 @@ class BackgroundBlend(layers.Layer):
 
 def grid_sigmas_px(config, decimation):
     """Sigmas on the grid, less what the pooling before and the bilinear enlargement after already blur."""
-    already = (decimation**2 - 1) / 12 + (decimation**2 - 1) / 6
+    # A mean of d pixels has the variance (d² - 1) / 12 of their spacing; the grid's is d times as wide.
+    already_px2 = (1 - decimation**-2) / 12 + (taps_variance(bilinear_taps(decimation)) if decimation > 1 else 0)
     sigmas_px = [default_sigma_px(size) * GRID_ROWS / REFERENCE_ROWS for size in config.blur_sizes_px]
-    return tuple(float(np.sqrt(sigma_px**2 - already / decimation**2)) for sigma_px in sigmas_px)
+    return tuple(float(np.sqrt(sigma_px**2 - already_px2)) for sigma_px in sigmas_px)
 
 
 def _conv(x, channels, name, *, strides=1, kernel_size=3):
@@ -174,7 +182,9 @@ def build(config=Config(), *, image_shape):
     blur_weights = layers.Softmax(name="blur_weights")(
         Channel(1, count=len(config.blur_sizes_px), name="blur_logits")(logits)
     )
-    in_focus = GuidedFilter(config.guide_radius_px, config.guide_epsilon, name="sharpened_focus")(focus, grid)
+    in_focus = GuidedFilter(config.guide_radius_px, config.guide_epsilon, config.focus_range, name="sharpened_focus")(
+        focus, grid
+    )
 
     # The blend.
     rest = BackgroundBlend(grid_sigmas_px(config, decimation), name="background")(grid, in_focus, blur_weights)

@@ -1,7 +1,7 @@
 """Edge-aware and masked filters of float32 maps and images `[B, H, W, C]`, written to stay right in half precision.
 
-Nothing here divides by a difference of large numbers or by less than a stated floor, and every average is a
-pooling mean, never a sum.
+Nothing here divides by less than a stated floor, differences are taken of numbers centred on zero, and every average
+is a pooling mean, never a sum.
 """
 
 import numpy as np
@@ -22,8 +22,8 @@ def box_mean(images, radius_px):
 def guided_filter(weights, guide, *, radius_px, epsilon):
     """Sharpens the map `weights` `[B, H, W, 1]` along the edges of `guide` `[B, H, W, 1]`.
 
-    The guided filter of He et al. (2010), eq. 4-8, with deviations from the local mean in place of raw moments:
-    in half precision E[g²] - E[g]² would lose the small variances that `epsilon` is compared with.
+    The guided filter of He et al. (2010), eq. 5-8. Covariances do not depend on where zero is: with it in the
+    middle of the range, E[g²] - E[g]² keeps in half precision the small variances that `epsilon` is compared with.
 
     Args:
         radius_px: the window has a side of 2 `radius_px` + 1.
@@ -31,12 +31,13 @@ def guided_filter(weights, guide, *, radius_px, epsilon):
     """
     if epsilon < 1e-4:
         raise ValueError(f"epsilon must be at least 1e-4 to survive half precision. Received: {epsilon}")
+    weights, guide = weights - 0.5, guide - 0.5
     mean_weights, mean_guide = box_mean(weights, radius_px), box_mean(guide, radius_px)
-    guide_deviation = guide - mean_guide
-    covariance = box_mean(guide_deviation * (weights - mean_weights), radius_px)
-    variance = box_mean(guide_deviation * guide_deviation, radius_px)
-    slope = box_mean(covariance / (variance + epsilon), radius_px)
-    return ops.clip(mean_weights + slope * guide_deviation, 0.0, 1.0)
+    covariance = box_mean(guide * weights, radius_px) - mean_guide * mean_weights
+    variance = ops.relu(box_mean(guide * guide, radius_px) - mean_guide * mean_guide)
+    slope = covariance / (variance + epsilon)
+    offset = mean_weights - slope * mean_guide
+    return ops.clip(box_mean(slope, radius_px) * guide + box_mean(offset, radius_px) + 0.5, 0.0, 1.0)
 
 
 def gaussian_blur_inside(images, sigma_px):

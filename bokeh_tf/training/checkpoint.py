@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from bokeh_tf.archives import read_archive, write_archive
+from bokeh_tf.data.archives import read_archive, write_archive
 from bokeh_tf.errors import DataError, TrainingError
 
 _NAME = "checkpoint.npz"

@@ -8,8 +8,8 @@ class Plan:
     """A training schedule. The defaults are the ones the shipped weights were trained with."""
 
     # Optimiser steps in all, and between two checkpoints.
-    steps: int = 12_000
-    steps_per_checkpoint: int = 500
+    steps: int = 10_000
+    steps_per_checkpoint: int = 250
     # Pairs per step.
     batch_size: int = 8
     # AdamW; the learning rate rises for 200 steps and then falls along a cosine to nothing.

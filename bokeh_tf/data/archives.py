@@ -23,9 +23,10 @@ def read_archive(path):
     """All arrays of the archive `path`, by name; `DataError` where it is missing or damaged."""
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # NumPy leaves a file open that it finds damaged, if it opened it.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     # A file that is an array, not an archive of them, is no context manager.
-    except (*_DAMAGE, TypeError, AttributeError) as error:
+    except (*_DAMAGE, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: missing or damaged ({reason}). Delete it to make it anew.") from error
