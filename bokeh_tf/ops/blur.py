@@ -250,20 +250,26 @@ def _blur_grid(grid, margin_points, plan):
     """Blurs a grid with margins; returns `[B, H, W, C]` at the image's resolution."""
     if spare := margin_points - plan.margin_points:
         grid = grid[:, spare:-spare, spare:-spare]
-    blurred = _blur_columns(_blur_rows(grid, plan.weights), plan.weights)
+    blurred = blur_columns(blur_rows(grid, plan.weights), plan.weights)
     return upsample_extended(blurred, spline_taps(plan.step * CELL_PX))
 
 
-def _blur_rows(images, weights):
-    """Correlates along axis 1. Neighbouring columns go side by side as channels, which fills the vector lanes."""
+def blur_rows(images, weights):
+    """Correlates along axis 1 with odd `weights`, without padding.
+
+    Neighbouring columns go side by side as channels, which fills a processor's vector lanes.
+    """
     _, height, width, channels = images.shape
     group = next(size for size in range(_MAX_GROUP, 0, -1) if width % size == 0)
     grouped = ops.reshape(images, (-1, height, width // group, group * channels))
     return ops.reshape(_depthwise(grouped, weights, axis=1), (-1, height - len(weights) + 1, width, channels))
 
 
-def _blur_columns(images, weights):
-    """Correlates along axis 2 with an odd kernel: a dense convolution, of pairs of columns where the width is even."""
+def blur_columns(images, weights):
+    """Correlates along axis 2 with odd `weights`, without padding.
+
+    A dense convolution, of pairs of columns where the width is even.
+    """
     _, height, width, channels = images.shape
     group = 1 if width % 2 else 2
     positions = (len(weights) + group - 1) // group

@@ -7,6 +7,8 @@ is a pooling mean, never a sum.
 import numpy as np
 from keras import ops
 
+from bokeh_tf.ops.blur import blur_columns, blur_rows, gaussian_kernel
+
 
 def luminance(images):
     """Rec. 601 luma of RGB images, `[B, H, W, 1]`."""
@@ -16,7 +18,9 @@ def luminance(images):
 
 def box_mean(images, radius_px):
     """Mean over the square of (2 `radius_px` + 1)² pixels, over the part inside the image at its border."""
-    return ops.average_pool(images, 2 * radius_px + 1, strides=1, padding="same")
+    side_px = 2 * radius_px + 1
+    columns = ops.average_pool(images, (1, side_px), strides=1, padding="same")
+    return ops.average_pool(columns, (side_px, 1), strides=1, padding="same")
 
 
 def guided_filter(weights, guide, *, radius_px, epsilon):
@@ -32,12 +36,13 @@ def guided_filter(weights, guide, *, radius_px, epsilon):
     if epsilon < 1e-4:
         raise ValueError(f"epsilon must be at least 1e-4 to survive half precision. Received: {epsilon}")
     weights, guide = weights - 0.5, guide - 0.5
-    mean_weights, mean_guide = box_mean(weights, radius_px), box_mean(guide, radius_px)
-    covariance = box_mean(guide * weights, radius_px) - mean_guide * mean_weights
-    variance = ops.relu(box_mean(guide * guide, radius_px) - mean_guide * mean_guide)
-    slope = covariance / (variance + epsilon)
-    offset = mean_weights - slope * mean_guide
-    return ops.clip(box_mean(slope, radius_px) * guide + box_mean(offset, radius_px) + 0.5, 0.0, 1.0)
+    # Means are taken of maps side by side as channels: four cost hardly more than one.
+    moments = box_mean(ops.concatenate([weights, guide, guide * weights, guide * guide], axis=-1), radius_px)
+    mean_weights, mean_guide, mean_product, mean_square = (moments[..., i : i + 1] for i in range(4))
+    variance = ops.relu(mean_square - mean_guide * mean_guide)
+    slope = (mean_product - mean_guide * mean_weights) / (variance + epsilon)
+    line = box_mean(ops.concatenate([slope, mean_weights - slope * mean_guide], axis=-1), radius_px)
+    return ops.clip(line[..., :1] * guide + line[..., 1:] + 0.5, 0.0, 1.0)
 
 
 def gaussian_blur_inside(images, sigma_px):
@@ -47,8 +52,7 @@ def gaussian_blur_inside(images, sigma_px):
     then takes the border, like everything masked, out of the mean.
     """
     radius_px = max(1, int(np.ceil(3 * sigma_px)))
-    offsets_px = np.arange(-radius_px, radius_px + 1)
-    taps = np.exp(-0.5 * (offsets_px / sigma_px) ** 2)
-    taps = np.tile((taps / taps.sum())[:, None, None, None], (1, 1, images.shape[-1], 1)).astype("float32")
-    rows = ops.depthwise_conv(images, ops.convert_to_tensor(taps), padding="same")
-    return ops.depthwise_conv(rows, ops.convert_to_tensor(np.swapaxes(taps, 0, 1)), padding="same")
+    weights = gaussian_kernel(2 * radius_px + 1, sigma_px)
+    margins_px = [radius_px, radius_px]
+    padded = ops.pad(images, [[0, 0], margins_px, margins_px, [0, 0]])
+    return blur_columns(blur_rows(padded, weights), weights)
