@@ -149,12 +149,15 @@ def _add_train(commands):
 
 def _train(options):
     from bokeh_tf.errors import DependencyError
+    from bokeh_tf.native_messages import native_messages_muted
 
     chosen = {name: getattr(options, name) for name in ("steps", "steps_per_checkpoint", "seed")}
     try:
-        from bokeh_tf.models import variants
-        from bokeh_tf.training.plan import Plan
-        from bokeh_tf.training.trainer import train
+        # TensorFlow greets at length.
+        with native_messages_muted():
+            from bokeh_tf.models import variants
+            from bokeh_tf.training.plan import Plan
+            from bokeh_tf.training.trainer import train
     except ModuleNotFoundError as error:
         if error.name not in ("keras", "tensorflow"):
             raise

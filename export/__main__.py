@@ -18,6 +18,7 @@ from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S
 from bokeh_tf.delegate.report import print_report, printable
 from bokeh_tf.errors import BokehError, ModelFileError
 from bokeh_tf.files import make_folder, write_bytes
+from bokeh_tf.native_messages import native_messages_muted
 from export import manifest
 from export.recipes import RECIPES
 
@@ -88,9 +89,10 @@ def _export(recipe, folders, weights_folder, build, options, console):
 
 def convert_recipe(recipe, weights_folder, build=None) -> bytes:
     """The bytes of a recipe's `.tflite`, from its trained weights."""
-    # Keras and TensorFlow take seconds to import, which --help does not need.
-    from bokeh_tf import models
-    from bokeh_tf.tflite.conversion import convert
+    # Keras and TensorFlow take seconds to import, which --help does not need, and greet at length.
+    with native_messages_muted():
+        from bokeh_tf import models
+        from bokeh_tf.tflite.conversion import convert
 
     weights = Path(weights_folder) / recipe.weights_name
     if not weights.is_file():
