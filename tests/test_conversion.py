@@ -290,9 +290,9 @@ def test_size_and_multiply_accumulates_of_the_files(converted):
     if name == "dbsi_mobile":
         return
     rows, columns = MODEL_SHAPE
-    # Two passes per blur; the vertical one also runs on the mirrored columns.
+    # Two passes per blur; the horizontal one, which comes first, also runs on the mirrored rows.
     blur_sizes_px = (25, 45, 75) if name == "dbsi" else ()
-    blurs = sum(3 * k * rows * (2 * columns + 2 * (k // 2)) for k in blur_sizes_px)
+    blurs = sum(3 * k * columns * (2 * rows + 2 * (k // 2)) for k in blur_sizes_px)
     assert inspect(content).macs == keras_convolution_macs(model) + blurs
     assert len(content) / 1e6 == pytest.approx(HOURGLASS_FLOAT16_MEGABYTES, abs=0.1)
 
