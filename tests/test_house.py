@@ -190,7 +190,7 @@ def test_project_speaks_of_itself_alone():
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     if names.returncode:
         pytest.skip("not a git checkout: its file list is what this test looks at")
-    pattern = re.compile(r"(^|[^\w.])/(work|root|home/\w+)/|index-url", re.MULTILINE)
+    pattern = re.compile(r"(^|[^\w.])/(work|root|home/\w+)/|index.url", re.MULTILINE)
     for name in names.stdout.splitlines():
         path = ROOT / name
         if path.suffix in (".py", ".md", ".sh", ".toml", ".json", "") and path != Path(__file__) and path.is_file():
