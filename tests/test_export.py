@@ -13,7 +13,7 @@ import pytest
 from bokeh_tf import models
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.runtime import load
-from export import manifest
+from export import manifest, summary
 from export.__main__ import main
 from export.recipes import RECIPES, Recipe
 
@@ -171,3 +171,18 @@ def test_another_folder_leaves_the_package_as_it_is(no_adapter, tmp_path, weight
     arguments = ["--out", str(out), "--allow-unchecked", "--only", GOOD.name]
     assert main(arguments, recipes=(GOOD,), weights_folder=weights, build=build_tiny) == 0
     assert (out / f"{GOOD.name}.tflite").is_file() and not (weights / f"{GOOD.name}.tflite").exists()
+
+
+def test_summary_shows_what_the_demo_made(no_adapter, tmp_path, weights, capsys):
+    arguments = ["--out", str(tmp_path / "models"), "--allow-unchecked", "--only", GOOD.name]
+    main(arguments, recipes=(GOOD,), weights_folder=weights, build=build_tiny)
+    for folder, name in (("pictures", "photo.jpg"), ("pictures", "photo_compare.jpg"), ("timings", "cpu_1.json")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).touch()
+    timing = {"measurements": [{"threads": 2, "summary": {"median_ms": {"value": 41.6}}}]}
+    (tmp_path / "timings" / "cpu_1.json").write_text(json.dumps(timing))
+    capsys.readouterr()
+    assert summary.main([str(tmp_path)]) == 0
+    shown = "".join(capsys.readouterr().out.replace("│", "").split())
+    for part in (f"{GOOD.name}.tflite", "UNCHECKED", "42mson2threads", "photo.jpg", "photo_compare.jpg"):
+        assert part in shown

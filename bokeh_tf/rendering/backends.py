@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from bokeh_tf.errors import DependencyError, ModelFileError
+from bokeh_tf.native_messages import native_messages_muted
 
 _WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 FLAGSHIP_FILE = _WEIGHTS_FOLDER / "dbsi_mobile_base_float16_1024x1536.tflite"
@@ -104,7 +105,9 @@ class KerasModel:
         if not self._weights.is_file():
             raise ModelFileError(f"{name}: no trained weights come with this package. Name a .tflite file instead.")
         self._built = {}
-        self._build(_LYING_CANVAS)
+        # TensorFlow greets at length when it is first imported.
+        with native_messages_muted():
+            self._build(_LYING_CANVAS)
 
     def canvas_size(self, photo_height, photo_width):
         """The lying or the standing canvas, as the photo."""
