@@ -21,9 +21,10 @@ demo: $(READY) try-software-gpu ## export, check, time and render a sample photo
 test: $(READY) try-software-gpu ## run the tests
 	$(BIN)/python -m pytest
 
-lint: $(READY) ## check style and formatting
+lint: $(READY) ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 check: lint test ## lint and test
 

@@ -40,7 +40,7 @@ setup(
     ],
     extras_require={
         "tensorflow": _TENSORFLOW,
-        "dev": [*_TENSORFLOW, "jax>=0.4.30", "pytest>=8", "ruff>=0.6", "scikit-image>=0.22"],
+        "dev": [*_TENSORFLOW, "jax>=0.4.30", "mypy>=1.10", "pytest>=8", "ruff>=0.6", "scikit-image>=0.22"],
     },
     entry_points={"console_scripts": ["bokeh-tf = bokeh_tf.cli:main"]},
 )

@@ -38,6 +38,8 @@ def main(
     """
     options = _parse(arguments, recipes)
     console = Console(stderr=False)
+    # Before anything is written: the files themselves are tracked, and must not make the checkout look changed.
+    commit = manifest.find_commit()
     chosen = [recipe for recipe in recipes if not options.only or recipe.name in options.only]
     order = [f"{recipe.name}.tflite" for recipe in recipes]
     codes = []
@@ -45,11 +47,12 @@ def main(
         folder = make_folder(options.out or assets_folder)
         package = None if options.out else weights_folder
         for recipe in chosen:
-            code, entry = _export(recipe, [folder, package], weights_folder, build, options, console)
+            code, content, result = _export(recipe, [folder, package], weights_folder, build, options, console)
             codes.append(code)
-            if entry:
-                manifest.write(folder, [entry], order=order)
-                console.print(f"wrote {folder / entry['file']}", soft_wrap=True, markup=False, highlight=False)
+            if content:
+                manifest.write(folder, [manifest.entry(recipe, content, result, commit=commit)], order=order)
+                path = folder / f"{recipe.name}.tflite"
+                console.print(f"wrote {path}", soft_wrap=True, markup=False, highlight=False)
     except BokehError as error:
         _complain(error)
         return NOT_CHECKED
@@ -60,7 +63,7 @@ def main(
 
 
 def _export(recipe, folders, weights_folder, build, options, console):
-    """One recipe: its exit status, and its manifest entry where it was written.
+    """One recipe: its exit status, and its bytes and check where it was written.
 
     Args:
         folders: where the file goes, and where a packaged one is copied to, if anywhere.
@@ -73,18 +76,18 @@ def _export(recipe, folders, weights_folder, build, options, console):
         code = exit_code([result])
         if code == FAILED:
             _complain(f"{recipe.name}: not written, it failed its check on the delegate")
-            return FAILED, None
+            return FAILED, None, None
         if code == NOT_CHECKED and not options.allow_unchecked:
             _complain(f"{recipe.name}: not written, it could not be checked. --allow-unchecked writes it all the same")
-            return NOT_CHECKED, None
+            return NOT_CHECKED, None, None
         folder, package = folders
         write_bytes(folder / f"{recipe.name}.tflite", content)
         if package and recipe.is_packaged:
             write_bytes(package / f"{recipe.name}.tflite", content)
     except BokehError as error:
         _complain(error)
-        return NOT_CHECKED, None
-    return PASSED, manifest.entry(recipe, content, result)
+        return NOT_CHECKED, None, None
+    return PASSED, content, result
 
 
 def convert_recipe(recipe, weights_folder, build=None) -> bytes:

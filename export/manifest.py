@@ -26,8 +26,8 @@ _PRECISION_KEYS = ("precision", "verdict", "outputs")
 _GIT_TIMEOUT_S = 30
 
 
-def entry(recipe, content, result) -> dict:
-    """The manifest's entry for one file: its bytes and the result of its check."""
+def entry(recipe, content, result, *, commit) -> dict:
+    """The manifest's entry for one file: its bytes, the result of its check and the checkout's commit."""
     file = inspect(content)
     return {
         "file": f"{recipe.name}.tflite",
@@ -42,7 +42,7 @@ def entry(recipe, content, result) -> dict:
         "macs": file.macs,
         "parameters": file.parameters,
         "package_version": bokeh_tf.__version__,
-        "commit": commit(),
+        "commit": commit,
         "check": check_summary(result),
     }
 
@@ -70,7 +70,7 @@ def write(folder, new_entries, *, order):
     write_text(Path(folder) / NAME, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def commit() -> str | None:
+def find_commit() -> str | None:
     """The checkout's commit, with "-dirty" after it where tracked files differ; None outside a git checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:

@@ -285,10 +285,9 @@ def keras_convolution_macs(model):
     return sum(int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:3])) for layer in layers)
 
 
-def test_size_and_multiply_accumulates_of_the_files(converted):
+@pytest.mark.parametrize("converted", ["megadepth", "dbsi"], indirect=True)
+def test_size_and_multiply_accumulates_of_the_hourglass_files(converted):
     name, model, content = converted
-    if name == "dbsi_mobile":
-        return
     rows, columns = MODEL_SHAPE
     # Two passes per blur; the horizontal one, which comes first, also runs on the mirrored rows.
     blur_sizes_px = (25, 45, 75) if name == "dbsi" else ()

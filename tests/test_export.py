@@ -149,9 +149,9 @@ def test_the_commit_is_this_checkouts():
     command = ["git", "rev-parse", "HEAD"]
     head = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     if head.returncode:
-        assert manifest.commit() is None
+        assert manifest.find_commit() is None
     else:
-        assert manifest.commit().removesuffix("-dirty") == head.stdout.strip()
+        assert manifest.find_commit().removesuffix("-dirty") == head.stdout.strip()
 
 
 def test_help_does_not_import_keras():

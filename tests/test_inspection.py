@@ -190,8 +190,8 @@ def test_dynamic_dimensions_are_noticed():
 def damaged_files():
     """(what is wrong, content, message)."""
     sound = convolution_file()
-    yield "empty", b"", "does not start as one"
-    yield "text", b"this is not a model at all, but long enough", "does not start as one"
+    yield "empty", b"", "no TFL3 identifier"
+    yield "text", b"this is not a model at all, but long enough", "no TFL3 identifier"
     yield "identifier only", b"\x08\0\0\0TFL3", "offset points outside"
     yield "root offset", b"\xff\xff\xff\xff" + sound[4:], "offset points outside"
     yield "half", sound[: len(sound) // 2], "cut off or damaged"
@@ -301,7 +301,7 @@ def test_mutants_are_read_or_refused_but_never_worse(content):
     assert time.monotonic() - started < MAX_SECONDS
 
 
-@pytest.mark.parametrize(("name", "message"), [("missing.tflite", "no such file"), ("", "not a file")])
+@pytest.mark.parametrize(("name", "message"), [("missing.tflite", "No such file"), ("", "not a file")])
 def test_what_is_not_a_file(tmp_path, name, message):
     with pytest.raises(ModelFileError, match=message):
         inspect(tmp_path / name)

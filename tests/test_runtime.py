@@ -85,10 +85,10 @@ def test_damaged_files_are_one_line(affine, tmp_path, kind):
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_or_a_folder_is_one_line(tmp_path):
-    for path in (tmp_path / "absent.tflite", tmp_path):
-        with pytest.raises(ModelFileError, match="cannot read this model file"):
-            verify_loads(path)
+@pytest.mark.parametrize(("name", "message"), [("absent.tflite", "cannot read this model file"), ("", "not a file")])
+def test_a_missing_file_or_a_folder_is_one_line(tmp_path, name, message):
+    with pytest.raises(ModelFileError, match=message):
+        verify_loads(tmp_path / name)
 
 
 def test_a_time_limit_ends_the_loading(affine):

@@ -1,5 +1,6 @@
 """Folders of photographs: what is read, what is left out, what is remembered, what is refused."""
 
+import os
 import resource
 
 import numpy as np
@@ -54,7 +55,9 @@ def test_large_photos_are_reduced(tmp_path):
 def test_what_was_prepared_is_taken_from_the_cache(folder, tmp_path):
     first = by_name(load_sources(folder, cache=tmp_path / "cache"))
     # Were it prepared again, it would now be left out.
-    (folder / SUBJECT).write_bytes(b"not a photo any more")
+    photo, status = folder / SUBJECT, (folder / SUBJECT).stat()
+    photo.write_bytes(b"not a photo any more".ljust(status.st_size))
+    os.utime(photo, ns=(status.st_atime_ns, status.st_mtime_ns))
     second = by_name(load_sources(folder, cache=tmp_path / "cache"))
     assert set(second) == set(first)
     for name, source in second.items():
@@ -63,6 +66,15 @@ def test_what_was_prepared_is_taken_from_the_cache(folder, tmp_path):
         np.testing.assert_array_equal(source.matte, first[name].matte)
         assert source.sharp_fraction == first[name].sharp_fraction
         assert source.matte_from_focus == first[name].matte_from_focus
+
+
+def test_another_photo_of_the_same_name_is_prepared_anew(folder, tmp_path):
+    first = by_name(load_sources(folder, cache=tmp_path / "cache"))
+    with Image.open(folder / SUBJECT) as image:
+        brighter = image.point(lambda value: min(255, value + 40))
+    brighter.save(folder / SUBJECT)
+    second = by_name(load_sources(folder, cache=tmp_path / "cache"))
+    assert second[SUBJECT].photo.mean() > first[SUBJECT].photo.mean() + 10
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 and no more", b"\x93NUMPY", b"text"])

@@ -16,7 +16,8 @@ import numpy as np
 from bokeh_tf.bench.environment import find_environment_doubts, read_environment
 from bokeh_tf.bench.result import Result, make_measurement, utc_now
 from bokeh_tf.bench.sampling import Contender, ignore, sample_interleaved
-from bokeh_tf.tflite.runtime import load, read_file, verify_loads
+from bokeh_tf.tflite.reading import read_file
+from bokeh_tf.tflite.runtime import load, verify_loads
 
 BACKEND = "litert-xnnpack"
 

@@ -100,15 +100,23 @@ def _cached(path, cache_path):
     source = prepare(path)
     matte = np.zeros((0, 0), np.uint8) if source.matte is None else np.round(source.matte * 255).astype(np.uint8)
     flags = {"sharp_fraction": source.sharp_fraction, "from_focus": source.matte_from_focus}
-    write_archive(cache_path, {"photo": source.photo, "matte": matte, **flags})
+    write_archive(cache_path, {"photo": source.photo, "matte": matte, "made_from": _version_of(path), **flags})
     # Mattes are kept in 8 bits: a resumed run must see what the first one saw.
     return _kept(path, cache_path)
 
 
 def _kept(path, cache_path):
     kept = read_archive(cache_path)
+    if not np.array_equal(kept["made_from"], _version_of(path)):
+        raise DataError(f"{cache_path}: made from another photo than {path} is now.")
     matte = kept["matte"].astype(np.float32) / 255 if kept["matte"].size else None
     return Source(path.name, kept["photo"], matte, float(kept["sharp_fraction"]), bool(kept["from_focus"]))
+
+
+def _version_of(path):
+    """Size and time of change: another folder's photo of the same name, or an edited one, differs in them."""
+    status = path.stat()
+    return np.array([status.st_size, status.st_mtime_ns])
 
 
 def prepare(path):

@@ -25,6 +25,7 @@ from bokeh_tf.processes import run_module
 from bokeh_tf.tflite import runtime
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.parity import Difference
+from bokeh_tf.tflite.reading import read_file
 
 DEFAULT_TIMEOUT_S = 600.0
 _WORKER = "bokeh_tf.delegate.probe_worker"
@@ -89,7 +90,7 @@ def probe(path, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISION
         raise ValueError(f"precisions of the check. Received: {sorted(precisions)}. Known: {', '.join(PRECISIONS)}.")
     if not timeout_s > 0:
         raise ValueError(f"timeout_s must be positive. Received: {timeout_s}.")
-    content = runtime.read_file(path)
+    content = read_file(path)
     model_file = inspect(path)
     start_s = time.monotonic()
     try:

@@ -76,7 +76,9 @@ def synthetic_picture() -> Image.Image:
         # Amplitude falls with the scale, as the spectrum of natural images does.
         coarse = generator.normal(0, 0.002 * cell_px**0.8, (height_px // cell_px + 1, width_px // cell_px + 1, 3))
         for channel in range(3):
-            layer = Image.fromarray(coarse[..., channel].astype(np.float32)).resize(_SYNTHETIC_SIZE_PX, Image.BICUBIC)
+            layer = Image.fromarray(coarse[..., channel].astype(np.float32)).resize(
+                _SYNTHETIC_SIZE_PX, Image.Resampling.BICUBIC
+            )
             picture[..., channel] += np.asarray(layer)
         cell_px //= 2
     rows, columns = np.mgrid[:height_px, :width_px]

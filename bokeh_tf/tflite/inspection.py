@@ -7,20 +7,17 @@ main subgraph, the one that runs; a tensor's position in `tensors` is its index 
 import json
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
-from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite.flatbuffer import Reader
 from bokeh_tf.tflite.macs import multiply_accumulates
+from bokeh_tf.tflite.reading import IDENTIFIER, read_file
 
 METADATA_NAME = "bokeh_tf"
 RUNTIME_METADATA_NAME = "min_runtime_version"
-FILE_IDENTIFIER = b"TFL3"
 
 # FlatBuffers' own offsets end here.
-_MAX_FILE_BYTES = 2**31 - 1
 _MAX_METADATA_BYTES = 1_000_000
 _SCHEMA_VERSION = 3
 # The runtime's own kernels stop at 8; more would only serve to make shape products expensive.
@@ -112,12 +109,19 @@ class ModelFile:
     min_runtime_version: str | None
 
 
+def _content_of(model):
+    """(bytes, how messages call them) of a model given as bytes or as a path."""
+    if isinstance(model, bytes | bytearray):
+        return bytes(model), "the model"
+    return read_file(model), str(model)
+
+
 def inspect(model):
     """Reads `model`, the bytes of a `.tflite` file or its path, into a `ModelFile`."""
-    content, label = (bytes(model), "the model") if isinstance(model, bytes | bytearray) else _read(Path(model))
+    content, label = _content_of(model)
     reader = Reader(content, label)
-    if content[4:8] != FILE_IDENTIFIER:
-        raise reader.error("it does not start as one")
+    if content[4:8] != IDENTIFIER:
+        raise reader.error("no TFL3 identifier")
     root = reader.root()
     if root.number(_Model.VERSION, "<I") != _SCHEMA_VERSION:
         raise reader.error(f"its schema version is {root.number(0, '<I')}, not {_SCHEMA_VERSION}")
@@ -138,20 +142,6 @@ def inspect(model):
         metadata=_own_metadata(reader, texts.get(METADATA_NAME)),
         min_runtime_version=_runtime_version(texts.get(RUNTIME_METADATA_NAME)),
     )
-
-
-def _read(path):
-    """(content, label) of a file that has a sensible size."""
-    try:
-        if not path.exists():
-            raise ModelFileError(f"{path}: no such file. Give the path of a .tflite file.")
-        if not path.is_file():
-            raise ModelFileError(f"{path}: not a file. Give the path of a .tflite file.")
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ModelFileError(f"{path}: larger than 2 GB, which a .tflite file cannot be. Give another file.")
-        return path.read_bytes(), str(path)
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read ({error.strerror}). Check the path and its rights.") from error
 
 
 def _tensors(reader, subgraph, buffers):

@@ -13,7 +13,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 import bokeh_tf
-from bokeh_tf.tflite.inspection import FILE_IDENTIFIER, METADATA_NAME
+from bokeh_tf.tflite.inspection import METADATA_NAME
+from bokeh_tf.tflite.reading import IDENTIFIER
 
 SCHEMA_VERSION = 1
 SIGNATURE_KEY = "serving_default"
@@ -109,5 +110,5 @@ class _AligningBuilder(flatbuffers.Builder):
 
 def _packed(model, size_hint_bytes):
     builder = _AligningBuilder(size_hint_bytes)
-    builder.Finish(model.Pack(builder), file_identifier=FILE_IDENTIFIER)
+    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
     return bytes(builder.Output())

@@ -13,8 +13,8 @@ import numpy as np
 from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.native_messages import native_messages_muted
 from bokeh_tf.processes import confine, run_module
+from bokeh_tf.tflite.reading import read_file
 
-_IDENTIFIER = b"TFL3"
 # How a model given as bytes is called in messages; a child process does not know the file's own name.
 UNNAMED = "this model"
 
@@ -90,18 +90,6 @@ def load(model, *, threads=None) -> Runner:
     except (RuntimeError, ValueError) as error:
         raise ModelFileError(f"{label}: the CPU interpreter refuses it ({_one_line(error)}).") from error
     return Runner(interpreter, label)
-
-
-def read_file(path) -> bytes:
-    """Reads a `.tflite` and looks at its identifier only; `ModelFileError` if it cannot be one."""
-    path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot read this model file ({error.strerror or error}).") from error
-    if content[4:8] != _IDENTIFIER:
-        raise ModelFileError(f"{path}: not a .tflite file (no TFL3 identifier). Give a file written by a converter.")
-    return content
 
 
 def verify_loads(path, *, timeout_s=60.0):
