@@ -5,8 +5,8 @@ pixels they lose the fractions they need, so a x4 upsampling is wrong from an in
 from 1024. An integer factor needs no positions. Output pixel `factor * i + phase` is a fixed mixture of the input
 pixels i - 1, i and i + 1, and depends on the phase only:
 
-- rows: each phase is a weighted sum of three shifted copies; the phases side by side along the width are, in
-  memory, already the finer rows, so a reshape finishes;
+- rows: one product of the taps with each row and its neighbours; the phases of a row are, in memory, already the
+  finer rows, so a reshape finishes;
 - columns: one convolution writes all phases of a pixel as channels, which a reshape spreads along the width.
 
 Height, width and channels must be static.
@@ -50,15 +50,19 @@ def upsample_extended(images, taps):
 def _upsample_rows(images, taps):
     _, extended_height, width, channels = images.shape
     factor, height = len(taps), extended_height - 2
-    previous, same, following = (images[:, first : first + height] for first in range(3))
-    # The phases mirror one another: a pair needs one part that is even in the offset, and one that is odd.
-    outer_sum, outer_difference = previous + following, following - previous
-    phases = [None] * factor
-    for phase, (before, middle, after) in enumerate(taps[: (factor + 1) // 2].tolist()):
-        even = middle * same + (before + after) / 2 * outer_sum
-        odd = (before - after) / 2 * outer_difference
-        phases[phase], phases[factor - 1 - phase] = even - odd, even + odd
-    return ops.reshape(ops.concatenate(phases, axis=2), (-1, height * factor, width, channels))
+    rows = ops.reshape(images, (-1, extended_height, 1, width * channels))
+    neighbours = ops.concatenate([rows[:, first : first + height] for first in range(3)], axis=2)
+    phases = multiply_left(np.broadcast_to(taps, (height, *taps.shape)), neighbours)
+    return ops.reshape(phases, (-1, height * factor, width, channels))
+
+
+def multiply_left(matrices, images):
+    """Matrix products of constants `[H, M, K]` with the rows `[K, C]` of `[B, H, K, C]`: `[B, H, M, C]`.
+
+    Delegates refuse a product whose first factor is a constant. Adding nothing of the image makes it a computed one.
+    """
+    nothing = images[:, :1, :1, :1] * 0
+    return ops.matmul(nothing + ops.convert_to_tensor(matrices[None].astype("float32")), images)
 
 
 def _upsample_columns(images, taps):
