@@ -41,11 +41,11 @@ def _require_larger_than(images, limit_px):
         raise ValueError(f"height and width must exceed {limit_px} pixels. Received: {height_px}x{width_px}")
 
 
-def _depthwise(images, weights, *, axis):
+def _depthwise(images, weights, *, axis, step=1):
     """Correlates every channel with the one-dimensional `weights` along `axis` (1 rows, 2 columns), no padding."""
     shape = (-1, 1, 1, 1) if axis == 1 else (1, -1, 1, 1)
     kernel = np.tile(np.reshape(weights, shape), (1, 1, images.shape[-1], 1)).astype("float32")
-    return ops.depthwise_conv(images, ops.convert_to_tensor(kernel), padding="valid")
+    return ops.depthwise_conv(images, ops.convert_to_tensor(kernel), strides=step, padding="valid")
 
 
 def _blur_padded(images, weights):
@@ -111,9 +111,9 @@ class GaussianBlurBank(keras.layers.Layer):
     remains.
 
     Against the exact blur of 25 px and more: at least 55 dB on photographs, border and all; less on one that is sharp
-    to the last pixel, and about 35 dB, relative to the blurred peak, on single bright pixels: the means alias them.
-    Cost for three channels, from 512 x 768 on: at most 12.5 multiply-accumulates per pixel, channel and kernel, of
-    which the last upsampling takes 9. Right in half precision to 2e-3 of the range at any width.
+    to the last pixel, and about 33 dB, relative to the blurred peak, on single bright pixels: the means alias them.
+    Cost for three channels at 1024 x 1536: at most 12.5 multiply-accumulates per pixel, channel and kernel, of which
+    the last upsampling takes 9. Smaller images pay relatively more for the margins beyond their border. Right in half precision to 2e-3 of the range at any width.
 
     Height and width are static multiples of 4 (of 8 for speed). An image needs about 50 pixels along either axis.
 
@@ -206,45 +206,38 @@ def _gaussian_of_variance(variance):
 
 
 def _mirrored_cells(images, margin_cells):
-    """Means of 4 x 4 pixels of the images reflected beyond their border by `margin_cells` cells: as if padded first."""
-    width_px, margin_px = images.shape[2], margin_cells * CELL_PX
-    _require_larger_than(images, margin_px)
-    left = _cells_with_mirrored_rows(images[:, :, 1 : 1 + margin_px], margin_cells)
-    right = _cells_with_mirrored_rows(images[:, :, width_px - 1 - margin_px : width_px - 1], margin_cells)
-    middle = _cells_with_mirrored_rows(images, margin_cells)
-    return ops.concatenate([_reversed_columns(left), middle, _reversed_columns(right)], axis=2)
+    """Means of 4 x 4 pixels of the images, reflected beyond their border by `margin_cells` cells."""
+    _require_larger_than(images, margin_cells * CELL_PX)
+    rows = _mirror_rows(ops.average_pool(images, CELL_PX, strides=CELL_PX, padding="valid"), margin_cells)
+    return _transposed(_mirror_rows(_transposed(rows), margin_cells))
 
 
-def _cells_with_mirrored_rows(images, margin_cells):
-    # Reflection leaves the edge row out, so the cells beyond the border are those of the image shifted by one row.
-    height_px, margin_px = images.shape[1], margin_cells * CELL_PX
-    top = _cell_means(images[:, 1 : 1 + margin_px])
-    bottom = _cell_means(images[:, height_px - 1 - margin_px : height_px - 1])
-    return ops.concatenate([_reversed_rows(top), _cell_means(images), _reversed_rows(bottom)], axis=1)
+def _transposed(images):
+    return ops.transpose(images, (0, 2, 1, 3))
 
 
-def _cell_means(images):
-    return ops.average_pool(images, CELL_PX, strides=CELL_PX, padding="valid")
-
-
-def _reversed_columns(images):
-    return ops.transpose(_reversed_rows(ops.transpose(images, (0, 2, 1, 3))), (0, 2, 1, 3))
-
-
-def _reversed_rows(images):
-    """A product with the exchange matrix: delegates refuse a reversing slice."""
-    _, height, width, channels = images.shape
-    rows = ops.reshape(images, (-1, 1, height, width * channels))
-    return ops.reshape(multiply_left(np.eye(height)[None, ::-1], rows), (-1, height, width, channels))
+def _mirror_rows(cells, margin_cells):
+    """Cells beyond the first and the last row, by matrix products: delegates refuse a slice that reverses."""
+    _, height, width, channels = cells.shape
+    rows = ops.reshape(cells, (-1, 1, height, width * channels))
+    # Reflection leaves the edge pixel out: each mirrored cell lies one pixel further inside than a cell of the image.
+    inside = np.eye(margin_cells, margin_cells + 1, k=1) / CELL_PX
+    mirror = ((1 - 1 / CELL_PX) * np.eye(margin_cells, margin_cells + 1) + inside)[::-1]
+    top = multiply_left(mirror, rows[:, :, : margin_cells + 1])
+    bottom = multiply_left(mirror[::-1, ::-1], rows[:, :, -margin_cells - 1 :])
+    mirrored = ops.concatenate([top, rows, bottom], axis=2)
+    return ops.reshape(mirrored, (-1, height + 2 * margin_cells, width, channels))
 
 
 def _coarse_grid(cells, margin_cells):
     """One point for every two cells, along both axes, and how many of the points lie beyond the border."""
     if margin_cells % _COARSE_STEP:
         cells, margin_cells = cells[:, 1:-1, 1:-1], margin_cells - 1
-    kernel = np.multiply.outer(_COARSE_TAPS, np.eye(cells.shape[-1])).astype("float32")
-    rows = ops.conv(cells, ops.convert_to_tensor(kernel[:, None]), strides=(_COARSE_STEP, 1), padding="valid")
-    points = ops.conv(rows, ops.convert_to_tensor(kernel[None]), strides=(1, _COARSE_STEP), padding="valid")
+    _, _height, width, channels = cells.shape
+    rows = _correlate_rows(cells, _COARSE_TAPS, group=width, step=_COARSE_STEP)
+    pairs = ops.reshape(rows, (-1, rows.shape[1], width // _COARSE_STEP, _COARSE_STEP * channels))
+    kernel = np.kron(_COARSE_TAPS[:, None], np.eye(channels)).reshape(1, -1, _COARSE_STEP * channels, channels)
+    points = ops.conv(pairs, ops.convert_to_tensor(kernel.astype("float32")), padding="valid")
     return points, (margin_cells - _COARSE_REACH) // _COARSE_STEP
 
 
@@ -261,10 +254,16 @@ def blur_rows(images, weights):
 
     Neighbouring columns go side by side as channels, which fills a processor's vector lanes.
     """
+    group = next(size for size in range(_MAX_GROUP, 0, -1) if images.shape[2] % size == 0)
+    return _correlate_rows(images, weights, group=group)
+
+
+def _correlate_rows(images, weights, *, group, step=1):
+    """Correlates along axis 1; a `step` of rows needs the whole row as one `group` of columns."""
     _, height, width, channels = images.shape
-    group = next(size for size in range(_MAX_GROUP, 0, -1) if width % size == 0)
     grouped = ops.reshape(images, (-1, height, width // group, group * channels))
-    return ops.reshape(_depthwise(grouped, weights, axis=1), (-1, height - len(weights) + 1, width, channels))
+    correlated = _depthwise(grouped, weights, axis=1, step=step)
+    return ops.reshape(correlated, (-1, correlated.shape[1], width, channels))
 
 
 def blur_columns(images, weights):

@@ -5,8 +5,8 @@ pixels they lose the fractions they need, so a x4 upsampling is wrong from an in
 from 1024. An integer factor needs no positions. Output pixel `factor * i + phase` is a fixed mixture of the input
 pixels i - 1, i and i + 1, and depends on the phase only:
 
-- rows: one product of the taps with each row and its neighbours; the phases of a row are, in memory, already the
-  finer rows, so a reshape finishes;
+- rows: a matrix product of the taps with a few rows and their neighbours; the phases of a row are, in memory,
+  already the finer rows, so a reshape finishes;
 - columns: one convolution writes all phases of a pixel as channels, which a reshape spreads along the width.
 
 Height, width and channels must be static.
@@ -15,6 +15,9 @@ Height, width and channels must be static.
 import keras
 import numpy as np
 from keras import ops
+
+# Input rows in one matrix product, the first that divides them: more repeat fewer neighbours but multiply more zeros.
+_ROWS_PER_PRODUCT = (2, 1)
 
 
 def bilinear_taps(factor):
@@ -50,19 +53,25 @@ def upsample_extended(images, taps):
 def _upsample_rows(images, taps):
     _, extended_height, width, channels = images.shape
     factor, height = len(taps), extended_height - 2
+    group = next(size for size in _ROWS_PER_PRODUCT if height % size == 0)
     rows = ops.reshape(images, (-1, extended_height, 1, width * channels))
-    neighbours = ops.concatenate([rows[:, first : first + height] for first in range(3)], axis=2)
-    phases = multiply_left(np.broadcast_to(taps, (height, *taps.shape)), neighbours)
+    shape = (-1, height // group, group, width * channels)
+    previous, same, following = (ops.reshape(rows[:, first : first + height], shape) for first in range(3))
+    neighbourhoods = ops.concatenate([previous, same[:, :, -1:], following[:, :, -1:]], axis=2)
+    product = np.zeros((group * factor, group + 2))
+    for row in range(group):
+        product[row * factor : (row + 1) * factor, row : row + 3] = taps
+    phases = multiply_left(product, neighbourhoods)
     return ops.reshape(phases, (-1, height * factor, width, channels))
 
 
-def multiply_left(matrices, images):
-    """Matrix products of constants `[H, M, K]` with the rows `[K, C]` of `[B, H, K, C]`: `[B, H, M, C]`.
+def multiply_left(matrix, images):
+    """Products of a constant `[M, K]` with the `[K, C]` of every row of images `[B, H, K, C]`: `[B, H, M, C]`.
 
-    Delegates refuse a product whose first factor is a constant. Adding nothing of the image makes it a computed one.
+    Delegates refuse a product whose first factor is a constant. Adding nothing of the images makes it a computed one.
     """
-    nothing = images[:, :1, :1, :1] * 0
-    return ops.matmul(nothing + ops.convert_to_tensor(matrices[None].astype("float32")), images)
+    nothing = images[:, :, :1, :1] * 0
+    return ops.matmul(nothing + ops.convert_to_tensor(matrix.astype("float32")), images)
 
 
 def _upsample_columns(images, taps):
