@@ -113,7 +113,8 @@ class GaussianBlurBank(keras.layers.Layer):
     Against the exact blur of 25 px and more: at least 55 dB on photographs, border and all; less on one that is sharp
     to the last pixel, and about 33 dB, relative to the blurred peak, on single bright pixels: the means alias them.
     Cost for three channels at 1024 x 1536: at most 12.5 multiply-accumulates per pixel, channel and kernel, of which
-    the last upsampling takes 9. Smaller images pay relatively more for the margins beyond their border. Right in half precision to 2e-3 of the range at any width.
+    the last upsampling takes 9. Smaller images pay relatively more for the margins beyond their border. Right in half
+    precision to 2e-3 of the range at any width.
 
     Height and width are static multiples of 4 (of 8 for speed). An image needs about 50 pixels along either axis.
 
@@ -233,7 +234,7 @@ def _coarse_grid(cells, margin_cells):
     """One point for every two cells, along both axes, and how many of the points lie beyond the border."""
     if margin_cells % _COARSE_STEP:
         cells, margin_cells = cells[:, 1:-1, 1:-1], margin_cells - 1
-    _, _height, width, channels = cells.shape
+    width, channels = cells.shape[2:]
     rows = _correlate_rows(cells, _COARSE_TAPS, group=width, step=_COARSE_STEP)
     pairs = ops.reshape(rows, (-1, rows.shape[1], width // _COARSE_STEP, _COARSE_STEP * channels))
     kernel = np.kron(_COARSE_TAPS[:, None], np.eye(channels)).reshape(1, -1, _COARSE_STEP * channels, channels)
