@@ -126,9 +126,11 @@ def test_bench_times_a_file_and_writes_the_samples(tiny_convolution, tmp_path):
     assert result.suffix == ".json" and f"written: {tmp_path}" in child.stdout
 
 
-# The main thread is interrupted as soon as the work has begun, or is about to.
+# The main thread is interrupted as soon as the work has begun, or is about to. Job runners start their jobs with the
+# signal ignored, which children inherit.
 INTERRUPTED_PROGRAM = """
 import os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def interrupt():
     while "bokeh_tf.bench.sampling" not in sys.modules:
         time.sleep(0.01)

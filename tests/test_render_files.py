@@ -154,7 +154,8 @@ def test_interruption_leaves_nothing_half_written(tmp_path):
     for index in range(40):
         cv2.imwrite(str(tmp_path / f"{index:02}.png"), pixels)
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from test_render_files import *; "
+        "import signal, sys; sys.path.insert(0, sys.argv[1]); from test_render_files import *; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
         "render_files([sys.argv[2]], output=sys.argv[3], model=Negative())"
     )
     out = tmp_path / "out"
