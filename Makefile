@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FLAGSHIP := dbsi_mobile_base_float16_1024x1536
 DEMO := demo_output
+FUZZ_CASES ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint nightly software-gpu clean
+.PHONY: help demo test check lint fuzz nightly software-gpu clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,8 +29,13 @@ lint: $(READY) ## check style, formatting and types
 
 check: lint test ## lint and test
 
-nightly: $(READY) try-software-gpu ## run the slow tests too
+fuzz: $(READY) ## throw damaged files at all that reads them (FUZZ_CASES=200000 for long)
+	$(BIN)/python -m tests.fuzz --cases $(FUZZ_CASES)
+
+nightly: $(READY) try-software-gpu ## run the slow tests and a long fuzz too
 	$(BIN)/python -m pytest -m "not device"
+	$(BIN)/python -m tests.fuzz --cases 1000000 --seconds 1800 --seed $$(date +%Y%m%d)
+	$(BIN)/python -m tests.fuzz --reader native --cases 500 --seconds 900 --seed $$(date +%Y%m%d)
 
 software-gpu: ## install a software Vulkan adapter (Debian, Ubuntu; needs root once)
 	sh .ci/software-gpu.sh

@@ -15,7 +15,7 @@ _VERSION = next(
 _TENSORFLOW = [
     'tensorflow-cpu>=2.19; platform_system == "Linux" and platform_machine == "x86_64"',
     'tensorflow>=2.19; platform_system != "Linux" or platform_machine != "x86_64"',
-    "keras>=3.9",
+    "keras>=3.14",
     "tensorboard>=2.19",
 ]
 
@@ -28,7 +28,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["bokeh_tf", "bokeh_tf.*"]),
-    package_data={"bokeh_tf": ["samples/*", "weights/*"]},
+    package_data={"bokeh_tf": ["delegate/rules/*.json", "samples/*", "weights/*"]},
     install_requires=[
         "absl-py>=2.1",
         "ai-edge-litert>=2.1",
@@ -40,7 +40,18 @@ setup(
     ],
     extras_require={
         "tensorflow": _TENSORFLOW,
-        "dev": [*_TENSORFLOW, "jax>=0.4.30", "mypy>=1.10", "pytest>=8", "ruff>=0.6", "scikit-image>=0.22"],
+        "dev": [
+            *_TENSORFLOW,
+            "adbutils>=2.12",
+            "check-jsonschema>=0.29",
+            "jax>=0.4.30",
+            "jsonschema>=4.20",
+            "mypy>=1.10",
+            "pytest>=8",
+            "pyyaml>=6",
+            "ruff>=0.6",
+            "scikit-image>=0.22",
+        ],
     },
     entry_points={"console_scripts": ["bokeh-tf = bokeh_tf.cli:main"]},
 )

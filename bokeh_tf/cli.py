@@ -12,6 +12,7 @@ from pathlib import Path
 from absl.flags import argparse_flags
 
 from bokeh_tf import __version__
+from bokeh_tf.commands import check
 from bokeh_tf.errors import BokehError
 
 _PASSED, _NOT_DONE, _INTERRUPTED = 0, 1, 130
@@ -44,41 +45,11 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"bokeh-tf {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_check(commands)
+    check.add(commands)
     _add_bench(commands)
     _add_render(commands)
     _add_train(commands)
     return parser
-
-
-def _add_check(commands):
-    parser = commands.add_parser(
-        "check",
-        help="run .tflite files on the real GPU delegate",
-        description="Compiles each file for the GPU alone and compares its numbers with the CPU's, in a child process. "
-        "Exit status 0: taken whole and right; 3: refused, wrong, or crashed; 1: could not be checked.",
-    )
-    parser.add_argument("models", nargs="+", type=Path, metavar="FILE", help=".tflite files")
-    parser.add_argument("--photo", type=Path, help="photograph to run instead of the packaged one")
-    parser.add_argument("--timeout", type=_positive, default=600.0, metavar="SECONDS", help="per file (default 600)")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default text)")
-    parser.set_defaults(run=_check)
-
-
-def _check(options):
-    from rich.console import Console
-
-    from bokeh_tf.delegate.check import check_files, exit_code
-    from bokeh_tf.delegate.report import print_report, to_json
-
-    results = []
-    for result in check_files(options.models, photo=options.photo, timeout_s=options.timeout):
-        results.append(result)
-        if options.format == "text":
-            print_report(result, Console())
-    if options.format == "json":
-        print(to_json(results), end="")
-    return exit_code(results)
 
 
 def _add_bench(commands):
@@ -175,13 +146,6 @@ def _train(options):
     return _PASSED
 
 
-def _positive(text):
-    value = float(text)
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError
-    return value
-
-
 def _count(text):
     value = int(text)
     if value < 1:
@@ -189,4 +153,4 @@ def _count(text):
     return value
 
 
-_positive.__name__, _count.__name__ = "positive number", "whole number from 1"
+_count.__name__ = "whole number from 1"

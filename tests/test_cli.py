@@ -59,7 +59,7 @@ def test_version_is_printed(capsys):
     [
         ([], "COMMAND"),
         (["nonsense"], "invalid choice"),
-        (["check"], "FILE"),
+        (["check"], "PATH"),
         (["check", "x.tflite", "--timeout", "0"], "invalid positive number value: '0'"),
         (["check", "x.tflite", "--timeout", "nan"], "invalid positive number value: 'nan'"),
         (["check", "x.tflite", "--format", "xml"], "invalid choice: 'xml'"),

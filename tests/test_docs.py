@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import bokeh_tf
+from tests.fallback_recipes import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "WORKSPACE.md", "android_assets/README.md")
@@ -28,7 +29,7 @@ def test_paths_named_in_documents_exist(name):
     assert paths and not missing
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "nightly", "software-gpu"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "fuzz", "nightly", "software-gpu"])
 def test_make_targets_exist_and_are_documented(target):
     assert re.search(rf"^{target}:", text_of("Makefile"), re.MULTILINE)
     assert f"make {target}" in text_of("README.md") + text_of("WORKSPACE.md")
@@ -44,6 +45,10 @@ def test_commands_are_documented_and_explain_themselves(command):
 def test_commands_are_all_known_here():
     shown = subprocess.run([sys.executable, "-m", "bokeh_tf", "--help"], capture_output=True, text=True, check=True)
     assert set(re.findall(r"^    (\w+)  ", shown.stdout, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_fallback_recipes_are_those_that_are_tested():
+    assert markdown() in text_of("README.md")
 
 
 def test_versions_agree():

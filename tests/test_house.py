@@ -14,7 +14,7 @@ MODULES = [path.relative_to(ROOT).as_posix() for path in SOURCES]
 
 TOP_LEVEL = {
     *("bokeh_tf", "export", "benchmarks", "android_assets", "tests", ".ci"),
-    *("setup.py", "pyproject.toml", "Makefile", ".gitignore"),
+    *("setup.py", "pyproject.toml", "Makefile", ".gitignore", "action.yml", ".pre-commit-hooks.yaml"),
     *("README.md", "WORKSPACE.md", "CHANGELOG.md", "LICENSE", "NOTICE"),
 }
 
@@ -30,12 +30,14 @@ ARROWS = {
     "photos": FOUNDATION,
     "models": FOUNDATION | {"ops"},
     "data": FOUNDATION | {"ops", "photos"},
-    "training": FOUNDATION | {"data", "models", "ops", "metrics"},
+    "training": FOUNDATION | {"data", "delegate", "models", "ops", "metrics"},
     "tflite": FOUNDATION,
     "delegate": FOUNDATION | {"tflite", "photos"},
     "rendering": FOUNDATION | {"models", "tflite", "ops", "photos"},
     "bench": FOUNDATION | {"tflite", "delegate"},
-    "cli": FOUNDATION | {"delegate", "bench", "rendering", "training", "models"},
+    "testing": FOUNDATION | {"delegate"},
+    "commands": FOUNDATION | {"bench", "delegate"},
+    "cli": FOUNDATION | {"commands", "delegate", "bench", "rendering", "training", "models"},
     "__main__": {"cli"},
     "": set(),
 }
@@ -134,6 +136,8 @@ BASE_MODULES = [
     "bokeh_tf.cli",
     "bokeh_tf.delegate.check",
     "bokeh_tf.delegate.report",
+    "bokeh_tf.delegate.writers.text",
+    "bokeh_tf.testing",
     "bokeh_tf.bench.cpu",
     "bokeh_tf.bench.report",
     "bokeh_tf.rendering",

@@ -5,11 +5,11 @@ import random
 import struct
 import time
 
-import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from model_writer import FLOAT16, INT32, FileWriter
 
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite import flatbuffer
@@ -18,55 +18,6 @@ from bokeh_tf.tflite.inspection import inspect
 MUTANTS = 600
 # Reading takes milliseconds; this leaves room for a machine that is busy elsewhere.
 MAX_SECONDS = 5.0
-
-FLOAT32, FLOAT16, INT32 = schema.TensorType.FLOAT32, schema.TensorType.FLOAT16, schema.TensorType.INT32
-NUMPY_TYPES = {FLOAT32: np.float32, FLOAT16: np.float16, INT32: np.int32}
-
-
-class FileWriter:
-    """Writes a `.tflite` tensor by tensor with the generated object interface."""
-
-    def __init__(self):
-        self.model = schema.ModelT()
-        self.model.version = 3
-        self.model.buffers = [schema.BufferT()]
-        self.model.operatorCodes, self.model.metadata = [], []
-        self.graph = schema.SubGraphT()
-        self.graph.tensors, self.graph.operators, self.graph.inputs, self.graph.outputs = [], [], [], []
-        self.model.subgraphs = [self.graph]
-
-    def buffer(self, data):
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(data, np.uint8)
-        self.model.buffers.append(buffer)
-        return len(self.model.buffers) - 1
-
-    def tensor(self, name, shape, *, constant=False, dtype=FLOAT32, buffer=0):
-        tensor = schema.TensorT()
-        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, shape, dtype, buffer
-        if constant:
-            tensor.buffer = self.buffer(np.arange(np.prod(shape), dtype=NUMPY_TYPES[dtype]).tobytes())
-        self.graph.tensors.append(tensor)
-        return len(self.graph.tensors) - 1
-
-    def operator(self, code, inputs, outputs, *, custom=None, version=1):
-        kind = schema.OperatorCodeT()
-        kind.builtinCode, kind.version, kind.customCode = code, version, custom
-        kind.deprecatedBuiltinCode = min(code, 127)
-        self.model.operatorCodes.append(kind)
-        node = schema.OperatorT()
-        node.opcodeIndex, node.inputs, node.outputs = len(self.model.operatorCodes) - 1, inputs, outputs
-        self.graph.operators.append(node)
-
-    def metadata(self, name, content):
-        entry = schema.MetadataT()
-        entry.name, entry.buffer = name, self.buffer(content)
-        self.model.metadata.append(entry)
-
-    def finish(self):
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(self.model.Pack(builder), file_identifier=b"TFL3")
-        return bytes(builder.Output())
 
 
 def convolution_file():
@@ -187,6 +138,113 @@ def test_dynamic_dimensions_are_noticed():
     assert inspect(writer.finish()).tensors[0].is_dynamic
 
 
+def diamond_file():
+    """image -> a; a -> b and c; (b, c, constant) -> output."""
+    writer = FileWriter()
+    image = writer.tensor("image", [1, 2, 3])
+    a, b, c = (writer.tensor(f"net/{name}/Relu", [1, 2, 3]) for name in "abc")
+    constant = writer.tensor("constant", [1, 2, 3], constant=True)
+    output = writer.tensor("output", [1, 2, 3])
+    for inputs, result in [([image], a), ([a, a], b), ([a], c), ([b, c, constant, -1], output)]:
+        writer.operator(Builtin.RELU, inputs, [result])
+    writer.graph.inputs, writer.graph.outputs = [image], [output]
+    return writer
+
+
+def test_who_makes_and_reads_a_tensor():
+    file = inspect(diamond_file().finish())
+    assert [file.producer(tensor) for tensor in range(6)] == [None, 0, 1, 2, None, 3]
+    assert [file.consumers(tensor) for tensor in range(6)] == [(0,), (1, 2), (3,), (3,), (3,), ()]
+
+
+def test_constants_values_are_read_only_views():
+    file = inspect(diamond_file().finish())
+    np.testing.assert_array_equal(file.values(4), np.arange(6, dtype=np.float32).reshape(1, 2, 3))
+    assert file.values(0) is None
+    with pytest.raises(ValueError, match="read-only"):
+        file.values(4)[:] = 0
+
+
+def test_values_agree_with_the_interpreter(tiny_convolution):
+    file = inspect(tiny_convolution)
+    interpreter = Interpreter(str(tiny_convolution))
+    interpreter.allocate_tensors()
+    constants = [tensor.index for tensor in file.tensors if tensor.is_constant]
+    assert len(constants) >= 4
+    for index in constants:
+        np.testing.assert_array_equal(file.values(index), interpreter.get_tensor(index))
+
+
+def test_values_kept_behind_the_flatbuffer():
+    """As files beyond 2 GB have them: a buffer says where its bytes lie in the file."""
+    content = outside_file(start=1)
+    values = np.arange(6, dtype=np.float32).tobytes()
+    content = outside_file(start=len(content)) + values
+    np.testing.assert_array_equal(inspect(content).values(0), np.arange(6, dtype=np.float32).reshape(2, 3))
+    with pytest.raises(ModelFileError, match="values run over its end"):
+        inspect(content[:-1])
+
+
+def outside_file(*, start):
+    writer = FileWriter()
+    writer.tensor("weights", [2, 3], buffer=1)
+    writer.model.buffers.append(schema.BufferT())
+    writer.model.buffers[1].offset, writer.model.buffers[1].size = start, 24
+    return writer.finish()
+
+
+# Type, elements, the bytes they are packed into, and whether NumPy can show them.
+PACKED = [
+    (schema.TensorType.INT4, 7, 4, False),
+    (schema.TensorType.UINT4, 7, 4, False),
+    (schema.TensorType.INT2, 7, 2, False),
+    (schema.TensorType.BFLOAT16, 7, 14, False),
+    (schema.TensorType.FLOAT8_E4M3FN, 7, 7, False),
+    (schema.TensorType.BOOL, 7, 7, True),
+    (schema.TensorType.UINT16, 7, 14, True),
+    (schema.TensorType.COMPLEX64, 7, 56, True),
+]
+
+
+@pytest.mark.parametrize(("dtype", "elements", "size_bytes", "shown"), PACKED)
+def test_rare_types_are_accepted(dtype, elements, size_bytes, shown):
+    writer = FileWriter()
+    writer.tensor("weights", [elements], dtype=dtype, buffer=writer.buffer(bytes(size_bytes)))
+    values = inspect(writer.finish()).values(0)
+    assert (values is not None and values.shape == (elements,)) == shown
+
+
+def test_state_quantised_and_sparse_tensors_are_told():
+    writer = FileWriter()
+    for name in ("plain", "state", "quantised", "blockwise", "sparse"):
+        writer.tensor(name, [4], buffer=writer.buffer(bytes(8 if name == "sparse" else 16)))
+    _, state, quantised, blockwise, sparse = writer.graph.tensors
+    state.isVariable = True
+    quantised.quantization = schema.QuantizationParametersT()
+    quantised.quantization.scale, quantised.quantization.zeroPoint = [0.5, 0.25], [0, 0]
+    blockwise.quantization = schema.QuantizationParametersT()
+    blockwise.quantization.detailsType = schema.QuantizationDetails.BlockwiseQuantization
+    blockwise.quantization.details = schema.BlockwiseQuantizationT()
+    sparse.sparsity = schema.SparsityParametersT()
+    tensors = inspect(writer.finish()).tensors
+    assert [tensor.is_variable for tensor in tensors] == [False, True, False, False, False]
+    assert [tensor.is_quantised for tensor in tensors] == [False, False, True, True, False]
+    assert [tensor.scale_count for tensor in tensors] == [0, 0, 2, 0, 0]
+    assert [tensor.is_sparse for tensor in tensors] == [False, False, False, False, True]
+    assert inspect(writer.finish()).values(4) is None
+
+
+def test_signatures_and_further_graphs():
+    writer = diamond_file()
+    assert (inspect(writer.finish()).signatures, inspect(writer.finish()).subgraph_count) == ((), 1)
+    writer.model.subgraphs.append(schema.SubGraphT())
+    writer.model.signatureDefs = [schema.SignatureDefT(), schema.SignatureDefT()]
+    for index, name in enumerate(("erste", "größe")):
+        writer.model.signatureDefs[index].signatureKey = name
+    file = inspect(writer.finish())
+    assert (file.signatures, file.subgraph_count) == (("erste", "größe"), 2)
+
+
 def damaged_files():
     """(what is wrong, content, message)."""
     sound = convolution_file()
@@ -225,6 +283,7 @@ SPOILED = [
     ("buffer", setting("graph.tensors.0", "buffer", 9), "tensor 0 refers to buffer 9 of 1"),
     ("negative shape", setting("graph.tensors.0", "shape", [1, -4, 4, 3]), "tensor 0 has no sensible shape"),
     ("rank", setting("graph.tensors.0", "shape", [1] * 40), "tensor 0 has no sensible shape"),
+    ("elements", setting("graph.tensors.0", "shape", [2**30, 2**30, 0]), "tensor 0 has no sensible shape"),
     ("operator code", setting("graph.operators.0", "opcodeIndex", 7), "node 0 refers to operator 7 of 1"),
     ("node input", setting("graph.operators.0", "inputs", [5]), "node 0 refers to a tensor that is not there"),
     ("node output", setting("graph.operators.0", "outputs", [-2]), "node 0 refers to a tensor that is not there"),

@@ -12,12 +12,18 @@ from rich.console import Console
 from bokeh_tf.delegate import delegate_log
 from bokeh_tf.delegate.check import Unchecked, check_file
 from bokeh_tf.delegate.probe_inputs import load_picture, synthetic_picture, trial_inputs
-from bokeh_tf.delegate.report import print_report, to_json
+from bokeh_tf.delegate.report import print_report, to_dict
 from bokeh_tf.delegate.verdicts import (
     DEFAULT_MAX_ERROR,
+    DEFAULT_MAX_OTHER_SHARE,
     DEFAULT_MIN_PSNR_DB,
     FLOAT32_MAX_ERROR,
+    FLOAT32_MAX_OTHER_SHARE,
+    LOWEST_MIN_PSNR_DB,
+    SPREAD_MARGIN_DB,
+    OutputKind,
     failure_reason,
+    min_psnr_db,
     output_scale,
 )
 from bokeh_tf.tflite.parity import Difference, compare
@@ -41,13 +47,32 @@ def test_log_gives_the_adapter_and_the_reasons():
     assert log.reasons == tuple(
         f"{op}: Tensor dimensions must be less than 5. some/tensor" for op in ("RESHAPE", "TILE")
     )
+    assert (log.on_gpu, log.on_cpu) == (0, 9)
     assert not log.errors and not log.has_no_adapter and not log.is_out_of_memory
 
 
 def test_log_keeps_an_empty_reason_where_there_is_no_other():
     header = "ERROR: Following operations are not supported by GPU delegate:"
     text = f"{header}\nCUSTOM: \n1 operations will run on the GPU, and the remaining 1 operations will run on the CPU."
-    assert delegate_log.parse(text).reasons == ("CUSTOM",)
+    log = delegate_log.parse(text)
+    assert log.reasons == ("CUSTOM",) and (log.on_gpu, log.on_cpu) == (1, 1)
+
+
+def test_log_gives_the_runtimes_reasons_where_the_delegate_is_not_asked():
+    log = delegate_log.parse(
+        "ERROR: [model_load.cc:316] Variable tensors not yet supported.\n"
+        "ERROR: Encountered unresolved custom op: SignalWindow.\n"
+        "ERROR: Node number 0 (SignalWindow) failed to prepare.\n"
+        "WARNING: Attempting to use a delegate that only supports static-sized tensors with a graph that has "
+        "dynamic-sized tensors (tensor#2 is a dynamic-sized tensor).\n"
+    )
+    assert [reason.split(":")[0].split(" has")[0] for reason in log.reasons] == [
+        "the runtime does not load it",
+        "SignalWindow",
+        "tensor#2",
+    ]
+    assert "Node number 0 (SignalWindow) failed to prepare." in log.runtime_errors
+    assert log.on_gpu is None and log.on_cpu is None
 
 
 def test_log_errors_and_missing_adapters_are_seen():
@@ -75,12 +100,11 @@ def _difference(max_abs, psnr_db):
     ],
 )
 def test_limits(difference, is_coarse, passes):
-    reason = failure_reason(difference, is_coarse=is_coarse, scale=1.0, is_integer=False)
-    assert (reason is None) == passes
+    assert (failure_reason(difference, OutputKind(scale=1.0), is_coarse=is_coarse) is None) == passes
 
 
 def test_errors_are_relative_to_the_scale():
-    assert failure_reason(_difference(0.05, 90), is_coarse=False, scale=100.0, is_integer=False) is None
+    assert failure_reason(_difference(0.05, 90), OutputKind(scale=100.0), is_coarse=False) is None
     assert output_scale(np.array([-3.0, 5.0]), None) == 8
     assert output_scale(np.array([0.99, 1.0]), None) == 1
     assert output_scale(np.array([0.0, 1e-4]), (0, 1)) == 1
@@ -91,7 +115,26 @@ def test_errors_are_relative_to_the_scale():
 def test_whole_numbers_may_be_two_steps_off():
     for steps, passes in ((2, True), (3, False)):
         difference = compare(np.array([0, steps], np.uint8), np.array([0, 0], np.uint8), data_range=1.0)
-        assert (failure_reason(difference, is_coarse=True, scale=1.0, is_integer=True) is None) == passes
+        kind = OutputKind(scale=1.0, is_integer=True, is_quantised=True)
+        assert (failure_reason(difference, kind, is_coarse=True) is None) == passes
+
+
+@pytest.mark.parametrize(("is_coarse", "limit"), [(False, FLOAT32_MAX_OTHER_SHARE), (True, DEFAULT_MAX_OTHER_SHARE)])
+def test_among_classes_it_is_the_share_of_other_values_that_counts(is_coarse, limit):
+    for share, passes in ((0.9 * limit, True), (1.1 * limit, False)):
+        kind = OutputKind(scale=5.0, is_integer=True, other_share=share)
+        assert (failure_reason(_difference(1, 20), kind, is_coarse=is_coarse) is None) == passes
+
+
+def test_a_quantised_models_own_spread_widens_the_limit_down_to_a_floor():
+    assert min_psnr_db(1.0, 0.0) == DEFAULT_MIN_PSNR_DB
+    # 33 dB of spread allow 27 dB, 20 dB no more than the floor, 90 dB nothing.
+    assert min_psnr_db(1.0, 10 ** (-33 / 20)) == pytest.approx(33 - SPREAD_MARGIN_DB)
+    assert min_psnr_db(1.0, 10 ** (-20 / 20)) == LOWEST_MIN_PSNR_DB
+    assert min_psnr_db(1.0, 10 ** (-90 / 20)) == DEFAULT_MIN_PSNR_DB
+    wide = OutputKind(scale=1.0, spread=10 ** (-33 / 20))
+    assert failure_reason(_difference(0.1, 28), wide, is_coarse=True) is None
+    assert "at least 27.0 dB" in failure_reason(_difference(0.1, 26), wide, is_coarse=True)
 
 
 SPECS = [
@@ -116,6 +159,36 @@ def test_inputs_of_every_kind_fit_and_repeat(trial):
     assert abs(first[0]).max() <= 1
 
 
+def test_inputs_do_not_depend_on_their_neighbours():
+    alone = trial_inputs("signed_random", SPECS[3:4], picture=synthetic_picture(), ranges=[None])
+    together = trial_inputs("signed_random", SPECS, picture=synthetic_picture(), ranges=[None] * len(SPECS))
+    np.testing.assert_array_equal(alone[0], together[3])
+
+
+ALL_TYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+
+
+@pytest.mark.parametrize("dtype", [*ALL_TYPES, "bool", "complex64", "S"])
+@pytest.mark.parametrize("rank", range(7))
+def test_every_type_and_rank_gets_an_input(dtype, rank):
+    spec = TensorSpec("any", (2, 3, 1, 2, 3, 2)[:rank], np.dtype(dtype), 1)
+    for trial in ("positive_random", "signed_random"):
+        (array,) = trial_inputs(trial, [spec], picture=None, ranges=[None], bounds=[(0, 4)])
+        assert array.shape == spec.shape and array.dtype.kind == spec.dtype.kind
+
+
+def test_integers_stay_inside_their_bounds_and_reach_them():
+    spec = TensorSpec("indices", (400,), np.dtype(np.int64), 1)
+    for trial, low in (("positive_random", 0), ("signed_random", -7)):
+        (array,) = trial_inputs(trial, [spec], picture=None, ranges=[None], bounds=[(-7, 5)])
+        assert (array.min(), array.max()) == (low, 5)
+    (divisor,) = trial_inputs("positive_random", [spec], picture=None, ranges=[None], bounds=[(1, 9)])
+    assert divisor.min() == 1
+    quantised = TensorSpec("activations", (4000,), np.dtype(np.int16), 1)
+    (array,) = trial_inputs("signed_random", [quantised], picture=None, ranges=[None], bounds=[None])
+    assert array.min() < -32000 and array.max() > 32000
+
+
 def test_a_declared_input_range_is_used():
     (array,) = trial_inputs("photo", SPECS[:1], picture=synthetic_picture(), ranges=[(-1.0, 1.0)])
     assert array.min() < 0 and array.min() >= -1 and array.max() <= 1
@@ -137,9 +210,8 @@ def test_a_photo_is_turned_upright(tmp_path):
 
 def test_reports_are_valid_json_and_safe_text(tiny_convolution):
     results = [check_file(tiny_convolution, timeout_s=0.05), Unchecked("a.tflite", "a.tflite: \x1b[31mred\x1b[0m")]
-    document = json.loads(to_json(results), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert document["schema_version"] == 1 and document["exit_code"] == 1
-    assert [file["verdict"] for file in document["files"]] == ["timed out", None]
+    documents = [json.loads(json.dumps(to_dict(result), allow_nan=False)) for result in results]
+    assert [document["verdict"] for document in documents] == ["timed out", None]
     output = io.StringIO()
     for result in results:
         print_report(result, Console(file=output, width=100))

@@ -1,40 +1,277 @@
-"""Checking several files one after the other; a file that cannot be checked does not stop the others."""
+"""The check of a file: static lint for each delegate, and on request the real delegate and the half-precision audit.
 
+`check` takes a path, the bytes of a `.tflite`, or a Keras model, and returns a `Report`; `check_paths` goes through
+files and folders, where one bad file is a report with an `error` and never stops the rest. What counts as a failure
+is not decided here but in `bokeh_tf.delegate.policy`. The lint alone imports neither the runtime nor image libraries.
+`check_file` asks the real delegate only.
+"""
+
+import os
+import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S, ProbeReport, probe
-from bokeh_tf.delegate.verdicts import PRECISIONS
+from bokeh_tf.delegate.findings import TARGETS, TargetReport
+from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
+from bokeh_tf.delegate.unchecked import Unchecked
+from bokeh_tf.delegate.verdicts import PRECISIONS, Verdict
 from bokeh_tf.errors import CheckError, ModelFileError
 
+if TYPE_CHECKING:
+    from bokeh_tf.delegate.audit.auditing import AuditReport
+    from bokeh_tf.delegate.bisection import Bisection
+    from bokeh_tf.delegate.probe import ProbeReport
+
 PASSED, NOT_CHECKED, FAILED = 0, 1, 3
+SUFFIX = ".tflite"
+_BYTES_LABEL = "the model"
 
 
 @dataclass(frozen=True)
-class Unchecked:
-    """A file whose check could not be carried out, and why in one line."""
+class Steps:
+    """What a check does with each file.
+
+    `targets` are the delegates to lint for. The probe is ML Drift's, so it runs only where "mldrift" is a target. A
+    bisection follows a probe that failed. `photo` is what all run, `inputs` what the audit runs instead. `timeout_s`
+    limits each of probe, bisection and audit; None leaves them their own limits.
+    """
+
+    targets: tuple[str, ...] = TARGETS
+    probe: bool = False
+    audit: bool = False
+    bisect: bool = False
+    photo: Path | None = None
+    inputs: tuple[Path, ...] = ()
+    timeout_s: float | None = None
+
+    def __post_init__(self):
+        unknown = set(self.targets) - set(TARGETS)
+        if unknown or not self.targets:
+            raise ValueError(f"targets of the check. Received: {list(self.targets)}. Known: {', '.join(TARGETS)}.")
+        if self.timeout_s is not None and not self.timeout_s > 0:
+            raise ValueError(f"timeout_s must be positive. Received: {self.timeout_s}.")
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that was found out about one file.
+
+    `error` is why it could not be read, in one line; there is nothing else then. `probe`, `audit` and `bisection` are
+    None where they were not asked for or had nothing to do, `Unchecked` where they broke down.
+    """
 
     path: str
-    reason: str
+    targets: tuple[TargetReport, ...] = ()
+    probe: "ProbeReport | Unchecked | None" = None
+    audit: "AuditReport | Unchecked | None" = None
+    bisection: "Bisection | Unchecked | None" = None
+    reconciliation: tuple[Disagreement, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+    def target(self, name) -> TargetReport | None:
+        """The lint for one delegate, None where it was not asked for."""
+        return next((target for target in self.targets if target.target == name), None)
 
 
-def check_file(path, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISIONS) -> ProbeReport | Unchecked:
-    """Checks one file on the real delegate; see `probe` for the arguments. A photo that cannot be read raises."""
+def check(
+    model, *, targets=TARGETS, probe=False, audit=False, bisect=False, photo=None, inputs=(), timeout_s=None
+) -> Report:
+    """Checks one model; see `Steps` for the arguments.
+
+    Args:
+        model: a path, the bytes of a `.tflite`, or a functional Keras model, which is converted to float16 first.
+
+    Raises:
+        ModelFileError: the file or the bytes cannot be read as a model.
+        ConversionError: the Keras model has no form in builtin operators, or no fixed size; `offenders` says why.
+        PhotoError: the photo cannot be read.
+    """
+    inputs = tuple(map(Path, inputs or ()))
+    steps = Steps(tuple(targets), probe, audit, bisect, photo and Path(photo), inputs, timeout_s)
+    if isinstance(model, str | os.PathLike):
+        return _examine(Path(model), steps)
+    content, label = _converted(model)
+    with tempfile.TemporaryDirectory(prefix="bokeh_tf_check_") as folder:
+        path = Path(folder) / f"model{SUFFIX}"
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise CheckError(f"{label}: cannot be checked ({error.strerror} in {tempfile.gettempdir()}).") from error
+        try:
+            return _renamed(_examine(path, steps), str(path), label)
+        except ModelFileError as error:
+            raise ModelFileError(str(error).replace(str(path), label)) from error
+
+
+def check_paths(paths, steps) -> Iterator[Report]:
+    """Yields one report per file, as it comes."""
+    for path in paths:
+        try:
+            yield _examine(path, steps)
+        except ModelFileError as error:
+            yield Report(_label(path), error=_printable_path(str(error)))
+
+
+def find_models(paths: Iterable[Path | str]) -> tuple[Path, ...]:
+    """Files as given, folders as the `.tflite` files anywhere in them; each once, in order.
+
+    A folder without any stays in the list, so that it is reported and not passed over.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        inside = sorted(filter(_is_model, path.rglob("*"))) if _is_dir(path) else ()
+        found.update(dict.fromkeys(inside or (path,)))
+    return tuple(found)
+
+
+def _examine(path, steps) -> Report:
+    from bokeh_tf.delegate.lint import lint
+    from bokeh_tf.tflite.inspection import inspect
+
+    if _is_dir(path):
+        raise ModelFileError(f"{path}: a folder without {SUFFIX} files. Give a file, or another folder.")
+    model_file = inspect(path)
+    targets = tuple(lint(model_file, target) for target in steps.targets)
+    probed, notes = _probe(path, steps)
+    notes = (*_float16_notes(model_file, targets), *notes)
+    return Report(
+        path=_label(path),
+        targets=targets,
+        probe=probed,
+        audit=_audit(path, steps) if steps.audit else None,
+        bisection=_bisect(path, probed, steps),
+        reconciliation=reconcile(targets, probed),
+        notes=notes,
+    )
+
+
+def _float16_notes(model_file, targets):
+    """Where one refused node costs more than itself: the unpacking of float16 weights, on every run."""
+    count = sum(
+        operator.name == "DEQUANTIZE"
+        and model_file.tensors[operator.inputs[0]].dtype == "float16"
+        and model_file.tensors[operator.inputs[0]].is_constant
+        for operator in model_file.operators
+        if operator.inputs and operator.inputs[0] >= 0
+    )
+    if not count:
+        return ()
+    return tuple(
+        f"{target.target}: as not every node is taken, the CPU unpacks the float16 weights ({count} DEQUANTIZE nodes)"
+        for target in targets
+        if not target.coverage.folds_float16
+    )
+
+
+def _probe(path, steps):
+    """(what the real delegate says, notes on it)."""
+    if not steps.probe:
+        return None, ()
+    if "mldrift" not in steps.targets:
+        return None, ("not probed: the real delegate here is ML Drift, and only v2 was asked for",)
+    probed = check_file(path, photo=steps.photo, timeout_s=steps.timeout_s)
+    if isinstance(probed, Unchecked):
+        return probed, ()
+    if probed.verdict is Verdict.UNAVAILABLE:
+        return probed, (f"not probed: {probed.precisions[0].reasons[0]}",)
+    return probed, probed.doubts
+
+
+def _audit(path, steps):
+    from bokeh_tf.delegate.audit.auditing import DEFAULT_TIMEOUT_S, audit
+
+    limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S
     try:
-        return probe(path, photo=photo, timeout_s=timeout_s, precisions=precisions)
+        return audit(path, photo=steps.photo, inputs=steps.inputs or None, timeout_s=limit_s)
     except (ModelFileError, CheckError) as error:
-        return Unchecked(str(path), str(error))
+        return Unchecked(_label(path), _printable_path(str(error)))
 
 
-def check_files(
-    paths, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISIONS
-) -> Iterator[ProbeReport | Unchecked]:
-    """Yields one result per path as it comes; `timeout_s` is the limit for each file."""
+def _bisect(path, probed, steps):
+    """The search for the node that makes the probe fail, in the first precision in which it does."""
+    if not steps.bisect or probed is None or isinstance(probed, Unchecked) or probed.verdict.exit_code != FAILED:
+        return None
+    from bokeh_tf.delegate.bisection import DEFAULT_TIMEOUT_S, bisect
+
+    precision = next(part.precision for part in probed.precisions if part.verdict.exit_code == FAILED)
+    limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S
+    try:
+        return bisect(path, precision=precision, photo=steps.photo, timeout_s=limit_s)
+    except (ModelFileError, CheckError) as error:
+        return Unchecked(_label(path), _printable_path(str(error)))
+
+
+def _converted(model):
+    """(the bytes, how messages call them) of what is no path."""
+    if isinstance(model, bytes | bytearray | memoryview):
+        return bytes(model), _BYTES_LABEL
+    if not (hasattr(model, "inputs") and hasattr(model, "count_params")):
+        kinds = "a path, the bytes of a .tflite file or a Keras model"
+        raise TypeError(f"model must be {kinds}. Received: {type(model).__name__}.")
+    from bokeh_tf.tflite.conversion import convert
+
+    return convert(model, precision="float16", strict=False), str(model.name)
+
+
+def _renamed(report, path, label):
+    """A report on a temporary file under the model's own name."""
+
+    def rename(part):
+        if isinstance(part, Unchecked):
+            return Unchecked(label, part.reason.replace(path, label))
+        return replace(part, path=label) if hasattr(part, "path") else part
+
+    return replace(
+        report,
+        path=label,
+        probe=rename(report.probe),
+        audit=rename(report.audit),
+        bisection=rename(report.bisection),
+    )
+
+
+def _is_model(path):
+    return path.suffix.lower() == SUFFIX and path.is_file()
+
+
+def _is_dir(path):
+    try:
+        return path.is_dir()
+    except ValueError:
+        # A path with a zero byte is nothing; whoever opens it will say so.
+        return False
+
+
+def _label(path):
+    return _printable_path(str(path))
+
+
+def _printable_path(text):
+    """A file name that is not UTF-8 comes with lone surrogates, which no report could be written with."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def check_file(path, *, photo=None, timeout_s=None, precisions=PRECISIONS) -> "ProbeReport | Unchecked":
+    """Checks one file on the real delegate alone; see `probe`. A photo that cannot be read raises."""
+    from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S, probe
+
+    limit_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
+    try:
+        return probe(path, photo=photo, timeout_s=limit_s, precisions=precisions)
+    except (ModelFileError, CheckError) as error:
+        return Unchecked(_label(path), _printable_path(str(error)))
+
+
+def check_files(paths, *, photo=None, timeout_s=None, precisions=PRECISIONS) -> "Iterator[ProbeReport | Unchecked]":
+    """Yields one result of `check_file` per path as it comes; `timeout_s` is the limit for each file."""
     for path in paths:
         yield check_file(path, photo=photo, timeout_s=timeout_s, precisions=precisions)
 
 
-def exit_code(results: Iterable[ProbeReport | Unchecked]) -> int:
-    """3 if any file failed its check, else 1 if any could not be checked, else 0."""
+def exit_code(results: "Iterable[ProbeReport | Unchecked]") -> int:
+    """Of results of `check_file`: 3 if any failed, else 1 if any could not be checked, else 0."""
     codes = [NOT_CHECKED if isinstance(result, Unchecked) else result.verdict.exit_code for result in results]
     return max(codes, default=PASSED)

@@ -1,15 +1,14 @@
 """The check on the real GPU delegate: does it take the whole file, and does it compute what the CPU computes?
 
 `probe` compiles a `.tflite` for the GPU alone (ai-edge-litert's accelerator: ML Drift on WebGPU over Vulkan) and
-compares every output with the CPU interpreter, on a photograph and on signed random input, in float32 and in the
-default precision (half). The runtime's own "fully accelerated" is no evidence of that: it also says so of wrong
-kernels. All native code runs in child processes, one per job, so that a file can kill only its own check.
+compares every output of every signature with the CPU interpreter, on a photograph and on signed random input, in
+float32 and in the default precision (half). The runtime's own "fully accelerated" is no evidence of that: it also
+says so of wrong kernels. A refused file is compiled once more with the CPU allowed, for the split between the two.
+All native code runs in child processes, one per job, so that a file can kill only its own check.
 """
 
 import hashlib
-import json
 import math
-import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -17,24 +16,21 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bokeh_tf.delegate import adapter as adapters
-from bokeh_tf.delegate import delegate_log
-from bokeh_tf.delegate.probe_worker import MODEL_NAME, REQUEST_NAME
-from bokeh_tf.delegate.verdicts import PRECISIONS, OutputCheck, Verdict, failure_reason, worst
-from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
-from bokeh_tf.processes import run_module
-from bokeh_tf.tflite import runtime
+from bokeh_tf.delegate.probe_jobs import Jobs
+from bokeh_tf.delegate.probe_worker import SPLIT_JOB
+from bokeh_tf.delegate.verdicts import PRECISIONS, OutputCheck, OutputKind, Verdict, failure_reason, worst
+from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.parity import Difference
 from bokeh_tf.tflite.reading import read_file
+from bokeh_tf.tflite.rewriting import SIGNATURE_KEY
 
 DEFAULT_TIMEOUT_S = 600.0
-_WORKER = "bokeh_tf.delegate.probe_worker"
-_NO_ADAPTER = (
-    "no Vulkan adapter that the runtime accepts: install a GPU driver, or a software one with `make software-gpu`"
+_PASSED_THROUGH = (
+    "an output is an input itself: the runtime, not the delegate, then computes from zeros, on its CPU as well; "
+    "put an operation between them"
 )
-_TRACEBACK = "Traceback (most recent call last)"
-_FIRST_STAGE = "starting"
-_QUANTISED_TYPES = frozenset({"int4", "int8", "uint8", "int16"})
+QUANTISED_TYPES = frozenset({"int4", "int8", "uint8", "int16"})
 
 
 @dataclass(frozen=True)
@@ -51,11 +47,27 @@ class PrecisionReport:
 
 
 @dataclass(frozen=True)
+class Split:
+    """A file that the delegate does not take whole, compiled for GPU and CPU together, in float32.
+
+    `on_gpu` and `on_cpu` count operations as the delegate counts them (constant DEQUANTIZE folded away), None where
+    it does not say. `outputs` are empty where the split did not run, and `failure` says why; else None.
+    """
+
+    on_gpu: int | None
+    on_cpu: int | None
+    reasons: tuple[str, ...]
+    outputs: tuple[OutputCheck, ...]
+    failure: str | None
+
+
+@dataclass(frozen=True)
 class ProbeReport:
     """The check of one file. `verdict` is the worst of its precisions.
 
     `picture` says what the photo trial used: a path, "packaged" or "synthetic". `adapter_has_float16` is None where
-    the driver was not found by name. `doubts` weaken a good verdict without changing it.
+    the driver was not found by name. `doubts` weaken a good verdict without changing it. `signatures` are the keys of
+    those checked, none for a file without. `split` is None unless the delegate refuses the file.
     """
 
     path: str
@@ -70,6 +82,8 @@ class ProbeReport:
     timeout_s: float
     wall_s: float
     doubts: tuple[str, ...]
+    signatures: tuple[str, ...] = ()
+    split: Split | None = None
 
 
 def probe(path, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISIONS) -> ProbeReport:
@@ -81,7 +95,8 @@ def probe(path, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISION
         precisions: "float32", "default" (half) or both.
 
     Raises:
-        ModelFileError: the file cannot be read, or the CPU interpreter cannot run it either.
+        ModelFileError: the file cannot be read, or the CPU interpreter cannot run it and the delegate gives no reason
+            of its own against it.
         PhotoError: the photo cannot be read.
         CheckError: the check broke down for a reason that says nothing about the file, such as too little memory.
     """
@@ -95,144 +110,128 @@ def probe(path, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISION
     start_s = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="bokeh_tf_check_") as folder:
-            check = _Check(str(path), Path(folder), start_s + timeout_s, _is_quantised(model_file))
-            picture, parts = check.run(content, _request(photo, model_file), precisions)
+            jobs = Jobs(str(path), Path(folder), start_s + timeout_s)
+            jobs.write(content, probe_request(photo, model_file))
+            found = _Check(jobs, is_quantised(model_file)).run(precisions)
     except OSError as error:
         raise CheckError(
             f"{path}: cannot be checked ({error.strerror or error} in {tempfile.gettempdir()})."
         ) from error
-    return _report(str(path), content, picture, parts, timeout_s=timeout_s, wall_s=time.monotonic() - start_s)
+    return _report(str(path), content, found, timeout_s=timeout_s, wall_s=time.monotonic() - start_s)
 
 
-def _report(path, content, picture, parts, *, timeout_s, wall_s) -> ProbeReport:
-    name = next((part.adapter for part in parts if part.adapter), None)
+@dataclass(frozen=True)
+class _Found:
+    """What the jobs brought; `reference` is {} where the CPU interpreter brought nothing, `notes` doubts from there."""
+
+    reference: dict
+    parts: tuple[PrecisionReport, ...]
+    split: Split | None
+    notes: tuple[str, ...]
+
+
+def _report(path, content, found, *, timeout_s, wall_s) -> ProbeReport:
+    name = next((part.adapter for part in found.parts if part.adapter), None)
     has_float16 = _has_float16(name)
+    picture = found.reference.get("picture", "none")
+    keys = [signature["key"] for signature in found.reference.get("signatures", ())]
     return ProbeReport(
         path=path,
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
-        verdict=worst(part.verdict for part in parts),
-        precisions=parts,
+        verdict=worst(part.verdict for part in found.parts),
+        precisions=found.parts,
         picture=picture,
         adapter=name,
         adapter_has_float16=has_float16,
         runtime_version=version("ai-edge-litert"),
         timeout_s=timeout_s,
         wall_s=wall_s,
-        doubts=_doubts(parts, picture, name, has_float16),
+        doubts=(*_doubts(found, name, has_float16), *found.notes),
+        signatures=tuple(key for key in keys if key not in (None, SIGNATURE_KEY)),
+        split=found.split,
     )
 
 
 class _Check:
-    """One file's child processes in one temporary folder, under one deadline."""
+    """The jobs of one file, judged."""
 
-    def __init__(self, label, folder, deadline_s, is_quantised):
-        self._label = label
-        self._folder = folder
-        self._deadline_s = deadline_s
+    def __init__(self, jobs, is_quantised):
+        self._jobs = jobs
         self._is_quantised = is_quantised
 
-    def run(self, content, request, precisions):
-        """Returns what the photo trial used and one report per precision."""
-        (self._folder / MODEL_NAME).write_bytes(content)
-        (self._folder / REQUEST_NAME).write_text(json.dumps(request), encoding="utf-8")
-        child, reference = self._job("reference")
-        if child.timed_out:
+    def run(self, precisions) -> _Found:
+        reference, failure = self._jobs.run_reference()
+        if failure is not None:
+            return self._without_reference(failure, precisions)
+        if reference["stage"] != "done":
             reasons = (f"the CPU interpreter alone took longer than the limit ({reference['stage']})",)
-            return "none", tuple(_without_outputs(precision, Verdict.TIMED_OUT, reasons) for precision in precisions)
-        self._raise_if_not_done(child, reference)
-        return reference["picture"], tuple(self._precision(precision) for precision in precisions)
+            timed_out = tuple(_without_outputs(precision, Verdict.TIMED_OUT, reasons) for precision in precisions)
+            return _Found({}, timed_out, None, ())
+        parts = tuple(self._precision(precision, reference) for precision in precisions)
+        is_refused = any(part.verdict is Verdict.REFUSED for part in parts)
+        return _Found(reference, parts, self._split() if is_refused else None, _reference_notes(reference))
 
-    def _precision(self, precision) -> PrecisionReport:
-        child, result = self._job(precision)
-        log = delegate_log.parse(child.stderr)
-        verdict, reasons = self._failure_to_run(child, result, log)
-        if verdict is not None:
-            return _without_outputs(precision, verdict, reasons, adapter=log.adapter)
-        is_coarse = precision == "default" or self._is_quantised
-        outputs = tuple(
-            _judge(trial, output, is_coarse) for trial, run in result["trials"].items() for output in run["outputs"]
+    def _without_reference(self, failure, precisions) -> _Found:
+        """A file that the CPU cannot run has no right numbers; the delegate may have reasons of its own against it."""
+        outcomes = {precision: self._jobs.run_on_delegate(precision) for precision in precisions}
+        if any(outcome.verdict is not Verdict.REFUSED or not outcome.log.reasons for outcome in outcomes.values()):
+            if all(outcome.verdict is None for outcome in outcomes.values()):
+                raise ModelFileError(f"{failure} The delegate takes all of it, but nothing says what is right.")
+            raise failure
+        parts = tuple(
+            _without_outputs(precision, outcome.verdict, outcome.reasons, adapter=outcome.log.adapter)
+            for precision, outcome in outcomes.items()
         )
-        wrong = tuple(f"{check.trial}, {check.name}: {check.reason}" for check in outputs if not check.passed)
-        reasons = wrong + tuple(f"the delegate logs an error: {error}" for error in log.errors)
+        return _Found({}, parts, self._split(), (f"no numbers to compare with: {failure}",))
+
+    def _precision(self, precision, reference) -> PrecisionReport:
+        outcome = self._jobs.run_on_delegate(precision)
+        log = outcome.log
+        if outcome.verdict is not None:
+            return _without_outputs(precision, outcome.verdict, outcome.reasons, adapter=log.adapter)
+        runs = outcome.result["runs"]
+        outputs = judge(runs, is_coarse=precision == "default" or self._is_quantised)
+        reasons = failures(outputs) + tuple(f"the delegate logs an error: {error}" for error in log.errors)
+        if reasons and any(signature["passed_through"] for signature in reference["signatures"]):
+            reasons = (_PASSED_THROUGH, *reasons)
         return PrecisionReport(
             precision=precision,
             verdict=Verdict.WRONG if reasons else Verdict.FULL,
             reasons=reasons,
             outputs=outputs,
             adapter=log.adapter,
-            compile_s=result["compile_s"],
-            run_s=tuple(run["run_s"] for run in result["trials"].values()),
+            compile_s=outcome.result["compile_s"],
+            run_s=tuple(run["run_s"] for run in runs if run["run_s"] is not None),
         )
 
-    def _failure_to_run(self, child, result, log):
-        """The verdict and reasons of a job that brought no numbers, or (None, ())."""
-        stage = result["stage"]
-        if child.timed_out:
-            return Verdict.TIMED_OUT, (f"time was up while {stage}",)
-        if log.has_no_adapter:
-            return Verdict.UNAVAILABLE, (_NO_ADAPTER,)
-        if child.return_code:
-            self._raise_if_out_of_memory(log)
-            how = child.signal_name or f"exit status {child.return_code}: {_last_line(child.stderr)}"
-            return Verdict.CRASHED, (f"the process dies ({how}) while {stage}", *log.errors)
-        if stage == "error" and result["kind"] in ("compile", "run"):
-            self._raise_if_out_of_memory(log)
-            verdict = Verdict.REFUSED if result["kind"] == "compile" else Verdict.CRASHED
-            return verdict, log.reasons or log.errors or (result["message"],)
-        self._raise_if_not_done(child, result)
-        if log.reasons or not result["is_accelerated"]:
-            return Verdict.REFUSED, log.reasons or ("the runtime says that not every operation is on the GPU",)
-        return None, ()
-
-    def _job(self, job):
-        """Runs one worker; returns how it ended and what it last wrote."""
-        environment = {} if os.environ.get("XDG_RUNTIME_DIR") else {"XDG_RUNTIME_DIR": str(self._folder)}
-        remaining_s = self._deadline_s - time.monotonic()
-        child = run_module(_WORKER, [self._folder, job], timeout_s=remaining_s, environment=environment)
-        if (
-            child.return_code > 0
-            and _TRACEBACK in child.stderr
-            and not delegate_log.parse(child.stderr).is_out_of_memory
-        ):
-            # Python code of ours failed: a bug, not a finding about the file.
-            raise RuntimeError(f"the check's own worker failed:\n{child.stderr[child.stderr.rindex(_TRACEBACK) :]}")
-        written = self._folder / f"{job}.json"
-        result = json.loads(written.read_text(encoding="utf-8")) if written.is_file() else {"stage": _FIRST_STAGE}
-        return child, result
-
-    def _raise_if_not_done(self, child, result):
-        """Turns a failure that is not the delegate's into the exception that names it."""
-        if result["stage"] == "error":
-            if result["kind"] == "photo":
-                raise PhotoError(result["message"])
-            if result["kind"] == "model":
-                raise ModelFileError(result["message"].replace(runtime.UNNAMED, self._label, 1))
-            raise CheckError(f"{self._label}: cannot be checked ({result['message']}).")
-        self._raise_if_out_of_memory(delegate_log.parse(child.stderr))
-        if child.return_code:
-            how = child.signal_name or _last_line(child.stderr)
-            raise ModelFileError(f"{self._label}: the CPU interpreter dies on it ({how}). The file is damaged.")
-
-    def _raise_if_out_of_memory(self, log):
-        if log.is_out_of_memory:
-            raise CheckError(
-                f"{self._label}: too little memory for this check. Use a machine with more, or a smaller size."
-            )
+    def _split(self) -> Split:
+        outcome = self._jobs.run_on_delegate(SPLIT_JOB)
+        log = outcome.log
+        failure = None if outcome.verdict is None else f"{outcome.verdict}: {outcome.reasons[0]}"
+        outputs = judge(outcome.result.get("runs", ()), is_coarse=self._is_quantised)
+        return Split(log.on_gpu, log.on_cpu, log.reasons, outputs, failure)
 
 
-def _request(photo, model_file):
-    """What the worker needs besides the file; ranges only where the file's metadata is of the form we write."""
+def probe_request(photo, model_file, *, trials=None):
+    """What the worker needs besides the file; ranges only where the file's metadata is of the form we write.
+
+    Args:
+        trials: their names; None for the usual two.
+    """
     metadata = model_file.metadata if isinstance(model_file.metadata, dict) else {}
     return {
         "photo": None if photo is None else str(Path(photo).resolve()),
+        "trials": trials,
         "input_ranges": _declared_ranges(metadata.get("inputs"), len(model_file.inputs)),
         "output_ranges": _declared_ranges(metadata.get("outputs"), len(model_file.outputs)),
+        "is_quantised": is_quantised(model_file),
     }
 
 
-def _is_quantised(model_file):
-    return any(tensor.dtype in _QUANTISED_TYPES for tensor in model_file.tensors)
+def is_quantised(model_file) -> bool:
+    """Whether any tensor holds small integers, so that CPU and GPU may round differently inside."""
+    return any(tensor.dtype in QUANTISED_TYPES for tensor in model_file.tensors)
 
 
 def _declared_ranges(entries, count):
@@ -250,15 +249,34 @@ def _bounds(declared):
     return declared if declared[0] < declared[1] else None
 
 
-def _judge(trial, output, is_coarse) -> OutputCheck:
-    difference = Difference(**output["difference"])
-    name, scale = output["name"], output["scale"]
+def judge(runs, *, is_coarse) -> tuple[OutputCheck, ...]:
+    """Judges every output of a job's runs."""
+    return tuple(_judge(run, output, is_coarse) for run in runs for output in run["outputs"])
+
+
+def failures(outputs) -> tuple[str, ...]:
+    """One line per output that failed; the signature is named where there are several."""
+    several = len({check.signature for check in outputs}) > 1
+    return tuple(
+        f"{f'{check.signature}, ' if several else ''}{check.trial}, {check.name}: {check.reason}"
+        for check in outputs
+        if not check.passed
+    )
+
+
+def _judge(run, output, is_coarse) -> OutputCheck:
+    trial, name = run["trial"], output["name"]
+    signature = None if run["signature"] == SIGNATURE_KEY else run["signature"]
+    if not output["is_judged"]:
+        return OutputCheck(trial, name, 1.0, None, None, signature)
+    kind = OutputKind(**output["kind"])
     if not output["is_expected_finite"]:
         # Random numbers outside a model's contract may be outside its domain too; a photograph is not.
         reason = "the CPU's own values are not finite" if trial == "photo" else None
-        return OutputCheck(trial, name, scale, None, reason)
-    reason = failure_reason(difference, is_coarse=is_coarse, scale=scale, is_integer=output["is_integer"])
-    return OutputCheck(trial, name, scale, difference, reason)
+        return OutputCheck(trial, name, kind.scale, None, reason, signature)
+    difference = Difference(**output["difference"])
+    reason = failure_reason(difference, kind, is_coarse=is_coarse)
+    return OutputCheck(trial, name, kind.scale, difference, reason, signature)
 
 
 def _without_outputs(precision, verdict, reasons, *, adapter=None) -> PrecisionReport:
@@ -271,17 +289,26 @@ def _has_float16(name) -> bool | None:
     return next((adapter.has_float16 for adapter in adapters.find_adapters() if adapter.name == name), None)
 
 
-def _doubts(parts, picture, name, has_float16):
+def _reference_notes(reference):
+    """Doubts that the CPU's run raises."""
+    notes = []
+    if not reference["has_usual_kernels"]:
+        notes.append("XNNPACK refuses this file on the CPU: compared with the plain CPU kernels")
+    if not reference["has_unique_names"]:
+        notes.append("tensor names are not unique, which the runtime cannot feed: checked with other names")
+    for signature in reference["signatures"]:
+        for name in signature["dynamic_inputs"]:
+            notes.append(f"input {name} has no fixed size: checked at the size stored in the file")
+    return tuple(notes)
+
+
+def _doubts(found, name, has_float16):
     doubts = []
-    checked_half = any(part.precision == "default" and part.outputs for part in parts)
+    checked_half = any(part.precision == "default" and part.outputs for part in found.parts)
     if checked_half and has_float16 is False:
         doubts.append(f"{name} has no half precision: the default precision was computed in float32")
-    if any(check.difference is None and check.passed for part in parts for check in part.outputs):
+    if any(check.difference is None and check.passed for part in found.parts for check in part.outputs):
         doubts.append("signed random input gives values on the CPU that are not finite: judged on the photo alone")
-    if picture == "synthetic":
+    if found.reference.get("picture") == "synthetic":
         doubts.append("no photo given: a synthetic picture was used")
     return tuple(doubts)
-
-
-def _last_line(text):
-    return (text.strip().splitlines() or ["no message"])[-1]

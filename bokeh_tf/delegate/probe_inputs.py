@@ -2,7 +2,8 @@
 
 A photograph shows errors a user would see; signed random numbers reach what smooth, positive pictures hide (wrong
 coordinates, padding lanes that win a maximum, the negative side of an activation). Inputs of any rank and dtype get
-something: those that cannot hold a picture get random numbers of the same range in the photo trial too.
+something: those that cannot hold a picture get random numbers of the same range in the photo trial too. Integers
+stay inside their bounds; quantised inputs take all that their type holds.
 """
 
 import warnings
@@ -19,26 +20,34 @@ _SEED = 20
 _SYNTHETIC_SIZE_PX = (768, 512)
 _DISC_COUNT = 24
 # Indices and counts: the only small whole numbers that a table of any size can look up.
-_INTEGER_HIGH = 2
+_SAFE_BOUNDS = (0, 1)
+_BYTE_TYPES = (np.uint8, np.int8)
+_TEXTS = np.array([b"a", b"bokeh", b"", b"\xc3\xa9"])
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def trial_inputs(trial, specs, *, picture, ranges) -> tuple[np.ndarray, ...]:
+def trial_inputs(trial, specs, *, picture, ranges, bounds=None) -> tuple[np.ndarray, ...]:
     """One array per input spec, for the trial "photo", "positive_random" or "signed_random".
+
+    An input's numbers depend on its tensor index and shape alone, not on which other inputs there are.
 
     Args:
         picture: a PIL RGB image, used by the trial "photo" only.
         ranges: per input the (low, high) that its contract declares, or None for [0, 1].
+        bounds: per input the smallest and largest integer that it may hold, None for all that a quantised one's type
+            holds; without this argument 8-bit inputs take all their values, other integers 0 and 1.
     """
-    generator = np.random.default_rng(_SEED)
+    if bounds is None:
+        bounds = [None if spec.dtype in _BYTE_TYPES else _SAFE_BOUNDS for spec in specs]
     arrays = []
-    for spec, declared in zip(specs, ranges, strict=True):
+    for spec, declared, integers in zip(specs, ranges, bounds, strict=True):
+        generator = np.random.default_rng([_SEED, spec.index])
         if trial == "photo" and holds_a_picture(spec):
             unit = _fit(picture, spec.shape)
         else:
             unit = generator.random(spec.shape, np.float32)
         low, high = (-1.0, 1.0) if trial == "signed_random" else (declared or (0.0, 1.0))
-        arrays.append(_cast(unit, spec, low, high, generator))
+        arrays.append(np.asarray(_cast(unit, spec, (low, high), integers, generator)))
     return tuple(arrays)
 
 
@@ -103,13 +112,29 @@ def _fit(picture, shape):
     return np.broadcast_to(pixels, (batch, height_px, width_px, channels))
 
 
-def _cast(unit, spec, low, high, generator):
-    """Unit values as the input's dtype: floats into [low, high], bytes over all their values, other integers 0 or 1."""
+def _cast(unit, spec, limits, integers, generator):
+    """Unit values as the input's dtype: floats into their limits, integers over their bounds."""
+    low, high = limits
     if np.issubdtype(spec.dtype, np.floating):
         return (low + unit * (high - low)).astype(spec.dtype)
-    if spec.dtype in (np.uint8, np.int8):
-        information = np.iinfo(spec.dtype)
-        return (information.min + np.round(unit * 255)).astype(spec.dtype)
-    if np.issubdtype(spec.dtype, np.integer) or spec.dtype == np.bool_:
-        return generator.integers(0, _INTEGER_HIGH, spec.shape).astype(spec.dtype)
-    raise ValueError(f"an input of numbers. Received: input {spec.name!r} of type {spec.dtype}.")
+    if np.issubdtype(spec.dtype, np.complexfloating):
+        imaginary = generator.random(spec.shape, np.float32)
+        return ((low + 1j * low) + (unit + 1j * imaginary) * (high - low)).astype(spec.dtype)
+    if spec.dtype == np.bool_:
+        return unit >= 0.5
+    if np.issubdtype(spec.dtype, np.integer):
+        lowest, highest = _integer_limits(spec.dtype, integers, is_signed_trial=low < 0)
+        return (lowest + np.round(unit.astype(np.float64) * (highest - lowest))).astype(spec.dtype)
+    if spec.dtype.kind in "SO":
+        return generator.choice(_TEXTS, spec.shape)
+    raise ValueError(f"an input of numbers or text. Received: input {spec.name!r} of type {spec.dtype}.")
+
+
+def _integer_limits(dtype, integers, *, is_signed_trial):
+    """(lowest, highest) of an integer input; bytes use their whole range in every trial, as pictures do."""
+    held = np.iinfo(dtype)
+    if integers is None:
+        lowest = 0 if held.bits > 8 and not is_signed_trial else int(held.min)
+        return lowest, int(held.max)
+    lowest, highest = max(integers[0], int(held.min)), min(integers[1], int(held.max))
+    return (lowest if is_signed_trial else max(lowest, min(0, highest))), highest

@@ -1,28 +1,32 @@
-"""The child process of a check: `python -m bokeh_tf.delegate.probe_worker FOLDER JOB`, started by `probe.py` only.
+"""The child process of a check: `python -m bokeh_tf.delegate.probe_worker FOLDER JOB`, started by `probe_jobs.py` only.
 
-FOLDER holds `model.tflite` and `request.json` ({"photo", "input_ranges", "output_ranges"}). JOB is "reference" (runs
-the CPU interpreter and leaves `<trial>_<input|output>_<number>.npy`), or a precision ("float32", "default": compiles
-the file for the GPU alone, runs it on those inputs and compares). Either writes `<job>.json`, first with the stage it
-is in, so that the parent can say where a child died, and at the end with stage "done".
+FOLDER holds `model.tflite` and `request.json` ({"photo", "trials" or null, "input_ranges", "output_ranges",
+"is_quantised"}). JOB is "reference" (runs the CPU interpreter on every signature and leaves its inputs and outputs as
+`.npy`), a precision ("float32", "default": compiles the file for the GPU alone, runs it on those inputs and compares)
+or "split" (the same in float32 with the CPU allowed to take what the GPU refuses). Each writes `<job>.json`, first
+with the stage it is in, so that the parent can say where a child died, and at the end with stage "done". Where the
+reference failed, a GPU job compiles and stops.
 """
 
 import json
 import os
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from bokeh_tf.delegate.cpu_reference import CpuReference
+from bokeh_tf.delegate.graphs import find_graphs
 from bokeh_tf.delegate.probe_inputs import holds_a_picture, load_picture, trial_inputs
-from bokeh_tf.delegate.verdicts import output_scale
+from bokeh_tf.delegate.verdicts import OutputKind, output_scale
 from bokeh_tf.errors import ModelFileError, PhotoError
 from bokeh_tf.processes import confine
-from bokeh_tf.tflite import parity, runtime
+from bokeh_tf.tflite import parity, rewriting
 
 MODEL_NAME = "model.tflite"
 REQUEST_NAME = "request.json"
+REFERENCE_JOB, SPLIT_JOB = "reference", "split"
 
 
 def main(folder, job):
@@ -30,94 +34,136 @@ def main(folder, job):
     confine()
     folder = Path(folder)
     request = json.loads((folder / REQUEST_NAME).read_text(encoding="utf-8"))
-    runner = runtime.load((folder / MODEL_NAME).read_bytes(), threads=os.cpu_count()) if job == "reference" else None
-    if runner is not None:
-        return _run_reference(folder, request, runner)
-    return _run_on_gpu(folder, request, precision=job)
+    if job == REFERENCE_JOB:
+        return _run_reference(folder, request)
+    return _run_on_delegate(folder, request, job)
 
 
-def _run_reference(folder, request, runner):
+def _run_reference(folder, request):
     picture, picture_source = load_picture(request["photo"])
-    first = "photo" if any(map(holds_a_picture, runner.inputs)) else "positive_random"
-    trials = [first, "signed_random"]
+    _write_stage(folder, REFERENCE_JOB, "reading the file")
+    content = (folder / MODEL_NAME).read_bytes()
+    graphs = find_graphs(content)
+    labels = [[port.name for port in graph.outputs] for graph in graphs]
+    has_unique_names = graphs[0].key is not None or graphs[0].has_unique_names
+    if not has_unique_names:
+        # Without a signature the runtime goes by tensor names, and fails where two are alike.
+        content = rewriting.with_outputs(content, [])
+        (folder / MODEL_NAME).write_bytes(content)
+        graphs = find_graphs(content)
+    reference = CpuReference(content, graphs, threads=os.cpu_count())
+    result = {"stage": "done", "picture": picture_source, "has_unique_names": has_unique_names, "signatures": []}
+    for number, graph in enumerate(graphs):
+        # A file's own description speaks of its first signature.
+        ranges = request["input_ranges"] if number == 0 else []
+        result["signatures"].append(_reference_of(folder, request, reference, number, picture, ranges))
+        result["signatures"][-1] |= {"key": graph.key, "labels": labels[number]}
+    result["has_usual_kernels"] = reference.has_usual_kernels
+    _write(folder, REFERENCE_JOB, result)
+
+
+def _reference_of(folder, request, reference, number, picture, ranges):
+    """Runs one signature on its trials and describes it."""
+    graph = reference.graphs[number]
+    specs = reference.specs(graph)
+    first = "photo" if any(map(holds_a_picture, specs)) else "positive_random"
+    trials = request["trials"] or [first, "signed_random"]
+    spreads = {}
     for trial in trials:
-        _write_stage(folder, "reference", f"running the CPU interpreter on the {trial} input")
-        inputs = trial_inputs(trial, runner.inputs, picture=picture, ranges=request["input_ranges"])
-        outputs = runner.run(*inputs)
+        _write_stage(folder, REFERENCE_JOB, f"running the CPU interpreter on the {trial} input")
+        declared = ranges if len(ranges) == len(specs) else [None] * len(specs)
+        bounds = [port.bounds for port in graph.inputs]
+        inputs = trial_inputs(trial, specs, picture=picture, ranges=declared, bounds=bounds)
+        outputs = reference.run(graph, inputs)
         for kind, arrays in (("input", inputs), ("output", outputs)):
-            for number, array in enumerate(arrays):
-                np.save(_array_path(folder, trial, kind, number), array, allow_pickle=False)
-    specs = {
-        kind: [{"name": spec.name, "index": spec.index} for spec in group]
-        for kind, group in (("input", runner.inputs), ("output", runner.outputs))
-    }
-    _write(folder, "reference", {"stage": "done", "trials": trials, "picture": picture_source, "specs": specs})
-
-
-def _run_on_gpu(folder, request, *, precision):
-    from ai_edge_litert.compiled_model import CompiledModel, GpuOptions, HardwareAccelerator, Options
-
-    reference = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
-    _write_stage(folder, precision, "compiling")
-    options = Options(
-        hardware_accelerators=HardwareAccelerator.GPU, gpu_options=GpuOptions(enforce_f32=precision == "float32")
-    )
-    start_ns = time.perf_counter_ns()
-    try:
-        model = CompiledModel.from_file(str(folder / MODEL_NAME), options=options)
-    except RuntimeError as error:
-        return _write_error(folder, precision, "compile", error)
-    compile_s = (time.perf_counter_ns() - start_ns) / 1e9
-    result = {"stage": "done", "compile_s": compile_s, "is_accelerated": model.is_fully_accelerated(), "trials": {}}
-    for trial in reference["trials"]:
-        _write_stage(folder, precision, f"running on the {trial} input")
-        try:
-            result["trials"][trial] = _run_trial(folder, model, reference["specs"], trial, request["output_ranges"])
-        except RuntimeError as error:
-            return _write_error(folder, precision, "run", error)
-    _write(folder, precision, result)
-
-
-def _run_trial(folder, model, specs, trial, output_ranges):
-    """Runs one trial and returns its outputs' errors, in the file's own order of outputs."""
-    positions = {kind: _buffer_positions(model, kind, specs[kind]) for kind in ("input", "output")}
-    inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
-    for number, position in enumerate(positions["input"]):
-        inputs[position].write(np.load(_array_path(folder, trial, "input", number), allow_pickle=False))
-    start_ns = time.perf_counter_ns()
-    model.run_by_index(0, inputs, outputs)
-    comparisons = []
-    run_s = None
-    for number, position in enumerate(positions["output"]):
-        expected = np.load(_array_path(folder, trial, "output", number), allow_pickle=False)
-        actual = outputs[position].read(expected.size, expected.dtype).reshape(expected.shape)
-        # The run is asynchronous: it is over when the first output can be read.
-        run_s = run_s or (time.perf_counter_ns() - start_ns) / 1e9
-        scale = output_scale(expected, output_ranges[number])
-        comparisons.append(_describe(specs["output"][number]["name"], actual, expected, scale))
-    return {"run_s": run_s, "outputs": comparisons}
-
-
-def _describe(name, actual, expected, scale):
+            for position, array in enumerate(arrays):
+                np.save(_array_path(folder, number, trial, kind, position), _saveable(array), allow_pickle=False)
+        spreads[trial] = reference.spread(graph, inputs, outputs) if request["is_quantised"] else [0.0] * len(outputs)
     return {
-        "name": name,
-        "scale": scale,
-        "is_integer": not np.issubdtype(expected.dtype, np.floating),
-        "is_expected_finite": bool(np.isfinite(expected.astype(np.float64)).all()),
-        "difference": asdict(parity.compare(actual, expected, data_range=scale)),
+        "trials": trials,
+        "spreads": spreads,
+        "inputs": [{"name": port.name, "index": port.index} for port in graph.inputs],
+        "outputs": [
+            {"name": port.name, "index": port.index, "is_quantised": port.is_quantised} for port in graph.outputs
+        ],
+        "passed_through": sorted(graph.passed_through),
+        # A batch of any size is checked as one, which says as much.
+        "dynamic_inputs": [port.name for port in graph.inputs if min(port.shape_signature[1:], default=0) < 0],
     }
 
 
-def _buffer_positions(model, kind, specs):
-    """For each tensor of the file its place in the compiled model, whose signature may list them in another order."""
-    signature = model.get_signature_by_index(0)
-    details = getattr(model, f"get_{kind}_tensor_details")(signature["key"])
-    place_of = {details[name]["index"]: place for place, name in enumerate(signature[f"{kind}s"])}
-    return [place_of[spec["index"]] for spec in specs]
+def _saveable(array):
+    """Texts come from the interpreter as Python objects."""
+    return array.astype(np.bytes_) if array.dtype == object else array
 
 
-def _array_path(folder, trial, kind, number):
-    return folder / f"{trial}_{kind}_{number}.npy"
+def _run_on_delegate(folder, request, job):
+    from bokeh_tf.delegate.compiled import compile_model
+
+    reference = json.loads((folder / f"{REFERENCE_JOB}.json").read_text(encoding="utf-8"))
+    _write_stage(folder, job, "compiling")
+    try:
+        compiled = compile_model(folder / MODEL_NAME, is_float32=job != "default", allows_cpu=job == SPLIT_JOB)
+    except RuntimeError as error:
+        return _write_error(folder, job, "compile", error)
+    result = {"stage": "done", "compile_s": compiled.compile_s, "is_accelerated": compiled.is_accelerated, "runs": []}
+    for number, signature in enumerate(reference.get("signatures", ())):
+        for trial in signature["trials"]:
+            _write_stage(folder, job, f"running on the {trial} input")
+            ranges = request["output_ranges"] if number == 0 else []
+            try:
+                result["runs"].append(_run_trial(folder, compiled, number, signature, trial, ranges))
+            except RuntimeError as error:
+                return _write_error(folder, job, "run", error)
+    _write(folder, job, result)
+
+
+def _run_trial(folder, compiled, number, signature, trial, ranges):
+    """Runs one trial of one signature and returns its outputs' errors, in the file's own order of outputs."""
+    arrays = {
+        kind: [_load(folder, number, trial, kind, position) for position in range(len(signature[f"{kind}s"]))]
+        for kind in ("input", "output")
+    }
+    actual, run_s = compiled.run(signature, arrays["input"], arrays["output"])
+    outputs = []
+    for position, (port, expected) in enumerate(zip(signature["outputs"], arrays["output"], strict=True)):
+        label = signature["labels"][position]
+        if expected.dtype.kind == "S" or not expected.size:
+            outputs.append({"name": label, "is_judged": False})
+            continue
+        declared = ranges[position] if len(ranges) == len(arrays["output"]) else None
+        scale = output_scale(expected, declared)
+        spread = signature["spreads"][trial][position]
+        kind = _kind(actual[position], expected, scale=scale, is_quantised=port["is_quantised"], spread=spread)
+        outputs.append({"name": label, **_compare(actual[position], expected, kind)})
+    return {"signature": signature["key"], "trial": trial, "run_s": run_s, "outputs": outputs}
+
+
+def _kind(actual, expected, *, scale, is_quantised, spread):
+    return OutputKind(
+        scale=scale,
+        is_integer=not np.issubdtype(expected.dtype, np.floating),
+        is_quantised=is_quantised,
+        other_share=float(np.mean(actual != expected)),
+        spread=spread,
+    )
+
+
+def _compare(actual, expected, kind):
+    return {
+        "is_judged": True,
+        "kind": asdict(kind),
+        "is_expected_finite": bool(np.isfinite(expected.astype(np.float64)).all()),
+        "difference": asdict(parity.compare(actual, expected, data_range=kind.scale)),
+    }
+
+
+def _load(folder, number, trial, kind, position):
+    return np.load(_array_path(folder, number, trial, kind, position), allow_pickle=False)
+
+
+def _array_path(folder, number, trial, kind, position):
+    return folder / f"{number}_{trial}_{kind}_{position}.npy"
 
 
 def _write_stage(folder, job, stage):
@@ -141,5 +187,5 @@ if __name__ == "__main__":
         _write_error(Path(sys.argv[1]), sys.argv[2], "photo", failure)
     except ModelFileError as failure:
         _write_error(Path(sys.argv[1]), sys.argv[2], "model", failure)
-    except (ValueError, KeyError, OSError) as failure:
+    except (ValueError, KeyError, IndexError, OSError) as failure:
         _write_error(Path(sys.argv[1]), sys.argv[2], "other", failure)

@@ -36,12 +36,14 @@ _ASSIGNMENTS = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubV
 _SHOWN_OFFENDERS = 5
 
 
-def convert(model, *, precision):
+def convert(model, *, precision, strict=True):
     """Returns the bytes of the `.tflite` file for a functional Keras `model`.
 
     Args:
         model: its inputs have known sizes; the batch size is free or 1.
         precision: of the weights: "float16" for phones, or "float32", the twin to compare with.
+        strict: refuse a file that no GPU delegate would take. False leaves that to `bokeh_tf.delegate.check`, which
+            names node, layer and remedy.
 
     Raises:
         ConversionError: the model cannot become such a file; `offenders` says what stands in the way.
@@ -54,7 +56,8 @@ def convert(model, *, precision):
     with _quiet_native_output():
         content = _run_converter(model, _frozen_function(model), precision)
     file = inspect(content)
-    _require(model.name, file_offenders(file))
+    if strict:
+        _require(model.name, file_offenders(file))
     description = describe(
         model.name,
         precision=precision,

@@ -3,7 +3,7 @@
 The generated accessors of the schema trust the file: an offset may point before its start, and a vector may claim
 four billion elements. Here every read is checked against the file's end. A sound file shares no vectors, so all
 of them together hold at most as many elements as the file has bytes; a file that asks for more is refused, which
-bounds the time and memory that vectors referring to each other could cost.
+bounds the time and memory that vectors referring to each other could cost. Tables, which cost more, are counted too.
 """
 
 import struct
@@ -14,6 +14,8 @@ from bokeh_tf.errors import ModelFileError
 
 # No real model comes near; reading this many elements takes seconds.
 MAX_ELEMENTS = 5_000_000
+# The largest language models have a tenth of this; so many take seconds and some hundred megabytes.
+MAX_TABLES = 200_000
 
 
 class Reader:
@@ -28,6 +30,7 @@ class Reader:
         self.data = data
         self.label = label
         self._elements_left = min(len(data), MAX_ELEMENTS)
+        self._tables_left = MAX_TABLES
 
     def root(self):
         """The file's root table."""
@@ -61,6 +64,12 @@ class Reader:
         if self._elements_left < 0:
             raise self.error("it is damaged: its lists hold more elements than it has room for")
 
+    def charge_tables(self, count):
+        """Accounts for reading `count` tables."""
+        self._tables_left -= count
+        if self._tables_left < 0:
+            raise self.error(f"it holds more than {MAX_TABLES} tables")
+
 
 class Table:
     """A FlatBuffers table; `slot` is a field's position in the schema's declaration."""
@@ -78,6 +87,10 @@ class Table:
             return None
         relative = self._reader.unpack("<H", self._fields + entry_bytes)
         return self._position + relative if relative else None
+
+    def error(self, reason):
+        """The exception to raise for this file."""
+        return self._reader.error(reason)
 
     def has(self, slot):
         """Whether the file sets this field."""
@@ -97,6 +110,19 @@ class Table:
         self._reader.charge(count)
         return tuple(np.frombuffer(self._reader.data, dtype, count, start).tolist())
 
+    def length(self, slot, element_bytes):
+        """How many elements a vector has, without reading them."""
+        position = self._field(slot)
+        return 0 if position is None else self._reader.vector(position, element_bytes)[1]
+
+    def table(self, slot):
+        """A table, or None where the file leaves it out."""
+        position = self._field(slot)
+        if position is None:
+            return None
+        self._reader.charge_tables(1)
+        return Table(self._reader, self._reader.offset(position))
+
     def tables(self, slot):
         """A vector of tables, as a list."""
         position = self._field(slot)
@@ -104,6 +130,7 @@ class Table:
             return []
         start, count = self._reader.vector(position, 4)
         self._reader.charge(count)
+        self._reader.charge_tables(count)
         return [Table(self._reader, self._reader.offset(start + 4 * index)) for index in range(count)]
 
     def content(self, slot):

@@ -5,13 +5,18 @@ main subgraph, the one that runs; a tensor's position in `tensors` is its index 
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from bokeh_tf.tflite import layer_names
 from bokeh_tf.tflite.flatbuffer import Reader
 from bokeh_tf.tflite.macs import multiply_accumulates
+from bokeh_tf.tflite.options import Option, read_options
 from bokeh_tf.tflite.reading import IDENTIFIER, read_file
 
 METADATA_NAME = "bokeh_tf"
@@ -22,12 +27,16 @@ _MAX_METADATA_BYTES = 1_000_000
 _SCHEMA_VERSION = 3
 # The runtime's own kernels stop at 8; more would only serve to make shape products expensive.
 _MAX_RANK = 16
+# Several times the largest graphs there are; each costs whoever reads the file, checks it and reports on it.
+_MAX_NODES = 20_000
+# Bytes of more than these would not fit 64 bits.
+_MAX_TENSOR_ELEMENTS = 2**56
 
 
 class _Model:
     """Positions of the fields read here, in the schema's declaration of each table."""
 
-    VERSION, OPERATOR_CODES, SUBGRAPHS, BUFFERS, METADATA = 0, 1, 2, 4, 6
+    VERSION, OPERATOR_CODES, SUBGRAPHS, BUFFERS, METADATA, SIGNATURES = 0, 1, 2, 4, 6, 7
 
 
 class _Subgraph:
@@ -35,11 +44,19 @@ class _Subgraph:
 
 
 class _Tensor:
-    SHAPE, TYPE, BUFFER, NAME, SPARSITY, SHAPE_SIGNATURE = 0, 1, 2, 3, 6, 7
+    SHAPE, TYPE, BUFFER, NAME, QUANTISATION, IS_VARIABLE, SPARSITY, SHAPE_SIGNATURE = range(8)
+
+
+class _Quantisation:
+    SCALE, DETAILS_TYPE = 2, 4
+
+
+class _Signature:
+    KEY = 2
 
 
 class _Buffer:
-    DATA, OUTSIDE_BYTES = 0, 2
+    DATA, OUTSIDE_OFFSET, OUTSIDE_BYTES = range(3)
 
 
 class _Operator:
@@ -60,14 +77,23 @@ def _names(enumeration):
 
 _OPERATOR_NAMES = _names(schema.BuiltinOperator)
 _TYPE_NAMES = {value: name.lower() for value, name in _names(schema.TensorType).items()}
-_ELEMENT_BYTES = {"float32": 4, "float16": 2, "int8": 1, "uint8": 1, "int16": 2, "int32": 4, "int64": 8, "float64": 8}
+# Types of fewer than eight bits are packed, and of bfloat16 and the 8-bit floats NumPy knows nothing.
+_NUMPY_TYPES = {
+    name: np.dtype(name)
+    for bits in (8, 16, 32, 64)
+    for name in (f"int{bits}", f"uint{bits}", *([f"float{bits}"] if bits > 8 else []))
+} | {name: np.dtype(name) for name in ("bool", "complex64", "complex128")}
 # Constants of these types are shapes, axes and table entries, not weights.
 _INDEX_TYPES = frozenset({"int32", "uint32", "int64", "uint64", "bool", "string", "resource", "variant"})
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One tensor. `shape` holds 1 where a dimension is dynamic, as in the file; constants have their values in it."""
+    """One tensor. `shape` holds 1 where a dimension is dynamic, as in the file; constants have their values in it.
+
+    `is_variable` is state that outlives a run; `is_quantised` says that real values stand behind the integers, by
+    `scale_count` scales in the tensor itself (0 where they are kept elsewhere).
+    """
 
     index: int
     name: str
@@ -76,11 +102,19 @@ class TensorInfo:
     is_constant: bool
     is_dynamic: bool
     buffer: int
+    is_variable: bool = False
+    is_quantised: bool = False
+    scale_count: int = 0
+    is_sparse: bool = False
 
 
 @dataclass(frozen=True)
 class OperatorInfo:
-    """One node. A custom operator's name is its custom code; inputs and outputs are tensor indices, -1 for none."""
+    """One node. A custom operator's name is its custom code; inputs and outputs are tensor indices, -1 for none.
+
+    `options` are the schema's fields of a builtin operator by name: enumerations by the name of their value, lists as
+    tuples, and "fused_activation" for the activation that is computed with it. Custom operators have none.
+    """
 
     index: int
     name: str
@@ -88,14 +122,17 @@ class OperatorInfo:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     is_custom: bool
+    options: Mapping[str, Option] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ModelFile:
     """A `.tflite` file's content.
 
-    `macs` are multiply-accumulates as `bokeh_tf.tflite.macs` counts them, `parameters` the elements of its constant
-    weights. `metadata` is what this package wrote into the file, None for a file from elsewhere.
+    `macs` are multiply-accumulates as `bokeh_tf.tflite.macs` counts them, `node_macs` those of each node, `parameters`
+    the elements of its constant weights. `metadata` is what this package wrote into the file, None for a file from
+    elsewhere. `subgraph_count` counts the main graph too; `signatures` are the keys under which the file may be
+    called. `buffers` are views of the file's bytes, by `TensorInfo.buffer`.
     """
 
     inputs: tuple[TensorInfo, ...]
@@ -107,6 +144,48 @@ class ModelFile:
     size_bytes: int
     metadata: dict | None
     min_runtime_version: str | None
+    node_macs: tuple[int, ...] = ()
+    subgraph_count: int = 1
+    signatures: tuple[str, ...] = ()
+    buffers: tuple[memoryview, ...] = field(default=(), repr=False, compare=False)
+
+    def values(self, tensor_index: int) -> np.ndarray | None:
+        """A constant's values, read-only; None where it is no constant, or sparse, or of a type NumPy lacks."""
+        tensor = self.tensors[tensor_index]
+        dtype = _NUMPY_TYPES.get(tensor.dtype)
+        if not tensor.is_constant or tensor.is_sparse or dtype is None:
+            return None
+        return np.frombuffer(self.buffers[tensor.buffer], dtype, prod(tensor.shape)).reshape(tensor.shape)
+
+    def producer(self, tensor: int) -> int | None:
+        """The node that computes a tensor, None for inputs and constants."""
+        return self._producers.get(tensor)
+
+    def consumers(self, tensor: int) -> tuple[int, ...]:
+        """The nodes that read a tensor, each once, in the file's order."""
+        return self._consumers.get(tensor, ())
+
+    def layer(self, node_index: int) -> str | None:
+        """The Keras layer that a node comes from as far as names tell, such as "block/conv"."""
+        return self._layers[node_index]
+
+    @cached_property
+    def _producers(self):
+        return {tensor: node.index for node in self.operators for tensor in node.outputs}
+
+    @cached_property
+    def _consumers(self):
+        consumers: dict[int, list[int]] = {}
+        for node in self.operators:
+            for tensor in dict.fromkeys(node.inputs):
+                consumers.setdefault(tensor, []).append(node.index)
+        return {tensor: tuple(nodes) for tensor, nodes in consumers.items()}
+
+    @cached_property
+    def _layers(self):
+        outputs = [next((tensor for tensor in node.outputs if tensor >= 0), None) for node in self.operators]
+        names = ["" if output is None else self.tensors[output].name for output in outputs]
+        return layer_names.layers([(node.name, name) for node, name in zip(self.operators, names, strict=True)])
 
 
 def _content_of(model):
@@ -128,68 +207,106 @@ def inspect(model):
     subgraphs, buffers = root.tables(_Model.SUBGRAPHS), root.tables(_Model.BUFFERS)
     if not subgraphs:
         raise reader.error("it holds no graph")
-    tensors = _tensors(reader, subgraphs[0], buffers)
+    contents = tuple(_buffer_content(reader, buffer) for buffer in buffers)
+    tensors = _tensors(reader, subgraphs[0], contents)
     operators = _operators(reader, subgraphs[0], root.tables(_Model.OPERATOR_CODES), len(tensors))
     texts = _metadata_texts(reader, root, buffers)
+    node_macs = tuple(_macs(reader, operator, tensors) for operator in operators)
     return ModelFile(
         inputs=_picked(reader, tensors, subgraphs[0].numbers(_Subgraph.INPUTS)),
         outputs=_picked(reader, tensors, subgraphs[0].numbers(_Subgraph.OUTPUTS)),
         tensors=tensors,
         operators=operators,
-        macs=sum(_macs(reader, operator, tensors) for operator in operators),
+        macs=sum(node_macs),
         parameters=_parameters(tensors),
         size_bytes=len(content),
         metadata=_own_metadata(reader, texts.get(METADATA_NAME)),
         min_runtime_version=_runtime_version(texts.get(RUNTIME_METADATA_NAME)),
+        node_macs=node_macs,
+        subgraph_count=len(subgraphs),
+        signatures=tuple(signature.text(_Signature.KEY) for signature in root.tables(_Model.SIGNATURES)),
+        buffers=contents,
     )
 
 
-def _tensors(reader, subgraph, buffers):
-    sizes_bytes = [_constant_bytes(buffer) for buffer in buffers]
+def _buffer_content(reader, buffer):
+    """A buffer's bytes, which may lie behind the FlatBuffer itself; none for a tensor made while running."""
+    inside = buffer.content(_Buffer.DATA)
+    start, size_bytes = buffer.number(_Buffer.OUTSIDE_OFFSET, "<Q"), buffer.number(_Buffer.OUTSIDE_BYTES, "<Q")
+    # The schema's writers set both to 1 for buffers that are kept inside.
+    if len(inside) or start <= 1:
+        return inside
+    if start + size_bytes > len(reader.data):
+        raise reader.error("it is cut off or damaged: values run over its end")
+    return memoryview(reader.data)[start : start + size_bytes]
+
+
+def _tensors(reader, subgraph, contents):
     tensors = []
     for index, table in enumerate(subgraph.tables(_Subgraph.TENSORS)):
         buffer = table.number(_Tensor.BUFFER, "<I")
-        if buffer >= len(buffers):
-            raise reader.error(f"tensor {index} refers to buffer {buffer} of {len(buffers)}")
-        tensor = TensorInfo(
-            index=index,
-            name=table.text(_Tensor.NAME),
-            shape=table.numbers(_Tensor.SHAPE),
-            dtype=_TYPE_NAMES.get(table.number(_Tensor.TYPE, "<b"), "unknown"),
-            is_constant=sizes_bytes[buffer] > 0,
-            is_dynamic=any(size < 0 for size in table.numbers(_Tensor.SHAPE_SIGNATURE)),
-            buffer=buffer,
-        )
-        if len(tensor.shape) > _MAX_RANK or any(size < 0 for size in tensor.shape):
+        if buffer >= len(contents):
+            raise reader.error(f"tensor {index} refers to buffer {buffer} of {len(contents)}")
+        tensor = _tensor(index, table, buffer, len(contents[buffer]) > 0)
+        if not _is_sensible(tensor.shape):
             raise reader.error(f"tensor {index} has no sensible shape")
-        if tensor.is_constant and not table.has(_Tensor.SPARSITY):
-            _check_size(reader, tensor, sizes_bytes[buffer])
+        if tensor.is_constant and not tensor.is_sparse:
+            _check_size(reader, tensor, len(contents[buffer]))
         tensors.append(tensor)
     return tuple(tensors)
 
 
-def _constant_bytes(buffer):
-    """Bytes of a constant, which may lie behind the FlatBuffer itself; 0 for a tensor made while running."""
-    return len(buffer.content(_Buffer.DATA)) or buffer.number(_Buffer.OUTSIDE_BYTES, "<Q")
+def _is_sensible(shape):
+    is_countable = len(shape) <= _MAX_RANK and all(size >= 0 for size in shape)
+    # Also where a zero makes it empty: NumPy multiplies the rest.
+    return is_countable and prod(max(size, 1) for size in shape) <= _MAX_TENSOR_ELEMENTS
+
+
+def _tensor(index, table, buffer, is_constant):
+    quantisation = table.table(_Tensor.QUANTISATION)
+    scale_count = quantisation.length(_Quantisation.SCALE, 4) if quantisation else 0
+    has_details = quantisation is not None and quantisation.number(_Quantisation.DETAILS_TYPE, "<B") != 0
+    return TensorInfo(
+        index=index,
+        name=table.text(_Tensor.NAME),
+        shape=table.numbers(_Tensor.SHAPE),
+        dtype=_TYPE_NAMES.get(table.number(_Tensor.TYPE, "<b"), "unknown"),
+        is_constant=is_constant,
+        is_dynamic=any(size < 0 for size in table.numbers(_Tensor.SHAPE_SIGNATURE)),
+        buffer=buffer,
+        is_variable=bool(table.number(_Tensor.IS_VARIABLE, "<B")),
+        is_quantised=scale_count > 0 or has_details,
+        scale_count=scale_count,
+        is_sparse=table.has(_Tensor.SPARSITY),
+    )
 
 
 def _check_size(reader, tensor, constant_bytes):
-    """A dense constant has exactly the bytes that its shape and type say."""
-    expected_bytes = prod(tensor.shape) * _ELEMENT_BYTES.get(tensor.dtype, 0)
+    """A dense constant has exactly the bytes that its shape and type say, where the type is a whole number of them."""
+    dtype = _NUMPY_TYPES.get(tensor.dtype)
+    expected_bytes = prod(tensor.shape) * dtype.itemsize if dtype else 0
     if expected_bytes and constant_bytes != expected_bytes:
         raise reader.error(f"tensor {tensor.index} needs {expected_bytes} bytes of values and has {constant_bytes}")
 
 
 def _operators(reader, subgraph, codes, tensor_count):
     kinds = [_kind(code) for code in codes]
-    operators = []
-    for index, table in enumerate(subgraph.tables(_Subgraph.OPERATORS)):
+    tables, operators = subgraph.tables(_Subgraph.OPERATORS), []
+    if len(tables) > _MAX_NODES:
+        raise reader.error(f"it holds {len(tables)} nodes, more than {_MAX_NODES}")
+    for index, table in enumerate(tables):
         code = table.number(_Operator.CODE, "<I")
         if code >= len(kinds):
             raise reader.error(f"node {index} refers to operator {code} of {len(kinds)}")
         name, version, is_custom = kinds[code]
         operator = OperatorInfo(
-            index, name, version, table.numbers(_Operator.INPUTS), table.numbers(_Operator.OUTPUTS), is_custom
+            index=index,
+            name=name,
+            version=version,
+            inputs=table.numbers(_Operator.INPUTS),
+            outputs=table.numbers(_Operator.OUTPUTS),
+            is_custom=is_custom,
+            options={} if is_custom else read_options(table, name),
         )
         if any(not -1 <= tensor < tensor_count for tensor in operator.inputs + operator.outputs):
             raise reader.error(f"node {index} refers to a tensor that is not there")

@@ -8,20 +8,17 @@ where values are unbounded, `encoding` where the input is not a photo. `inspecti
 
 import json
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 import bokeh_tf
 from bokeh_tf.tflite.inspection import METADATA_NAME
-from bokeh_tf.tflite.reading import IDENTIFIER
+from bokeh_tf.tflite.rewriting import pack
 
 SCHEMA_VERSION = 1
 SIGNATURE_KEY = "serving_default"
 # Outputs known to stay in [0, 1]; any other is unbounded.
 _UNIT_RANGE_OUTPUTS = ("rendered", "in_focus_weight")
-# The schema asks for constants at multiples of this, so that a runtime can use them where they lie in the file.
-_CONSTANT_ALIGNMENT_BYTES = 16
 
 
 def describe(model_name, *, precision, file, input_names, output_names):
@@ -66,7 +63,7 @@ def embed(content, description):
     model.signatureDefs = [_signature(inputs, outputs)]
     model.buffers.append(_buffer(json.dumps(description, sort_keys=True).encode("utf-8")))
     model.metadata.append(_metadata_entry(len(model.buffers) - 1))
-    return _packed(model, len(content))
+    return pack(model, size_hint_bytes=len(content))
 
 
 def _renamed(graph, indices, descriptions):
@@ -97,18 +94,3 @@ def _metadata_entry(buffer_index):
     entry = schema.MetadataT()
     entry.name, entry.buffer = METADATA_NAME, buffer_index
     return entry
-
-
-class _AligningBuilder(flatbuffers.Builder):
-    """Writes byte vectors, the constants' content, at the schema's alignment, which the generated code forgets."""
-
-    def CreateNumpyVector(self, x):
-        if x.dtype == np.uint8:
-            self.Prep(_CONSTANT_ALIGNMENT_BYTES, x.size)
-        return super().CreateNumpyVector(x)
-
-
-def _packed(model, size_hint_bytes):
-    builder = _AligningBuilder(size_hint_bytes)
-    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
-    return bytes(builder.Output())

@@ -1,0 +1,225 @@
+"""`bokeh-tf check`: its options, what it calls, and what it prints where."""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+_FORMATS = ("text", "json", "markdown", "junit", "sarif", "github")
+_DESCRIPTION = """Says whether a phone's GPU delegate takes a .tflite file whole, and if not, which nodes it refuses and
+what to write instead. First a static lint by the rules of the classic TFLite GPU delegate (v2) and of LiteRT's
+(mldrift); it runs nothing. Then ML Drift itself: each file is compiled for the GPU alone, in a child process, and its
+numbers are compared with the CPU's."""
+_EPILOG = """exit status:
+  0  passed
+  1  could not be checked: a file that cannot be read, a check that broke down or ran out of time
+  2  wrong usage
+  3  checked and failed: a condition of --fail-on holds for at least one file (and whatever else happened)
+
+conditions of --fail-on, a comma between them (default: refused,wrong):
+  refused        a target leaves nodes to the CPU or cannot build its graph, or the real delegate refuses the file
+  wrong          a target takes a node and computes something else, or the real delegate's numbers are wrong
+  fp16           the half-precision audit finds errors (turns --audit on)
+  partitions:N   a target sees N or more separate parts that it could take
+  macs:PERCENT   less than this share of the multiply-accumulates runs on the GPU
+They apply to every delegate named by --target. Where the lint and the real delegate disagree about mldrift, the real
+delegate counts, and the report says so. A machine without a Vulkan adapter cannot ask the real delegate: that is a
+note, and the lint alone decides, unless --require-probe is given. A baseline covers findings, never limits.
+
+examples:
+  bokeh-tf check model.tflite
+  bokeh-tf check models/ --no-probe --target v2 --fail-on refused,wrong,macs:99
+  bokeh-tf check models/ --format sarif --output check.sarif --baseline check-baseline.json
+  bokeh-tf check --explain v2.op"""
+
+
+def add(commands):
+    """Adds the command's parser to the subparsers `commands`."""
+    parser = commands.add_parser(
+        "check",
+        help="say whether phones' GPU delegates take .tflite files, and compute them right",
+        usage="bokeh-tf check PATH [PATH ...] [options]\n       bokeh-tf check --explain RULE",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help=".tflite files, or folders of them")
+    _add_steps(parser)
+    _add_judgement(parser)
+    _add_output(parser)
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def _add_steps(parser):
+    group = parser.add_argument_group("what is checked")
+    group.add_argument("--target", default="v2,mldrift", metavar="LIST", help="delegates (default v2,mldrift)")
+    group.add_argument("--no-probe", action="store_true", help="the static lint alone: no runtime, no GPU, instant")
+    group.add_argument("--require-probe", action="store_true", help="no Vulkan adapter: not checked, status 1")
+    group.add_argument(
+        "--bisect", action="store_true", help="where the real delegate fails: name the first node to blame"
+    )
+    group.add_argument("--audit", action="store_true", help="look for what half precision cannot hold; needs no GPU")
+    group.add_argument(
+        "--inputs", nargs="+", type=Path, default=[], metavar="FILE", help="samples for the audit instead"
+    )
+    group.add_argument("--photo", type=Path, metavar="FILE", help="photograph to run instead of the packaged one")
+    group.add_argument("--timeout", type=_positive, metavar="SECONDS", help="per file and check (default 600)")
+
+
+def _add_judgement(parser):
+    group = parser.add_argument_group("what fails")
+    group.add_argument("--fail-on", default="refused,wrong", metavar="LIST", help="conditions, see below")
+    group.add_argument("--baseline", type=Path, metavar="FILE", help="findings in this file do not fail")
+    group.add_argument("--write-baseline", type=Path, metavar="FILE", help="write all findings that fail, and pass")
+
+
+def _add_output(parser):
+    group = parser.add_argument_group("what is written")
+    group.add_argument("--format", choices=_FORMATS, default="text", help="default text")
+    group.add_argument("--output", type=Path, metavar="FILE", help="write there; the terminal still gets the text")
+    group.add_argument("--annotate", action="store_true", help="with --output: the terminal gets GitHub annotations")
+    group.add_argument("--explain", metavar="RULE", help="print a rule, its evidence and an example, and stop")
+
+
+def run(options):
+    """Runs the command with parsed `options`; returns the exit status."""
+    if options.explain is not None:
+        return _explain(options)
+    policy, steps = _settings(options)
+    from bokeh_tf.delegate.baseline import Baseline, read
+    from bokeh_tf.delegate.check import find_models
+    from bokeh_tf.delegate.policy import exit_code, judge
+
+    baseline = read(options.baseline) if options.baseline else Baseline()
+    paths = find_models(options.paths)
+    judged = []
+    on_file = _printer(options, len(paths))
+    for report in _reports(paths, steps):
+        judged.append(judge(report, policy, baseline=baseline))
+        on_file(judged[-1])
+    if options.write_baseline:
+        judged = _accept(judged, options.write_baseline, policy)
+    _print_end(judged, policy, options)
+    return exit_code(judged)
+
+
+def _settings(options):
+    """The policy and the steps that the options ask for; ends with status 2 where they make no sense."""
+    from bokeh_tf.delegate.check import Steps
+    from bokeh_tf.delegate.policy import Policy
+
+    if not options.paths:
+        options.usage_error("the following arguments are required: PATH")
+    if options.annotate and not options.output:
+        options.usage_error("--annotate goes with --output; without it: --format github")
+    for name in ("require_probe", "bisect"):
+        if options.no_probe and getattr(options, name):
+            options.usage_error(f"--{name.replace('_', '-')} and --no-probe exclude each other")
+    try:
+        policy = Policy.parse(options.fail_on, require_probe=options.require_probe)
+        steps = Steps(
+            targets=tuple(dict.fromkeys(name.strip() for name in options.target.split(","))),
+            probe=not options.no_probe,
+            audit=options.audit or "fp16" in policy.criteria,
+            bisect=options.bisect,
+            photo=options.photo,
+            inputs=tuple(options.inputs),
+            timeout_s=options.timeout,
+        )
+    except ValueError as error:
+        options.usage_error(str(error))
+    return policy, steps
+
+
+def _reports(paths, steps):
+    """The reports as they come, with a progress bar on a terminal where there are several."""
+    from bokeh_tf.delegate.check import check_paths
+
+    reports = check_paths(paths, steps)
+    if not _shows_progress(len(paths)):
+        return reports
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(reports, description="checking", total=len(paths), console=Console(stderr=True), transient=True)
+
+
+def _shows_progress(count):
+    return count > 1 and sys.stderr is not None and sys.stderr.isatty()
+
+
+def _terminal_format(options):
+    if options.output is None:
+        return options.format
+    return "github" if options.annotate else "text"
+
+
+def _printer(options, count):
+    """What to do with each file as it comes: print it, unless a progress bar is in the way or no text is wanted."""
+    if _terminal_format(options) != "text" or _shows_progress(count) or options.write_baseline:
+        return lambda one: None
+    from bokeh_tf.delegate.writers.text import has_details, print_file
+
+    console = _console()
+    return lambda one: print_file(one, console) if count == 1 or has_details(one) else None
+
+
+def _accept(judged, path, policy):
+    """Writes a baseline of what failed; returns the files as judged by it."""
+    from bokeh_tf.delegate.baseline import Baseline
+    from bokeh_tf.delegate.policy import judge
+    from bokeh_tf.files import write_text
+
+    baseline = Baseline.of(judged)
+    write_text(path, baseline.to_json())
+    return [judge(one.report, policy, baseline=baseline) for one in judged]
+
+
+def _print_end(judged, policy, options):
+    """What is printed or written once all files are known."""
+    from bokeh_tf.delegate import report
+    from bokeh_tf.files import write_text
+
+    if options.output:
+        write_text(options.output, report.write(judged, policy, format=options.format))
+    if _terminal_format(options) != "text":
+        print(report.write(judged, policy, format=_terminal_format(options)), end="")
+        return
+    from bokeh_tf.delegate.writers.text import has_details, print_file, print_summary
+
+    console = _console()
+    if _shows_progress(len(judged)) or options.write_baseline:
+        for one in judged:
+            if len(judged) == 1 or has_details(one):
+                print_file(one, console)
+    print_summary(judged, policy, console)
+    for path in filter(None, (options.write_baseline, options.output)):
+        console.print(f"written: {path}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _console():
+    from rich.console import Console
+
+    # Where no terminal says how wide it is, tables are not squeezed into 80 columns.
+    return Console() if sys.stdout is not None and sys.stdout.isatty() else Console(width=200)
+
+
+def _explain(options):
+    from bokeh_tf.delegate.writers.explanation import explanation_of
+
+    try:
+        text = explanation_of(options.explain)
+    except ValueError as error:
+        options.usage_error(str(error))
+    print(text, end="")
+    return 0
+
+
+def _positive(text):
+    value = float(text)
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError
+    return value
+
+
+_positive.__name__ = "positive number"

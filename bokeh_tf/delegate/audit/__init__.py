@@ -1,0 +1,1 @@
+"""What goes wrong in half precision, predicted without a GPU."""

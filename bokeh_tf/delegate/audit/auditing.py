@@ -1,0 +1,127 @@
+"""The half-precision audit: where a `.tflite` will go wrong on a GPU that computes in half, found without a GPU.
+
+`audit` runs the file on the CPU in float32 with the values of every tensor kept, on photographs or the user's own
+inputs, and holds each node against what half precision can represent and what the delegate's kernels do in it. The
+run is in a child process with a memory and a time limit, because the interpreter trusts the file.
+"""
+
+import json
+import math
+import tempfile
+import time
+from pathlib import Path
+
+from bokeh_tf.delegate import delegate_log
+from bokeh_tf.delegate.audit.findings import AuditFinding, AuditReport, OutputPrediction, Peak, Severity, explanations
+from bokeh_tf.delegate.audit.worker import MODEL_NAME, REQUEST_NAME, RESULT_NAME
+from bokeh_tf.delegate.rules import Explanation
+from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
+from bokeh_tf.processes import run_module
+from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.reading import read_file
+from bokeh_tf.tflite.runtime import UNNAMED
+
+DEFAULT_TIMEOUT_S = 120.0
+_WORKER = "bokeh_tf.delegate.audit.worker"
+
+
+def audit(path, *, photo=None, inputs=None, timeout_s=DEFAULT_TIMEOUT_S) -> AuditReport:
+    """Audits one file.
+
+    Args:
+        photo: a photograph to run on; the packaged one if None. Not used where `inputs` are given.
+        inputs: paths of samples to run on instead, each a photograph or an array file (see `audit.inputs`).
+        timeout_s: limit for all samples together.
+
+    Raises:
+        ModelFileError: the file cannot be read, or the CPU interpreter cannot run it.
+        PhotoError: a photograph cannot be read.
+        CheckError: the audit broke down otherwise: arrays that do not fit, too little memory, no time left.
+    """
+    if not timeout_s > 0:
+        raise ValueError(f"timeout_s must be positive. Received: {timeout_s}.")
+    content = read_file(path)
+    request = _request(inspect(path), photo, inputs)
+    start_s = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="bokeh_tf_audit_") as folder:
+            result = _run(str(path), Path(folder), content, request, timeout_s)
+    except OSError as error:
+        raise CheckError(
+            f"{path}: cannot be audited ({error.strerror or error} in {tempfile.gettempdir()})."
+        ) from error
+    return AuditReport(
+        path=str(path),
+        findings=tuple(
+            AuditFinding(**{**entry, "severity": Severity(entry["severity"])}) for entry in result["findings"]
+        ),
+        predicted=tuple(
+            OutputPrediction(entry["name"], entry["error"], tuple(entry["rules"]), tuple(entry["nodes"]))
+            for entry in result["predicted"]
+        ),
+        peak=None if result["peak"] is None else Peak(**result["peak"]),
+        samples=tuple(result["samples"]),
+        nodes=result["nodes"],
+        nodes_unseen=result["nodes_unseen"],
+        wall_s=time.monotonic() - start_s,
+        doubts=tuple(result["doubts"]),
+    )
+
+
+def explain_audit(rule_id) -> Explanation:
+    """What a rule of the audit means, how it is known, and the least Keras code that meets it."""
+    known = explanations()
+    if rule_id not in known:
+        raise ValueError(f"unknown rule. Received: {rule_id!r}. Known: {', '.join(sorted(known))}.")
+    return known[rule_id]
+
+
+def _request(model_file, photo, inputs):
+    """What the worker needs besides the file; paths are absolute because messages and the child share them."""
+    metadata = model_file.metadata if isinstance(model_file.metadata, dict) else {}
+    entries = metadata.get("inputs")
+    declared = entries if isinstance(entries, list) and len(entries) == len(model_file.inputs) else None
+    count = len(model_file.inputs)
+    return {
+        "photo": None if photo is None else str(Path(photo).resolve()),
+        "inputs": [str(Path(path).resolve()) for path in inputs or ()],
+        "input_ranges": [_bounds(entry) for entry in declared] if declared else [None] * count,
+    }
+
+
+def _bounds(entry):
+    """The (low, high) that an input's metadata declares, or None: metadata is untrusted, so anything odd is absent."""
+    bounds = entry.get("range") if isinstance(entry, dict) else None
+    if not isinstance(bounds, list) or len(bounds) != 2:
+        return None
+    if not all(isinstance(bound, (int, float)) and math.isfinite(bound) for bound in bounds):
+        return None
+    return bounds if bounds[0] < bounds[1] else None
+
+
+def _run(label, folder, content, request, timeout_s):
+    (folder / MODEL_NAME).write_bytes(content)
+    (folder / REQUEST_NAME).write_text(json.dumps(request), encoding="utf-8")
+    child = run_module(_WORKER, [folder], timeout_s=timeout_s)
+    written = folder / RESULT_NAME
+    result = json.loads(written.read_text(encoding="utf-8")) if written.is_file() else {"stage": "starting"}
+    if result["stage"] == "done":
+        return result
+    if child.timed_out:
+        raise CheckError(f"{label}: the audit took longer than {timeout_s:g} s ({result['stage']}). Raise the limit.")
+    # Where memory is limited from outside, whoever takes more is killed.
+    is_killed = child.signal_name == "SIGKILL"
+    if is_killed or delegate_log.parse(child.stderr).is_out_of_memory or result.get("kind") == "memory":
+        raise CheckError(f"{label}: too little memory to keep every tensor. Use a larger machine or a smaller size.")
+    if result["stage"] != "error" and child.signal_name:
+        raise ModelFileError(
+            f"{label}: the CPU interpreter dies on it ({child.signal_name}) while {result['stage']}. "
+            "It is damaged, or made for another runtime."
+        )
+    if result["stage"] != "error":
+        # Python code of ours failed: a bug, not a finding about the file.
+        raise RuntimeError(f"the audit's own worker failed:\n{child.stderr}")
+    raise _ERRORS.get(result["kind"], CheckError)(result["message"].replace(UNNAMED, label, 1))
+
+
+_ERRORS = {"photo": PhotoError, "model": ModelFileError}

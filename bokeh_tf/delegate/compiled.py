@@ -1,0 +1,85 @@
+"""A file compiled for the GPU delegate and run on arrays. For child processes only: it can end its process."""
+
+import time
+
+import numpy as np
+from ai_edge_litert.compiled_model import CompiledModel, GpuOptions, HardwareAccelerator, Options
+
+# The runtime's buffers take these element types; others go through as raw bytes of one of the same alignment.
+_NATIVE_TYPES = ("float32", "float16", "int32", "int8", "uint8", "bool")
+
+
+def compile_model(path, *, is_float32, allows_cpu=False) -> "Compiled":
+    """Compiles a file.
+
+    Args:
+        is_float32: computes in float32, otherwise in the delegate's default precision, half.
+        allows_cpu: the CPU may take what the GPU refuses.
+
+    Raises:
+        RuntimeError: the delegate, or the runtime, refuses the file; the reasons are on stderr.
+    """
+    accelerators = HardwareAccelerator.GPU
+    if allows_cpu:
+        accelerators |= HardwareAccelerator.CPU
+    options = Options(hardware_accelerators=accelerators, gpu_options=GpuOptions(enforce_f32=is_float32))
+    start_ns = time.perf_counter_ns()
+    model = CompiledModel.from_file(str(path), options=options)
+    return Compiled(model, (time.perf_counter_ns() - start_ns) / 1e9)
+
+
+class Compiled:
+    """A compiled model; `is_accelerated` is the runtime's own word, which is not to be relied on."""
+
+    def __init__(self, model, compile_s):
+        self._model = model
+        self.compile_s = compile_s
+        self.is_accelerated = bool(model.is_fully_accelerated())
+
+    def run(self, signature, inputs, outputs_like):
+        """Runs one signature; returns (outputs, seconds).
+
+        Args:
+            signature: {"key", "inputs", "outputs"} as the reference describes it.
+            inputs: one array per input.
+            outputs_like: one array per output, for its shape and type; those of text are not read.
+        """
+        number = 0 if signature["key"] is None else self._model.get_signature_index(signature["key"])
+        input_places = self._places(number, "input", signature)
+        output_places = self._places(number, "output", signature)
+        input_buffers = self._model.create_input_buffers(number)
+        output_buffers = self._model.create_output_buffers(number)
+        for place, array in zip(input_places, inputs, strict=True):
+            input_buffers[place].write(_as_native(array))
+        start_ns = time.perf_counter_ns()
+        self._model.run_by_index(number, input_buffers, output_buffers)
+        made, run_s = [], None
+        for place, like in zip(output_places, outputs_like, strict=True):
+            made.append(_read(output_buffers[place], like))
+            # The run is asynchronous: it is over when the first output can be read.
+            run_s = run_s or (time.perf_counter_ns() - start_ns) / 1e9
+        return made, run_s
+
+    def _places(self, number, kind, signature):
+        """For each port its place in the compiled model, which may list them in another order than the file."""
+        listed = self._model.get_signature_by_index(number)
+        names = listed[f"{kind}s"]
+        if signature["key"] is not None:
+            return [names.index(port["name"]) for port in signature[f"{kind}s"]]
+        details = getattr(self._model, f"get_{kind}_tensor_details")(listed["key"])
+        place_of = {details[name]["index"]: place for place, name in enumerate(names)}
+        return [place_of[port["index"]] for port in signature[f"{kind}s"]]
+
+
+def _as_native(array):
+    if array.dtype.kind in "SO":
+        raise RuntimeError("the runtime cannot be fed text")
+    return array if array.dtype.name in _NATIVE_TYPES else np.ascontiguousarray(array).reshape(-1).view(np.int8)
+
+
+def _read(buffer, like):
+    if like.dtype.kind in "SO" or not like.size:
+        return like
+    if like.dtype.name in _NATIVE_TYPES:
+        return buffer.read(like.size, like.dtype).reshape(like.shape)
+    return buffer.read(like.nbytes, np.int8).view(like.dtype).reshape(like.shape)

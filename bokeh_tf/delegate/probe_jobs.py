@@ -1,0 +1,127 @@
+"""The child processes of one file's check: one folder, one deadline, one process per job.
+
+A `Jobs` object runs the jobs of `probe_worker` and sorts out how they ended; what the numbers mean is the caller's
+business. A failure that says nothing about the delegate is raised as the exception that names it.
+"""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+
+from bokeh_tf.delegate import delegate_log
+from bokeh_tf.delegate.probe_worker import MODEL_NAME, REFERENCE_JOB, REQUEST_NAME, SPLIT_JOB
+from bokeh_tf.delegate.verdicts import Verdict
+from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
+from bokeh_tf.processes import ChildResult, run_module
+from bokeh_tf.tflite import runtime
+
+_WORKER = "bokeh_tf.delegate.probe_worker"
+_NO_ADAPTER = (
+    "no Vulkan adapter that the runtime accepts: install a GPU driver, or a software one with `make software-gpu`"
+)
+_TRACEBACK = "Traceback (most recent call last)"
+_FIRST_STAGE = "starting"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job on the delegate ended: numbers in `result`, or a `verdict` with its `reasons` and no numbers."""
+
+    result: dict
+    log: delegate_log.DelegateLog
+    verdict: Verdict | None
+    reasons: tuple[str, ...]
+
+
+class Jobs:
+    """One file's jobs. `label` is what messages call the file."""
+
+    def __init__(self, label, folder, deadline_s):
+        self.label = label
+        self.folder = folder
+        self._deadline_s = deadline_s
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until the deadline; negative after it."""
+        return self._deadline_s - time.monotonic()
+
+    def write(self, content, request):
+        """Lays down what the jobs work on."""
+        (self.folder / MODEL_NAME).write_bytes(content)
+        (self.folder / REQUEST_NAME).write_text(json.dumps(request), encoding="utf-8")
+
+    def run_reference(self):
+        """Runs the CPU interpreter; returns (result, None), or (None, the exception that says why it cannot).
+
+        A run out of time is a result with a stage other than "done".
+        """
+        child, result = self.run(_WORKER, REFERENCE_JOB)
+        if child.timed_out or result["stage"] == "done":
+            return result, None
+        if result["stage"] == "error" and result["kind"] == "photo":
+            raise PhotoError(result["message"])
+        if result["stage"] == "error" and result["kind"] == "model":
+            return None, ModelFileError(result["message"].replace(runtime.UNNAMED, self.label, 1))
+        if result["stage"] == "error":
+            return None, CheckError(f"{self.label}: cannot be checked ({result['message']}).")
+        self.raise_if_out_of_memory(delegate_log.parse(child.stderr))
+        how = child.signal_name or _last_line(child.stderr)
+        raise ModelFileError(f"{self.label}: the CPU interpreter dies on it ({how}). The file is damaged.")
+
+    def run_on_delegate(self, job) -> Outcome:
+        """Runs a precision or the split."""
+        child, result = self.run(_WORKER, job)
+        log = delegate_log.parse(child.stderr)
+        verdict, reasons = self._failure(child, result, log)
+        if verdict is None and job != SPLIT_JOB and (log.reasons or not result["is_accelerated"]):
+            verdict = Verdict.REFUSED
+            reasons = log.reasons or ("the runtime says that not every operation is on the GPU",)
+        return Outcome(result, log, verdict, tuple(reasons))
+
+    def run(self, module, job):
+        """Runs one worker; returns how it ended and what it last wrote."""
+        environment = {} if os.environ.get("XDG_RUNTIME_DIR") else {"XDG_RUNTIME_DIR": str(self.folder)}
+        written = self.folder / f"{job}.json"
+        written.unlink(missing_ok=True)
+        child = run_module(module, [self.folder, job], timeout_s=self.remaining_s, environment=environment)
+        if (
+            child.return_code > 0
+            and _TRACEBACK in child.stderr
+            and not delegate_log.parse(child.stderr).is_out_of_memory
+        ):
+            # Python code of ours failed: a bug, not a finding about the file.
+            raise RuntimeError(f"the check's own worker failed:\n{child.stderr[child.stderr.rindex(_TRACEBACK) :]}")
+        result = json.loads(written.read_text(encoding="utf-8")) if written.is_file() else {"stage": _FIRST_STAGE}
+        return child, result
+
+    def raise_if_out_of_memory(self, log):
+        """Too little memory says nothing about a file."""
+        if log.is_out_of_memory:
+            raise CheckError(
+                f"{self.label}: too little memory for this check. Use a machine with more, or a smaller size."
+            )
+
+    def _failure(self, child: ChildResult, result, log):
+        """The verdict and reasons of a job that brought no numbers, or (None, ())."""
+        stage = result["stage"]
+        if child.timed_out:
+            return Verdict.TIMED_OUT, (f"time was up while {stage}",)
+        if log.has_no_adapter:
+            return Verdict.UNAVAILABLE, (_NO_ADAPTER,)
+        if child.return_code:
+            self.raise_if_out_of_memory(log)
+            how = child.signal_name or f"exit status {child.return_code}: {_last_line(child.stderr)}"
+            return Verdict.CRASHED, (f"the process dies ({how}) while {stage}", *log.errors)
+        if stage == "error" and result["kind"] in ("compile", "run"):
+            self.raise_if_out_of_memory(log)
+            verdict = Verdict.REFUSED if result["kind"] == "compile" else Verdict.CRASHED
+            return verdict, log.reasons or log.errors or log.runtime_errors or (result["message"],)
+        if stage == "error":
+            raise CheckError(f"{self.label}: cannot be checked ({result['message']}).")
+        return None, ()
+
+
+def _last_line(text):
+    return (text.strip().splitlines() or ["no message"])[-1]

@@ -1,0 +1,148 @@
+"""Everything that speaks against a file in one form, wherever it was found: lint, real delegate, or audit.
+
+Writers and the policy work on `Problem`s, so that a new kind of check needs no change in any of them.
+"""
+
+import enum
+from dataclasses import dataclass, replace
+
+from bokeh_tf.delegate.findings import TARGETS, Kind
+from bokeh_tf.delegate.unchecked import Unchecked
+from bokeh_tf.delegate.verdicts import Verdict
+
+PROBE, AUDIT = "probe", "fp16"
+# Names of `--fail-on`.
+REFUSED, WRONG, FLOAT16 = "refused", "wrong", "fp16"
+_CRITERIA = {Kind.REFUSED: REFUSED, Kind.FAILS: REFUSED, Kind.WRONG: WRONG}
+_PROBE_INSTEAD = {
+    Verdict.WRONG: "Run again with --bisect: it names the first node whose value differs.",
+    Verdict.REFUSED: "Look up the operation among the mldrift findings, or replace it.",
+    Verdict.CRASHED: "Look at the mldrift findings, or halve the model until it compiles: one operation does it.",
+}
+
+
+class Standing(enum.StrEnum):
+    """Whether a problem makes the check fail."""
+
+    FAILS = "fails"
+    TOLERATED = "tolerated"
+    """The policy does not fail on this kind of problem."""
+    KNOWN = "known"
+    """The baseline has it."""
+    OVERRULED = "overruled"
+    """The real delegate shows that it is none here."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that speaks against a file.
+
+    `source` is "v2", "mldrift", "probe" or "fp16"; `criterion` the name in --fail-on that it falls under, `kind` its
+    word for people. `is_warning` problems never fail. `node`, `version` and `layer` are None where there is none.
+    """
+
+    source: str
+    criterion: str
+    kind: str
+    rule: str
+    node: int | None
+    op: str
+    version: int | None
+    layer: str | None
+    tensors: tuple[str, ...]
+    reason: str
+    instead: str
+    is_warning: bool = False
+    standing: Standing = Standing.TOLERATED
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: node, operator and layer."""
+        parts = [] if self.node is None else [f"node {self.node}"]
+        if self.op:
+            parts.append(self.op if self.version is None else f"{self.op} v{self.version}")
+        if self.layer:
+            parts.append(f"(layer {self.layer})")
+        return " ".join(parts) or "the file"
+
+
+def problems_of(report) -> tuple[Problem, ...]:
+    """All problems of a `check.Report`: lint by target, then the real delegate, then the audit."""
+    overruled = {(item.target, kind) for item in report.reconciliation for kind in item.overruled}
+    found = [_of_finding(target.target, finding, overruled) for target in report.targets for finding in target.findings]
+    if report.probe is not None and not isinstance(report.probe, Unchecked):
+        found += _of_probe(report.probe)
+    if report.audit is not None and not isinstance(report.audit, Unchecked):
+        found += [_of_audit(finding) for finding in report.audit.findings]
+    return tuple(found)
+
+
+def _of_finding(target, finding, overruled):
+    problem = Problem(
+        source=target,
+        criterion=_CRITERIA[finding.kind],
+        kind=str(finding.kind),
+        rule=finding.rule,
+        node=finding.node,
+        op=finding.op,
+        version=finding.version,
+        layer=finding.layer,
+        tensors=finding.tensors,
+        reason=finding.reason,
+        instead=finding.instead,
+    )
+    return replace(problem, standing=Standing.OVERRULED) if (target, finding.kind) in overruled else problem
+
+
+def _of_probe(probe):
+    """One problem per different way to fail; precisions that fail alike share it."""
+    precisions: dict[tuple, list[str]] = {}
+    for part in probe.precisions:
+        if part.verdict in _PROBE_INSTEAD:
+            precisions.setdefault((part.verdict, part.reasons, _wrong_outputs(part)), []).append(part.precision)
+    return [
+        Problem(
+            source=PROBE,
+            criterion=WRONG if verdict is Verdict.WRONG else REFUSED,
+            kind=str(verdict),
+            rule=f"{PROBE}.{verdict}",
+            node=None,
+            op="",
+            version=None,
+            layer=None,
+            tensors=outputs,
+            reason=f"{' and '.join(names)} precision: {'; '.join(reasons) or verdict}",
+            instead=_PROBE_INSTEAD[verdict],
+        )
+        for (verdict, reasons, outputs), names in precisions.items()
+    ]
+
+
+def _wrong_outputs(part):
+    return tuple(dict.fromkeys(check.name for check in part.outputs if not check.passed))
+
+
+def _of_audit(finding):
+    return Problem(
+        source=AUDIT,
+        criterion=FLOAT16,
+        kind=str(finding.severity),
+        rule=finding.rule,
+        node=finding.node,
+        op=finding.op or "",
+        version=None,
+        layer=finding.layer,
+        tensors=(),
+        reason=finding.reason,
+        instead=finding.instead,
+        is_warning=str(finding.severity) != "error",
+    )
+
+
+def ordered_rules(problems) -> dict[tuple[str, str], list[Problem]]:
+    """Problems grouped by (source, rule): v2, mldrift, probe, fp16, then by how many nodes a rule has."""
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.source, problem.rule), []).append(problem)
+    order = (*TARGETS, PROBE, AUDIT)
+    return dict(sorted(groups.items(), key=lambda item: (order.index(item[0][0]), -len(item[1]), item[0][1])))

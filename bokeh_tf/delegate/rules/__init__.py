@@ -1,0 +1,195 @@
+"""What each GPU delegate refuses, fails on or computes wrongly, as data: `v2.json` and `mldrift.json`.
+
+`load_rules(target)` reads a document, `explain(rule_id)` gives one rule with its evidence and a minimal example.
+
+A document is one JSON object for one target and one release of its runtime:
+
+- `schema_version` 1, `target`, `release` and `sources`: name -> what it is.
+- `groups` (optional): name -> list of operators, written "@name" in a rule's `ops`.
+- `ops`: operator -> {`max_version`: n} or {`versions`: [..]} or {} for any version, with `source`. A custom operator is
+  written "CUSTOM:Name". An operator that is not in it is not supported; rules about that (`v2.op`, `v2.op_version`) are
+  rules like any other, with the subjects `op.is_known` and `op.version_is_known`.
+- `rules`: in order. For each node the first `refused` rule that holds is its finding; where none holds, every `fails`
+  and every `wrong` rule that holds is one.
+
+A rule has
+- `id`: "<target>.<topic>" or "<target>.<topic>.<what>", lower case; `kind`: "refused", "fails" or "wrong";
+- `ops`: list of operators and "@groups", "*" for every operator; `except` (optional): operators left out;
+  `scope`: "node" (default) or "file": looked at once, with the `graph.` subjects alone, and its finding names no node;
+- `when`: the condition (left out: always);
+- `reason`: a template in which "{subject}" stands for a value; `instead`: what to write in Keras;
+- `source`: a name of `sources` with what is said there; `evidence`: list of texts (variants of the operator matrix,
+  measured facts); `example`: minimal Keras code for a `model` that triggers it, "" where no Keras code is known to;
+- `offline` (optional, v2 only): true where TensorFlow 2.15.1's own offline checker refuses the same thing.
+
+A condition is one of
+- [subject, operator, value]: operators ==, !=, <, <=, >, >=, "in", "not in" (value is a list), "contains" (subject is a
+  list), "multiple of"; [subject, "exists"] and [subject, "missing"]. The value may be {"subject": name}. Whatever is
+  asked of a subject that is not there does not hold, but for "missing".
+- {"all": [..]}, {"any": [..]}, {"not": condition}
+- {"some": tensors, "where": condition} and {"every": tensors, "where": condition}: `tensors` is "inputs", "outputs",
+  "tensors" (both), "runtime_inputs", "constant_inputs"; inside, subjects may start with "tensor."; the first tensor
+  that a "some" finds is "{tensor.…}" in the reason.
+- {"is": predicate}: a function of `predicates.py` (or `mldrift_predicates.py`) for what data cannot say; words that it
+  answers with are "{detail}" in the reason.
+
+Subjects (see `views.py`)
+- `op.name` (a custom operator's custom code), `op.version`, `op.is_custom`, `op.is_known`, `op.version_is_known`,
+  `op.inputs`, `op.outputs` (counts, absent optional inputs among them), `op.runtime_inputs`, `op.constant_inputs`
+- `option.<name>`: the schema's field in snake case, enums by name: `option.stride_h`, `option.fused_activation`
+- `input.<n>.<what>`, `output.<n>.<what>`, `tensor.<what>` with <what> one of: `dtype`, `shape`, `rank`, `elements`,
+  `dim.<k>` (k may be negative), `batch`, `height`, `width`, `channels` (the shape read as the delegates do: [b], [b,c],
+  [b,w,c], [b,h,w,c]; missing at rank 5 and over), `is_constant` (also a float16 constant after its DEQUANTIZE, a sparse
+  one after its DENSIFY: the delegates fold those), `is_stored` (values in the file itself), `is_dynamic`,
+  `is_variable`, `is_quantised`, `is_sparse`, `is_graph_input`, `is_graph_output`, `name`, `consumers` (count),
+  `consumer_ops`, `producer_op`, `values` (list; constants up to 4096 elements), `value` (of a constant of one element).
+  `n` counts positions in the operator's list, absent inputs included; an absent input is missing in all of them.
+- `graph.nodes`, `graph.subgraphs`, `graph.inputs`, `graph.outputs`, `graph.has_dynamic_tensors`
+"""
+
+import functools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+from bokeh_tf.delegate.findings import TARGETS, Kind
+from bokeh_tf.delegate.rules.conditions import Condition, compile_condition
+
+_SCHEMA_VERSION = 1
+_PLACE = re.compile(r"\{[^{}]+\}")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of a document; `holds` is its condition, ready to be asked. `offline` as in the document."""
+
+    id: str
+    kind: Kind
+    scope: str
+    ops: frozenset[str] | None
+    excluded: frozenset[str]
+    holds: Condition
+    reason: str
+    instead: str
+    source: str
+    evidence: tuple[str, ...]
+    example: str
+    offline: bool
+
+    def covers(self, op):
+        """Whether the rule speaks about an operator; `ops` is None for those that speak about all."""
+        return op not in self.excluded and (self.ops is None or op in self.ops)
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """A document: its rules in order, and the operators that the delegate knows with their versions (None for any)."""
+
+    target: str
+    release: str
+    sources: Mapping[str, str]
+    versions: Mapping[str, frozenset[int] | None]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One rule for people: what it says, how it is known, and the least Keras code that meets it."""
+
+    rule: str
+    target: str
+    release: str
+    kind: str
+    ops: tuple[str, ...]
+    reason: str
+    instead: str
+    source: str
+    evidence: tuple[str, ...]
+    example: str
+
+
+@functools.cache
+def load_rules(target: str) -> RuleSet:
+    """The rules of "v2" or "mldrift"."""
+    if target not in TARGETS:
+        raise ValueError(f"unknown target. Received: {target!r}. Known: {', '.join(TARGETS)}.")
+    return rules_from(json.loads(resources.files(__name__).joinpath(f"{target}.json").read_text(encoding="utf-8")))
+
+
+def explain(rule_id: str) -> Explanation:
+    """The rule with that id, of whichever target."""
+    target = rule_id.partition(".")[0]
+    rule_sets = [load_rules(target)] if target in TARGETS else list(map(load_rules, TARGETS))
+    known = {rule.id: (rule_set, rule) for rule_set in rule_sets for rule in rule_set.rules}
+    if rule_id not in known:
+        raise ValueError(f"unknown rule. Received: {rule_id!r}. Known: {', '.join(sorted(known))}.")
+    rule_set, rule = known[rule_id]
+    return Explanation(
+        rule=rule.id,
+        target=rule_set.target,
+        release=rule_set.release,
+        kind=rule.kind,
+        ops=("*",) if rule.ops is None else tuple(sorted(rule.ops)),
+        reason=_PLACE.sub("…", rule.reason),
+        instead=rule.instead,
+        source=rule.source,
+        evidence=rule.evidence,
+        example=rule.example,
+    )
+
+
+def rules_from(document: Mapping) -> RuleSet:
+    """Reads a document that is already parsed. A ValueError names the rule that breaks the vocabulary."""
+    if document.get("schema_version") != _SCHEMA_VERSION:
+        raise ValueError(f"schema version {_SCHEMA_VERSION} is known. Received: {document.get('schema_version')!r}.")
+    groups = document.get("groups", {})
+    rules = tuple(_rule(entry, groups) for entry in document["rules"])
+    ids = [rule.id for rule in rules]
+    if len(set(ids)) != len(ids):
+        raise ValueError(f"rule ids are unique. Received twice: {sorted({i for i in ids if ids.count(i) > 1})}.")
+    versions = {op: _versions(entry) for op, entry in document["ops"].items()}
+    return RuleSet(document["target"], document["release"], document["sources"], versions, rules)
+
+
+_REQUIRED = frozenset({"id", "kind", "ops", "reason", "instead", "source", "evidence", "example"})
+_OPTIONAL = frozenset({"except", "scope", "when", "offline"})
+
+
+def _rule(entry, groups):
+    if not entry.keys() >= _REQUIRED or not entry.keys() <= _REQUIRED | _OPTIONAL:
+        wrong = sorted(entry.keys() ^ _REQUIRED - _OPTIONAL)
+        raise ValueError(f"rule {entry.get('id')}: required {sorted(_REQUIRED)}. Missing or unknown: {wrong}.")
+    try:
+        ops = _operators(entry["ops"], groups)
+        holds = compile_condition(entry.get("when", {"all": []}))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"rule {entry['id']}: {error}") from error
+    return Rule(
+        id=entry["id"],
+        kind=Kind(entry["kind"]),
+        scope=entry.get("scope", "node"),
+        ops=ops,
+        excluded=frozenset(entry.get("except", ())),
+        holds=holds,
+        reason=entry["reason"],
+        instead=entry["instead"],
+        source=entry["source"],
+        evidence=tuple(entry["evidence"]),
+        example=entry["example"],
+        offline=entry.get("offline", False),
+    )
+
+
+def _operators(names, groups):
+    """The operators that a rule names, None for all."""
+    if "*" in names:
+        return None
+    return frozenset(op for name in names for op in (groups[name[1:]] if name.startswith("@") else [name]))
+
+
+def _versions(entry):
+    if "versions" in entry:
+        return frozenset(entry["versions"])
+    return frozenset(range(entry["max_version"] + 1)) if "max_version" in entry else None

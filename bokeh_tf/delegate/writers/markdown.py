@@ -1,0 +1,58 @@
+"""Markdown for pull requests and job summaries: a table of all files, then what speaks against each."""
+
+from bokeh_tf.delegate.policy import PASSED
+from bokeh_tf.delegate.problems import ordered_rules
+from bokeh_tf.delegate.writers.escaping import markdown_code, markdown_text
+from bokeh_tf.delegate.writers.summary import HEADINGS, lines_of, row_of, standing_note
+
+# Beyond this a table is longer than anyone reads; JSON has all.
+_MOST_NODES = 20
+
+
+def write(judged, policy) -> str:
+    """The page of a whole run."""
+    lines = ["# bokeh-tf check", "", f"Fails on: `{policy.to_text()}`", ""]
+    lines += ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    for one in judged:
+        path, *cells = row_of(one)
+        lines.append("| " + " | ".join([markdown_code(path), *map(markdown_text, cells)]) + " |")
+    for one in judged:
+        if one.problems or one.code != PASSED or one.report.reconciliation or one.report.notes:
+            lines += _file(one)
+    return "\n".join(lines) + "\n"
+
+
+def _file(one):
+    report = one.report
+    lines = ["", f"## {markdown_code(report.path)}", ""]
+    if report.error:
+        return [*lines, f"Not checked: {markdown_text(report.error)}"]
+    lines += [f"- {markdown_text(line)}" for line in lines_of(one)]
+    lines += [f"- **{markdown_text(text)}**" for text in (*one.broken_limits, *one.unchecked)]
+    for item in report.reconciliation:
+        text = f"the lint says {item.lint}, the real delegate {item.probe}"
+        lines.append(f"- {item.target}: {text}. Believe the {item.believe}: {markdown_text(item.why)}")
+    lines += [f"- Note: {markdown_text(note)}" for note in report.notes]
+    for (source, rule), problems in ordered_rules(one.problems).items():
+        noun = "finding" if len(problems) == 1 else "findings"
+        lines += ["", f"### {source}: {markdown_code(rule)}, {len(problems)} {noun}", ""]
+        lines += _group(problems)
+    return lines
+
+
+def _group(problems):
+    lines = ["| node | operation | layer | tensors | reason | |", "|---|---|---|---|---|---|"]
+    for problem in problems[:_MOST_NODES]:
+        op = problem.op if problem.version is None else f"{problem.op} v{problem.version}"
+        cells = [
+            "" if problem.node is None else str(problem.node),
+            markdown_code(op),
+            markdown_code(problem.layer or ""),
+            markdown_code(" ".join(problem.tensors)),
+            markdown_text(problem.reason),
+            standing_note(problem) or str(problem.standing),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    if len(problems) > _MOST_NODES:
+        lines += ["", f"and {len(problems) - _MOST_NODES} more"]
+    return [*lines, "", f"Instead: {markdown_text(problems[0].instead)}"]

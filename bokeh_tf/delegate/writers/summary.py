@@ -1,0 +1,103 @@
+"""The words and cells that several writers share: one line per target, one row per file."""
+
+from bokeh_tf.delegate.findings import TargetVerdict
+from bokeh_tf.delegate.policy import FAILED, NOT_CHECKED, PASSED, macs_percent, nodes_percent
+from bokeh_tf.delegate.problems import Standing
+from bokeh_tf.delegate.unchecked import Unchecked
+
+WORDS = {PASSED: "PASSED", NOT_CHECKED: "NOT CHECKED", FAILED: "FAILED"}
+HEADINGS = ("file", "result", "v2", "mldrift", "probe", "fp16", "nodes %", "MACs %", "parts", "copies")
+NONE = "-"
+
+
+def lines_of(one) -> list[str]:
+    """What each check said of a file, one line each, without quoting anything from the file."""
+    report = one.report
+    lines = [f"{target.target}: {_verdict(target)}, {coverage_line(target.coverage)}" for target in report.targets]
+    if report.probe is not None:
+        where = getattr(report.probe, "adapter", None)
+        lines.append(f"real delegate: {probe_word(report.probe)}{f' on {where}' if where else ''}")
+    if report.audit is not None:
+        lines.append(f"fp16: {audit_word(one)}")
+    return lines
+
+
+def coverage_line(coverage) -> str:
+    """A delegate's share of a file in words."""
+    nodes, macs = percent(nodes_percent(coverage)), percent(macs_percent(coverage))
+    text = f"{nodes} % of {coverage.nodes} nodes and {macs} % of MACs on the GPU"
+    if coverage.partitions != 1:
+        text += f", {coverage.partitions} partitions"
+    if coverage.copies:
+        noun = "copy" if coverage.copies == 1 else "copies"
+        text += f", {coverage.copies} {noun} between CPU and GPU ({size(coverage.copied_bytes)})"
+    return text
+
+
+def row_of(one) -> tuple[str, ...]:
+    """A file's cells under `HEADINGS`; shares of both targets as "v2 / mldrift" where they differ."""
+    report = one.report
+    coverages = [target.coverage for target in report.targets]
+    targets = {target.target: _extent(target) for target in report.targets}
+    return (
+        report.path,
+        WORDS[one.code],
+        targets.get("v2", NONE),
+        targets.get("mldrift", NONE),
+        NONE if report.probe is None else probe_word(report.probe),
+        NONE if report.audit is None else audit_word(one),
+        _both(percent(nodes_percent(coverage)) for coverage in coverages),
+        _both(percent(macs_percent(coverage)) for coverage in coverages),
+        _both(coverage.partitions for coverage in coverages),
+        _both(coverage.copies for coverage in coverages),
+    )
+
+
+def probe_word(probe) -> str:
+    """The real delegate's verdict in one word or two."""
+    return "not checked" if isinstance(probe, Unchecked) else str(probe.verdict)
+
+
+def audit_word(one) -> str:
+    """What the half-precision audit found."""
+    if isinstance(one.report.audit, Unchecked):
+        return "not checked"
+    found = [problem for problem in one.problems if problem.source == "fp16"]
+    errors = sum(not problem.is_warning for problem in found)
+    if not found:
+        return "fine"
+    return f"{errors} errors, {len(found) - errors} warnings"
+
+
+def percent(value) -> str:
+    """A share without a false 100: 99.96 is not all."""
+    return "100" if value >= 100 else f"{min(value, 99.9):.1f}"
+
+
+def size(count_bytes) -> str:
+    """Bytes for people."""
+    return f"{count_bytes / 1e6:.1f} MB" if count_bytes >= 1e5 else f"{count_bytes / 1e3:.1f} kB"
+
+
+def standing_note(problem) -> str:
+    """Why a problem does not fail the check, empty where it does."""
+    notes = {Standing.KNOWN: "in the baseline", Standing.OVERRULED: "overruled by the real delegate"}
+    return notes.get(problem.standing, "")
+
+
+def _verdict(target):
+    return str(target.verdict).replace("_", " ")
+
+
+def _extent(target):
+    """A target's verdict in the words of the probe, and "partial" for what the probe would not run."""
+    if target.verdict is TargetVerdict.COMPATIBLE:
+        return "full"
+    if target.verdict is TargetVerdict.ACCEPTED_BUT_WRONG:
+        return "wrong"
+    return "partial" if target.coverage.nodes_delegated else "refused"
+
+
+def _both(values):
+    values = list(dict.fromkeys(map(str, values)))
+    return " / ".join(values) or NONE

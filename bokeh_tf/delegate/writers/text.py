@@ -1,0 +1,130 @@
+"""Text for people: per file one line per check and the findings by rule, then a table of all files."""
+
+import io
+import itertools
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bokeh_tf.delegate.policy import FAILED, NOT_CHECKED, PASSED, exit_code
+from bokeh_tf.delegate.problems import Standing, ordered_rules
+from bokeh_tf.delegate.unchecked import Unchecked
+from bokeh_tf.delegate.writers.escaping import printable
+from bokeh_tf.delegate.writers.probe_text import print_precisions
+from bokeh_tf.delegate.writers.summary import HEADINGS, NONE, WORDS, lines_of, row_of, standing_note
+
+STYLES = {PASSED: "bold green", NOT_CHECKED: "bold yellow", FAILED: "bold red"}
+_FILE_WIDTH = 200
+_MOST_NODES = 5
+_MOST_TENSORS = 5
+
+
+def write(judged, policy) -> str:
+    """The whole run as plain text, for a file."""
+    output = io.StringIO()
+    console = Console(file=output, width=_FILE_WIDTH, color_system=None, force_terminal=False)
+    for one in judged:
+        if len(judged) == 1 or has_details(one):
+            print_file(one, console)
+    print_summary(judged, policy, console)
+    return output.getvalue()
+
+
+def has_details(one) -> bool:
+    """Whether there is more to say of a file than its row in the table of all files."""
+    report = one.report
+    return bool(one.code != PASSED or one.problems or report.reconciliation or report.bisection)
+
+
+def print_file(one, console):
+    """Prints one judged file to a `rich` console."""
+    report = one.report
+    if report.error:
+        _line(console, (WORDS[NOT_CHECKED], STYLES[NOT_CHECKED]), "  ", report.error)
+        return
+    _line(console, (WORDS[one.code], STYLES[one.code]), "  ", report.path)
+    for line in lines_of(one):
+        _line(console, "  ", line)
+    if report.probe is not None and not isinstance(report.probe, Unchecked):
+        print_precisions(report.probe, console)
+    for (source, _), problems in ordered_rules(one.problems).items():
+        if source != "probe":
+            _print_rule(problems, console)
+    for text in (*one.broken_limits, *one.unchecked):
+        _line(console, "  ", (text, STYLES[one.code]))
+    _print_remarks(report, console)
+
+
+def _print_rule(problems, console):
+    """One rule: its nodes, why, and what to write instead."""
+    first = problems[0]
+    failing = any(problem.standing is Standing.FAILS for problem in problems)
+    nodes = "" if first.node is None else f", {len(problems)} nodes" if len(problems) > 1 else ", 1 node"
+    _line(console, "  ", (f"{first.rule}", STYLES[FAILED] if failing else "bold"), f"  {first.kind}{nodes}")
+    # Most rules give every node one reason; where it differs, each node has its own.
+    reasons = {problem.reason for problem in problems}
+    if len(reasons) == 1:
+        _line(console, "    ", first.reason)
+    for problem in problems[:_MOST_NODES]:
+        note = standing_note(problem)
+        own = "" if len(reasons) == 1 else f": {problem.reason}"
+        _line(
+            console, "      ", problem.place, own, (_tensors(problem), "dim"), (f"  [{note}]" if note else "", "yellow")
+        )
+    if len(problems) > _MOST_NODES:
+        _line(console, "      ", f"and {len(problems) - _MOST_NODES} more (--format json lists all)")
+    if first.instead:
+        _line(console, "    instead: ", first.instead)
+
+
+def _tensors(problem):
+    """Inputs and outputs as far as they help; a recurrent cell has two dozen."""
+    shown = problem.tensors
+    if len(shown) > _MOST_TENSORS:
+        shown = (*shown[: _MOST_TENSORS - 1], "...", shown[-1])
+    return f"  {' '.join(shown)}" if shown else ""
+
+
+def _print_remarks(report, console):
+    for item in report.reconciliation:
+        text = f"  {item.target}: the lint says {item.lint.replace('_', ' ')}, the real delegate {item.probe}."
+        _line(console, (text, "yellow"), f" Believe the {item.believe}: {item.why}.")
+    if report.bisection is not None and not isinstance(report.bisection, Unchecked):
+        _line(console, "  bisection: ", str(report.bisection))
+    for note in report.notes:
+        _line(console, (f"  note: {note}", "yellow"))
+
+
+def print_summary(judged, policy, console):
+    """The table of all files, and how many passed; nothing for a single file but its policy."""
+    if len(judged) > 1:
+        rows = [row_of(one) for one in judged]
+        used = [n for n, heading in enumerate(HEADINGS) if n < 2 or any(row[n] != NONE for row in rows)]
+        folder = _common_folder([one.report.path for one in judged])
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for n in used:
+            table.add_column(HEADINGS[n], overflow="fold", no_wrap=n > 0)
+        for one, row in zip(judged, rows, strict=True):
+            cells = (row[0][len(folder) :], *row[1:])
+            table.add_row(*(Text(printable(cells[n]), STYLES[one.code] if n == 1 else "") for n in used))
+        console.print()
+        if folder:
+            _line(console, f"in {folder}")
+        console.print(table)
+        counts = {code: sum(one.code == code for one in judged) for code in WORDS}
+        text = ", ".join(f"{count} {WORDS[code].lower()}" for code, count in counts.items() if count)
+        _line(console, f"{len(judged)} files: ", (text, STYLES[exit_code(judged)]), f" (fails on {policy.to_text()})")
+
+
+def _common_folder(paths):
+    """The folder that all paths start with, with its slash; empty where there is none."""
+    folders = [path.split("/")[:-1] for path in paths]
+    shared = itertools.takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False))
+    return "".join(f"{names[0]}/" for names in shared)
+
+
+def _line(console, *parts):
+    """One line without markup or wrapping; a part is text, or text and its style."""
+    safe = [printable(part) if isinstance(part, str) else (printable(part[0]), part[1]) for part in parts]
+    console.print(Text.assemble(*safe), soft_wrap=True)

@@ -1,0 +1,48 @@
+"""For the tests of projects that ship `.tflite` files: `assert_runs_on_gpu(model)`.
+
+    from bokeh_tf.testing import assert_runs_on_gpu
+
+    def test_the_model_runs_on_phones():
+        assert_runs_on_gpu("model.tflite")
+
+Works with any test runner; nothing of pytest is needed. The static lint alone takes milliseconds.
+"""
+
+from bokeh_tf.delegate.check import PASSED, Report, check
+from bokeh_tf.delegate.findings import TARGETS
+from bokeh_tf.delegate.policy import DEFAULT, Policy, judge
+
+
+def assert_runs_on_gpu(
+    model, *, targets=TARGETS, fail_on=DEFAULT, probe=False, require_probe=False, timeout_s=None, baseline=None
+) -> Report:
+    """Raises an `AssertionError` that says which nodes a GPU delegate refuses or computes wrongly, and what to write.
+
+    Args:
+        model: a path, the bytes of a `.tflite`, or a functional Keras model.
+        targets: the delegates that have to take it: "v2", "mldrift" or both.
+        fail_on: as `--fail-on` of `bokeh-tf check`, such as "refused,wrong,macs:99"; "fp16" runs the audit too.
+        probe: also compile and run it on the real delegate, in a child process.
+        require_probe: fail where there is no Vulkan adapter to probe with; implies `probe`.
+        baseline: path of a baseline file; findings in it do not fail.
+
+    Raises:
+        ModelFileError: the file cannot be read as a model.
+        ConversionError: the Keras model cannot become a `.tflite`.
+    """
+    from bokeh_tf.delegate.baseline import read
+
+    policy = Policy.parse(fail_on, require_probe=require_probe)
+    report = check(
+        model,
+        targets=targets,
+        probe=probe or require_probe,
+        audit="fp16" in policy.criteria,
+        timeout_s=timeout_s,
+    )
+    judged = judge(report, policy, baseline=read(baseline) if baseline else None)
+    if judged.code != PASSED:
+        from bokeh_tf.delegate import report as writing
+
+        raise AssertionError(writing.write([judged], policy, format="text").rstrip())
+    return report

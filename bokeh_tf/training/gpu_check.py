@@ -1,0 +1,82 @@
+"""A Keras callback that refuses an architecture that phones' GPUs would not run, before it is trained.
+
+    model.fit(..., callbacks=[RequireGpuCompatible(image_shape=(512, 768))])
+
+What stands in the way of a GPU is the graph, not the weights; so a copy with fresh weights is converted and linted in
+the first second, instead of the trained model in the last hour.
+"""
+
+import random
+
+import keras
+
+from bokeh_tf.delegate.check import check
+from bokeh_tf.delegate.findings import TARGETS
+from bokeh_tf.delegate.policy import DEFAULT, Policy, judge
+from bokeh_tf.errors import ConversionError, TrainingError
+
+_SHOWN_PROBLEMS = 3
+
+
+class RequireGpuCompatible(keras.callbacks.Callback):
+    """Stops `fit` with a `TrainingError` before its first step where a GPU delegate would not take the model.
+
+    Args:
+        image_shape: (height, width) in pixels to convert at; needed where the model's own inputs have free sizes.
+        targets: the delegates that have to take it: "v2", "mldrift" or both.
+        fail_on: as `--fail-on` of `bokeh-tf check`; a lint only, so "fp16" is no condition here.
+    """
+
+    def __init__(self, *, image_shape=None, targets=TARGETS, fail_on=DEFAULT):
+        super().__init__()
+        self._image_shape = image_shape and tuple(image_shape)
+        self._targets = tuple(targets)
+        self._policy = Policy.parse(fail_on)
+        if "fp16" in self._policy.criteria:
+            raise ValueError(f"fail_on takes no fp16 here, untrained numbers say nothing. Received: {fail_on!r}.")
+
+    def on_train_begin(self, logs=None):
+        """Converts a copy of the model and lints it; the model itself and its weights are not touched."""
+        try:
+            report = check(untrained_copy(self.model, image_shape=self._image_shape), targets=self._targets)
+        except ConversionError as error:
+            raise TrainingError(f"Training not started: {error}") from error
+        judged = judge(report, self._policy)
+        reasons = [_line(problem) for problem in judged.failing] + list(judged.broken_limits)
+        if reasons:
+            more = len(reasons) - _SHOWN_PROBLEMS
+            rest = f"; and {more} more" if more > 0 else ""
+            shown = "; ".join(reasons[:_SHOWN_PROBLEMS])
+            raise TrainingError(f"Training not started: {report.path} would not run on the GPU: {shown}{rest}.")
+
+
+def untrained_copy(model, *, image_shape=None):
+    """The same architecture with fresh weights and batch 1; Python's random state stays as it is.
+
+    Args:
+        image_shape: (height, width) that replaces those of NHWC inputs, None to keep them.
+    """
+    sizes = [_size(tensor, image_shape) for tensor in model.inputs]
+    if any(None in size for size in sizes):
+        raise ValueError(f"image_shape is needed for inputs with free sizes. Received: {image_shape}.")
+    inputs = [
+        keras.Input(size, batch_size=1, dtype=tensor.dtype, name=tensor.name)
+        for size, tensor in zip(sizes, model.inputs, strict=True)
+    ]
+    # Initialisers draw their seeds from it, and the training that follows must not depend on having been checked.
+    state = random.getstate()
+    try:
+        copy = keras.models.clone_model(model, input_tensors=keras.tree.pack_sequence_as(model.input, inputs))
+    finally:
+        random.setstate(state)
+    copy.name = model.name
+    return copy
+
+
+def _size(tensor, image_shape):
+    size = tuple(tensor.shape[1:])
+    return (*image_shape, size[2]) if image_shape and len(size) == 3 else size
+
+
+def _line(problem):
+    return f"{problem.rule}: {problem.place}: {problem.reason} Instead: {problem.instead}".rstrip(".")
