@@ -116,6 +116,9 @@ class GaussianBlurBank(keras.layers.Layer):
     the last upsampling takes 9. Smaller images pay relatively more for the margins beyond their border. Right in half
     precision to 2e-3 of the range at any width.
 
+    Runs on the delegates of LiteRT and, where a phone has OpenCL, of classic TFLite: that one's OpenGL backend lacks
+    BATCH_MATMUL and TRANSPOSE.
+
     Height and width are static multiples of 4 (of 8 for speed). An image needs about 50 pixels along either axis.
 
     Args:
@@ -256,7 +259,7 @@ def _blur_grid(grid, margin_points, plan):
     if spare := margin_points - plan.margin_points:
         grid = grid[:, spare:-spare, spare:-spare]
     blurred = blur_columns(blur_rows(grid, plan.weights), plan.weights)
-    return upsample_extended(blurred, spline_taps(plan.step * CELL_PX))
+    return upsample_extended(blurred, spline_taps(plan.step * CELL_PX), with_products=True)
 
 
 def blur_rows(images, weights):

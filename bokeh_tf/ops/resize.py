@@ -5,8 +5,8 @@ pixels they lose the fractions they need, so a x4 upsampling is wrong from an in
 from 1024. An integer factor needs no positions. Output pixel `factor * i + phase` is a fixed mixture of the input
 pixels i - 1, i and i + 1, and depends on the phase only:
 
-- rows: a matrix product of the taps with a few rows and their neighbours; the phases of a row are, in memory,
-  already the finer rows, so a reshape finishes;
+- rows: each phase is a weighted sum of three shifted copies, or all of them are one matrix product; the phases side by
+  side along the width are, in memory, already the finer rows, so a reshape finishes;
 - columns: one convolution writes all phases of a pixel as channels, which a reshape spreads along the width.
 
 Height, width and channels must be static.
@@ -45,12 +45,32 @@ def _phase_offsets(factor):
     return (np.arange(factor) + 0.5) / factor - 0.5
 
 
-def upsample_extended(images, taps):
-    """Upsamples by `len(taps)` images that carry one more row and column on every side, which the taps use up."""
-    return _upsample_columns(_upsample_rows(images, taps), taps)
+def upsample_extended(images, taps, *, with_products=False):
+    """Upsamples by `len(taps)` images that carry one more row and column on every side, which the taps use up.
+
+    Args:
+        with_products: compute rows by matrix products, which are faster on a CPU. The classic delegate has them in its
+            OpenCL backend only; sums of shifted rows run everywhere.
+    """
+    rows = _multiply_row_phases(images, taps) if with_products else _add_row_phases(images, taps)
+    return _upsample_columns(rows, taps)
 
 
-def _upsample_rows(images, taps):
+def _add_row_phases(images, taps):
+    _, extended_height, width, channels = images.shape
+    factor, height = len(taps), extended_height - 2
+    previous, same, following = (images[:, first : first + height] for first in range(3))
+    # The phases mirror one another: a pair needs one part that is even in the offset, and one that is odd.
+    outer_sum, outer_difference = previous + following, following - previous
+    phases = [None] * factor
+    for phase, (before, middle, after) in enumerate(taps[: (factor + 1) // 2].tolist()):
+        even = middle * same + (before + after) / 2 * outer_sum
+        odd = (before - after) / 2 * outer_difference
+        phases[phase], phases[factor - 1 - phase] = even - odd, even + odd
+    return ops.reshape(ops.concatenate(phases, axis=2), (-1, height * factor, width, channels))
+
+
+def _multiply_row_phases(images, taps):
     _, extended_height, width, channels = images.shape
     factor, height = len(taps), extended_height - 2
     group = next(size for size in _ROWS_PER_PRODUCT if height % size == 0)
@@ -61,8 +81,7 @@ def _upsample_rows(images, taps):
     product = np.zeros((group * factor, group + 2))
     for row in range(group):
         product[row * factor : (row + 1) * factor, row : row + 3] = taps
-    phases = multiply_left(product, neighbourhoods)
-    return ops.reshape(phases, (-1, height * factor, width, channels))
+    return ops.reshape(multiply_left(product, neighbourhoods), (-1, height * factor, width, channels))
 
 
 def multiply_left(matrix, images):
