@@ -23,7 +23,8 @@ from bokeh_tf import files
 from bokeh_tf.bench import report
 from bokeh_tf.bench.cpu import BACKEND, open_model
 from bokeh_tf.bench.environment import find_environment_doubts, read_environment
-from bokeh_tf.bench.result import Result, make_measurement, new_path, utc_now
+from bokeh_tf.bench.measurement import make_measurement
+from bokeh_tf.bench.result import Result, as_json, new_path, utc_now
 from bokeh_tf.bench.sampling import Contender, sample_interleaved
 from bokeh_tf.bench.statistics import paired_ratio
 from bokeh_tf.metrics import psnr
@@ -78,7 +79,7 @@ def run(options):
         "macs_per_pixel_and_channel": macs,
         "ratios": {name: asdict(ratio) for name, ratio in ratios.items()},
         "psnr_db_against_opencv": errors_db,
-        "timing": asdict(timing),
+        "timing": as_json(timing),
     }
     path = new_path(files.make_folder(options.out), "blur_bank", timing.created_utc)
     files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -12,7 +12,7 @@ from pathlib import Path
 from absl.flags import argparse_flags
 
 from bokeh_tf import __version__
-from bokeh_tf.commands import check
+from bokeh_tf.commands import ai_benchmark, bench, check, compare
 from bokeh_tf.errors import BokehError
 
 _PASSED, _NOT_DONE, _INTERRUPTED = 0, 1, 130
@@ -46,38 +46,12 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"bokeh-tf {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     check.add(commands)
-    _add_bench(commands)
+    bench.add(commands)
+    compare.add(commands)
+    ai_benchmark.add(commands)
     _add_render(commands)
     _add_train(commands)
     return parser
-
-
-def _add_bench(commands):
-    parser = commands.add_parser(
-        "bench",
-        help="time .tflite files on this machine's CPU",
-        description="Times each file with each number of threads, in interleaved rounds. Medians, not means.",
-    )
-    parser.add_argument("models", nargs="+", type=Path, metavar="FILE", help=".tflite files")
-    parser.add_argument("--threads", nargs="+", type=_count, default=[1, 2], metavar="N", help="default: 1 2")
-    parser.add_argument("--rounds", type=_count, default=10, metavar="N", help="default: 10")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the result as JSON, raw samples included")
-    parser.set_defaults(run=_bench)
-
-
-def _bench(options):
-    from rich.console import Console
-
-    from bokeh_tf.bench import report
-    from bokeh_tf.bench.cpu import bench_cpu
-    from bokeh_tf.bench.result import write_result
-
-    with report.progress(options.rounds) as on_round:
-        result = bench_cpu(*options.models, threads=tuple(options.threads), rounds=options.rounds, on_round=on_round)
-    Console().print(report.render(result))
-    if options.out:
-        print(f"written: {write_result(result, options.out)}")
-    return _PASSED
 
 
 def _add_render(commands):

@@ -7,6 +7,7 @@
     ├── CheckError           a check could not be carried out (which is not the same as a failed check)
     ├── DataError            a training or evaluation data folder is unusable
     ├── TrainingError        training had to stop: non-finite loss, unusable checkpoint
+    ├── DeviceError          a phone cannot be reached or does not do what it was told; says its state and the way out
     ├── DependencyError      an optional part of the installation is missing; says the install command
     └── OutputError          a result cannot be written: no permission, full disk, wrong folder
 
@@ -50,6 +51,10 @@ class DataError(BokehError):
 
 class TrainingError(BokehError):
     """Training had to stop."""
+
+
+class DeviceError(BokehError):
+    """A phone cannot be reached or does not do what it was told."""
 
 
 class DependencyError(BokehError):

@@ -7,19 +7,20 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import flatbuffers
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 from rich.console import Console
 
 from bokeh_tf.bench import report
-from bokeh_tf.bench.cpu import bench_cpu, open_model
+from bokeh_tf.bench.cpu import open_model
 from bokeh_tf.bench.environment import find_environment_doubts, read_environment, usable_cores
-from bokeh_tf.bench.result import Result, from_json, make_measurement, new_path, to_json, write_result
+from bokeh_tf.bench.measurement import RunVerdict, make_measurement
+from bokeh_tf.bench.result import Result, from_json, new_path, to_json, write_result
 from bokeh_tf.bench.sampling import Contender, Samples, sample_interleaved
 from bokeh_tf.bench.statistics import find_doubts, paired_ratio, summarise
-from bokeh_tf.errors import CheckError, ModelFileError, OutputError
+from bokeh_tf.commands.bench import exit_status
+from bokeh_tf.errors import CheckError, OutputError
+from tests.tiny_models import tiny_model
 
 MS = 1_000_000
 STEADY = Samples(first_ns=30 * MS, warmup_ns=(11 * MS,) * 6, warmup_was_flat=True, rounds_ns=((11 * MS,) * 3,) * 6)
@@ -42,26 +43,6 @@ class FakeClock:
             self.now_ns += next(durations)
 
         return run
-
-
-def tiny_model(shape=(1, 4, 6, 3)):
-    """Bytes of a `.tflite` that doubles its input."""
-    model = schema.ModelT()
-    model.version, model.buffers = 3, [schema.BufferT()]
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.ADD
-    code.version = 1
-    operator, graph = schema.OperatorT(), schema.SubGraphT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 0], [1]
-    operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.AddOptions, schema.AddOptionsT()
-    graph.tensors = [schema.TensorT(), schema.TensorT()]
-    for tensor, name in zip(graph.tensors, (b"image", b"doubled"), strict=True):
-        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), schema.TensorType.FLOAT32, 0
-    graph.inputs, graph.outputs, graph.operators = [0], [1], [operator]
-    model.operatorCodes, model.subgraphs = [code], [graph]
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
 
 
 def steady_result():
@@ -178,7 +159,10 @@ def test_unstable_measurements_say_why(changes, reason):
 def test_a_busy_or_small_machine_is_a_doubt():
     quiet = replace(read_environment(), load_average_1min=0.1, usable_cores=2)
     assert find_environment_doubts(quiet, threads=2) == ()
-    assert "load 1.5 on 2 cores" in find_environment_doubts(replace(quiet, load_average_1min=1.5), threads=2)[0]
+    assert (
+        "load 1.5 on 2 cores: end other work"
+        in find_environment_doubts(replace(quiet, load_average_1min=1.5), threads=2)[0]
+    )
     assert "4 threads on 2" in find_environment_doubts(quiet, threads=4)[0]
 
 
@@ -192,7 +176,39 @@ def test_environment_names_the_machine_and_the_versions():
 def test_result_survives_json_and_keeps_its_schema_version():
     result = steady_result()
     assert from_json(to_json(result)) == result
-    assert json.loads(to_json(result))["schema_version"] == 1
+    content = json.loads(to_json(result))
+    assert content["schema_version"] == 2
+    # 1000 ms over a median of 11 ms.
+    assert content["measurements"][0]["summary"]["fps"] == pytest.approx(90.909, abs=0.001)
+
+
+def test_results_of_version_1_are_still_read():
+    entry = {
+        "name": "a, 1 thread",
+        "model": "a.tflite",
+        "model_sha256": "ab" * 32,
+        "backend": "litert-xnnpack",
+        "threads": 1,
+        "load_ns": 5,
+        "samples": {"first_ns": 3, "warmup_ns": [2, 2], "warmup_was_flat": True, "rounds_ns": [[2, 2], [2, 3]]},
+        "summary": {
+            **{"n": 4, "median_ms": {"value": 2e-6, "low": 2e-6, "high": 3e-6}, "min_ms": 2e-6},
+            **{"p5_ms": 2e-6, "p90_ms": 3e-6, "p95_ms": 3e-6, "mad_ms": 0.0},
+        },
+        "doubts": ["fewer than 5 rounds"],
+    }
+    environment = {
+        **{"cpu": "A CPU", "architecture": "x86_64", "usable_cores": 2, "operating_system": "Linux 6"},
+        **{"python": "3.11.7", "runtime": "ai-edge-litert 2.3.0", "package_version": "0.1.0"},
+        **{"git_commit": None, "load_average_1min": 0.4},
+    }
+    content = {"schema_version": 1, "created_utc": "2025-01-02T03:04:05Z", "environment": environment}
+    result = from_json(json.dumps({**content, "doubts": [], "measurements": [entry, {**entry, "load_ns": None}]}))
+    measurement, without_load = result.measurements
+    assert (measurement.startup.cold_init_ns, without_load.startup) == (5, None)
+    assert measurement.runtime == "ai-edge-litert 2.3.0"
+    assert measurement.samples.rounds_ns == ((2, 2), (2, 3))
+    assert from_json(to_json(result)) == result
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"schema_version": 1}', '"schema_version"', "null"])
@@ -210,15 +226,31 @@ def test_results_of_another_schema_are_refused():
 def test_results_are_never_overwritten(tmp_path):
     result = steady_result()
     first, second = write_result(result, tmp_path / "ä"), write_result(result, tmp_path / "ä")
-    assert [path.name for path in (first, second)] == ["cpu_20250102T030405Z.json", "cpu_20250102T030405Z_2.json"]
+    assert [path.name for path in (first, second)] == ["bench_20250102T030405Z.json", "bench_20250102T030405Z_2.json"]
     assert from_json(first.read_text(encoding="utf-8")) == result
-    assert new_path(tmp_path / "ä", "cpu", result.created_utc).name.endswith("_3.json")
+    assert new_path(tmp_path / "ä", "bench", result.created_utc).name.endswith("_3.json")
 
 
 def test_a_result_that_cannot_be_written_is_an_output_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file"):
         write_result(steady_result(), tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, 0),
+        ({"verdict": RunVerdict("FULL_GPU", "")}, 0),
+        ({"verdict": RunVerdict("BAD_OUTPUT", "")}, 3),
+        ({"verdict": RunVerdict("SILENT_CPU", "")}, 3),
+        ({"verdict": RunVerdict("WRONG_BACKEND", ""), "stamp": "not a GPU timing"}, 0),
+        ({"samples": None, "summary": None, "verdict": RunVerdict("FAILED_INIT", "")}, 1),
+    ],
+)
+def test_exit_status_says_whether_what_was_asked_for_was_timed(changes, status):
+    (measurement,) = steady_result().measurements
+    assert exit_status(replace(steady_result(), measurements=(measurement, replace(measurement, **changes)))) == status
 
 
 def test_find_knows_the_measurements():
@@ -237,22 +269,6 @@ def test_report_shows_names_and_doubts_as_they_are():
     assert "* unstable: a doubt" in text
 
 
-def test_bench_cpu_times_every_file_at_every_thread_count(tmp_path):
-    first, second = tmp_path / "ä b.tflite", tmp_path / "c" / "ä b.tflite"
-    second.parent.mkdir()
-    for path in (first, second):
-        path.write_bytes(tiny_model())
-    result = bench_cpu(first, second, threads=(1, 2), rounds=2)
-    names = [f"ä b #{file}, {threads}" for file in (1, 2) for threads in ("1 thread", "2 threads")]
-    assert [measurement.name for measurement in result.measurements] == names
-    for measurement in result.measurements:
-        assert (measurement.model, len(measurement.model_sha256)) == ("ä b.tflite", 64)
-        assert len(measurement.samples.rounds_ns) == 2
-        assert min(min(times) for times in measurement.samples.rounds_ns) > 0
-        assert any("fewer than 5 rounds" in doubt for doubt in measurement.doubts)
-    assert from_json(to_json(result)) == result
-
-
 def test_open_model_runs_on_the_inputs_given():
     with pytest.raises(ValueError, match="one array per input"):
         open_model(tiny_model(), threads=1, inputs=())
@@ -261,30 +277,9 @@ def test_open_model_runs_on_the_inputs_given():
     assert load_ns > 0
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", b"\x1c\0\0\0TFL3" + b"\xff" * 400, tiny_model()[:200]])
-def test_damaged_models_are_one_clear_line(tmp_path, content):
-    path = tmp_path / "bröken.tflite"
-    path.write_bytes(content)
-    with pytest.raises(ModelFileError) as failure:
-        bench_cpu(path)
-    assert str(failure.value).startswith(str(path))
-    assert "\n" not in str(failure.value)
-
-
-def test_missing_model(tmp_path):
-    with pytest.raises(ModelFileError, match="nothing"):
-        bench_cpu(tmp_path / "nothing.tflite")
-
-
-@pytest.mark.parametrize("threads", [(), (0,)])
-def test_thread_counts_must_be_positive(threads):
-    with pytest.raises(ValueError, match="positive thread counts"):
-        bench_cpu("a.tflite", threads=threads)
-
-
 def test_bench_never_imports_keras_or_tensorflow():
     program = (
-        "import sys, bokeh_tf.bench.cpu, bokeh_tf.bench.report, bokeh_tf.metrics\n"
+        "import sys, bokeh_tf.bench.host_run, bokeh_tf.bench.gpu_worker, bokeh_tf.bench.report\n"
         "sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

@@ -1,6 +1,7 @@
 """The command line as a user meets it: exit status, one line on stderr, and what it does not import."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 from bokeh_tf import __version__
 from bokeh_tf.cli import main
 
-COMMANDS = ("check", "bench", "render", "train")
+COMMANDS = ("check", "bench", "compare", "ai-benchmark", "render", "train")
 HEAVY = ("tensorflow", "keras", "numpy", "cv2", "PIL", "rich", "ai_edge_litert")
 TRAINING = ("tensorflow", "keras", "jax", "torch")
 TIMEOUT_S = 120
@@ -44,7 +45,7 @@ def test_help_lists_every_command(capsys):
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert all(f"\n    {command} " in text for command in COMMANDS)
+    assert all(re.search(rf"^    {command}\b", text, re.MULTILINE) for command in COMMANDS)
 
 
 def test_version_is_printed(capsys):

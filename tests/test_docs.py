@@ -14,7 +14,7 @@ from tests.fallback_recipes import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "WORKSPACE.md", "android_assets/README.md")
-COMMANDS = ("check", "bench", "render", "train")
+COMMANDS = ("check", "bench", "compare", "ai-benchmark", "render", "train")
 
 
 def text_of(name):
@@ -44,7 +44,7 @@ def test_commands_are_documented_and_explain_themselves(command):
 
 def test_commands_are_all_known_here():
     shown = subprocess.run([sys.executable, "-m", "bokeh_tf", "--help"], capture_output=True, text=True, check=True)
-    assert set(re.findall(r"^    (\w+)  ", shown.stdout, re.MULTILINE)) == set(COMMANDS)
+    assert set(re.findall(r"^    ([\w-]+)(?:  |$)", shown.stdout, re.MULTILINE)) == set(COMMANDS)
 
 
 def test_fallback_recipes_are_those_that_are_tested():

@@ -1,85 +1,141 @@
-"""CPU time of `.tflite` files with the LiteRT interpreter and its XNNPACK kernels.
+"""CPU time of `.tflite` files in the interpreter of LiteRT or of its predecessor, with or without XNNPACK's kernels.
 
-Timed is one `invoke`, as the runtime's own benchmark tool does: the inputs are already in the
-model's memory and the outputs stay there. Inputs are random in [0, 1) where they are float, else zeros.
+Timed is one `invoke`, as the runtime's own benchmark tool does: the inputs are already in the model's memory and the
+outputs stay there. Inputs are random in [0, 1) where they are float, else zeros.
 """
 
-import hashlib
+import contextlib
+import os
+import sys
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
+from bokeh_tf.bench.measurement import RunVerdict
+from bokeh_tf.bench.output_check import compare_outputs
+from bokeh_tf.bench.subject import SEED, Subject, cpu_request, load_outputs
+from bokeh_tf.bench.timing_worker import random_input
+from bokeh_tf.bench.worker_process import Worker, WorkerError
+from bokeh_tf.errors import DependencyError
+from bokeh_tf.tflite.runtime import load
 
-from bokeh_tf.bench.environment import find_environment_doubts, read_environment
-from bokeh_tf.bench.result import Result, make_measurement, utc_now
-from bokeh_tf.bench.sampling import Contender, ignore, sample_interleaved
-from bokeh_tf.tflite.reading import read_file
-from bokeh_tf.tflite.runtime import load, verify_loads
-
+LITERT, TFLITE_RUNTIME = "ai-edge-litert", "tflite-runtime"
+RUNTIMES = (LITERT, TFLITE_RUNTIME)
 BACKEND = "litert-xnnpack"
-
-
-def bench_cpu(*paths, threads=(1, 2), rounds=10, on_round=ignore, seed=0):
-    """Times every file at every thread count in one interleaved run and returns the `Result`.
-
-    Args:
-        paths: `.tflite` files; each is first run once in a child process, so a damaged one cannot take this one down.
-        threads: thread counts.
-        rounds: how often each file at each thread count has its turn; below 5 the result is stamped unstable.
-        on_round: called after each round, to show progress.
-
-    Raises:
-        ModelFileError: a file is missing, damaged, or cannot run on the CPU.
-    """
-    if not paths or not threads or min(threads) < 1:
-        raise ValueError(f"Needs a file and positive thread counts. Received: {len(paths)} files, threads={threads}")
-    contents = [_read_verified(path) for path in paths]
-    environment, created_utc = read_environment(), utc_now()
-    models = [
-        _Model(name, Path(path).name, content, count, *open_model(content, threads=count, seed=seed))
-        for name, path, content in zip(_names(paths), paths, contents, strict=True)
-        for count in dict.fromkeys(threads)
-    ]
-    contenders = [Contender(model.label, model.invoke) for model in models]
-    samples = sample_interleaved(contenders, rounds=rounds, on_round=on_round)
-    measurements = tuple(_measurement(model, times) for model, times in zip(models, samples, strict=True))
-    doubts = find_environment_doubts(environment, threads=max(threads))
-    return Result(created_utc, environment, doubts, measurements)
+PYTHON_VARIABLE = "BOKEH_TFLITE_RUNTIME_PYTHON"
+_FAMILIES = {LITERT: "litert", TFLITE_RUNTIME: "tflite-runtime"}
+_ADVICE = (
+    "It needs a Python of its own, 3.11 or older: python3.11 -m venv VENV, VENV/bin/pip install tflite-runtime==2.14.0 "
+    f'"numpy<2", then --runtime-python VENV/bin/python or {PYTHON_VARIABLE}.'
+)
 
 
 @dataclass(frozen=True)
-class _Model:
-    """A file loaded for one thread count."""
+class CpuSetting:
+    """One way to run a model on the CPU; `python` is the interpreter that has the runtime."""
 
-    name: str
-    file_name: str
-    content: bytes
-    threads: int
-    invoke: Callable[[], None]
-    load_ns: int
+    runtime: str = LITERT
+    threads: int = 1
+    xnnpack: bool = True
+    python: str = sys.executable
 
     @property
-    def label(self):
-        return f"{self.name}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+    def backend(self) -> str:
+        """What results call it."""
+        return _FAMILIES[self.runtime] + ("-xnnpack" if self.xnnpack else "")
+
+    @property
+    def label(self) -> str:
+        """What is added to a model's name to tell contestants apart."""
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        plain = "" if self.xnnpack else ", without XNNPACK"
+        return threads + plain + ("" if self.runtime == LITERT else f", {self.runtime}")
 
 
-def _measurement(model, samples):
-    return make_measurement(
-        model.label,
-        samples,
-        backend=BACKEND,
-        threads=model.threads,
-        model=model.file_name,
-        model_sha256=hashlib.sha256(model.content).hexdigest(),
-        load_ns=model.load_ns,
-    )
+def find_tflite_runtime_python(*, explicit=None) -> str:
+    """The interpreter with tflite-runtime: the one given, else that of the environment variable."""
+    python = explicit or os.environ.get(PYTHON_VARIABLE)
+    if not python:
+        raise DependencyError(f"{TFLITE_RUNTIME}: no interpreter for it is known. {_ADVICE}")
+    if not Path(python).is_file():
+        raise DependencyError(f"{python}: no such interpreter. {_ADVICE}")
+    return str(python)
 
 
-def open_model(content, *, threads, inputs=None, seed=0):
-    """Loads a trusted model and gives it its inputs, ready to be timed.
+class CpuContestant:
+    """A model in a CPU runtime; a `suite_run.Contestant`."""
+
+    device = "host"
+    precision: str | None = None
+    stamp: str | None = None
+
+    def __init__(self, subject: Subject, setting: CpuSetting, *, timeout_s: float):
+        self.subject, self.setting, self._timeout_s = subject, setting, timeout_s
+        self.name = f"{subject.name}, {setting.label}"
+        self.backend, self.threads = setting.backend, setting.threads
+        self._stack = contextlib.ExitStack()
+        self._worker: Worker | None = None
+
+    def start(self):
+        """Loads the model, runs it once, compares what it computed."""
+        setting = self.setting
+        self._worker = self._stack.enter_context(Worker.on_cpu(timeout_s=self._timeout_s, python=setting.python))
+        request = cpu_request(
+            self.subject.path, runtime=setting.runtime, threads=setting.threads, xnnpack=setting.xnnpack
+        )
+        try:
+            facts = start_facts(self._worker, request)
+        except WorkerError as error:
+            if error.kind == "runtime":
+                raise DependencyError(f"{setting.runtime} cannot be used ({error}). {_ADVICE}") from error
+            raise
+        checks = check_outputs(self._worker, self.subject, is_coarse=self.subject.is_quantised)
+        problems = [check["problem"] for check in checks if check["problem"]]
+        good = RunVerdict("CPU", "computed on the CPU, as asked")
+        verdict = RunVerdict("BAD_OUTPUT", problems[0]) if problems else good
+        return {**facts, "outputs": checks, "verdict": asdict(verdict)}
+
+    def take(self, runs, *, settle=False) -> Sequence[int]:
+        """Times runs."""
+        return take_runs(self._worker, runs, settle=settle)
+
+    def finish(self):
+        """Peak memory and the warm load."""
+        return self._worker.ask({"do": "finish"})
+
+    def failure_facts(self, error):
+        """The runtime's own words."""
+        return {"failure": str(error), "verdict": asdict(RunVerdict("FAILED_INIT", str(error)))}
+
+    def close(self):
+        """Ends the child process."""
+        self._stack.close()
+
+
+def start_facts(worker, request):
+    """Opens a model and runs it for the first time."""
+    opened = worker.ask(request)
+    (first_ns,) = take_runs(worker, 1)
+    return {**opened, "first_ns": first_ns}
+
+
+def take_runs(worker, runs, *, settle=False) -> tuple[int, ...]:
+    """Times of runs in nanoseconds."""
+    return tuple(worker.ask({"do": "run", "runs": runs, "settle": settle})["times_ns"])
+
+
+def check_outputs(worker, subject, *, is_coarse):
+    """The outputs of the last run against the CPU's, as JSON holds them."""
+    path = subject.path.with_name("made.npz")
+    worker.ask({"do": "outputs", "path": str(path)})
+    actual = load_outputs(path)
+    path.unlink()
+    return [asdict(one) for one in compare_outputs(actual, subject.expected, subject.output_names, is_coarse=is_coarse)]
+
+
+def open_model(content, *, threads, inputs=None, seed=SEED):
+    """Loads a trusted model in this process and gives it its inputs, ready to be timed.
 
     Args:
         content: bytes of the `.tflite`.
@@ -91,28 +147,7 @@ def open_model(content, *, threads, inputs=None, seed=0):
     start_ns = time.perf_counter_ns()
     runner = load(content, threads=threads)
     load_ns = time.perf_counter_ns() - start_ns
-    random = np.random.default_rng(seed)
-    runner.set_inputs(*([_random_input(spec, random) for spec in runner.inputs] if inputs is None else inputs))
+    if inputs is None:
+        inputs = [random_input(spec.shape, spec.dtype, seed, spec.index) for spec in runner.inputs]
+    runner.set_inputs(*inputs)
     return runner.invoke, load_ns
-
-
-def _random_input(spec, random):
-    if np.issubdtype(spec.dtype, np.floating):
-        return random.random(spec.shape).astype(spec.dtype)
-    return np.zeros(spec.shape, spec.dtype)
-
-
-def _read_verified(path):
-    verify_loads(path)
-    return read_file(path)
-
-
-def _names(paths):
-    """A distinct name per path: its stem, numbered where another file has the same."""
-    stems = [Path(path).stem for path in paths]
-    seen, total = Counter(), Counter(stems)
-    names = []
-    for stem in stems:
-        seen[stem] += 1
-        names.append(stem if total[stem] == 1 else f"{stem} #{seen[stem]}")
-    return names

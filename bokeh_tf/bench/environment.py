@@ -2,6 +2,7 @@
 
 import os
 import platform
+import statistics
 import subprocess
 from dataclasses import dataclass
 from importlib import metadata
@@ -12,11 +13,15 @@ import bokeh_tf
 _GIT_TIMEOUT_S = 10
 # More than this share of the cores already at work when the run starts disturbs what is timed.
 _LOAD_LIMIT = 0.5
+_CPU_FOLDER = Path("/sys/devices/system/cpu")
+_THERMAL_FOLDER = Path("/sys/class/thermal")
+# Sensors that are switched off report 0 or less, broken ones their trip point or nonsense.
+_PLAUSIBLE_CELSIUS = (1.0, 120.0)
 
 
 @dataclass(frozen=True)
 class Environment:
-    """The conditions of a run; `None` where this system does not say."""
+    """The machine and the software of a run; `None` where this system does not say."""
 
     cpu: str
     architecture: str
@@ -27,6 +32,21 @@ class Environment:
     package_version: str
     git_commit: str | None
     load_average_1min: float | None
+    governor: str | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What changes while a run lasts, at `at_ns` after its start; `None` where this system does not say.
+
+    `clock_mhz` is the median over the cores, `temperature_celsius` the hottest sensor's.
+    """
+
+    at_ns: int
+    load_average_1min: float | None
+    clock_mhz: float | None
+    temperature_celsius: float | None
 
 
 def read_environment():
@@ -40,8 +60,15 @@ def read_environment():
         runtime=f"ai-edge-litert {metadata.version('ai-edge-litert')}",
         package_version=bokeh_tf.__version__,
         git_commit=_git_commit(),
-        load_average_1min=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        load_average_1min=_load_average(),
+        governor=_read_text(_CPU_FOLDER / "cpu0" / "cpufreq" / "scaling_governor"),
+        memory_bytes=_memory_bytes(),
     )
+
+
+def read_conditions(at_ns) -> Conditions:
+    """The `Conditions` now, which is `at_ns` after the run's start."""
+    return Conditions(at_ns, _load_average(), _clock_mhz(), _temperature_celsius())
 
 
 def usable_cores():
@@ -52,24 +79,63 @@ def usable_cores():
 
 
 def find_environment_doubts(environment, *, threads):
-    """Reasons why the machine itself makes a run with up to `threads` threads doubtful; empty when there are none."""
-    load, cores = environment.load_average_1min, environment.usable_cores
+    """Why the machine itself makes a run with up to `threads` threads doubtful, and what to do about it."""
+    load, cores, governor = environment.load_average_1min, environment.usable_cores, environment.governor
     doubts = []
     if load is not None and load > _LOAD_LIMIT * cores:
-        doubts.append(f"the machine was busy at the start: load {load:.1f} on {cores} cores")
+        doubts.append(
+            f"the machine was busy at the start, load {load:.1f} on {cores} cores: end other work and measure again"
+        )
     if threads > cores:
-        doubts.append(f"{threads} threads on {cores} usable cores")
+        doubts.append(f"{threads} threads on {cores} usable cores: ask for at most {cores}")
+    if governor is not None and governor != "performance":
+        doubts.append(f"the CPU's clocks follow the governor {governor!r}: set it to performance for exact comparisons")
     return tuple(doubts)
 
 
+def _load_average():
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def _cpu_name():
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() in ("model name", "Hardware"):
-                return value.strip()
-    return platform.processor() or platform.machine() or "unknown"
+    return next(_cpuinfo("model name", "Hardware"), None) or platform.processor() or platform.machine() or "unknown"
+
+
+def _clock_mhz():
+    governed = [_read_text(path) for path in _CPU_FOLDER.glob("cpu[0-9]*/cpufreq/scaling_cur_freq")]
+    clocks = [int(text) / 1000 for text in governed if text and text.isdigit()]
+    clocks = clocks or [float(text) for text in _cpuinfo("cpu MHz")]
+    return statistics.median(clocks) if clocks else None
+
+
+def _temperature_celsius():
+    low, high = _PLAUSIBLE_CELSIUS
+    readings = [_read_text(path) for path in _THERMAL_FOLDER.glob("thermal_zone*/temp")]
+    temperatures = [int(text) / 1000 for text in readings if text and text.lstrip("-").isdigit()]
+    return max((value for value in temperatures if low <= value <= high), default=None)
+
+
+def _cpuinfo(*keys):
+    text = _read_text(Path("/proc/cpuinfo"))
+    for line in text.splitlines() if text else ():
+        key, _, value = line.partition(":")
+        if key.strip() in keys:
+            yield value.strip()
+
+
+def _memory_bytes():
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _read_text(path):
+    """The text of a file of the system; None where there is none or it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
 
 
 def _git_commit():

@@ -1,4 +1,4 @@
-"""A timing run for people: a progress bar while it lasts, then one table and the reasons to doubt it."""
+"""A timing run for people: a progress bar while it lasts, then tables and the reasons to doubt them."""
 
 import contextlib
 
@@ -9,6 +9,12 @@ from rich.text import Text
 
 _NS_PER_MS = 1e6
 _UNSTABLE = "* unstable: "
+_USUAL_OUTCOMES = ("CPU", "FULL_GPU")
+_STEADY = ("median", "95 % interval", "fps", "n")
+_SPREAD = ("min", "p5", "p90", "p95", "MAD")
+_STARTUP = ("cold init", "warm init", "first run", "peak MiB")
+_MEBIBYTE = 2**20
+_WIDE_COLUMNS = 120
 
 
 @contextlib.contextmanager
@@ -23,36 +29,98 @@ def progress(rounds):
 def render(result):
     """The result as something `rich` prints."""
     environment = result.environment
-    lines = [f"{environment.cpu}, {environment.usable_cores} cores; {environment.runtime}; times in milliseconds"]
+    lines = [f"{environment.cpu}, {environment.usable_cores} cores; {_runtimes(result)}; times in milliseconds"]
     lines += [f"{_UNSTABLE}{reason}" for reason in result.doubts]
-    lines += [
-        f"{_UNSTABLE}{measurement.name}: {'; '.join(measurement.doubts)}"
-        for measurement in result.measurements
-        if measurement.doubts
-    ]
+    for measurement in result.measurements:
+        lines += [f"! {measurement.name}: {measurement.stamp}"] if measurement.stamp else []
+        lines += _about(measurement)
+        lines += [f"{_UNSTABLE}{measurement.name}: {'; '.join(measurement.doubts)}"] if measurement.doubts else []
     # Text, not str: a file name may contain what rich would read as markup.
-    return Group(_table(result.measurements), *map(Text, lines))
+    return Group(_Tables(result.measurements), *map(Text, lines))
 
 
-def _table(measurements):
+class _Tables:
+    """The steady times, their spread, the start-up: in fewer tables where there is room for more columns."""
+
+    def __init__(self, measurements):
+        self._measurements = measurements
+
+    def __rich_console__(self, console, options):
+        parts = [(_STEADY, _steady_cells), (_SPREAD, _spread_cells), (_STARTUP, _startup_cells)]
+        if options.max_width >= _WIDE_COLUMNS:
+            parts[:2] = [(_STEADY + _SPREAD, lambda one: _steady_cells(one) + _spread_cells(one))]
+        for headings, cells_of in parts:
+            yield _table(self._measurements, headings, cells_of)
+
+
+def _runtimes(result):
+    named = [measurement.runtime for measurement in result.measurements if measurement.runtime]
+    return ", ".join(dict.fromkeys(named)) or result.environment.runtime
+
+
+def _about(measurement):
+    """Lines on the verdict of a delegate, what it computed and what was predicted; nothing on an ordinary CPU run."""
+    verdict, prediction = measurement.verdict, measurement.prediction
+    lines = []
+    if verdict is not None and (verdict.outcome not in _USUAL_OUTCOMES or prediction is not None):
+        lines.append(f"{measurement.name}: {verdict.outcome}: {verdict.why}")
+        lines += [f"    {line}" for line in verdict.evidence]
+    for output in measurement.outputs if prediction is not None else ():
+        lines.append(f"    {output.name} against the CPU: {_difference(output)}")
+    if prediction is not None:
+        taken = f"{prediction.nodes_delegated} of {prediction.nodes} nodes"
+        lines.append(f"    predicted by {prediction.target}, {prediction.release}: {prediction.verdict}, {taken}")
+        lines += [f"        {reason}" for reason in prediction.reasons]
+    return lines
+
+
+def _difference(output):
+    if output.non_finite_count:
+        return f"{output.non_finite_count} values are not finite"
+    if output.max_abs is None:
+        return output.problem
+    psnr = "equal" if output.psnr_db is None else f"{output.psnr_db:.1f} dB"
+    return f"{psnr}, largest error {output.max_abs:.2g}" + (f": {output.problem}" if output.problem else "")
+
+
+def _table(measurements, headings, cells_of):
     table = Table()
     table.add_column("", overflow="fold")
-    for heading in ("load", "first", "median", "95 % interval", "p95"):
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for measurement in measurements:
-        table.add_row(Text(measurement.name), *_cells(measurement))
+        table.add_row(Text(measurement.name), *cells_of(measurement))
     return table
 
 
-def _cells(measurement):
-    median = measurement.summary.median_ms
-    return (
-        "" if measurement.load_ns is None else format_ms(measurement.load_ns / _NS_PER_MS),
-        format_ms(measurement.samples.first_ns / _NS_PER_MS),
-        format_ms(median.value) + (" *" if measurement.doubts else ""),
-        f"{format_ms(median.low)} … {format_ms(median.high)}",
-        format_ms(measurement.summary.p95_ms),
+def _startup_cells(measurement):
+    startup, samples, memory = measurement.startup, measurement.samples, measurement.memory
+    times_ns = (
+        startup and startup.cold_init_ns,
+        startup and startup.warm_init_ns,
+        samples and samples.first_ns,
     )
+    peak_bytes = memory and memory.peak_bytes
+    peak = "" if peak_bytes is None else f"{peak_bytes / _MEBIBYTE:.0f}"
+    return (*("" if time_ns is None else format_ms(time_ns / _NS_PER_MS) for time_ns in times_ns), peak)
+
+
+def _steady_cells(measurement):
+    summary = measurement.summary
+    if summary is None:
+        return ("not timed",) + ("",) * (len(_STEADY) - 1)
+    median = summary.median_ms
+    marks = (" !" if measurement.stamp else "") + (" *" if measurement.doubts else "")
+    interval = f"{format_ms(median.low)} … {format_ms(median.high)}"
+    return format_ms(median.value) + marks, interval, f"{summary.fps:.1f}", str(summary.n)
+
+
+def _spread_cells(measurement):
+    summary = measurement.summary
+    if summary is None:
+        return ("",) * len(_SPREAD)
+    values_ms = (summary.min_ms, summary.p5_ms, summary.p90_ms, summary.p95_ms, summary.mad_ms)
+    return tuple(map(format_ms, values_ms))
 
 
 def format_ms(value_ms):

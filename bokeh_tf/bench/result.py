@@ -1,53 +1,45 @@
-"""What a timing run leaves behind: raw samples, conditions and doubts, as JSON that later runs can read.
+"""A timing run as JSON that later runs can read: raw samples, conditions, verdicts and doubts.
 
-A `Result` holds everything a report needs, so that reports never measure.
+A `Result` holds everything a report needs, so that reports never measure. Schema version 2; version 1, which knew the
+CPU of the host only, is still read. Numbers are finite or null, never NaN.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bokeh_tf import files
-from bokeh_tf.bench.environment import Environment
+from bokeh_tf.bench.environment import Conditions, Environment
+from bokeh_tf.bench.measurement import Measurement, Memory, OutputComparison, Prediction, RunVerdict, Startup
 from bokeh_tf.bench.sampling import Samples
-from bokeh_tf.bench.statistics import Interval, Summary, find_doubts, summarise
+from bokeh_tf.bench.statistics import Interval, Summary
 from bokeh_tf.errors import CheckError
 
-SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One contender's times.
-
-    Attributes:
-        name: unique in its result.
-        model, model_sha256: file name and digest, `None` for what is not a model.
-        backend: what computed it, for example `"litert-xnnpack"`.
-        load_ns: from the file's bytes to a runner with allocated tensors, once.
-        doubts: why the times are unstable; empty when they are not.
-    """
-
-    name: str
-    model: str | None
-    model_sha256: str | None
-    backend: str
-    threads: int
-    load_ns: int | None
-    samples: Samples
-    summary: Summary
-    doubts: tuple[str, ...]
+SCHEMA_VERSION = 2
+_READABLE_VERSIONS = (1, SCHEMA_VERSION)
 
 
 @dataclass(frozen=True)
 class Result:
-    """One interleaved run; only measurements of the same run may be divided by each other."""
+    """One interleaved run; only measurements of the same run may be divided by each other.
+
+    Attributes:
+        environment: of the host.
+        doubts: about the whole run, each with what to do.
+        conditions: the host's, at the start and after every round.
+        sessions_utc: when the run was started and, if it was interrupted, continued.
+        devices: facts of every phone by the name that measurements give as their device.
+    """
 
     created_utc: str
     environment: Environment
     doubts: tuple[str, ...]
     measurements: tuple[Measurement, ...]
+    conditions: tuple[Conditions, ...] = ()
+    sessions_utc: tuple[str, ...] = ()
+    devices: Mapping[str, object] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def find(self, name):
@@ -59,13 +51,6 @@ class Result:
         raise ValueError(f"No such measurement. Received: {name!r}. Known: {known}")
 
 
-def make_measurement(name, samples, *, backend, threads, model=None, model_sha256=None, load_ns=None):
-    """A `Measurement` of `samples`, with its summary and doubts."""
-    summary = summarise(samples.rounds_ns)
-    doubts = find_doubts(samples, summary)
-    return Measurement(name, model, model_sha256, backend, threads, load_ns, samples, summary, doubts)
-
-
 def utc_now():
     """The time now, as ISO 8601 in UTC to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -73,7 +58,16 @@ def utc_now():
 
 def to_json(result):
     """The result as JSON text."""
-    return json.dumps(asdict(result), indent=1, allow_nan=False) + "\n"
+    return json.dumps(as_json(result), indent=1, allow_nan=False) + "\n"
+
+
+def as_json(result):
+    """The result as what `json` writes; with frames a second, which are in no field, for other readers."""
+    content = asdict(result)
+    for entry, measurement in zip(content["measurements"], result.measurements, strict=True):
+        if measurement.summary is not None:
+            entry["summary"]["fps"] = measurement.summary.fps
+    return content
 
 
 def from_json(text, *, source="result"):
@@ -81,29 +75,84 @@ def from_json(text, *, source="result"):
     try:
         content = json.loads(text)
         version = content["schema_version"]
-        if version == SCHEMA_VERSION:
-            return Result(
-                created_utc=content["created_utc"],
-                environment=Environment(**content["environment"]),
-                doubts=tuple(content["doubts"]),
-                measurements=tuple(_measurement(entry) for entry in content["measurements"]),
-            )
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        if version in _READABLE_VERSIONS:
+            return _result(content, version)
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise CheckError(f"{source}: not a benchmark result ({type(error).__name__}: {error})") from error
-    raise CheckError(f"{source}: has schema version {version}, this package reads {SCHEMA_VERSION}. Measure again.")
+    known = " and ".join(map(str, _READABLE_VERSIONS))
+    raise CheckError(f"{source}: has schema version {version}, this package reads {known}. Measure again.")
+
+
+def read_result(path):
+    """The `Result` in the file `path`."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise CheckError(f"{path}: not a benchmark result (not text)") from error
+    except OSError as error:
+        raise CheckError(f"{path}: cannot read this result ({error.strerror}). Check the path.") from error
+    return from_json(text, source=str(path))
+
+
+def _result(content, version):
+    environment = Environment(**content["environment"])
+    entries = content["measurements"]
+    if version == 1:
+        entries = [_upgraded(entry, environment) for entry in entries]
+    return Result(
+        created_utc=content["created_utc"],
+        environment=environment,
+        doubts=tuple(content["doubts"]),
+        measurements=tuple(map(_measurement, entries)),
+        conditions=tuple(Conditions(**entry) for entry in content.get("conditions", ())),
+        sessions_utc=tuple(content.get("sessions_utc", ())),
+        devices=content.get("devices", {}),
+    )
+
+
+def _upgraded(entry, environment):
+    """An entry of version 1 as one of version 2."""
+    entry = dict(entry)
+    load_ns = entry.pop("load_ns")
+    is_ours = entry["backend"].startswith("litert")
+    return {
+        **entry,
+        "startup": None if load_ns is None else {"cold_init_ns": load_ns},
+        "runtime": environment.runtime if is_ours else entry["backend"],
+    }
 
 
 def _measurement(entry):
-    samples, summary = entry["samples"], entry["summary"]
-    rounds_ns = tuple(tuple(round_ns) for round_ns in samples["rounds_ns"])
-    samples = Samples(**{**samples, "warmup_ns": tuple(samples["warmup_ns"]), "rounds_ns": rounds_ns})
-    summary = Summary(**{**summary, "median_ms": Interval(**summary["median_ms"])})
-    return Measurement(**{**entry, "samples": samples, "summary": summary, "doubts": tuple(entry["doubts"])})
+    def optional(make, name):
+        return None if entry.get(name) is None else make(entry[name])
+
+    read = {
+        "samples": optional(_samples, "samples"),
+        "summary": optional(_summary, "summary"),
+        "doubts": tuple(entry["doubts"]),
+        "startup": optional(lambda part: Startup(**part), "startup"),
+        "memory": optional(lambda part: Memory(**part), "memory"),
+        "verdict": optional(lambda part: RunVerdict(**{**part, "evidence": tuple(part["evidence"])}), "verdict"),
+        "outputs": tuple(OutputComparison(**part) for part in entry.get("outputs", ())),
+        "prediction": optional(lambda part: Prediction(**{**part, "reasons": tuple(part["reasons"])}), "prediction"),
+    }
+    return Measurement(**{**entry, **read})
 
 
-def write_result(result, folder):
-    """Writes the result into `folder` as `cpu_<UTC time>.json`, never over another, and returns the path."""
-    path = new_path(files.make_folder(folder), "cpu", result.created_utc)
+def _samples(part):
+    rounds_ns = tuple(tuple(round_ns) for round_ns in part["rounds_ns"])
+    listed = {"warmup_ns": tuple(part["warmup_ns"]), "rounds_ns": rounds_ns}
+    return Samples(**{**part, **listed, "rounds_start_ns": tuple(part.get("rounds_start_ns", ()))})
+
+
+def _summary(part):
+    fields = {name: value for name, value in part.items() if name != "fps"}
+    return Summary(**{**fields, "median_ms": Interval(**part["median_ms"])})
+
+
+def write_result(result, folder, *, prefix="bench"):
+    """Writes the result into `folder` as `<prefix>_<UTC time>.json`, never over another, and returns the path."""
+    path = new_path(files.make_folder(folder), prefix, result.created_utc)
     files.write_text(path, to_json(result))
     return path
 

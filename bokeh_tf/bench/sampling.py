@@ -6,10 +6,13 @@ the caches and thread pools in its own state, followed by the timed runs. All ti
 in integer nanoseconds of a monotonic clock.
 """
 
+import functools
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from bokeh_tf.bench.timing_worker import timed_runs
 
 # Warm-up is flat once the medians of two successive windows of runs agree within the tolerance.
 _WARMUP_WINDOW_RUNS = 3
@@ -36,15 +39,26 @@ class Contender:
     run: Callable[[], object]
     prepare: Callable[[], object] = ignore
 
+    def take(self, runs, *, settle=False, clock_ns=time.perf_counter_ns):
+        """Times of `runs` runs in nanoseconds, after an untimed one if `settle`."""
+        self.prepare()
+        if settle:
+            self.run()
+        return tuple(timed_runs(self.run, runs, clock_ns=clock_ns))
+
 
 @dataclass(frozen=True)
 class Samples:
-    """Raw times of one contender: the first run, the warm-up after it, and the timed runs of each round."""
+    """Raw times of one contender: the first run, the warm-up after it, and the timed runs of each round.
+
+    `rounds_start_ns` says when each turn began, counted from the start of the whole run; empty where nobody noted it.
+    """
 
     first_ns: int
     warmup_ns: tuple[int, ...]
     warmup_was_flat: bool
     rounds_ns: tuple[tuple[int, ...], ...]
+    rounds_start_ns: tuple[int, ...] = ()
 
 
 def sample_interleaved(contenders, *, rounds=10, clock_ns=time.perf_counter_ns, on_round=ignore):
@@ -61,13 +75,14 @@ def sample_interleaved(contenders, *, rounds=10, clock_ns=time.perf_counter_ns, 
     names = [contender.name for contender in contenders]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"Contenders must have distinct names, and there must be some. Received: {names}")
-    first_ns = [_timed_turn(contender, 1, clock_ns)[0] for contender in contenders]
-    warmups = [_warm_up(contender, clock_ns) for contender in contenders]
-    runs_per_turn = [_runs_per_turn(times_ns) for times_ns, _ in warmups]
+    takes = [functools.partial(contender.take, clock_ns=clock_ns) for contender in contenders]
+    first_ns = [take(1)[0] for take in takes]
+    warmups = [warm_up(take) for take in takes]
+    runs_per_turn = [plan_turn(times_ns) for times_ns, _ in warmups]
     turns = [[] for _ in contenders]
     for _ in range(rounds):
-        for contender, runs, done in zip(contenders, runs_per_turn, turns, strict=True):
-            done.append(_timed_turn(contender, runs, clock_ns, settle=True))
+        for take, runs, done in zip(takes, runs_per_turn, turns, strict=True):
+            done.append(take(runs, settle=True))
         on_round()
     return tuple(
         Samples(first, times_ns, was_flat, tuple(done))
@@ -75,24 +90,15 @@ def sample_interleaved(contenders, *, rounds=10, clock_ns=time.perf_counter_ns, 
     )
 
 
-def _timed_turn(contender, runs, clock_ns, *, settle=False):
-    """Times of `runs` runs in nanoseconds."""
-    contender.prepare()
-    if settle:
-        contender.run()
-    times_ns = []
-    for _ in range(runs):
-        start_ns = clock_ns()
-        contender.run()
-        times_ns.append(clock_ns() - start_ns)
-    return tuple(times_ns)
+def warm_up(take: Callable[[int], Sequence[int]]) -> tuple[tuple[int, ...], bool]:
+    """Runs until the times are flat or a limit is reached; returns the times and whether they became flat.
 
-
-def _warm_up(contender, clock_ns):
-    """Runs until the times are flat or a limit is reached; returns the times and whether they became flat."""
-    times_ns = []
+    Args:
+        take: called with a number of runs, returns their times in nanoseconds.
+    """
+    times_ns: list[int] = []
     while len(times_ns) < _WARMUP_LIMIT_RUNS and sum(times_ns) < _WARMUP_LIMIT_NS:
-        times_ns.extend(_timed_turn(contender, 1, clock_ns))
+        times_ns.extend(take(1))
         if _is_flat(times_ns):
             return tuple(times_ns), True
     return tuple(times_ns), False
@@ -106,7 +112,8 @@ def _is_flat(times_ns):
     return abs(later - earlier) <= _WARMUP_TOLERANCE * earlier
 
 
-def _runs_per_turn(warmup_ns):
+def plan_turn(warmup_ns: Sequence[int]) -> int:
+    """How many runs make a turn of something that warmed up with these times."""
     typical_ns = max(1, int(statistics.median(warmup_ns[-_WARMUP_WINDOW_RUNS:])))
     fewest, most = _TURN_RUNS
     fewest = max(1, min(fewest, _TURN_LIMIT_NS // typical_ns))

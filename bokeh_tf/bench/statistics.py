@@ -20,6 +20,10 @@ _SPREAD_LIMIT = 0.05
 _DRIFT_LIMIT = 0.10
 _INTERVAL_LIMIT = 0.10
 
+_MORE = "measure more rounds"
+_QUIET = "end other work on the machine and measure again"
+_COOL = "let the machine cool down, end other work on it and measure again"
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -41,6 +45,11 @@ class Summary:
     p90_ms: float
     p95_ms: float
     mad_ms: float
+
+    @property
+    def fps(self) -> float:
+        """Runs a second at the median time."""
+        return 1000 / self.median_ms.value
 
 
 def summarise(rounds_ns, *, seed=0):
@@ -70,28 +79,45 @@ def paired_ratio(numerator_rounds_ns, denominator_rounds_ns, *, seed=0):
     return _median_over_rounds(ratios[:, None], seed)
 
 
+def unpaired_ratio(numerator_rounds_ns, denominator_rounds_ns, *, seed=0):
+    """`Interval` of the ratio of the medians of two different runs, the rounds of each resampled by themselves."""
+    generator = np.random.default_rng(seed)
+    sides = [np.asarray(rounds_ns, np.float64) for rounds_ns in (numerator_rounds_ns, denominator_rounds_ns)]
+    resampled = [_resampled_medians(rounds_ns, generator) for rounds_ns in sides]
+    value = np.median(sides[0]) / np.median(sides[1])
+    return Interval(float(value), *_limits(resampled[0] / resampled[1]))
+
+
 def _median_over_rounds(rounds, seed):
     """Median of all values of `rounds [round, run]`, with the interval from resampled rounds."""
-    picks = np.random.default_rng(seed).integers(0, len(rounds), (_RESAMPLES, len(rounds)))
-    medians = np.median(rounds[picks].reshape(_RESAMPLES, -1), axis=1)
+    return Interval(float(np.median(rounds)), *_limits(_resampled_medians(rounds, np.random.default_rng(seed))))
+
+
+def _resampled_medians(rounds, generator):
+    picks = generator.integers(0, len(rounds), (_RESAMPLES, len(rounds)))
+    return np.median(rounds[picks].reshape(_RESAMPLES, -1), axis=1)
+
+
+def _limits(values):
+    """(low, high) of the central 95 % of some values."""
     tail = (100 - _LEVEL_PERCENT) / 2
-    low, high = np.percentile(medians, [tail, 100 - tail])
-    return Interval(float(np.median(rounds)), float(low), float(high))
+    low, high = np.percentile(values, [tail, 100 - tail])
+    return float(low), float(high)
 
 
 def find_doubts(samples, summary):
-    """Reasons to call a measurement unstable, as sentences without a full stop; empty when there are none."""
+    """Reasons to call a measurement unstable, each with what to do about it; empty when there are none."""
     median_ms = summary.median_ms.value
     interval = (summary.median_ms.high - summary.median_ms.low) / median_ms
     spread, drift = summary.mad_ms / median_ms, _drift(samples.rounds_ns)
     return tuple(
         reason
         for is_doubtful, reason in (
-            (not samples.warmup_was_flat, f"not flat after {len(samples.warmup_ns)} warm-up runs"),
-            (len(samples.rounds_ns) < _FEW_ROUNDS, f"fewer than {_FEW_ROUNDS} rounds"),
-            (spread > _SPREAD_LIMIT, f"the spread (MAD) is {spread:.0%} of the median"),
-            (abs(drift) > _DRIFT_LIMIT, f"the second half of the rounds is {drift:+.0%} against their first"),
-            (interval > _INTERVAL_LIMIT, f"the median is only known to {interval:.0%}"),
+            (not samples.warmup_was_flat, f"not flat after {len(samples.warmup_ns)} warm-up runs: {_QUIET}"),
+            (len(samples.rounds_ns) < _FEW_ROUNDS, f"fewer than {_FEW_ROUNDS} rounds: {_MORE}"),
+            (spread > _SPREAD_LIMIT, f"the spread (MAD) is {spread:.0%} of the median: {_QUIET}"),
+            (abs(drift) > _DRIFT_LIMIT, f"the second half of the rounds is {drift:+.0%} against their first: {_COOL}"),
+            (interval > _INTERVAL_LIMIT, f"the median is only known to {interval:.0%}: {_MORE}"),
         )
         if is_doubtful
     )

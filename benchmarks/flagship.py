@@ -1,0 +1,43 @@
+"""The shipped files, at every size, on this machine's CPU: one interleaved run that an interruption does not lose."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from bokeh_tf.bench import report
+from bokeh_tf.bench.cpu import CpuSetting
+from bokeh_tf.bench.host_run import HostRun, bench
+
+_SHIPPED = Path(__file__).resolve().parent.parent / "android_assets"
+
+
+def add_options(parser):
+    """Adds this suite's options to an argparse parser."""
+    parser.add_argument("--rounds", type=_at_least_one, default=10, help="turns of each (default: %(default)s)")
+    parser.add_argument("--threads", type=_at_least_one, nargs="+", default=[1, 2], help="default: 1 2")
+    parser.add_argument("--models", type=Path, nargs="+", metavar="FILE", help="other files (default: android_assets)")
+
+
+def run(options):
+    """Runs the suite, prints its table and returns the path of the JSON it wrote."""
+    models = tuple(options.models or sorted(_SHIPPED.glob("*.tflite")))
+    settings = tuple(CpuSetting(threads=threads) for threads in dict.fromkeys(options.threads))
+    flagship = HostRun(models, settings, rounds=options.rounds)
+    with report.progress(options.rounds) as on_round:
+        result, path = bench(
+            flagship, folder=options.out, prefix="flagship", on_round=on_round, on_continue=_say_continued
+        )
+    Console().print(report.render(result))
+    return path
+
+
+def _say_continued():
+    print("continuing an interrupted run; what it had finished is kept", file=sys.stderr)
+
+
+def _at_least_one(text):
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    return int(text)

@@ -1,0 +1,148 @@
+"""GPU time of `.tflite` files on this machine: LiteRT's compiled model, for the GPU alone, in a child process.
+
+A software adapter (llvmpipe, SwiftShader) computes on the CPU: it is refused unless allowed, and then every output
+says that this is not a GPU timing.
+"""
+
+import contextlib
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from bokeh_tf.bench.cpu import check_outputs, start_facts, take_runs
+from bokeh_tf.bench.measurement import Prediction, RunVerdict
+from bokeh_tf.bench.subject import SEED, Subject
+from bokeh_tf.bench.worker_process import Worker, WorkerError
+from bokeh_tf.delegate import delegate_log
+from bokeh_tf.delegate.findings import Kind
+from bokeh_tf.delegate.lint import lint
+from bokeh_tf.errors import CheckError
+
+BACKEND = "litert-gpu"
+PRECISIONS = ("default", "float32")
+NOT_A_GPU_TIMING = "not a GPU timing"
+_TARGET = "mldrift"
+_SOFTWARE_LINE = re.compile(r"Selected adapter: .*adapterType=CPU")
+_SOFTWARE_NAME = re.compile(r"llvmpipe|lavapipe|swiftshader|software|basic render", re.IGNORECASE)
+_MOST_REASONS = 5
+
+
+@dataclass(frozen=True)
+class GpuSetting:
+    """How a model is compiled; "default" is the delegate's own precision, half."""
+
+    precision: str = "default"
+    allow_software: bool = False
+
+    @property
+    def label(self) -> str:
+        """What is added to a model's name to tell contestants apart."""
+        return "GPU" if self.precision == "default" else f"GPU {self.precision}"
+
+
+class GpuContestant:
+    """A model on the host's GPU; a `suite_run.Contestant`."""
+
+    device = "host"
+    backend = BACKEND
+    threads: int | None = None
+
+    def __init__(self, subject: Subject, setting: GpuSetting, *, timeout_s: float):
+        self.subject, self.setting, self._timeout_s = subject, setting, timeout_s
+        self.name, self.precision = f"{subject.name}, {setting.label}", setting.precision
+        self._stack = contextlib.ExitStack()
+        self._worker: Worker | None = None
+
+    def start(self):
+        """Compiles the model, looks at the adapter, runs once, compares what was computed."""
+        self._worker = self._stack.enter_context(Worker.on_gpu(timeout_s=self._timeout_s))
+        request = {
+            **{"do": "open", "path": str(self.subject.path), "precision": self.setting.precision, "seed": SEED},
+            "inputs": _tensors(self.subject.model_file.inputs),
+            "outputs": _tensors(self.subject.model_file.outputs),
+        }
+        try:
+            facts = start_facts(self._worker, request)
+        except WorkerError as error:
+            if delegate_log.parse(self._worker.log()).has_no_adapter:
+                raise CheckError(
+                    "gpu: this machine has no Vulkan adapter that LiteRT can use. Install the GPU's driver, or leave "
+                    "gpu out of --on."
+                ) from error
+            raise
+        log = self._worker.log()
+        stamp = self._judge_adapter(log)
+        is_coarse = self.setting.precision == "default" or self.subject.is_quantised
+        checks = check_outputs(self._worker, self.subject, is_coarse=is_coarse)
+        return {
+            **facts,
+            "accelerator": delegate_log.parse(log).adapter,
+            "stamp": stamp,
+            "outputs": checks,
+            "verdict": asdict(_verdict(log, checks, stamp)),
+        }
+
+    def take(self, runs, *, settle=False) -> Sequence[int]:
+        """Times runs."""
+        return take_runs(self._worker, runs, settle=settle)
+
+    def finish(self):
+        """Peak memory and the warm compilation."""
+        return self._worker.ask({"do": "finish"})
+
+    def failure_facts(self, error):
+        """The delegate's own reasons, which are on its stderr only."""
+        reasons = delegate_log.parse(self._worker.log()).reasons
+        why = reasons[0] if reasons else str(error)
+        return {"failure": why, "verdict": asdict(RunVerdict("FAILED_INIT", why, reasons[:_MOST_REASONS]))}
+
+    def close(self):
+        """Ends the child process."""
+        self._stack.close()
+
+    def _judge_adapter(self, log):
+        """The stamp that the adapter deserves; refuses a software one that is not allowed."""
+        adapter = delegate_log.parse(log).adapter
+        if adapter is None:
+            return "which adapter computed it is not known"
+        if not (_SOFTWARE_NAME.search(adapter) or _SOFTWARE_LINE.search(log)):
+            return None
+        if not self.setting.allow_software:
+            raise CheckError(
+                f"gpu: {adapter} is a software adapter, so its times say nothing about a GPU. Give --allow-software to "
+                "get them all the same, or leave gpu out of --on."
+            )
+        return f"{NOT_A_GPU_TIMING}: {adapter} computes on the CPU"
+
+
+def predict(model_file, *, target=_TARGET) -> Prediction:
+    """The static check of a model for one delegate, in short."""
+    report = lint(model_file, target)
+    reasons = [f"{finding.op}: {finding.reason}" for finding in report.findings if finding.kind is not Kind.WRONG]
+    reasons += [f"{finding.op}: {finding.reason}" for finding in report.findings if finding.kind is Kind.WRONG]
+    return Prediction(
+        target=report.target,
+        release=report.release,
+        verdict=report.verdict.value,
+        nodes=report.coverage.nodes,
+        nodes_delegated=report.coverage.nodes_delegated,
+        reasons=tuple(dict.fromkeys(reasons))[:_MOST_REASONS],
+    )
+
+
+def _tensors(infos):
+    return [{"index": info.index, "shape": list(info.shape), "dtype": info.dtype} for info in infos]
+
+
+def _verdict(log, checks, stamp):
+    evidence = tuple(line.strip() for line in log.splitlines() if "Selected adapter" in line or "-based API" in line)
+    evidence = (*dict.fromkeys(evidence), "compiled for the GPU alone; the CPU was not allowed")
+    problems = [f"{check['name']}: {check['problem']}" for check in checks if check["problem"]]
+    errors = delegate_log.parse(log).errors
+    if problems:
+        return RunVerdict("BAD_OUTPUT", problems[0], evidence)
+    if stamp is not None:
+        return RunVerdict("WRONG_BACKEND" if stamp.startswith(NOT_A_GPU_TIMING) else "UNPROVEN", stamp, evidence)
+    if errors:
+        return RunVerdict("UNPROVEN", f"the delegate complained: {errors[0]}", (*evidence, *errors[:_MOST_REASONS]))
+    return RunVerdict("FULL_GPU", "the GPU computed the whole model, and its values are the CPU's", evidence)

@@ -1,0 +1,121 @@
+"""What one contender of a timing run leaves behind: times, start-up, memory, verdict, outputs, prediction, doubts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bokeh_tf.bench.sampling import Samples
+from bokeh_tf.bench.statistics import Summary, find_doubts, summarise
+
+HOST = "host"
+# What a sample is: one run, or what a tool that keeps no raw times said about a round.
+RUN, ROUND_MEDIAN = "run", "round median"
+
+
+@dataclass(frozen=True)
+class Startup:
+    """Times from a model's bytes to one that can run. `warm_init_how` says what made the second one warm."""
+
+    cold_init_ns: int | None
+    warm_init_ns: int | None = None
+    warm_init_how: str | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Most memory the measuring process ever held (resident), and what it held before it loaded the model."""
+
+    peak_bytes: int | None
+    before_load_bytes: int | None
+
+
+@dataclass(frozen=True)
+class RunVerdict:
+    """Who computed the model: `outcome` as in `delegate_verdict.DelegateOutcome`, with the lines it rests on."""
+
+    outcome: str
+    why: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OutputComparison:
+    """One output against the CPU's. `psnr_db` is None where it is not a number: equal arrays, or values not finite.
+
+    `problem` says why the difference is too large, None where it is not.
+    """
+
+    name: str
+    psnr_db: float | None
+    max_abs: float | None
+    non_finite_count: int
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the static check says a delegate does with the model, before anything runs."""
+
+    target: str
+    release: str
+    verdict: str
+    nodes: int
+    nodes_delegated: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One contender of a result.
+
+    Attributes:
+        name: unique in its result.
+        model, model_sha256: file name and digest, `None` for what is not a model.
+        backend: what computed it, for example "litert-xnnpack" or "litert-gpu".
+        runtime: name and version of the library that ran it.
+        threads, precision: `None` where the backend has no such setting.
+        device: "host", or a key of the result's `devices`.
+        accelerator: the GPU adapter's or the driver's name.
+        samples, summary: `None` where nothing could be timed; the verdict then says why.
+        sample_kind: "run", or "round median" where a tool keeps no times of single runs.
+        stamp: what must be said wherever the times are shown, for example "not a GPU timing".
+        doubts: why the times are unstable and what to do; empty when they are not.
+        details: whatever else the backend knows, as JSON: flags as understood, thermal state, log file.
+    """
+
+    name: str
+    model: str | None
+    model_sha256: str | None
+    backend: str
+    threads: int | None
+    samples: Samples | None
+    summary: Summary | None
+    doubts: tuple[str, ...]
+    runtime: str | None = None
+    precision: str | None = None
+    device: str = HOST
+    accelerator: str | None = None
+    startup: Startup | None = None
+    memory: Memory | None = None
+    sample_kind: str = RUN
+    verdict: RunVerdict | None = None
+    outputs: tuple[OutputComparison, ...] = ()
+    prediction: Prediction | None = None
+    stamp: str | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+def make_measurement(name, samples, *, backend, threads, model=None, model_sha256=None, load_ns=None, runtime=None):
+    """A `Measurement` of `samples` on the host, with its summary and doubts."""
+    summary = summarise(samples.rounds_ns)
+    return Measurement(
+        name=name,
+        model=model,
+        model_sha256=model_sha256,
+        backend=backend,
+        threads=threads,
+        samples=samples,
+        summary=summary,
+        doubts=find_doubts(samples, summary),
+        runtime=runtime,
+        startup=None if load_ns is None else Startup(load_ns),
+    )

@@ -1,0 +1,134 @@
+"""Speaking to a timing worker (`timing_worker.py`, `gpu_worker.py`) in a child process, one request at a time.
+
+A worker that dies, hangs or answers nonsense is a `WorkerError` with the reason in one line; the process and all that
+it started are gone once the block `with Worker(…)` is left, however it is left.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bokeh_tf.errors import BokehError
+
+CPU_WORKER = Path(__file__).with_name("timing_worker.py")
+_GPU_WORKER_MODULE = "bokeh_tf.bench.gpu_worker"
+_READ_BYTES = 65536
+_LOG_BYTES = 1_000_000
+_KILL_GRACE_S = 5.0
+
+
+class WorkerError(BokehError):
+    """A worker did not do what it was asked for; `kind` is "model", "runtime", "died" or "timeout"."""
+
+    def __init__(self, message, *, kind):
+        super().__init__(message)
+        self.kind = kind
+
+
+class Worker:
+    """One child process; it is started on entering the block."""
+
+    def __init__(self, command, *, timeout_s):
+        self._command = command
+        self._timeout_s = timeout_s
+
+    @classmethod
+    def on_cpu(cls, *, timeout_s, python=sys.executable):
+        """A worker of the CPU runtimes; `python` is the interpreter that has the runtime."""
+        # The file is run by name: -P keeps its folder, whose modules would hide the standard library's, off the path.
+        isolation = "-P" if python == sys.executable else "-I"
+        return cls([str(python), isolation, str(CPU_WORKER)], timeout_s=timeout_s)
+
+    @classmethod
+    def on_gpu(cls, *, timeout_s):
+        """A worker of LiteRT's GPU delegate."""
+        return cls([sys.executable, "-P", "-m", _GPU_WORKER_MODULE], timeout_s=timeout_s)
+
+    def __enter__(self):
+        self._log = tempfile.TemporaryFile()
+        self._pending = b""
+        search_path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+        try:
+            self._child = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env={**os.environ, "PYTHONPATH": search_path, "PYTHONUTF8": "1"},
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._log.close()
+            raise WorkerError(f"{self._command[0]}: cannot be started ({error.strerror})", kind="runtime") from error
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        # A process stuck inside a driver cannot be reaped; waiting for it for ever would hang us as well.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(timeout=_KILL_GRACE_S)
+        with contextlib.suppress(BrokenPipeError):
+            self._child.stdin.close()
+        self._child.stdout.close()
+        self._log.close()
+
+    def ask(self, request):
+        """Sends a request (a dict) and returns the answer (a dict)."""
+        try:
+            self._child.stdin.write(json.dumps(request).encode() + b"\n")
+            self._child.stdin.flush()
+        except BrokenPipeError as error:
+            raise self._death(request) from error
+        line = self._read_line(request)
+        try:
+            answer = json.loads(line)
+        except ValueError as error:
+            raise WorkerError(f"its worker answers nonsense to {request['do']!r}", kind="died") from error
+        if "error" in answer:
+            raise WorkerError(answer["error"], kind=answer["kind"])
+        return answer
+
+    def log(self):
+        """The last megabyte of what the worker and its native code wrote to stderr."""
+        self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - _LOG_BYTES))
+        return self._log.read().decode("utf-8", errors="replace")
+
+    def _read_line(self, request):
+        deadline = time.monotonic() + self._timeout_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._child.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._pending:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    message = f"no answer to {request['do']!r} within {self._timeout_s:g} s"
+                    raise WorkerError(message, kind="timeout")
+                read = os.read(self._child.stdout.fileno(), _READ_BYTES)
+                if not read:
+                    raise self._death(request)
+                self._pending += read
+        line, _, self._pending = self._pending.partition(b"\n")
+        return line
+
+    def _death(self, request):
+        try:
+            code = self._child.wait(timeout=_KILL_GRACE_S)
+        except subprocess.TimeoutExpired:
+            code = 0
+        if code < 0:
+            return WorkerError(f"the runtime dies on it at {request['do']!r} ({_signal_name(-code)})", kind="died")
+        last = self.log().strip().splitlines()[-1:] or ["no message"]
+        return WorkerError(f"its worker ended at {request['do']!r}: {last[0].strip()}", kind="died")
+
+
+def _signal_name(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

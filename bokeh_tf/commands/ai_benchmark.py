@@ -1,0 +1,159 @@
+"""`bokeh-tf ai-benchmark`: its options, what it calls, and what it prints where."""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+_IMPORT = "import"
+_DESCRIPTION = """Makes a pack for the AI Benchmark app's PRO mode: model.tflite as the app wants it, a settings card as
+text and as a picture for the phone, and a sheet (CSV) for the numbers that the app shows. `import` puts a filled-in
+sheet beside our own results of the same file and says where the difference comes from."""
+_EPILOG = """exit status:
+  0  done
+  1  could not be done: a file that the app would refuse, a wrong cell in a sheet, no phone
+  2  wrong usage
+
+examples:
+  bokeh-tf ai-benchmark model.tflite -o pack
+  bokeh-tf ai-benchmark model.tflite -o pack --push
+  bokeh-tf ai-benchmark import pack/results.csv --out runs"""
+_PACK_OPTIONS = ("input_range", "iterations", "app_tflite", "push", "serial", "adb")
+
+
+def add(commands):
+    """Adds the command's parser to the subparsers `commands`."""
+    parser = commands.add_parser(
+        "ai-benchmark",
+        help="prepare a .tflite file for the AI Benchmark app, and import what the app shows",
+        usage="bokeh-tf ai-benchmark MODEL -o DIR [options]\n       bokeh-tf ai-benchmark import SHEET --out DIR",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", nargs="+", metavar="MODEL", help="a .tflite file; or `import` and a sheet")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the pack, or of results"
+    )
+    group = parser.add_argument_group("the pack")
+    group.add_argument(
+        "--input-range", nargs=2, type=_finite, metavar=("MIN", "MAX"), help="default: what the file says of itself"
+    )
+    group.add_argument("--iterations", type=_count, metavar="N", help="runs the app shall make (default 100)")
+    group.add_argument("--app-tflite", metavar="X.Y", help="TensorFlow Lite in your app: refuse what needs a newer one")
+    group = parser.add_argument_group("the phone")
+    group.add_argument("--push", action="store_true", help="copy the model into the phone's Download folder, verified")
+    group.add_argument("--serial", metavar="SERIAL", help="which phone, where there are several")
+    group.add_argument("--adb", metavar="FILE", help="the adb program (default: BOKEH_ADB, then PATH)")
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def run(options):
+    """Runs the command with parsed `options`; returns the exit status."""
+    if options.words[0] == _IMPORT:
+        if len(options.words) != 2:
+            options.usage_error("import needs one sheet: bokeh-tf ai-benchmark import SHEET --out DIR")
+        given = [name for name in _PACK_OPTIONS if getattr(options, name)]
+        if given:
+            options.usage_error(f"--{given[0].replace('_', '-')} does not go with import")
+        return _import(options)
+    if len(options.words) != 1:
+        options.usage_error(f"one model at a time; {len(options.words)} given")
+    if (options.serial or options.adb) and not options.push:
+        options.usage_error("--serial and --adb go with --push")
+    return _pack(options)
+
+
+def _pack(options):
+    from bokeh_tf.ai_benchmark.card import DEFAULT_ITERATIONS, PUSH_LINE
+    from bokeh_tf.ai_benchmark.pack import write_pack
+    from bokeh_tf.ai_benchmark.releases import parse_release
+
+    app_release = parse_release(options.app_tflite) if options.app_tflite else None
+    if options.app_tflite and app_release is None:
+        options.usage_error(f"--app-tflite is a release such as 2.9. Received: {options.app_tflite!r}")
+    if options.input_range and options.input_range[0] >= options.input_range[1]:
+        options.usage_error("--input-range needs the lower number first")
+    pack = write_pack(
+        options.words[0],
+        options.out,
+        input_range=options.input_range,
+        iterations=options.iterations or DEFAULT_ITERATIONS,
+        app_release=app_release,
+    )
+    for file in pack.files:
+        print(f"written: {file}")
+    print(f"needs TensorFlow Lite: {pack.card.release}")
+    for warning in pack.card.warnings:
+        print(f"bokeh-tf: mind: {warning}", file=sys.stderr)
+    if options.push:
+        _push(pack, options)
+    else:
+        print(f"in {options.out}: {PUSH_LINE}")
+    return 0
+
+
+def _push(pack, options):
+    from bokeh_tf.ai_benchmark.card import REMOTE_PATH
+    from bokeh_tf.ai_benchmark.phone import push
+
+    serial = push(pack.model, adb=options.adb, serial=options.serial)
+    print(f"pushed to {serial}: {REMOTE_PATH}, sha256 {pack.card.sha256[:12]}… verified there")
+
+
+def _import(options):
+    from rich.console import Console
+
+    from bokeh_tf.ai_benchmark.comparison import ALWAYS_DIFFERENT
+    from bokeh_tf.ai_benchmark.importing import import_sheet
+
+    imported = import_sheet(options.words[1], options.out)
+    # Where no terminal says how wide it is, the table is not squeezed into 80 columns.
+    console = Console() if sys.stdout is not None and sys.stdout.isatty() else Console(width=200)
+    console.print(_table(imported.comparisons))
+    for comparison in imported.comparisons:
+        for line in (*_source(comparison.own), *comparison.explanation):
+            console.print(f"row {comparison.row.row}: {line}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"always: {ALWAYS_DIFFERENT}", markup=False, highlight=False, soft_wrap=True)
+    if imported.path is None:
+        print(f"nothing new: {options.out} has all {len(imported.comparisons)} rows already")
+    else:
+        print(f"written: {imported.path}")
+    return 0
+
+
+def _source(own):
+    """Where the number beside the app's is from."""
+    return () if own is None else (f"ours is {own.name!r} in {own.file}",)
+
+
+def _table(comparisons):
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("row", "phone", "backend")
+    for heading in ("app, mean ms", "ours, median ms", "ratio"):
+        table.add_column(heading, justify="right")
+    for comparison in comparisons:
+        row, own = comparison.row, comparison.own
+        cells = ("-", "-") if own is None else (f"{own.median_ms:.4g}", f"{comparison.ratio:.2f}")
+        # Text, not str: names may contain what rich would read as markup.
+        table.add_row(*map(Text, (str(row.row), row.phone, row.backend, f"{row.mean_ms:.4g}", *cells)))
+    return table
+
+
+def _finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _count(text):
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+_finite.__name__, _count.__name__ = "number", "whole number from 1"

@@ -1,0 +1,83 @@
+"""The suites that time files, on a tiny one; and the command, interrupted in the middle and given again."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from benchmarks.__main__ import main as run_suite
+from bokeh_tf.bench.result import read_result
+from tests.tiny_models import tiny_model
+
+INTERRUPTION_TIMEOUT_S = 60
+# Enough turns of some milliseconds to be interrupted in the middle of.
+ROUNDS = 400
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "größe.tflite"
+    path.write_bytes(tiny_model((1, 256, 256, 3)))
+    return path
+
+
+def test_flagship_suite_times_files_and_keeps_the_result(model, tmp_path, capsys):
+    options = ["--models", str(model), "--rounds", "2", "--threads", "1", "--out", str(tmp_path / "results")]
+    assert run_suite(["flagship", *options]) == 0
+    (path,) = (tmp_path / "results").iterdir()
+    assert path.name.startswith("flagship_") and f"written: {path}" in capsys.readouterr().out
+    assert [one.name for one in read_result(path).measurements] == ["größe, 1 thread"]
+
+
+def test_overhead_suite_compares_both_loops(model, tmp_path, capsys):
+    options = ["--models", str(model), "--rounds", "4", "--out", str(tmp_path / "results")]
+    assert run_suite(["overhead", *options]) == 0
+    (path,) = (tmp_path / "results").iterdir()
+    (entry,) = json.loads(path.read_text(encoding="utf-8"))["models"]
+    assert entry["model"] == model.name and len(entry["bare_ns"]) == 4
+    for (reported_ns,), (elapsed_ns,) in zip(entry["reported_ns"], entry["elapsed_ns"], strict=True):
+        # What is reported is a part of what elapses.
+        assert 0 < reported_ns <= elapsed_ns
+    for name in ("reported_over_bare", "elapsed_over_bare"):
+        assert entry[name]["low"] <= entry[name]["value"] <= entry[name]["high"]
+
+
+def start_command(model, folder):
+    command = [sys.executable, "-m", "bokeh_tf", "bench", str(model), "--threads", "1", "2"]
+    command += ["--rounds", str(ROUNDS), "--out", str(folder)]
+    # Job runners start their jobs with the signal ignored, which children inherit.
+    restore = "import signal, runpy, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    command[1:3] = ["-c", restore + "runpy.run_module('bokeh_tf', run_name='__main__', alter_sys=True)"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_command_continues_and_loses_no_turn(model, tmp_path, ending):
+    folder = tmp_path / "zeiten"
+    child = start_command(model, folder)
+    kept = b""
+    deadline = time.monotonic() + INTERRUPTION_TIMEOUT_S
+    while kept.count(b'"turn"') < 5 and time.monotonic() < deadline and child.poll() is None:
+        kept = b"".join(path.read_bytes() for path in folder.glob("unfinished_*"))
+        time.sleep(0.01)
+    child.send_signal(ending)
+    _, complaint = child.communicate(timeout=INTERRUPTION_TIMEOUT_S)
+    if ending == signal.SIGINT:
+        assert child.returncode == 130 and "the same command continues" in complaint and "Traceback" not in complaint
+    (journal,) = folder.iterdir()
+    turns = [record for record in map(json.loads, journal.read_text(encoding="utf-8").splitlines()) if "turn" in record]
+    assert 5 <= len(turns) < 2 * ROUNDS
+
+    child = start_command(model, folder)
+    _, said = child.communicate(timeout=INTERRUPTION_TIMEOUT_S)
+    assert child.returncode == 0 and "continuing an interrupted run" in said
+    (path,) = folder.iterdir()
+    result = read_result(path)
+    assert len(result.sessions_utc) == 2
+    for one in result.measurements:
+        own = [tuple(record["turn"]) for record in turns if record["of"] == one.name]
+        assert one.samples.rounds_ns[: len(own)] == tuple(own) and len(one.samples.rounds_ns) == ROUNDS
+    assert not journal.exists()
