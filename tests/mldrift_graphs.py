@@ -152,6 +152,16 @@ def matmul(left, right, output, **more):
     return one(OP.BATCH_MATMUL, [left, right], output, kept=options("BatchMatMul", **more))
 
 
+def quantised_product(dtype):
+    graph = Graph()
+    factors = [graph.input(IMAGE, dtype), graph.input(IMAGE, dtype)]
+    product = graph.node(OP.MUL, factors, IMAGE, kept=options("Mul"), dtype=dtype, version=5)
+    for tensor in graph.graph.tensors:
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale, tensor.quantization.zeroPoint = [1 / 64], [0]
+    return graph.file(product)
+
+
 def update_slice(shape, update):
     return one(OP.DYNAMIC_UPDATE_SLICE, [shape, update, ((len(shape),), np.int32)], shape)
 
@@ -254,6 +264,7 @@ CASES = {
         matmul((2, 6, 8), ramp(5, 8), (2, 6, 5), adjY=True),
         matmul((2, 6, 8), ramp(8, 5), (2, 6, 5)),
     ),
+    "mldrift.int16_scales": (quantised_product("int16"), quantised_product("int8")),
     "mldrift.update_slice.rank": (update_slice((8, 8), (2, 2)), update_slice((1, 1, 8, 8), (1, 1, 2, 2))),
     "mldrift.select.condition": (choose((6, 8, 4), HALF), choose((1, 6, 8, 1), HALF)),
     "mldrift.select.condition_shape": (choose((8,), (6, 8)), choose((1, 8), (6, 8))),
