@@ -12,7 +12,7 @@ from pathlib import Path
 from absl.flags import argparse_flags
 
 from bokeh_tf import __version__
-from bokeh_tf.commands import ai_benchmark, bench, check, compare
+from bokeh_tf.commands import ai_benchmark, bench, check, compare, report
 from bokeh_tf.errors import BokehError
 
 _PASSED, _NOT_DONE, _INTERRUPTED = 0, 1, 130
@@ -48,6 +48,7 @@ def _parser():
     check.add(commands)
     bench.add(commands)
     compare.add(commands)
+    report.add(commands)
     ai_benchmark.add(commands)
     _add_render(commands)
     _add_train(commands)

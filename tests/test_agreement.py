@@ -52,6 +52,7 @@ BEYOND_THE_CHECKER = {
 NOT_IN_THE_CHECKER = frozenset({"mediapipe__selfie_segmentation_landscape.tflite"})
 MLDRIFT_DISAGREEMENTS = {
     "argmax_c27": "27 channels are padded: wrong only where all values are negative, and the recorded data had none",
+    "rng_softplus_big": "log(exp(x) + 1) is infinite on the CPU too: no fault of the delegate, but the audit's matter",
 }
 
 BUILT = [name for name, verdict in VERDICTS.items() if not verdict.not_rebuilt]

@@ -1,0 +1,36 @@
+"""HTML and SVG in which plain text cannot be anything but text: it is escaped unless it is `Html` already."""
+
+import html
+
+from bokeh_tf.delegate.writers.escaping import printable
+
+_VOID = {"meta", "line", "rect", "circle"}
+
+
+class Html(str):
+    """Text that is markup. Only this module makes it, and the page from its own constants."""
+
+    __slots__ = ()
+
+
+def escaped(text) -> Html:
+    """Text as HTML, fit for attributes too; control characters and halves of characters become question marks."""
+    return text if isinstance(text, Html) else Html(html.escape(printable(text)))
+
+
+def breakable(text) -> Html:
+    """Text that may be broken after an underscore, so that long file names fit."""
+    return Html(escaped(text).replace("_", "_<wbr>"))
+
+
+def joined(parts, *, separator="") -> Html:
+    """Several pieces one after the other."""
+    return Html(escaped(separator).join(map(escaped, parts)))
+
+
+def tag(name, attributes, *children) -> Html:
+    """An element; attributes that are None are left out."""
+    given = "".join(f' {key}="{escaped(value)}"' for key, value in attributes.items() if value is not None)
+    if name in _VOID:
+        return Html(f"<{name}{given}>" if name == "meta" else f"<{name}{given}/>")
+    return Html(f"<{name}{given}>{joined(children)}</{name}>")
