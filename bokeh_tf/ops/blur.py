@@ -258,7 +258,8 @@ def _blur_grid(grid, margin_points, plan):
     """Blurs a grid with margins; returns `[B, H, W, C]` at the image's resolution."""
     if spare := margin_points - plan.margin_points:
         grid = grid[:, spare:-spare, spare:-spare]
-    blurred = blur_columns(blur_rows(grid, plan.weights), plan.weights)
+    rows = _correlate_rows(grid, plan.weights, group=grid.shape[2])
+    blurred = blur_columns(rows, plan.weights)
     return upsample_extended(blurred, spline_taps(plan.step * CELL_PX), with_products=True)
 
 

@@ -16,9 +16,6 @@ import keras
 import numpy as np
 from keras import ops
 
-# Input rows in one matrix product, the first that divides them: more repeat fewer neighbours but multiply more zeros.
-_ROWS_PER_PRODUCT = (2, 1)
-
 
 def bilinear_taps(factor):
     """Half-pixel bilinear weights `[factor, 3]` of each phase on the previous, same and next input pixel."""
@@ -73,7 +70,8 @@ def _add_row_phases(images, taps):
 def _multiply_row_phases(images, taps):
     _, extended_height, width, channels = images.shape
     factor, height = len(taps), extended_height - 2
-    group = next(size for size in _ROWS_PER_PRODUCT if height % size == 0)
+    # More rows in one product repeat fewer neighbours but multiply more zeros.
+    group = next(size for size in (factor // 2, 2, 1) if height % size == 0)
     rows = ops.reshape(images, (-1, extended_height, 1, width * channels))
     shape = (-1, height // group, group, width * channels)
     previous, same, following = (ops.reshape(rows[:, first : first + height], shape) for first in range(3))
