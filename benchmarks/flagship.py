@@ -15,20 +15,28 @@ _SHIPPED = Path(__file__).resolve().parent.parent / "android_assets"
 
 def add_options(parser):
     """Adds this suite's options to an argparse parser."""
+    add_timing_options(parser)
+    parser.add_argument("--models", type=Path, nargs="+", metavar="FILE", help="other files (default: android_assets)")
+
+
+def add_timing_options(parser):
+    """Adds the options of `time_files` to an argparse parser."""
     parser.add_argument("--rounds", type=_at_least_one, default=10, help="turns of each (default: %(default)s)")
     parser.add_argument("--threads", type=_at_least_one, nargs="+", default=[1, 2], help="default: 1 2")
-    parser.add_argument("--models", type=Path, nargs="+", metavar="FILE", help="other files (default: android_assets)")
 
 
 def run(options):
     """Runs the suite, prints its table and returns the path of the JSON it wrote."""
     models = tuple(options.models or sorted(_SHIPPED.glob("*.tflite")))
+    return time_files(models, options, prefix="flagship")
+
+
+def time_files(models, options, *, prefix):
+    """Times `.tflite` files on the CPU in one interleaved run; prints the table and returns the path of the JSON."""
     settings = tuple(CpuSetting(threads=threads) for threads in dict.fromkeys(options.threads))
-    flagship = HostRun(models, settings, rounds=options.rounds)
+    host_run = HostRun(models, settings, rounds=options.rounds)
     with report.progress(options.rounds) as on_round:
-        result, path = bench(
-            flagship, folder=options.out, prefix="flagship", on_round=on_round, on_continue=_say_continued
-        )
+        result, path = bench(host_run, folder=options.out, prefix=prefix, on_round=on_round, on_continue=_say_continued)
     Console().print(report.render(result))
     return path
 

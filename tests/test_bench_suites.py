@@ -8,7 +8,9 @@ import time
 
 import pytest
 
+from benchmarks import zoo
 from benchmarks.__main__ import main as run_suite
+from bokeh_tf import models
 from bokeh_tf.bench.result import read_result
 from tests.tiny_models import tiny_model
 
@@ -81,3 +83,11 @@ def test_an_interrupted_command_continues_and_loses_no_turn(model, tmp_path, end
         own = [tuple(record["turn"]) for record in turns if record["of"] == one.name]
         assert one.samples.rounds_ns[: len(own)] == tuple(own) and len(one.samples.rounds_ns) == ROUNDS
     assert not journal.exists()
+
+
+@pytest.mark.slow
+def test_zoo_suite_exports_every_model_the_same_each_time(tmp_path):
+    (tmp_path / "again").mkdir()
+    first, again = (zoo.export_models(folder) for folder in (tmp_path, tmp_path / "again"))
+    assert [path.name.split("_base_")[0] for path in first] == list(models.MODELS)
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
