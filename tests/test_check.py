@@ -238,6 +238,12 @@ def test_a_bisection_names_the_node_that_the_delegate_gets_wrong(gpu, capsys, wr
     assert "bisection: wrong in float32: node " in run(capsys, wrong_groups, "--bisect")[1]
 
 
+@pytest.mark.gpu
+def test_the_measured_error_stands_beside_the_predicted_one(gpu, capsys, tiny_convolution):
+    lines = [line for line in run(capsys, tiny_convolution, "--audit")[1].splitlines() if "half precision" in line]
+    assert lines and all("predicted error about" in line and "measured" in line for line in lines)
+
+
 def test_the_audit_fails_where_it_is_asked_to(capsys, overflow):
     assert run(capsys, overflow, "--no-probe", "--audit")[0] == 0
     status, text, _ = run(capsys, overflow, "--no-probe", "--fail-on", "fp16", "--format", "json")

@@ -4,9 +4,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.delegate.writers.escaping import printable
 
+HALF_PRECISION = "default"
 STYLES = {0: "bold green", 1: "bold yellow", 3: "bold red"}
 _HEADINGS = ("precision", "input", "output", "largest error", "mean error", "PSNR")
 
@@ -26,6 +28,20 @@ def print_precisions(probe, console):
             console.print(Text(printable(f"    {reason}")), soft_wrap=True)
     if probe.split is not None:
         console.print(Text(printable(f"  {_split_line(probe.split)}")), soft_wrap=True)
+
+
+def half_precision_line(prediction, probe) -> str:
+    """The audit's predicted error of one output beside the one that the real delegate made, where there is one."""
+    parts = probe.precisions if probe is not None and not isinstance(probe, Unchecked) else ()
+    measured = [
+        check.difference.max_abs / check.scale
+        for part in parts
+        if part.precision == HALF_PRECISION
+        for check in part.outputs
+        if check.name == prediction.name and check.difference is not None
+    ]
+    text = f"half precision, {prediction.name}: predicted error about {prediction.error:.0e} in any one node"
+    return f"{text}, measured {max(measured):.2g} in all" if measured else text
 
 
 def _split_line(split):

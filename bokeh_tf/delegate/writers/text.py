@@ -11,7 +11,7 @@ from bokeh_tf.delegate.policy import FAILED, NOT_CHECKED, PASSED, exit_code
 from bokeh_tf.delegate.problems import Standing, ordered_rules
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers.escaping import printable
-from bokeh_tf.delegate.writers.probe_text import print_precisions
+from bokeh_tf.delegate.writers.probe_text import half_precision_line, print_precisions
 from bokeh_tf.delegate.writers.summary import HEADINGS, NONE, WORDS, lines_of, row_of, standing_note
 
 STYLES = {PASSED: "bold green", NOT_CHECKED: "bold yellow", FAILED: "bold red"}
@@ -48,6 +48,9 @@ def print_file(one, console):
         _line(console, "  ", line)
     if report.probe is not None and not isinstance(report.probe, Unchecked):
         print_precisions(report.probe, console)
+    if report.audit is not None and not isinstance(report.audit, Unchecked):
+        for prediction in report.audit.predicted:
+            _line(console, "  ", half_precision_line(prediction, report.probe))
     for (source, _), problems in ordered_rules(one.problems).items():
         if source != "probe":
             _print_rule(problems, console)
