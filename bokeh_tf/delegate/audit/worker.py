@@ -81,7 +81,9 @@ def _audited(folder, request, model_file, interpreter):
     known = [peak for peak in peaks if peak is not None]
     return {
         "findings": [asdict(finding) for finding in kept],
-        "predicted": [asdict(prediction) for prediction in _predictions(model_file, kept, errors)],
+        "predicted": [
+            asdict(prediction) for prediction in _predictions(model_file, _output_names(folder), kept, errors)
+        ],
         "peak": asdict(max(known, key=lambda peak: peak.value)) if known else None,
         "samples": names,
         "nodes": len(model_file.operators) - len(unseen),
@@ -127,7 +129,12 @@ def _accumulation_errors(run):
     return {index: entry.error for index, entry in sums.items() if entry is not None and np.isfinite(entry.error)}
 
 
-def _predictions(model_file, findings, errors):
+def _output_names(folder):
+    """What the first signature calls the output tensors, by index: the names that the probe's report has, too."""
+    return {port.index: port.name for port in find_graphs((folder / MODEL_NAME).read_bytes())[0].outputs}
+
+
+def _predictions(model_file, names, findings, errors):
     """For each output the worst of what lies before it."""
     predictions = []
     for output in model_file.outputs:
@@ -138,7 +145,7 @@ def _predictions(model_file, findings, errors):
         known += [finding.predicted_error for finding in behind if finding.predicted_error is not None]
         predictions.append(
             OutputPrediction(
-                name=output.name,
+                name=names.get(output.index, output.name),
                 error=max([UNIT_ROUNDOFF, *known]),
                 rules=tuple(dict.fromkeys(finding.rule for finding in behind)),
                 nodes=tuple(dict.fromkeys(finding.node for finding in behind)),
