@@ -19,7 +19,7 @@ A rule has
 - `when`: the condition (left out: always);
 - `reason`: a template in which "{subject}" stands for a value; `instead`: what to write in Keras;
 - `source`: a name of `sources` with what is said there; `evidence`: list of texts (variants of the operator matrix,
-  measured facts); `example`: minimal Keras code for a `model` that triggers it, "" where no Keras code is known to;
+  measured facts); `example`: minimal Keras code for a `model` that triggers it, "" where there is none yet;
 - `offline` (optional, v2 only): true where TensorFlow 2.15.1's own offline checker refuses the same thing.
 
 A condition is one of

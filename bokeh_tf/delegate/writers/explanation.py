@@ -28,7 +28,7 @@ def explanation_of(rule_id) -> str:
         lines += [heading if not text else f"{heading}:", *_indented(text)]
     if known.evidence:
         lines += ["Evidence:", *(line for text in known.evidence for line in _indented(text, bullet="- "))]
-    example = known.example or "no Keras code is known that converts to this; files made by other means have it"
+    example = known.example or "none in Keras yet; the evidence says which files have it"
     lines += ["Example:", textwrap.indent(example, "    ")]
     return "\n".join(lines) + "\n"
 
