@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from bokeh_tf.bench import android
 from bokeh_tf.bench.android_program import Amount, PhoneSetting
 from bokeh_tf.bench.android_session import Gate
+from bokeh_tf.bench.measurement import StartCache
+from bokeh_tf.bench.page.facts import warnings
 from bokeh_tf.bench.result import read_result, to_json
 from bokeh_tf.errors import DependencyError, DeviceError
 from tests.fakes import benchmark_model, phone_files
@@ -62,7 +65,10 @@ def test_cpu_and_gpu_end_to_end(bench, phone, program, prefix, target):
     assert [one.verdict.outcome for one in (cpu, half, full)] == ["CPU", "FULL_GPU", "FULL_GPU"]
     assert all(one.stamp is None and one.sample_kind == "round median" for one in (cpu, half, full))
     assert all(np.shape(one.samples.rounds_ns) == (2, 1) and one.startup.cold_init_ns > 0 for one in (cpu, half, full))
-    assert half.accelerator == "Trigon (TM) 750" and half.startup.warm_init_ns > 0 and cpu.startup.warm_init_ns is None
+    assert half.accelerator == "Trigon (TM) 750" and half.startup.warm_init_ns > 0
+    assert half.startup.warm_init_kind == "serialised" and half.startup.cache.was_read
+    # Only LiteRT's program has a flag for XNNPACK's cache.
+    assert (cpu.startup.cache is None) is (program == "classic")
     assert half.details["predicted_and_logged"]["is_same"] and half.prediction.target == target
     assert any(line.endswith("Initialized OpenCL-based API.") for line in half.verdict.evidence)
     assert_nothing_left(phone)
@@ -103,6 +109,43 @@ def test_times_that_are_not_the_gpus_are_stamped(bench, phone, tool_of, name, ou
     found = measurement_of(bench("classic", CPU, GPU, program=tool), GPU)
     assert found.verdict.outcome == outcome
     assert found.stamp == f"not a timing of GPU fp16: {outcome}" and found.summary is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "words"),
+    [
+        ("", "FULL_NNAPI", "all nodes ran on the delegate"),
+        ("partial", "PARTIAL", "the delegate took 6 of 7 nodes, in 2 pieces of delegate and CPU"),
+        ("nnapi_reference", "SILENT_CPU", "its CPU reference alone"),
+        ("nnapi_unsupported", "SILENT_CPU", "took no node"),
+    ],
+)
+def test_nnapi_ends_with_a_verdict(bench, phone, name, outcome, words):
+    trouble(phone, name)
+    found = bench("classic", PhoneSetting("nnapi", "fp16")).result.measurements[0]
+    assert found.verdict.outcome == outcome and words in found.verdict.why and found.verdict.evidence
+    assert found.summary is not None and found.backend == "tflite-nnapi"
+    assert found.stamp == (None if outcome == "FULL_NNAPI" else f"not a timing of NNAPI fp16: {outcome}")
+    assert any(severity == "bad" for severity, _ in warnings(found)) is (found.stamp is not None)
+    flags = {"--use_nnapi=true", "--nnapi_allow_fp16=true", "--disable_nnapi_cpu=true"}
+    assert flags <= set(found.details["arguments"])
+    assert found.details["flags_as_understood"]["Disable NNAPI cpu"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "cache"),
+    [
+        ("", "as its log says", StartCache(1234, 0, True)),
+        ("cache_ignored", "does not say whether it used it", StartCache(1234, 0, None)),
+        ("cache_unwritten", "wrote no cache", None),
+    ],
+)
+def test_what_a_warm_start_rests_on(bench, phone, name, words, cache):
+    trouble(phone, name)
+    startup = measurement_of(bench("classic", GPU), GPU).startup
+    assert words in startup.warm_init_how and (startup.warm_init_ns is None) is (cache is None)
+    assert (startup.cache and replace(startup.cache, cold_init_ns=0)) == cache
+    assert startup.warm_init_kind == (cache and "serialised")
 
 
 def test_reasons_that_nobody_predicted_are_listed(bench, phone):

@@ -14,7 +14,7 @@ from rich.console import Console
 from bokeh_tf.bench import report
 from bokeh_tf.bench.cpu import open_model
 from bokeh_tf.bench.environment import find_environment_doubts, read_environment, usable_cores
-from bokeh_tf.bench.measurement import RunVerdict, make_measurement
+from bokeh_tf.bench.measurement import RunVerdict, StartCache, Startup, make_measurement
 from bokeh_tf.bench.result import Result, from_json, new_path, to_json, write_result
 from bokeh_tf.bench.sampling import Contender, Samples, sample_interleaved
 from bokeh_tf.bench.statistics import find_doubts, paired_ratio, summarise
@@ -157,13 +157,36 @@ def test_unstable_measurements_say_why(changes, reason):
 
 
 def test_a_busy_or_small_machine_is_a_doubt():
-    quiet = replace(read_environment(), load_average_1min=0.1, usable_cores=2)
+    quiet = replace(read_environment(), load_average_1min=0.1, usable_cores=2, governor=None, on_battery=None)
     assert find_environment_doubts(quiet, threads=2) == ()
     assert (
         "load 1.5 on 2 cores: end other work"
         in find_environment_doubts(replace(quiet, load_average_1min=1.5), threads=2)[0]
     )
     assert "4 threads on 2" in find_environment_doubts(quiet, threads=4)[0]
+    assert "runs on its battery" in find_environment_doubts(replace(quiet, on_battery=True), threads=2)[0]
+    assert find_environment_doubts(replace(quiet, on_battery=False), threads=2) == ()
+
+
+@pytest.mark.parametrize(
+    ("supplies", "expected"),
+    [
+        ({}, (None, None)),
+        ({"AC": {"type": "Mains", "online": "1"}}, (None, None)),
+        ({"BAT0": {"type": "Battery", "status": "Discharging", "capacity": "57"}}, (True, 57)),
+        ({"BAT0": {"type": "Battery", "status": "Not charging", "capacity": "100"}}, (False, 100)),
+        ({"BAT0": {"type": "Battery", "status": "Unknown", "capacity": "?"}}, (None, None)),
+        ({"mouse": {"type": "Battery", "scope": "Device", "status": "Discharging", "capacity": "9"}}, (None, None)),
+    ],
+)
+def test_a_laptops_battery_is_seen(tmp_path, monkeypatch, supplies, expected):
+    for name, files in supplies.items():
+        (tmp_path / name).mkdir()
+        for file, text in files.items():
+            (tmp_path / name / file).write_text(f"{text}\n")
+    monkeypatch.setattr("bokeh_tf.bench.environment._POWER_FOLDER", tmp_path)
+    environment = read_environment()
+    assert (environment.on_battery, environment.battery_percent) == expected
 
 
 def test_environment_names_the_machine_and_the_versions():
@@ -177,7 +200,7 @@ def test_result_survives_json_and_keeps_its_schema_version():
     result = steady_result()
     assert from_json(to_json(result)) == result
     content = json.loads(to_json(result))
-    assert content["schema_version"] == 2
+    assert content["schema_version"] == 3
     # 1000 ms over a median of 11 ms.
     assert content["measurements"][0]["summary"]["fps"] == pytest.approx(90.909, abs=0.001)
 
@@ -208,6 +231,31 @@ def test_results_of_version_1_are_still_read():
     assert (measurement.startup.cold_init_ns, without_load.startup) == (5, None)
     assert measurement.runtime == "ai-edge-litert 2.3.0"
     assert measurement.samples.rounds_ns == ((2, 2), (2, 3))
+    assert from_json(to_json(result)) == result
+
+
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [
+        ("second load in the same process", "same process"),
+        ("from the delegate's cache of compiled kernels (as its log says)", "serialised"),
+        ("it failed: no flag", None),
+        (None, None),
+    ],
+)
+def test_results_of_version_2_say_how_their_starts_were_warm(how, kind):
+    content = json.loads(to_json(steady_result()))
+    startup = {"cold_init_ns": 9, "warm_init_ns": 4, "warm_init_how": how}
+    content["measurements"][0]["startup"] = startup
+    result = from_json(json.dumps({**content, "schema_version": 2}))
+    assert result.measurements[0].startup == Startup(**startup, warm_init_kind=kind)
+    assert from_json(to_json(result)) == result
+
+
+def test_the_cache_of_a_start_survives_json():
+    startup = Startup(9, 4, "a new process", "serialised", StartCache(2048, 8, True))
+    (measurement,) = steady_result().measurements
+    result = replace(steady_result(), measurements=(replace(measurement, startup=startup),))
     assert from_json(to_json(result)) == result
 
 

@@ -11,7 +11,15 @@ from dataclasses import replace
 import pytest
 
 from bokeh_tf.bench.environment import Conditions, read_environment
-from bokeh_tf.bench.measurement import Memory, OutputComparison, Prediction, RunVerdict, Startup, make_measurement
+from bokeh_tf.bench.measurement import (
+    Memory,
+    OutputComparison,
+    Prediction,
+    RunVerdict,
+    StartCache,
+    Startup,
+    make_measurement,
+)
 from bokeh_tf.bench.page import facts, html_page, markdown, table
 from bokeh_tf.bench.page.runs import Run, read_runs
 from bokeh_tf.bench.page.scale import Scale
@@ -73,7 +81,7 @@ def full(text="plain"):
             "doubts": (text,),
         },
         **{"accelerator": text, "sample_kind": text, "stamp": text, "model_sha256": text},
-        startup=Startup(5 * MS, 4 * MS, text),
+        startup=Startup(5 * MS, 4 * MS, text, "serialised", StartCache(2**12, 7 * MS, None)),
         memory=Memory(2**27, 2**25),
         verdict=RunVerdict("PARTIAL", text, (text,)),
         outputs=(OutputComparison(text, 51.23, 0.25, 0, text), OutputComparison(text, None, None, 3, None)),
@@ -132,7 +140,7 @@ def test_numbers_stand_in_every_format():
 
 def test_columns_of_the_table_are_stable():
     assert table.COLUMNS[:5] == ("result_file", "created_utc", "name", "model", "model_sha256")
-    assert len(table.COLUMNS) == len(set(table.COLUMNS)) == 45
+    assert len(table.COLUMNS) == len(set(table.COLUMNS)) == 49
 
 
 def test_nothing_in_a_result_becomes_markup():
@@ -211,7 +219,8 @@ def test_nested_facts_are_listed_and_cut():
 
 def test_doubts_of_a_run_and_verdicts_are_shown():
     page = html_page.write([Run("a.json", full_result())])
-    assert "unstable: plain" in page and "plain (PARTIAL)" in page and "said by the phone, not predicted: plain" in page
+    assert "unstable: plain" in page and "plain (PARTIAL)" in page
+    assert "said by the device, not predicted: plain" in page
     assert "51.2 dB, largest error 0.25: plain" in page and "3 values are not finite" in page
     assert "6 / 8" in page
 

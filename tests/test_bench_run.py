@@ -1,5 +1,6 @@
 """Timing on this machine: workers in child processes, interleaving, interruption and what is kept of it."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from bokeh_tf.bench import report
 from bokeh_tf.bench.cpu import PYTHON_VARIABLE, CpuSetting, find_tflite_runtime_python
 from bokeh_tf.bench.gpu import NOT_A_GPU_TIMING, GpuSetting
 from bokeh_tf.bench.host_run import HostRun, bench
@@ -182,6 +185,7 @@ def test_every_file_is_timed_with_every_setting_and_written(models, tmp_path):
         assert (one.model, len(one.model_sha256)) == ("ä b.tflite", 64)
         assert len(one.samples.rounds_ns) == 2 and min(map(min, one.samples.rounds_ns)) > 0
         assert one.startup.cold_init_ns > 0 and one.startup.warm_init_ns > 0
+        assert one.startup.warm_init_kind == ("serialised" if "xnnpack" in one.backend else "same process")
         assert one.memory.peak_bytes > one.memory.before_load_bytes > 0
         assert one.verdict.outcome == "CPU" and one.outputs[0].max_abs == 0
         assert any("fewer than 5 rounds" in doubt for doubt in one.doubts)
@@ -239,7 +243,7 @@ def test_a_software_adapter_is_refused_or_stamped(gpu, tiny_convolution, tmp_pat
     # Not the verdict of a run that may be believed, and yet its values are right.
     assert on_gpu.verdict.outcome == "WRONG_BACKEND" and on_gpu.outputs[0].problem is None
     assert any("Selected adapter" in line for line in on_gpu.verdict.evidence)
-    assert on_gpu.prediction.verdict == "compatible" and on_gpu.startup.warm_init_ns > 0
+    assert on_gpu.prediction.verdict == "compatible" and on_gpu.startup.warm_init_kind == "serialised"
 
 
 @pytest.mark.gpu
@@ -257,6 +261,11 @@ def test_a_file_that_the_gpu_refuses_has_the_verdict_and_the_reason(gpu, tiny_tf
     assert refused.verdict.outcome == "FAILED_INIT" and refused.verdict.why.startswith("MIRROR_PAD")
     assert refused.prediction.verdict == "incompatible" and "MIRROR_PAD" in refused.prediction.reasons[0]
     assert "it failed after 0 of 1 rounds" in refused.doubts[0]
+    compared = refused.details["predicted_and_logged"]
+    assert compared["is_same"] and compared["agreed"][0][1] == refused.details["reasons"][0]
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(report.render(result))
+    assert "predicted and said by the device: MIRROR_PAD" in console.export_text()
 
 
 def test_phones_need_their_program_and_targets_are_known(capsys, monkeypatch):
@@ -308,4 +317,5 @@ def test_tflite_runtime_is_timed_beside_litert(tflite_runtime_python, tiny_convo
     litert, old = read_result(path).measurements
     assert (litert.backend, old.backend) == ("litert-xnnpack", "tflite-runtime-xnnpack")
     assert old.runtime == "tflite-runtime 2.14.0" and litert.runtime.startswith("ai-edge-litert 2")
+    assert "tflite-runtime has none" in old.startup.warm_init_how and litert.startup.warm_init_kind == "serialised"
     assert old.outputs[0].problem is None and len(old.samples.rounds_ns) == 2

@@ -8,10 +8,14 @@ import time
 
 import pytest
 
-from benchmarks import zoo
+from benchmarks import repeatability, zoo
 from benchmarks.__main__ import main as run_suite
 from bokeh_tf import models
-from bokeh_tf.bench.result import read_result
+from bokeh_tf.bench.environment import read_environment
+from bokeh_tf.bench.measurement import make_measurement
+from bokeh_tf.bench.result import Result, read_result
+from bokeh_tf.bench.sampling import Samples
+from bokeh_tf.errors import CheckError
 from tests.tiny_models import tiny_model
 
 INTERRUPTION_TIMEOUT_S = 60
@@ -45,6 +49,47 @@ def test_overhead_suite_compares_both_loops(model, tmp_path, capsys):
         assert 0 < reported_ns <= elapsed_ns
     for name in ("reported_over_bare", "elapsed_over_bare"):
         assert entry[name]["low"] <= entry[name]["value"] <= entry[name]["high"]
+
+
+def test_repeatability_suite_runs_whole_suites_and_counts_earlier_ones(model, tmp_path, capsys):
+    folder = tmp_path / "results"
+    options = ["--models", str(model), "--rounds", "1", "--threads", "1", "--out", str(folder)]
+    assert run_suite(["repeatability", *options, "--suites", "2"]) == 0
+    done = sorted(folder.glob("flagship_*.json"))
+    first = json.loads(next(folder.glob("repeatability_*.json")).read_text(encoding="utf-8"))
+    (spread,) = first["spreads"].values()
+    assert first["results"] == [path.name for path in done] and len(done) == spread["pairs"] + 1 == 2
+    medians_ms = [read_result(path).measurements[0].summary.median_ms.value for path in done]
+    assert spread["medians_ms"] == medians_ms
+    assert spread["median_ms"] == pytest.approx(sum(medians_ms) / 2)
+    # Nothing is run: the spread of what is there.
+    assert run_suite(["repeatability", *options, "--suites", "0", "--done", *map(str, done)]) == 0
+    assert "größe, 1 thread" in capsys.readouterr().out and len(list(folder.iterdir())) == 4
+
+
+def timed(median_ms, *, sha="ab", name="a"):
+    """A result with one measurement whose every run takes that long."""
+    rounds_ns = ((round(median_ms * 1e6),) * 3,) * 6
+    samples = Samples(first_ns=9, warmup_ns=(2,) * 6, warmup_was_flat=True, rounds_ns=rounds_ns)
+    measurement = make_measurement(name, samples, backend="litert", threads=1, model="a.tflite", model_sha256=sha)
+    return Result("2031-02-03T04:05:06Z", read_environment(), (), (measurement,))
+
+
+def test_the_spread_by_hand():
+    (spread,) = repeatability.find_spreads([timed(10.0), timed(10.1), timed(10.5), timed(9.95)]).values()
+    assert (spread.median_ms, spread.doubtful_suites) == (pytest.approx(10.05), 0)
+    assert spread.range_share == pytest.approx(0.55 / 10.05)
+    # Of 0.05, 0.05, 0.45 and 0.1 the median is 0.075.
+    assert spread.mad_share == pytest.approx(0.075 / 10.05)
+    # Beyond the 2 % that compare allows for: 10.5 against each of the others.
+    assert (spread.pairs, spread.pairs_called_different) == (6, 3)
+
+
+def test_suites_of_other_files_have_no_spread(capsys, tmp_path):
+    with pytest.raises(CheckError, match="not alike"):
+        repeatability.find_spreads([timed(10), timed(10, sha="cd")])
+    assert run_suite(["repeatability", "--suites", "1", "--out", str(tmp_path)]) == 1
+    assert "at least 2 suites" in capsys.readouterr().err
 
 
 def start_command(model, folder):
@@ -89,5 +134,6 @@ def test_an_interrupted_command_continues_and_loses_no_turn(model, tmp_path, end
 def test_zoo_suite_exports_every_model_the_same_each_time(tmp_path):
     (tmp_path / "again").mkdir()
     first, again = (zoo.export_models(folder) for folder in (tmp_path, tmp_path / "again"))
-    assert [path.name.split("_base_")[0] for path in first] == list(models.MODELS)
+    names = [path.name.removesuffix("_float16_256x384.tflite") for path in first]
+    assert names == [f"{name}_base" if name == "dbsi_mobile" else f"{name}_tiny" for name in models.MODELS]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]

@@ -50,6 +50,24 @@ def test_every_channel_and_version_gives_the_same_numbers(name):
     assert log.started_warm is (name == "classic_gpu_full_warm")
 
 
+@pytest.mark.parametrize(
+    ("line", "is_warm"),
+    [
+        ("INFO: Initialized OpenCL-based API from serialized data.", True),
+        ("INFO: [delegate_kernel.cc:866] Initialized InferenceContext from serialized data.", True),
+        ("VERBOSE: XNNPack weight cache loaded from '/data/local/tmp/w'.", True),
+        # ML Drift prints this with an empty cache too.
+        ("I0000 00:00:17.35 254 delegate_kernel.cc:979] Initializing WebGPU-based API from serialized data.", False),
+        ("I0000 00:00:1795.352414 254 delegate_kernel.cc:984] Initializing WebGPU-based API from graph.", False),
+        ("VERBOSE: XNNPack weight cache: written to '/data/local/tmp/w'.", False),
+        ("VERBOSE: XNNPack weight cache build for '/data/local/tmp/w' started.", False),
+    ],
+)
+def test_which_lines_prove_a_start_from_disk(line, is_warm):
+    log = parse_log(f"{line}\n")
+    assert log.started_warm is is_warm and not log.unknown
+
+
 def test_lines_of_other_programs_in_a_logcat_do_not_count():
     others = "--------- beginning of main\nE/Camera  ( 99): count=3 first=1 curr=1 min=1 max=1 avg=1 std=0\n"
     others += "11-22 17:58:01.000   99    99 E AndroidRuntime: Replacing 1 out of 2 node(s) with delegate (GPU) node\n"

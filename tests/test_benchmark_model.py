@@ -144,6 +144,18 @@ def test_options_go_by_each_program_s_names():
     assert "--report_peak_memory_footprint=true" in flags_of("litert", "gpu", "fp32", watch_memory=True)
 
 
+def test_xnnpacks_cache_is_a_file_where_a_build_has_the_flag():
+    cache = RunFiles(cache_folder="/run/cache", cache_token="abc")
+    text = (TRANSCRIPTS / "help_litert.txt").read_text(encoding="utf-8")
+    cached = fingerprint(f"{text}\n\t--xnnpack_weight_cache_file_path=\tstring\toptional\tits path\n")
+    assert cached.can_cache("cpu") and cached.can_cache("gpu") and not program("litert").can_cache("cpu")
+    found = arguments(cached, backend="cpu", precision="fp32", files=cache, **ASKED)
+    assert "--xnnpack_weight_cache_file_path=/run/cache/abc" in found
+    assert not any("gpu" in argument for argument in found)
+    with pytest.raises(CheckError, match="has no --xnnpack_weight_cache_file_path"):
+        flags_of("classic_android", "cpu", "fp32", files=cache)
+
+
 def test_inputs_and_outputs_are_files():
     photo = InputFile("serving_default_photo:0", (1, 8, 12, 3), "/run/photo.bin")
     files = RunFiles(inputs=(photo, InputFile("depth", (1, 4), "/run/depth.bin")), output="/run/out.bin")

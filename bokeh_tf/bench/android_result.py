@@ -1,12 +1,12 @@
 """From the journal of one phone to measurements: times, verdicts, stamps, predictions beside the phone's reasons."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from bokeh_tf.bench.android_session import PHONE, PhoneContestant, Plan, contestants_of
 from bokeh_tf.bench.delegate_verdict import DelegateOutcome
 from bokeh_tf.bench.gpu import predict
 from bokeh_tf.bench.journal import Journal
-from bokeh_tf.bench.measurement import Measurement, Memory, OutputComparison, Prediction, RunVerdict, Startup
+from bokeh_tf.bench.measurement import Measurement, Memory, OutputComparison, Prediction, RunVerdict, read_startup
 from bokeh_tf.bench.reason_comparison import compare_reasons, predicted_reasons
 from bokeh_tf.bench.statistics import find_doubts, summarise
 from bokeh_tf.delegate.lint import lint
@@ -63,7 +63,7 @@ def _measurement(contestant: PhoneContestant, journal, plan, phone_name, failure
         precision=setting.precision,
         device=phone_name,
         accelerator=gpu["renderer"] if gpu and is_on_gpu else None,
-        startup=_startup(facts),
+        startup=read_startup(facts),
         memory=_memory(facts),
         sample_kind=facts.get("sample_kind", "round median"),
         verdict=verdict,
@@ -115,12 +115,6 @@ def _runtime(phone, facts):
     return f"benchmark_model {program['kind']}{said} ({program['sha256'][:_SHORT_SHA]})"
 
 
-def _startup(facts):
-    if facts.get("cold_init_ns") is None:
-        return None
-    return Startup(facts["cold_init_ns"], facts.get("warm_init_ns"), facts.get("warm_init_how"))
-
-
 def _memory(facts):
     """The peak, where the program watched it; what the run added to the process stays among the details."""
     peak_mb = (facts.get("memory_mb") or {}).get("peak_mb")
@@ -132,7 +126,7 @@ def _reasons(contestant, facts, program) -> tuple[dict, Prediction]:
     model_file = contestant.subject.model_file
     predicted = predicted_reasons(lint(model_file, target))
     comparison = compare_reasons(predicted, facts.get("reasons", ()))
-    return {**asdict(comparison), "is_same": comparison.is_same}, predict(model_file, target=target)
+    return comparison.as_details(), predict(model_file, target=target)
 
 
 def _details(contestant, facts, plan, reasons):

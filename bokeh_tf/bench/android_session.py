@@ -18,7 +18,7 @@ from bokeh_tf.bench.benchmark_model import NO_FILES, RunFiles
 from bokeh_tf.bench.delegate_verdict import judge
 from bokeh_tf.bench.device import Device
 from bokeh_tf.bench.journal import Journal
-from bokeh_tf.bench.measurement import RunVerdict
+from bokeh_tf.bench.measurement import SERIALISED, RunVerdict, StartCache
 from bokeh_tf.bench.result import utc_now
 from bokeh_tf.bench.run_folder import RETURN_TIMEOUT_S, RunFolder
 from bokeh_tf.bench.subject import Subject
@@ -28,6 +28,8 @@ PHONE = "phone"
 # Before the rounds: enough to judge and to compare, few enough to stay cool.
 _CHECK = Amount(runs=3, warmup_runs=1, max_seconds=30)
 _WARM_START = Amount(runs=1, warmup_runs=1, max_seconds=30)
+_CACHED = {"cpu": "XNNPACK's packed weights", "gpu": "the delegate's compiled kernels"}
+_COUNT_SCRIPT = 'cat "$1"/* 2>/dev/null | wc -c'
 _LONGEST_LOG = 20_000
 _NAME_DIGITS = 6
 
@@ -106,7 +108,7 @@ class PhoneSession:
         self._program: PhoneProgram
 
     def run(self):
-        """Checks every contestant, then lets them take turns, then starts the GPU's again from its cache."""
+        """Checks every contestant, then lets them take turns, then starts them again from a cache."""
         self._journal.add({"session_utc": utc_now(), "at_ns": self._journal.elapsed_ns})
         self._note(PHONE, {"fingerprint": asdict(self._device.fingerprint())})
         with RunFolder(self._device, return_timeout_s=self._plan.return_timeout_s) as self._folder:
@@ -234,24 +236,42 @@ class PhoneSession:
         self._journal.add({"turn": [_ns(time_us)], "of": contestant.name, "start_ns": start_ns})
 
     def _start_warm(self, contestant):
-        """The second of two starts with one cache, where this build has one for the GPU."""
-        if contestant.setting.backend != "gpu" or "warm_init_ns" in self._journal.facts(contestant.name):
+        """Two starts with one cache on the phone, where this build can keep one; the first finds it empty."""
+        if "warm_init_ns" in self._journal.facts(contestant.name):
             return
-        if not self._program.program.find("delegate_serialize_dir", "gpu_serialization_dir"):
+        if not self._program.program.can_cache(contestant.setting.backend):
             return
-        token = f"model{contestant.number}{contestant.setting.precision}"
-        files = RunFiles(cache_folder=self._folder.path, cache_token=token)
-        path = self._models[contestant.number].path
         try:
-            self._program.run(path, contestant.setting, _WARM_START, files=files)
-            log = self._program.run(path, contestant.setting, _WARM_START, files=files).log
+            facts = self._warm_facts(contestant)
         except ProgramError as error:
-            self._note(contestant.name, {"warm_init_ns": None, "warm_init_how": f"it failed: {error}"})
-            return
-        said = "as its log says" if log.started_warm else "its log does not say whether it used it"
-        init_ns = None if log.init_us is None else _ns(log.init_us)
-        facts = {"warm_init_ns": init_ns, "warm_init_how": f"from the delegate's cache of compiled kernels ({said})"}
+            facts = {"warm_init_ns": None, "warm_init_how": f"it failed: {error}"}
         self._note(contestant.name, facts)
+
+    def _warm_facts(self, contestant):
+        setting, path = contestant.setting, self._models[contestant.number].path
+        token = f"model{contestant.number}{setting.backend}{setting.precision}{setting.threads}{setting.cores or ''}"
+        folder = f"{self._folder.path}/cache-{token}"
+        self._device.shell("mkdir", folder)
+        files = RunFiles(cache_folder=folder, cache_token=token)
+        cold = self._program.run(path, setting, _WARM_START, files=files).log
+        size_bytes = self._size_bytes(folder)
+        if size_bytes == 0:
+            return {"warm_init_ns": None, "warm_init_how": "the program wrote no cache for this model"}
+        warm = self._program.run(path, setting, _WARM_START, files=files).log
+        was_read = True if warm.started_warm else None
+        said = "as its log says" if was_read else "its log does not say whether it used it"
+        cache = StartCache(size_bytes, None if cold.init_us is None else _ns(cold.init_us), was_read)
+        return {
+            "warm_init_ns": None if warm.init_us is None else _ns(warm.init_us),
+            "warm_init_kind": SERIALISED,
+            "warm_init_how": f"a new process, from {_CACHED.get(setting.backend, 'a cache')} on the phone ({said})",
+            "cache": asdict(cache),
+        }
+
+    def _size_bytes(self, folder):
+        """Of the files in a folder on the phone; None where the phone cannot count."""
+        told = self._device.script(_COUNT_SCRIPT, folder)
+        return int(told.stdout) if not told.return_code and told.stdout.strip().isdigit() else None
 
 
 def _judge(ran: ProgramRun, setting: PhoneSetting, check=None) -> RunVerdict:

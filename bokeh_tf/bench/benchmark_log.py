@@ -132,8 +132,8 @@ class BenchmarkLog:
 
     @property
     def started_warm(self) -> bool:
-        """Whether the delegate says that it took its kernels from a cache."""
-        return any("warm" in line.values for line in self.of(Kind.API))
+        """Whether the log says that kernels or packed weights came from a cache on disk."""
+        return any("warm" in line.values for line in self.of(Kind.API, Kind.NOTE))
 
     @property
     def unknown(self) -> tuple[LogLine, ...]:

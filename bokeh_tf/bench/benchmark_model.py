@@ -24,6 +24,8 @@ PRECISIONS = ("fp16", "fp32")
 # "<tab>--num_runs=50   <tab>int32<tab>optional<tab>expected number of runs", default and padding as they come.
 _FLAG = re.compile(r"^[\sA-Z:]*--(?P<name>[A-Za-z][\w\-]*)=(?P<default>[^\t\n]*)\t\s*(?P<type>\w+)\s*\t", re.MULTILINE)
 _ONLY_LITERT = ("use_cpu", "use_npu", "use_profiler")
+_WEIGHT_CACHE = "xnnpack_weight_cache_file_path"
+_DELEGATE_CACHE = ("delegate_serialize_dir", "gpu_serialization_dir")
 _ONLY_CLASSIC = ("use_xnnpack", "enable_op_profiling", "use_nnapi", "use_hexagon")
 
 
@@ -49,6 +51,10 @@ class Program:
         """The first of `names` that this build has as a flag."""
         return next((name for name in names if name in self.flags), None)
 
+    def can_cache(self, backend: str) -> bool:
+        """Whether it can keep on disk what a start of this backend computes."""
+        return self.find(*((_WEIGHT_CACHE,) if backend == "cpu" else _DELEGATE_CACHE)) is not None
+
     @property
     def can_save_outputs(self) -> bool:
         """Whether it can write what the model computed to a file."""
@@ -68,8 +74,8 @@ class InputFile:
 class RunFiles:
     """Files of a run, as paths where the program runs; "" and () for none.
 
-    `cache_folder` keeps compiled GPU kernels: the second run with one and the same starts warm. `cache_token` tells
-    models apart in it.
+    `cache_folder` keeps compiled GPU kernels or XNNPACK's packed weights: the second run with one and the same starts
+    warm. `cache_token` tells models apart in it.
     """
 
     inputs: tuple[InputFile, ...] = ()
@@ -142,6 +148,7 @@ def arguments(
     flags.put_if(profile, "enable_op_profiling", "use_profiler")
     flags.put_if(watch_memory, "report_peak_memory_footprint")
     _put_files(flags, files)
+    _put_cache(flags, files, backend)
     return flags.arguments
 
 
@@ -250,9 +257,6 @@ def _put_litert_backend(flags, backend, precision):
 def _put_files(flags, files):
     if files.output:
         flags.put(files.output, "output_filepath")
-    if files.cache_folder:
-        flags.put(files.cache_folder, "delegate_serialize_dir", "gpu_serialization_dir")
-        flags.put(files.cache_token or "model", "delegate_serialize_token", "gpu_model_cache_key")
     if files.inputs:
         names = [entry.name for entry in files.inputs]
         if any("," in part for entry in files.inputs for part in (entry.name, entry.path)):
@@ -263,3 +267,14 @@ def _put_files(flags, files):
         # A colon inside a name is written twice.
         pairs = (f"{entry.name.replace(':', '::')}:{entry.path.replace(':', '::')}" for entry in files.inputs)
         flags.put(",".join(pairs), "input_layer_value_files")
+
+
+def _put_cache(flags, files, backend):
+    token = files.cache_token or "model"
+    if not files.cache_folder:
+        return
+    if backend == "cpu":
+        flags.put(f"{files.cache_folder}/{token}", _WEIGHT_CACHE)
+    else:
+        flags.put(files.cache_folder, *_DELEGATE_CACHE)
+        flags.put(token, "delegate_serialize_token", "gpu_model_cache_key")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bokeh_tf.bench.measurement import RunVerdict
 from bokeh_tf.bench.output_check import compare_outputs
+from bokeh_tf.bench.serialised_start import cpu_start, measure_start, not_serialised
 from bokeh_tf.bench.subject import SEED, Subject, cpu_request, load_outputs
 from bokeh_tf.bench.timing_worker import random_input
 from bokeh_tf.bench.worker_process import Worker, WorkerError
@@ -101,8 +102,15 @@ class CpuContestant:
         return take_runs(self._worker, runs, settle=settle)
 
     def finish(self):
-        """Peak memory and the warm load."""
-        return self._worker.ask({"do": "finish"})
+        """Peak memory and the warm load: from XNNPACK's cache on disk, else a second one in the same process."""
+        facts = self._worker.ask({"do": "finish"})
+        setting = self.setting
+        if setting.runtime != LITERT:
+            return {**facts, "warm_init_how": not_serialised(f"{setting.runtime} has none")}
+        if not setting.xnnpack:
+            return {**facts, "warm_init_how": not_serialised("it is XNNPACK's")}
+        start = cpu_start(threads=setting.threads)
+        return {**facts, **measure_start(self.subject.path, start, timeout_s=self._timeout_s)}
 
     def failure_facts(self, error):
         """The runtime's own words."""

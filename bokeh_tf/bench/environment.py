@@ -15,13 +15,14 @@ _GIT_TIMEOUT_S = 10
 _LOAD_LIMIT = 0.5
 _CPU_FOLDER = Path("/sys/devices/system/cpu")
 _THERMAL_FOLDER = Path("/sys/class/thermal")
+_POWER_FOLDER = Path("/sys/class/power_supply")
 # Sensors that are switched off report 0 or less, broken ones their trip point or nonsense.
 _PLAUSIBLE_CELSIUS = (1.0, 120.0)
 
 
 @dataclass(frozen=True)
 class Environment:
-    """The machine and the software of a run; `None` where this system does not say."""
+    """The machine and the software of a run; `None` where this system does not say, or has no battery."""
 
     cpu: str
     architecture: str
@@ -34,6 +35,8 @@ class Environment:
     load_average_1min: float | None
     governor: str | None = None
     memory_bytes: int | None = None
+    on_battery: bool | None = None
+    battery_percent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Conditions:
 
 def read_environment():
     """The `Environment` of this process, now."""
+    on_battery, battery_percent = _battery()
     return Environment(
         cpu=_cpu_name(),
         architecture=platform.machine(),
@@ -63,6 +67,8 @@ def read_environment():
         load_average_1min=_load_average(),
         governor=_read_text(_CPU_FOLDER / "cpu0" / "cpufreq" / "scaling_governor"),
         memory_bytes=_memory_bytes(),
+        on_battery=on_battery,
+        battery_percent=battery_percent,
     )
 
 
@@ -88,6 +94,8 @@ def find_environment_doubts(environment, *, threads):
         )
     if threads > cores:
         doubts.append(f"{threads} threads on {cores} usable cores: ask for at most {cores}")
+    if environment.on_battery:
+        doubts.append("the machine runs on its battery, where it may slow itself down: plug it in and measure again")
     if governor is not None and governor != "performance":
         doubts.append(f"the CPU's clocks follow the governor {governor!r}: set it to performance for exact comparisons")
     return tuple(doubts)
@@ -113,6 +121,17 @@ def _temperature_celsius():
     readings = [_read_text(path) for path in _THERMAL_FOLDER.glob("thermal_zone*/temp")]
     temperatures = [int(text) / 1000 for text in readings if text and text.lstrip("-").isdigit()]
     return max((value for value in temperatures if low <= value <= high), default=None)
+
+
+def _battery():
+    """(whether the machine lives on its battery, its charge in percent); None for what is not known."""
+    for supply in sorted(_POWER_FOLDER.glob("*")):
+        # A battery of a mouse or a headset has the scope of a device.
+        if _read_text(supply / "type") == "Battery" and _read_text(supply / "scope") != "Device":
+            status, charge = _read_text(supply / "status"), _read_text(supply / "capacity") or ""
+            known = status in ("Charging", "Discharging", "Full", "Not charging")
+            return (status == "Discharging" if known else None), (int(charge) if charge.isdigit() else None)
+    return None, None
 
 
 def _cpuinfo(*keys):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from bokeh_tf.bench.cpu import check_outputs, start_facts, take_runs
 from bokeh_tf.bench.measurement import Prediction, RunVerdict
+from bokeh_tf.bench.serialised_start import gpu_start, measure_start
 from bokeh_tf.bench.subject import SEED, Subject
 from bokeh_tf.bench.worker_process import Worker, WorkerError
 from bokeh_tf.delegate import delegate_log
@@ -21,7 +22,7 @@ from bokeh_tf.errors import CheckError
 BACKEND = "litert-gpu"
 PRECISIONS = ("default", "float32")
 NOT_A_GPU_TIMING = "not a GPU timing"
-_TARGET = "mldrift"
+TARGET = "mldrift"
 _SOFTWARE_LINE = re.compile(r"Selected adapter: .*adapterType=CPU")
 _SOFTWARE_NAME = re.compile(r"llvmpipe|lavapipe|swiftshader|software|basic render", re.IGNORECASE)
 _MOST_REASONS = 5
@@ -77,6 +78,7 @@ class GpuContestant:
         return {
             **facts,
             "accelerator": delegate_log.parse(log).adapter,
+            "reasons": list(delegate_log.parse(log).reasons),
             "stamp": stamp,
             "outputs": checks,
             "verdict": asdict(_verdict(log, checks, stamp)),
@@ -87,14 +89,17 @@ class GpuContestant:
         return take_runs(self._worker, runs, settle=settle)
 
     def finish(self):
-        """Peak memory and the warm compilation."""
-        return self._worker.ask({"do": "finish"})
+        """Peak memory and the warm compilation: from the delegate's cache on disk, else a second one in the process."""
+        facts = self._worker.ask({"do": "finish"})
+        start = gpu_start(precision=self.setting.precision)
+        return {**facts, **measure_start(self.subject.path, start, timeout_s=self._timeout_s)}
 
     def failure_facts(self, error):
         """The delegate's own reasons, which are on its stderr only."""
         reasons = delegate_log.parse(self._worker.log()).reasons
         why = reasons[0] if reasons else str(error)
-        return {"failure": why, "verdict": asdict(RunVerdict("FAILED_INIT", why, reasons[:_MOST_REASONS]))}
+        verdict = RunVerdict("FAILED_INIT", why, reasons[:_MOST_REASONS])
+        return {"failure": why, "reasons": list(reasons), "verdict": asdict(verdict)}
 
     def close(self):
         """Ends the child process."""
@@ -115,7 +120,7 @@ class GpuContestant:
         return f"{NOT_A_GPU_TIMING}: {adapter} computes on the CPU"
 
 
-def predict(model_file, *, target=_TARGET) -> Prediction:
+def predict(model_file, *, target=TARGET) -> Prediction:
     """The static check of a model for one delegate, in short."""
     report = lint(model_file, target)
     reasons = [f"{finding.op}: {finding.reason}" for finding in report.findings if finding.kind is not Kind.WRONG]

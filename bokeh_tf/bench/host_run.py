@@ -7,14 +7,16 @@ from pathlib import Path
 
 from bokeh_tf.bench.cpu import CpuContestant, CpuSetting
 from bokeh_tf.bench.environment import Environment, find_environment_doubts, read_environment
-from bokeh_tf.bench.gpu import GpuContestant, GpuSetting, predict
+from bokeh_tf.bench.gpu import TARGET, GpuContestant, GpuSetting, predict
 from bokeh_tf.bench.journal import Journal, key_of
-from bokeh_tf.bench.measurement import Measurement, Memory, OutputComparison, RunVerdict, Startup
+from bokeh_tf.bench.measurement import Measurement, Memory, OutputComparison, RunVerdict, read_startup
+from bokeh_tf.bench.reason_comparison import compare_reasons, predicted_reasons
 from bokeh_tf.bench.result import Result, utc_now, write_result
 from bokeh_tf.bench.sampling import ignore
 from bokeh_tf.bench.statistics import find_doubts, summarise
 from bokeh_tf.bench.subject import Subject, read_subjects
 from bokeh_tf.bench.suite_run import run_interleaved
+from bokeh_tf.delegate.lint import lint
 
 TIMEOUT_S = 600.0
 
@@ -61,7 +63,7 @@ def bench(run: HostRun, *, folder=None, prefix="bench", on_round=ignore, on_cont
 
 def _key(run, subjects, environment: Environment):
     """Whether two runs are the same: models, settings, and the machine and software but not their momentary state."""
-    lasting = replace(environment, load_average_1min=None, git_commit=None)
+    lasting = replace(environment, load_average_1min=None, git_commit=None, on_battery=None, battery_percent=None)
     settings = [{"kind": type(setting).__name__, **asdict(setting)} for setting in run.settings]
     models = [[subject.name, subject.sha256] for subject in subjects]
     return key_of([models, settings, run.rounds, asdict(lasting)])
@@ -107,19 +109,21 @@ def _measurement(contestant, journal, rounds) -> Measurement:
         precision=contestant.precision,
         device=contestant.device,
         accelerator=facts.get("accelerator"),
-        startup=_startup(facts),
+        startup=read_startup(facts),
         memory=Memory(facts.get("peak_bytes"), facts.get("before_load_bytes")),
         verdict=_verdict(facts),
         outputs=tuple(OutputComparison(**entry) for entry in facts.get("outputs", ())),
         prediction=predict(subject.model_file) if is_on_gpu else None,
         stamp=facts.get("stamp"),
+        details=_reasons(subject, facts) if is_on_gpu else {},
     )
 
 
-def _startup(facts):
-    if "cold_init_ns" not in facts:
-        return None
-    return Startup(facts["cold_init_ns"], facts.get("warm_init_ns"), facts.get("warm_init_how"))
+def _reasons(subject, facts):
+    """The delegate's own reasons beside those of the static check."""
+    logged = facts.get("reasons", [])
+    compared = compare_reasons(predicted_reasons(lint(subject.model_file, TARGET)), logged)
+    return {"reasons": logged, "predicted_and_logged": compared.as_details()}
 
 
 def _verdict(facts):

@@ -133,8 +133,10 @@ _DEVICE = (
     re.compile(r"(?:Statically linked )?(?P<accelerator>GPU|NPU|CPU|XNNPACK CPU) accelerator registered"),
 )
 _API = (
+    re.compile(r"Initialized (?P<api>OpenCL|OpenGL|WebGPU|Vulkan|Metal)-based API(?P<warm> from serialized data)?\.?$"),
+    # ML Drift says this before it looks into its cache, whether or not there is something in it.
     re.compile(
-        r"Initializ(?:ed|ing) (?P<api>OpenCL|OpenGL|WebGPU|Vulkan|Metal)-based API(?P<warm> from serialized data)?\.?$"
+        r"Initializing (?P<api>OpenCL|OpenGL|WebGPU|Vulkan|Metal)-based API(?: from (?:serialized data|graph))?\.?$"
     ),
     re.compile(r"Initialized InferenceContext(?P<warm> from serialized data)"),
 )
@@ -221,6 +223,8 @@ _NOTES = (
     r"Tensor # ?\d+ is named ",
     r"NNAPI SL driver did not implement ",
     r"XNNPACK weight cache ",
+    r"XNNPack weight cache (?P<warm>loaded) from ",
+    r"XNNPack weight cache(?: build for '|: written to )",
     r"Vx delegate: ",
     r"The GPU delegate compile options are only supported on ",
     r"NPU accelerator could not be ",

@@ -9,15 +9,50 @@ from bokeh_tf.bench.statistics import Summary, find_doubts, summarise
 HOST = "host"
 # What a sample is: one run, or what a tool that keeps no raw times said about a round.
 RUN, ROUND_MEDIAN = "run", "round median"
+# What made a second start warm: a cache on disk that a new process read, or the process that had loaded it before.
+SERIALISED, SAME_PROCESS = "serialised", "same process"
+
+
+@dataclass(frozen=True)
+class StartCache:
+    """A cache on disk: one start wrote it, a new process started from it, both through the same interface.
+
+    Attributes:
+        size_bytes: of the files written; `None` where the phone does not say.
+        cold_init_ns: of the start that wrote them, which is what the warm one compares with.
+        was_read: whether the warm start is known to have used them; `None` where nothing tells.
+    """
+
+    size_bytes: int | None
+    cold_init_ns: int | None
+    was_read: bool | None
 
 
 @dataclass(frozen=True)
 class Startup:
-    """Times from a model's bytes to one that can run. `warm_init_how` says what made the second one warm."""
+    """Times from a model's bytes to one that can run.
+
+    Attributes:
+        cold_init_ns: of the process that is then timed.
+        warm_init_kind: `SERIALISED` or `SAME_PROCESS`.
+        warm_init_how: the same in a sentence.
+        cache: for `SERIALISED` only.
+    """
 
     cold_init_ns: int | None
     warm_init_ns: int | None = None
     warm_init_how: str | None = None
+    warm_init_kind: str | None = None
+    cache: StartCache | None = None
+
+
+def read_startup(facts: Mapping) -> Startup | None:
+    """The start-up among a contestant's facts, which may hold more; None where there is none."""
+    if facts.get("cold_init_ns") is None:
+        return None
+    cache = facts.get("cache")
+    names = ("cold_init_ns", "warm_init_ns", "warm_init_how", "warm_init_kind")
+    return Startup(**{name: facts.get(name) for name in names}, cache=None if cache is None else StartCache(**cache))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,13 @@ _TOPICS = {
         re.IGNORECASE,
     ),
 }
+# The parts of a comparison, as people read them.
+HEADINGS = {
+    "agreed": "predicted and said by the device",
+    "differing": "predicted, but the device gives another reason",
+    "only_predicted": "predicted, not said by the device",
+    "only_logged": "said by the device, not predicted",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,12 @@ class ReasonComparison:
     def is_same(self) -> bool:
         """Whether device and prediction object to the same things."""
         return not (self.differing or self.only_predicted or self.only_logged)
+
+    def as_details(self) -> dict:
+        """What a result keeps of it, as JSON holds it."""
+        pairs = {name: [list(pair) for pair in getattr(self, name)] for name in ("agreed", "differing")}
+        alone = {name: list(getattr(self, name)) for name in ("only_predicted", "only_logged")}
+        return {**pairs, **alone, "is_same": self.is_same}
 
 
 def predicted_reasons(report: TargetReport) -> tuple[str, ...]:

@@ -7,12 +7,16 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from bokeh_tf.bench.measurement import SAME_PROCESS, SERIALISED
+from bokeh_tf.bench.reason_comparison import HEADINGS
+
 _NS_PER_MS = 1e6
 _UNSTABLE = "* unstable: "
-_USUAL_OUTCOMES = ("CPU", "FULL_GPU")
+_USUAL_OUTCOMES = ("CPU", "FULL_GPU", "FULL_NNAPI")
 _STEADY = ("median", "95 % interval", "fps", "n")
 _SPREAD = ("min", "p5", "p90", "p95", "MAD")
-_STARTUP = ("cold init", "warm init", "first run", "peak MiB")
+_STARTUP = ("cold init", "warm init", "warm from", "first run", "peak MiB")
+_WARM_FROM = {SERIALISED: "disk", SAME_PROCESS: "process"}
 _MEBIBYTE = 2**20
 _WIDE_COLUMNS = 120
 
@@ -31,6 +35,7 @@ def render(result):
     environment = result.environment
     lines = [f"{environment.cpu}, {environment.usable_cores} cores; {_runtimes(result)}; times in milliseconds"]
     lines += [f"{_UNSTABLE}{reason}" for reason in result.doubts]
+    lines += _warm_starts(result.measurements)
     for measurement in result.measurements:
         lines += [f"! {measurement.name}: {measurement.stamp}"] if measurement.stamp else []
         lines += _about(measurement)
@@ -58,6 +63,20 @@ def _runtimes(result):
     return ", ".join(dict.fromkeys(named)) or result.environment.runtime
 
 
+def _warm_starts(measurements):
+    """How the warm starts were measured, each way once."""
+    startups = [one.startup for one in measurements if one.startup and one.startup.warm_init_how]
+    for how in dict.fromkeys(startup.warm_init_how for startup in startups):
+        is_paired = any(_written_ns(startup) for startup in startups if startup.warm_init_how == how)
+        note = "; after 'of' stands the start that wrote it, which alone compares with it" if is_paired else ""
+        yield f"warm init: {how}{note}"
+
+
+def _written_ns(startup):
+    """How long the start took that wrote the cache of the warm one; None without one."""
+    return startup and startup.cache and startup.cache.cold_init_ns
+
+
 def _about(measurement):
     """Lines on the verdict of a delegate, what it computed and what was predicted; nothing on an ordinary CPU run."""
     verdict, prediction = measurement.verdict, measurement.prediction
@@ -71,6 +90,10 @@ def _about(measurement):
         taken = f"{prediction.nodes_delegated} of {prediction.nodes} nodes"
         lines.append(f"    predicted by {prediction.target}, {prediction.release}: {prediction.verdict}, {taken}")
         lines += [f"        {reason}" for reason in prediction.reasons]
+    compared = measurement.details.get("predicted_and_logged", {})
+    for part, heading in HEADINGS.items():
+        texts = (entry if isinstance(entry, str) else " / ".join(entry) for entry in compared.get(part, ()))
+        lines += [f"    {heading}: {text}" for text in texts]
     return lines
 
 
@@ -102,7 +125,10 @@ def _startup_cells(measurement):
     )
     peak_bytes = memory and memory.peak_bytes
     peak = "" if peak_bytes is None else f"{peak_bytes / _MEBIBYTE:.0f}"
-    return (*("" if time_ns is None else format_ms(time_ns / _NS_PER_MS) for time_ns in times_ns), peak)
+    cold, warm, first = ("" if time_ns is None else format_ms(time_ns / _NS_PER_MS) for time_ns in times_ns)
+    written_ns = _written_ns(startup)
+    warm += f" of {format_ms(written_ns / _NS_PER_MS)}" if warm and written_ns else ""
+    return cold, warm, _WARM_FROM.get(startup and startup.warm_init_kind, ""), first, peak
 
 
 def _steady_cells(measurement):

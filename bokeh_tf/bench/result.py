@@ -1,7 +1,8 @@
 """A timing run as JSON that later runs can read: raw samples, conditions, verdicts and doubts.
 
-A `Result` holds everything a report needs, so that reports never measure. Schema version 2; version 1, which knew the
-CPU of the host only, is still read. Numbers are finite or null, never NaN.
+A `Result` holds everything a report needs, so that reports never measure. Schema version 3. Still read are version 2,
+which did not say what kind of warm a start was, and version 1, which knew the CPU of the host only. Numbers are finite
+or null, never NaN.
 """
 
 import json
@@ -12,13 +13,25 @@ from pathlib import Path
 
 from bokeh_tf import files
 from bokeh_tf.bench.environment import Conditions, Environment
-from bokeh_tf.bench.measurement import Measurement, Memory, OutputComparison, Prediction, RunVerdict, Startup
+from bokeh_tf.bench.measurement import (
+    SAME_PROCESS,
+    SERIALISED,
+    Measurement,
+    Memory,
+    OutputComparison,
+    Prediction,
+    RunVerdict,
+    StartCache,
+    Startup,
+)
 from bokeh_tf.bench.sampling import Samples
 from bokeh_tf.bench.statistics import Interval, Summary
 from bokeh_tf.errors import CheckError
 
-SCHEMA_VERSION = 2
-_READABLE_VERSIONS = (1, SCHEMA_VERSION)
+SCHEMA_VERSION = 3
+_READABLE_VERSIONS = (1, 2, SCHEMA_VERSION)
+# How the sentences of version 2 about warm starts begin.
+_KINDS_OF_VERSION_2 = {"second load": SAME_PROCESS, "from the delegate's cache": SERIALISED}
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,7 @@ def from_json(text, *, source="result"):
             return _result(content, version)
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise CheckError(f"{source}: not a benchmark result ({type(error).__name__}: {error})") from error
-    known = " and ".join(map(str, _READABLE_VERSIONS))
+    known = ", ".join(map(str, _READABLE_VERSIONS))
     raise CheckError(f"{source}: has schema version {version}, this package reads {known}. Measure again.")
 
 
@@ -130,13 +143,20 @@ def _measurement(entry):
         "samples": optional(_samples, "samples"),
         "summary": optional(_summary, "summary"),
         "doubts": tuple(entry["doubts"]),
-        "startup": optional(lambda part: Startup(**part), "startup"),
+        "startup": optional(_startup, "startup"),
         "memory": optional(lambda part: Memory(**part), "memory"),
         "verdict": optional(lambda part: RunVerdict(**{**part, "evidence": tuple(part["evidence"])}), "verdict"),
         "outputs": tuple(OutputComparison(**part) for part in entry.get("outputs", ())),
         "prediction": optional(lambda part: Prediction(**{**part, "reasons": tuple(part["reasons"])}), "prediction"),
     }
     return Measurement(**{**entry, **read})
+
+
+def _startup(part):
+    cache, how = part.get("cache"), part.get("warm_init_how") or ""
+    kind = next((kind for start, kind in _KINDS_OF_VERSION_2.items() if how.startswith(start)), None)
+    read = {"cache": None if cache is None else StartCache(**cache)}
+    return Startup(**{"warm_init_kind": kind, **part, **read})
 
 
 def _samples(part):

@@ -2,7 +2,9 @@
 
 Every contestant is started, which includes its first run, then each is warmed up until flat, then they take turns.
 Whatever is finished is in the journal at once; a run that continues from a journal starts and warms up its contestants
-again, but repeats no finished turn. A contestant that fails is out; the others go on.
+again, but repeats no finished turn. A contestant that fails is out; the others go on. Phones take no turns here: they
+share no heat and no load with this machine, so there is no drift that taking turns with it would spread, and each
+phone interleaves its own rounds (`android_session.py`) after this machine has finished.
 """
 
 import contextlib

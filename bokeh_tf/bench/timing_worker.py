@@ -8,7 +8,8 @@ to stdout is sent to stderr. Requests, by "do":
              "before_load_bytes"}
     run      {"runs", "settle"}: settling runs, untimed, then timed ones -> {"times_ns"}
     outputs  {"path"}: saves what the last run computed as an .npz of arrays by tensor index -> {"names"}
-    finish   {}: -> {"peak_bytes", "warm_init_ns", "warm_init_how"}; afterwards the model can no longer run
+    finish   {}: -> {"peak_bytes", "warm_init_ns", "warm_init_how", "warm_init_kind"}; afterwards the model can no
+             longer run
 
 An answer {"error", "kind"} says what the runtime did not do. Times are nanoseconds of a monotonic clock.
 """
@@ -27,6 +28,7 @@ import numpy as np
 
 _MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 SECOND_LOAD = "second load in the same process"
+_SAME_PROCESS = "same process"
 _SETTLING_RUNS = 1
 _PEAK_RESET = Path("/proc/self/clear_refs")
 # Share of the physical memory that a damaged or huge model may fill before its allocations fail.
@@ -138,7 +140,8 @@ class Session:
         self._engine.load()
         warm_init_ns = time.perf_counter_ns() - start_ns
         self._engine.unload()
-        return {"peak_bytes": peak_bytes, "warm_init_ns": warm_init_ns, "warm_init_how": SECOND_LOAD}
+        warm = {"warm_init_ns": warm_init_ns, "warm_init_how": SECOND_LOAD, "warm_init_kind": _SAME_PROCESS}
+        return {"peak_bytes": peak_bytes, **warm}
 
     @contextlib.contextmanager
     def _own_memory(self):

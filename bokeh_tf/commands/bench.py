@@ -12,7 +12,8 @@ _PHONE_SETTINGS = ("cpu", "gpu-fp16", "gpu-fp32", "nnapi")
 _GOOD_OUTCOMES = ("CPU", "FULL_GPU", "FULL_NNAPI")
 _DESCRIPTION = """Times each file on each target in interleaved rounds (A B A B), each in a process of its own, so that
 whatever disturbs the machine disturbs all of them. Medians with intervals, not means; an unstable run says why, and
-what to do. Cold and warm start, the first run and the steady runs are told apart."""
+what to do. Cold and warm start, the first run and the steady runs are told apart. The warm start is that of a new
+process, from the cache on disk that another one wrote, where the runtime has a cache; else the report says so."""
 _EPILOG = """targets of --on, a comma between them (default: cpu):
   cpu               this machine's CPU
   gpu               this machine's GPU, through LiteRT, with nothing left to the CPU
@@ -99,7 +100,7 @@ def _add_android(parser):
         metavar="NAME",
         help=f"of {', '.join(_PHONE_SETTINGS)} (default: the first three)",
     )
-    group.add_argument("--cores", choices=("all", "big", "prime"), help="cores for the CPU runs")
+    group.add_argument("--cores", choices=("all", "big", "prime"), help="cores that the program runs on")
     group.add_argument(
         "--phone-libraries", nargs="+", type=Path, default=[], metavar="FILE", help="what the program needs beside it"
     )

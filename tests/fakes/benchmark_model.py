@@ -3,7 +3,8 @@
 `write(path, "classic")` and `write(path, "litert")` make an executable for the fake phone. What it prints
 has the grammar of the real ones; a use of the GPU is only told, never real. The file `benchmark_fault` in
 the phone's folder names what goes wrong: no_opencl, opengl, partial, silent_cpu, init_failed, linker,
-killed, crashed, hang, endless, garbage, truncated, nan_output, zero_output.
+killed, crashed, hang, endless, garbage, truncated, nan_output, zero_output, cache_ignored, cache_unwritten,
+nnapi_unsupported, nnapi_reference.
 """
 
 import os
@@ -41,6 +42,10 @@ FLAGS = {
         "delegate_serialize_token": "",
         "use_xnnpack": "true",
         "use_nnapi": "false",
+        "nnapi_execution_preference": "",
+        "nnapi_accelerator_name": "",
+        "disable_nnapi_cpu": "true",
+        "nnapi_allow_fp16": "false",
         "enable_op_profiling": "false",
         "input_layer_value_files": "",
         "output_filepath": "",
@@ -58,6 +63,7 @@ FLAGS = {
         "gpu_serialization_dir": "",
         "gpu_model_cache_key": "",
         "convert_weights_on_gpu": "false",
+        "xnnpack_weight_cache_file_path": "",
     },
 }
 _GPU_NAMES = {"classic": "TfLiteGpuDelegateV2", "litert": "LITERT_CL"}
@@ -108,7 +114,22 @@ def main(program, arguments):
     say(f"Graph: [{flags['graph']}]")
     if flags["use_gpu"] == "true":
         say("Use gpu: [1]")
+    if flags.get("use_nnapi") == "true":
+        tell_nnapi_flags(flags, arguments)
     benchmark(program, flags)
+
+
+def tell_nnapi_flags(flags, arguments):
+    """The flags that were given, under the labels of the real program, and the devices of this phone."""
+    say("Use NNAPI: [1]")
+    given = {argument.removeprefix("--").partition("=")[0] for argument in arguments}
+    if "nnapi_accelerator_name" in given:
+        say(f"NNAPI accelerator name: [{flags['nnapi_accelerator_name']}]")
+    say(f"NNAPI accelerators available: [{'' if fault() == 'nnapi_reference' else 'npu-one,'}nnapi-reference]")
+    if "disable_nnapi_cpu" in given:
+        say(f"Disable NNAPI cpu: [{int(flags['disable_nnapi_cpu'] == 'true')}]")
+    if "nnapi_allow_fp16" in given:
+        say(f"Allow fp16 in NNAPI: [{int(flags['nnapi_allow_fp16'] == 'true')}]")
 
 
 def usage(program):
@@ -187,11 +208,14 @@ def fail():
 def delegate(program, flags, node_count):
     """Tells about the delegate as the real tools do; the numbers are the model's own."""
     trouble = fault()
+    if flags.get("use_nnapi") == "true":
+        nnapi(node_count)
+        return
     if flags["use_gpu"] != "true" or trouble == "silent_cpu":
         if flags["use_gpu"] == "true":
             say("GPU acceleration is unsupported on this platform.", severity="WARN")
-        say("Created TensorFlow Lite XNNPACK delegate for CPU.")
-        replacing(node_count, node_count, "TfLiteXNNPackDelegate", 1)
+        xnnpack(node_count)
+        from_cache(Path(flags.get("xnnpack_weight_cache_file_path", "")), "XNNPack weight cache loaded from ")
         return
     say("Created TensorFlow Lite delegate for GPU.")
     say("GPU delegate created.")
@@ -220,17 +244,55 @@ def delegate(program, flags, node_count):
         say("Initialized OpenGL-based API.")
     else:
         say("Loaded OpenCL library with dlopen.")
-        say("Initialized OpenCL-based API.")
+        folder = flags.get("delegate_serialize_dir") or flags.get("gpu_serialization_dir")
+        if not (folder and from_cache(Path(folder) / "kernels.bin", "Initialized OpenCL-based API from ")):
+            say("Initialized OpenCL-based API.")
     say("Created 1 GPU delegate kernels.")
-    how = (
-        "completely executed by the delegate."
-        if taken == node_count
-        else "partially executed by the delegate w/ 1 delegate kernels."
-    )
-    say(f"Explicitly applied GPU delegate, and the model graph will be {how}")
+    applied("GPU", taken == node_count)
     if taken < node_count and flags["require_full_delegation"] == "true":
         say("Disallowed CPU fallback detected.", severity="ERROR")
         fail()
+
+
+def from_cache(path, how):
+    """Says whether the file `path` was there, and makes it; without a name there is nothing to do."""
+    if not path.name or fault() == "cache_unwritten":
+        return False
+    if path.exists() and fault() != "cache_ignored":
+        say(f"{how}'{path}'." if how.startswith("XNN") else f"{how}serialized data.", severity="VERBOSE")
+        return True
+    path.write_bytes(bytes(1234))
+    return False
+
+
+def xnnpack(node_count):
+    say("Created TensorFlow Lite XNNPACK delegate for CPU.")
+    replacing(node_count, node_count, "TfLiteXNNPackDelegate", 1)
+
+
+def nnapi(node_count):
+    """NNAPI's lines; it has no line for kernels, and what it does not take goes to XNNPACK."""
+    trouble = fault()
+    if trouble == "nnapi_unsupported":
+        say("NNAPI acceleration is unsupported on this platform.", severity="WARN")
+        xnnpack(node_count)
+        return
+    say("Created TensorFlow Lite delegate for NNAPI.")
+    say("NNAPI delegate created.")
+    if trouble == "nnapi_reference":
+        say("Though NNAPI delegate is explicitly applied, the model graph will not be executed by the delegate.")
+        xnnpack(node_count)
+        return
+    taken = node_count if trouble != "partial" else max(1, node_count - 1)
+    replacing(taken, node_count, "TfLiteNnapiDelegate", 1 if taken == node_count else 2)
+    applied("NNAPI", taken == node_count)
+    if taken < node_count:
+        replacing(node_count - taken, node_count - taken + 1, "TfLiteXNNPackDelegate", 2)
+
+
+def applied(name, is_whole):
+    extent, kernels = ("completely", ".") if is_whole else ("partially", " w/ 1 delegate kernels.")
+    say(f"Explicitly applied {name} delegate, and the model graph will be {extent} executed by the delegate{kernels}")
 
 
 def replacing(taken, node_count, name, partitions):

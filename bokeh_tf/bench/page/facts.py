@@ -4,13 +4,15 @@ import itertools
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from bokeh_tf.bench.measurement import HOST, RUN
+from bokeh_tf.bench.measurement import HOST, RUN, SERIALISED
+from bokeh_tf.bench.reason_comparison import HEADINGS
 from bokeh_tf.bench.report import format_ms
 
 _NS_PER_MS = 1e6
 _MEBIBYTE = 2**20
+_KIBIBYTE = 2**10
 _SHORT_SHA = 12
-_USUAL_OUTCOMES = ("CPU", "FULL_GPU")
+_USUAL_OUTCOMES = ("CPU", "FULL_GPU", "FULL_NNAPI")
 # A part of a backend's name, and its family; the first that fits counts.
 _FAMILIES = (("nnapi", "NNAPI"), ("gpu", "GPU"), ("opengl", "GPU"), ("opencl", "GPU"))
 _CPU_PARTS = ("cpu", "xnnpack", "litert", "tflite")
@@ -18,7 +20,7 @@ _LARGEST = 10**18
 _DEEPEST, _MOST_FACTS, _MOST_CHARACTERS = 6, 200, 500
 
 STEADY = ("median ms", "95 % interval ms", "p5 ms", "p90 ms", "p95 ms", "min ms", "MAD ms", "n", "fps")
-STARTUP = ("cold init ms", "warm init ms", "first run ms", "peak memory MiB", "before loading MiB")
+STARTUP = ("cold init ms", "warm init ms", "warm from", "first run ms", "peak memory MiB", "before loading MiB")
 HOW = ("backend", "runtime", "threads", "precision", "device", "model sha256")
 
 
@@ -111,8 +113,26 @@ def startup_cells(measurement) -> tuple[str, ...]:
     times_ns = (startup and startup.cold_init_ns, startup and startup.warm_init_ns, samples and samples.first_ns)
     sizes = (memory and memory.peak_bytes, memory and memory.before_load_bytes)
     texts = ["" if time_ns is None else format_ms(time_ns / _NS_PER_MS) for time_ns in times_ns]
+    texts.insert(2, warm_from(startup))
     texts += ["" if size is None else f"{size / _MEBIBYTE:.0f}" for size in sizes]
     return tuple(texts)
+
+
+def warm_from(startup) -> str:
+    """What made the second start warm, and what its cache cost."""
+    if startup is None or startup.warm_init_kind != SERIALISED or startup.cache is None:
+        return (startup and startup.warm_init_kind) or ""
+    cache = startup.cache
+    size = "cache" if cache.size_bytes is None else f"{cache.size_bytes / _KIBIBYTE:.0f} KiB"
+    cost = "" if cache.cold_init_ns is None else f", written in {format_ms(cache.cold_init_ns / _NS_PER_MS)} ms"
+    doubt = "" if cache.was_read else ", not known to have been read"
+    return f"{size} on disk{cost}{doubt}"
+
+
+def startup_lines(measurement) -> list[str]:
+    """How its warm start was measured."""
+    startup = measurement.startup
+    return [f"warm init: {startup.warm_init_how}"] if startup and startup.warm_init_how else []
 
 
 def how_cells(measurement, result) -> tuple[str, ...]:
@@ -145,18 +165,12 @@ def prediction_line(measurement) -> str:
 
 
 def difference_lines(measurement) -> list[str]:
-    """The static check's reasons beside the phone's own, where a result compares them."""
+    """The static check's reasons beside the device's own, where a result compares them."""
     compared = measurement.details.get("predicted_and_logged")
     if not isinstance(compared, dict):
         return []
-    kinds = (
-        ("agreed", "predicted and said by the phone"),
-        ("differing", "predicted, but the phone gives another reason"),
-        ("only_predicted", "predicted, not said by the phone"),
-        ("only_logged", "said by the phone, not predicted"),
-    )
     lines = []
-    for key, heading in kinds:
+    for key, heading in HEADINGS.items():
         reasons = compared.get(key)
         lines += [f"{heading}: {_short(reason)}" for reason in (reasons if isinstance(reasons, list) else [])]
     return lines[:_MOST_FACTS]
@@ -212,6 +226,7 @@ def host_facts(result) -> list[tuple[str, str]]:
         ("processor", f"{known.cpu}, {known.usable_cores} usable cores, {known.architecture}"),
         ("memory", memory or "not known"),
         ("clock governor", known.governor or "not known"),
+        ("power", _power(known)),
         ("load at the start", _one(known.load_average_1min, "", 2)),
         ("system", f"{known.operating_system}, Python {known.python}"),
         ("runtime", known.runtime),
@@ -220,6 +235,11 @@ def host_facts(result) -> list[tuple[str, str]]:
         ("temperature while it ran", _range(result, "temperature_celsius", " °C", 1)),
         ("load while it ran", _range(result, "load_average_1min", "", 2)),
     ]
+
+
+def _power(known):
+    source = {None: "not known", True: "its battery", False: "plugged in"}[known.on_battery]
+    return source if known.battery_percent is None else f"{source}, charge {known.battery_percent} %"
 
 
 def _range(result, name, unit, decimals):

@@ -7,7 +7,7 @@ from bokeh_tf.bench.page.style import SHEET
 from bokeh_tf.bench.page.timeline import timeline
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_TEXT_COLUMNS = dict.fromkeys(("backend", "runtime", "precision", "device"), "text")
+_TEXT_COLUMNS = dict.fromkeys(("warm from", "backend", "runtime", "precision", "device"), "text")
 _APART = "Each run stands for itself: nothing is averaged over runs. bokeh-tf compare says whether two of them differ."
 
 
@@ -131,6 +131,7 @@ def _everything_about(measurements):
 def _about(one):
     """Verdict, prediction and outputs of one measurement."""
     lines = [] if one.verdict is None else [f"verdict: {one.verdict.outcome}: {one.verdict.why}"]
+    lines += facts.startup_lines(one)
     lines += [f"output against the CPU's: {line}" for line in facts.output_lines(one)]
     lines += [] if one.prediction is None else [f"predicted: {facts.prediction_line(one)}"]
     reasons = () if one.prediction is None else one.prediction.reasons

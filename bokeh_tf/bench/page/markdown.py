@@ -54,6 +54,7 @@ def _about(result):
         name = markdown_code(one.name)
         if one.verdict is not None:
             lines.append(f"{name}: {markdown_text(one.verdict.outcome)}: {markdown_text(one.verdict.why)}")
+        lines += [f"{name}, {markdown_text(line)}" for line in facts.startup_lines(one)]
         lines += [f"{name}, output against the CPU's: {markdown_text(line)}" for line in facts.output_lines(one)]
         if one.prediction is not None:
             lines.append(f"{name}, predicted: {markdown_text(facts.prediction_line(one))}")

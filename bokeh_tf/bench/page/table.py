@@ -75,8 +75,18 @@ def _times(one):
         "warm_init_ms": _ms(startup and startup.warm_init_ns),
         "warm_init_how": startup and startup.warm_init_how,
         "first_run_ms": _ms(one.samples and one.samples.first_ns),
+        "warm_init_kind": startup and startup.warm_init_kind,
+        **_cache(startup and startup.cache),
         "peak_memory_bytes": memory and memory.peak_bytes,
         "before_load_memory_bytes": memory and memory.before_load_bytes,
+    }
+
+
+def _cache(cache):
+    return {
+        "cache_bytes": cache and cache.size_bytes,
+        "cache_cold_init_ms": _ms(cache and cache.cold_init_ns),
+        "cache_was_read": cache and cache.was_read,
     }
 
 
@@ -107,5 +117,5 @@ COLUMNS = (
     *("p95_ms", "min_ms", "mad_ms", "frames_per_second", "cold_init_ms", "warm_init_ms", "warm_init_how"),
     *("first_run_ms", "peak_memory_bytes", "before_load_memory_bytes", "stamp", "verdict", "verdict_why", "unstable"),
     *("run_unstable", "predicted_target", "predicted_release", "predicted_verdict", "predicted_nodes"),
-    "predicted_nodes_delegated",
+    *("predicted_nodes_delegated", "warm_init_kind", "cache_bytes", "cache_cold_init_ms", "cache_was_read"),
 )
