@@ -21,7 +21,7 @@ REFUSED = "LOG_SOFTMAX"
 MAX_SECONDS = 5.0
 COMPILE = """
 import sys
-from bokeh_tf.delegate.compiled import compile_model
+from bokeh_tf.delegate.probing.compiled import compile_model
 compile_model(sys.argv[1], is_float32=True, allows_cpu=True)
 """
 

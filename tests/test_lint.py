@@ -367,17 +367,6 @@ def test_an_unknown_target_is_the_callers_mistake():
         lint(RELU, "v3")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("rule_id", [entry.id for entry in load_rules("v2").rules if entry.example])
-def test_an_example_triggers_its_rule(rule_id):
-    import tensorflow as tf
-
-    names = {}
-    exec(explain(rule_id).example, names)
-    converter = tf.lite.TFLiteConverter.from_keras_model(names["model"])
-    assert rule_id in rules_found(inspect(converter.convert()))
-
-
 def test_the_shipped_file_is_checked_for_both_targets_in_no_time():
     content = SHIPPED.read_bytes()
     start = time.process_time()

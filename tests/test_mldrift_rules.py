@@ -10,7 +10,7 @@ from mldrift_graphs import CASES, HALF, IMAGE, OP, Graph, ints, one, options, ra
 from bokeh_tf.delegate.findings import Kind, TargetVerdict
 from bokeh_tf.delegate.lint import lint
 from bokeh_tf.delegate.probe import probe
-from bokeh_tf.delegate.rules import explain, load_rules
+from bokeh_tf.delegate.rules import load_rules
 from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.tflite.inspection import inspect
 
@@ -331,14 +331,3 @@ def test_every_rule_can_be_acted_on():
         assert not re.search(r"[^.]\.$", rule.reason), rule.id
     for rule in CASES:
         assert re.search(r"matrix: |measured: |file: ", " ".join(RULES[rule].evidence)), rule
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("rule_id", [rule.id for rule in RULES.values() if rule.example])
-def test_an_example_triggers_its_rule(rule_id):
-    import tensorflow as tf
-
-    names = {}
-    exec(explain(rule_id).example, names)
-    converter = tf.lite.TFLiteConverter.from_keras_model(names["model"])
-    assert rule_id in rules_found(converter.convert())

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from rule_graphs import build_graph
 
 from bokeh_tf.delegate import delegate_log
 from bokeh_tf.delegate.check import Unchecked, check_file
-from bokeh_tf.delegate.probe_inputs import load_picture, synthetic_picture, trial_inputs
+from bokeh_tf.delegate.graphs import find_graphs
+from bokeh_tf.delegate.probing.cpu_reference import CpuReference
+from bokeh_tf.delegate.probing.inputs import load_picture, synthetic_picture, trial_inputs
 from bokeh_tf.delegate.report import print_report, to_dict
 from bokeh_tf.delegate.verdicts import (
     DEFAULT_MAX_ERROR,
@@ -217,3 +220,21 @@ def test_reports_are_valid_json_and_safe_text(tiny_convolution):
         print_report(result, Console(file=output, width=100))
     text = output.getvalue()
     assert "TIMED OUT" in text and "NOT CHECKED" in text and "\x1b" not in text
+
+
+def test_the_packaged_photograph_is_the_picture():
+    assert load_picture(None)[1] == "packaged"
+
+
+# The reference
+
+
+def test_a_file_that_the_plain_kernels_refuse_has_a_reference_all_the_same():
+    """The bias's scale is not the product of the others: XNNPACK does not look, the plain kernel does."""
+    dense = "quantised int8[1,8], constant quantised int8[5,8], constant quantised int32[5] -> quantised int8[1,5]"
+    content = build_graph(f"FULLY_CONNECTED v4: {dense}")
+    reference = CpuReference(content, find_graphs(content), threads=1)
+    arrays = (np.ones((1, 8), np.int8),)
+    outputs = reference.run(reference.graphs[0], arrays)
+    assert reference.has_usual_kernels
+    assert reference.spread(reference.graphs[0], arrays, outputs) == [0.0]

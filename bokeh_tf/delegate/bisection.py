@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bokeh_tf.delegate.bisection_trials import Trials
 from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S, is_quantised, probe_request
-from bokeh_tf.delegate.probe_jobs import Jobs
+from bokeh_tf.delegate.probing.jobs import Jobs
 from bokeh_tf.delegate.verdicts import PRECISIONS, OutputCheck, Verdict
 from bokeh_tf.errors import CheckError
 from bokeh_tf.tflite.inspection import inspect

@@ -7,13 +7,13 @@ with the same input as the whole file. Tensors keep their indices throughout.
 import json
 from dataclasses import dataclass, replace
 
-from bokeh_tf.delegate.bisection_worker import DONE, ORDER_NAME, ORIGINAL_NAME
 from bokeh_tf.delegate.probe import judge
-from bokeh_tf.delegate.probe_worker import MODEL_NAME
+from bokeh_tf.delegate.probing.bisection_worker import DONE, ORDER_NAME, ORIGINAL_NAME
+from bokeh_tf.delegate.probing.worker import MODEL_NAME
 from bokeh_tf.delegate.verdicts import OutputCheck, Verdict
 from bokeh_tf.tflite.rewriting import tensor_of
 
-_WORKER = "bokeh_tf.delegate.bisection_worker"
+_WORKER = "bokeh_tf.delegate.probing.bisection_worker"
 _JOB = "rewrite"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bokeh_tf.delegate.findings import TARGETS, TargetReport
+from bokeh_tf.delegate.memory import MemoryEstimate, estimate_memory, warning
 from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.verdicts import PRECISIONS, Verdict
@@ -59,7 +60,8 @@ class Report:
     """All that was found out about one file.
 
     `error` is why it could not be read, in one line; there is nothing else then. `probe`, `audit` and `bisection` are
-    None where they were not asked for or had nothing to do, `Unchecked` where they broke down.
+    None where they were not asked for or had nothing to do, `Unchecked` where they broke down. `memory` is what the
+    graph takes on a GPU.
     """
 
     path: str
@@ -70,6 +72,7 @@ class Report:
     reconciliation: tuple[Disagreement, ...] = ()
     notes: tuple[str, ...] = ()
     error: str | None = None
+    memory: MemoryEstimate | None = None
 
     def target(self, name) -> TargetReport | None:
         """The lint for one delegate, None where it was not asked for."""
@@ -136,7 +139,8 @@ def _examine(path, steps) -> Report:
     model_file = inspect(path)
     targets = tuple(lint(model_file, target) for target in steps.targets)
     probed, notes = _probe(path, steps)
-    notes = (*_float16_notes(model_file, targets), *notes)
+    memory = estimate_memory(model_file)
+    notes = (*_float16_notes(model_file, targets), *filter(None, (warning(memory),)), *notes)
     return Report(
         path=_label(path),
         targets=targets,
@@ -145,6 +149,7 @@ def _examine(path, steps) -> Report:
         bisection=_bisect(path, probed, steps),
         reconciliation=reconcile(targets, probed),
         notes=notes,
+        memory=memory,
     )
 
 

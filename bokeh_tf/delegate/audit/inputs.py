@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bokeh_tf.delegate.probe_inputs import holds_a_picture, load_picture, trial_inputs
+from bokeh_tf.delegate.probing.inputs import holds_a_picture, load_picture, trial_inputs
 from bokeh_tf.errors import CheckError
 
 ARRAY_SUFFIXES = (".npy", ".npz")

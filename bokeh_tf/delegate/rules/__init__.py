@@ -19,7 +19,9 @@ A rule has
 - `when`: the condition (left out: always);
 - `reason`: a template in which "{subject}" stands for a value; `instead`: what to write in Keras;
 - `source`: a name of `sources` with what is said there; `evidence`: list of texts (variants of the operator matrix,
-  measured facts); `example`: minimal Keras code for a `model` that triggers it, "" where there is none yet;
+  measured facts);
+- one of `example`, minimal Keras code for a `model` that meets it (or for its `converter`, where the default one does
+  not), and `example_graph`, for nodes that TensorFlow's converter does not write but other programs may;
 - `offline` (optional, v2 only): true where TensorFlow 2.15.1's own offline checker refuses the same thing.
 
 A condition is one of
@@ -45,6 +47,16 @@ Subjects (see `views.py`)
   `consumer_ops`, `producer_op`, `values` (list; constants up to 4096 elements), `value` (of a constant of one element).
   `n` counts positions in the operator's list, absent inputs included; an absent input is missing in all of them.
 - `graph.nodes`, `graph.subgraphs`, `graph.inputs`, `graph.outputs`, `graph.has_dynamic_tensors`
+
+An `example_graph` has a line for each node:
+
+    ADD v1 {fused_activation=RELU}: float32[1,6,8,4], constant float32[4] (1, 2, 3, 4) -> float32[1,6,8,4]
+
+that is the operator ("CUSTOM:Name" for a custom one), its version, the options that are not at their defaults (named as
+the subjects are), inputs and outputs. A tensor is its type and shape, after any of the words "constant", "variable",
+"quantised", "sparse"; the values of a constant may follow in parentheses. "name = " before a tensor lets other lines
+read it as "name"; "none" is an optional input left out. What no node makes is an input of the model, what none reads an
+output.
 """
 
 import functools
@@ -76,6 +88,7 @@ class Rule:
     source: str
     evidence: tuple[str, ...]
     example: str
+    example_graph: str
     offline: bool
 
     def covers(self, op):
@@ -96,7 +109,7 @@ class RuleSet:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One rule for people: what it says, how it is known, and the least Keras code that meets it."""
+    """One rule for people: what it says, how it is known, and the least code or the smallest graph that meets it."""
 
     rule: str
     target: str
@@ -107,7 +120,8 @@ class Explanation:
     instead: str
     source: str
     evidence: tuple[str, ...]
-    example: str
+    example: str = ""
+    example_graph: str = ""
 
 
 @functools.cache
@@ -137,6 +151,7 @@ def explain(rule_id: str) -> Explanation:
         source=rule.source,
         evidence=rule.evidence,
         example=rule.example,
+        example_graph=rule.example_graph,
     )
 
 
@@ -153,13 +168,13 @@ def rules_from(document: Mapping) -> RuleSet:
     return RuleSet(document["target"], document["release"], document["sources"], versions, rules)
 
 
-_REQUIRED = frozenset({"id", "kind", "ops", "reason", "instead", "source", "evidence", "example"})
-_OPTIONAL = frozenset({"except", "scope", "when", "offline"})
+_REQUIRED = frozenset({"id", "kind", "ops", "reason", "instead", "source", "evidence"})
+_OPTIONAL = frozenset({"example", "example_graph", "except", "scope", "when", "offline"})
 
 
 def _rule(entry, groups):
     if not entry.keys() >= _REQUIRED or not entry.keys() <= _REQUIRED | _OPTIONAL:
-        wrong = sorted(entry.keys() ^ _REQUIRED - _OPTIONAL)
+        wrong = sorted((entry.keys() ^ _REQUIRED) - _OPTIONAL)
         raise ValueError(f"rule {entry.get('id')}: required {sorted(_REQUIRED)}. Missing or unknown: {wrong}.")
     try:
         ops = _operators(entry["ops"], groups)
@@ -177,7 +192,8 @@ def _rule(entry, groups):
         instead=entry["instead"],
         source=entry["source"],
         evidence=tuple(entry["evidence"]),
-        example=entry["example"],
+        example=entry.get("example", ""),
+        example_graph=entry.get("example_graph", ""),
         offline=entry.get("offline", False),
     )
 

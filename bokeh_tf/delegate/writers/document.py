@@ -3,9 +3,10 @@
 `{"schema_version": 2, "package_version", "exit_code", "fail_on", "limits", "files": [..]}`. A file has `path`,
 `passed`, `targets.<name>` (`verdict`: compatible | incompatible | accepted_but_wrong, `release`, `coverage`,
 `findings[]` with `node`, `op`, `version`, `layer`, `rule`, `kind`, `tensors`, `reason`, `instead`, `standing`),
-`probe`, `audit` and `bisection` (null where there is none), `reconciliation[]`, `notes[]`, `failures[]` (why it does
-not pass, in words), and `error`, null unless the file could not be read. `standing` is fails | tolerated | known (in
-the baseline) | overruled (by the real delegate). JSON has no infinity and no NaN: they are strings, "inf" and "nan".
+`memory` (`peak_bytes` of tensors at `node`, `place` in words, `weights_bytes`), `probe`, `audit` and `bisection` (null
+where there is none), `reconciliation[]`, `notes[]`, `failures[]` (why it does not pass, in words), and `error`, null
+unless the file could not be read. `standing` is fails | tolerated | known (in the baseline) | overruled (by the real
+delegate). JSON has no infinity and no NaN: they are strings, "inf" and "nan".
 """
 
 import enum
@@ -67,6 +68,7 @@ def _file(one):
         "path": report.path,
         "passed": one.code == PASSED,
         "targets": {target.target: _target(target, one.problems) for target in report.targets},
+        "memory": plain(report.memory),
         "probe": _probe(report.probe),
         "audit": _other(report.audit),
         "bisection": _other(report.bisection),

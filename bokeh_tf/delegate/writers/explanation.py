@@ -1,5 +1,6 @@
-"""One rule for people: what it says, what to write instead, how it is known, and the least code that meets it."""
+"""One rule for people: what it says, what to write instead, how it is known, and the least that meets it."""
 
+import difflib
 import textwrap
 
 from bokeh_tf.delegate.audit.findings import TARGET as AUDIT
@@ -8,13 +9,19 @@ from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.rules import explain, load_rules
 
 _WIDTH = 100
+# As many as a line holds.
+_SUGGESTIONS = 6
 
 
 def explanation_of(rule_id) -> str:
-    """The rule `rule_id` as text; a `ValueError` names the known ones."""
+    """The rule `rule_id` as text; a `ValueError` names the ids nearest to one that is unknown."""
     ids = [rule.id for target in TARGETS for rule in load_rules(target).rules] + list(explanations())
     if rule_id not in ids:
-        raise ValueError(f"--explain takes the id of a rule. Received: {rule_id!r}. Known: {', '.join(sorted(ids))}.")
+        nearest = _nearest(rule_id, ids)
+        raise ValueError(
+            f"--explain takes the id of a rule, as findings name it. Received: {rule_id!r}."
+            f" Known: {', '.join(nearest)} and {len(ids) - len(nearest)} others."
+        )
     known = explanations()[rule_id] if rule_id.startswith(f"{AUDIT}.") else explain(rule_id)
     paragraphs = (
         (f"{known.rule}  ({known.target}, {known.release}; {known.kind})", ""),
@@ -28,9 +35,16 @@ def explanation_of(rule_id) -> str:
         lines += [heading if not text else f"{heading}:", *_indented(text)]
     if known.evidence:
         lines += ["Evidence:", *(line for text in known.evidence for line in _indented(text, bullet="- "))]
-    example = known.example or "none in Keras yet; the evidence says which files have it"
-    lines += ["Example:", textwrap.indent(example, "    ")]
+    heading = "Example" if known.example else "The smallest graph that meets it"
+    lines += [f"{heading}:", textwrap.indent(known.example or known.example_graph, "    ")]
     return "\n".join(lines) + "\n"
+
+
+def _nearest(rule_id, ids):
+    """Some ids with the last word of what was received, those that begin with it first; else some spelled like it."""
+    word = rule_id.rpartition(".")[2].lower()
+    holding = sorted((name for name in ids if word in name), key=lambda name: not name.startswith(rule_id))
+    return holding[:_SUGGESTIONS] or difflib.get_close_matches(rule_id, ids, n=_SUGGESTIONS, cutoff=0)
 
 
 def _indented(text, *, bullet=""):

@@ -1,6 +1,7 @@
 """The words and cells that several writers share: one line per target, one row per file."""
 
 from bokeh_tf.delegate.findings import TargetVerdict
+from bokeh_tf.delegate.memory import memory_text
 from bokeh_tf.delegate.policy import FAILED, NOT_CHECKED, PASSED, macs_percent, nodes_percent
 from bokeh_tf.delegate.problems import Standing
 from bokeh_tf.delegate.unchecked import Unchecked
@@ -14,6 +15,8 @@ def lines_of(one) -> list[str]:
     """What each check said of a file, one line each, without quoting anything from the file."""
     report = one.report
     lines = [f"{target.target}: {_verdict(target)}, {coverage_line(target.coverage)}" for target in report.targets]
+    if report.memory is not None:
+        lines.append(f"GPU memory: {memory_text(report.memory)}")
     if report.probe is not None:
         where = getattr(report.probe, "adapter", None)
         lines.append(f"real delegate: {probe_word(report.probe)}{f' on {where}' if where else ''}")

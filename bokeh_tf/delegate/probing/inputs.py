@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from bokeh_tf.errors import PhotoError
 
 # A CC0 photograph that comes with the package; where it was left out a synthetic picture takes its place.
-PACKAGED_PHOTO = Path(__file__).resolve().parent.parent / "samples" / "photo.jpg"
+PACKAGED_PHOTO = Path(__file__).resolve().parents[2] / "samples" / "photo.jpg"
 _SEED = 20
 _SYNTHETIC_SIZE_PX = (768, 512)
 _DISC_COUNT = 24

@@ -1,4 +1,4 @@
-"""The child process of a check: `python -m bokeh_tf.delegate.probe_worker FOLDER JOB`, started by `probe_jobs.py` only.
+"""The child process of a check: `python -m bokeh_tf.delegate.probing.worker FOLDER JOB`, started by `jobs.py` only.
 
 FOLDER holds `model.tflite` and `request.json` ({"photo", "trials" or null, "input_ranges", "output_ranges",
 "is_quantised"}). JOB is "reference" (runs the CPU interpreter on every signature and leaves its inputs and outputs as
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bokeh_tf.delegate.cpu_reference import CpuReference
 from bokeh_tf.delegate.graphs import find_graphs
-from bokeh_tf.delegate.probe_inputs import holds_a_picture, load_picture, trial_inputs
+from bokeh_tf.delegate.probing.cpu_reference import CpuReference
+from bokeh_tf.delegate.probing.inputs import holds_a_picture, load_picture, trial_inputs
 from bokeh_tf.delegate.verdicts import OutputKind, output_scale
 from bokeh_tf.errors import ModelFileError, PhotoError
 from bokeh_tf.processes import confine
@@ -98,7 +98,7 @@ def _saveable(array):
 
 
 def _run_on_delegate(folder, request, job):
-    from bokeh_tf.delegate.compiled import compile_model
+    from bokeh_tf.delegate.probing.compiled import compile_model
 
     reference = json.loads((folder / f"{REFERENCE_JOB}.json").read_text(encoding="utf-8"))
     _write_stage(folder, job, "compiling")

@@ -1,6 +1,6 @@
 """The child processes of one file's check: one folder, one deadline, one process per job.
 
-A `Jobs` object runs the jobs of `probe_worker` and sorts out how they ended; what the numbers mean is the caller's
+A `Jobs` object runs the jobs of `worker` and sorts out how they ended; what the numbers mean is the caller's
 business. A failure that says nothing about the delegate is raised as the exception that names it.
 """
 
@@ -10,13 +10,13 @@ import time
 from dataclasses import dataclass
 
 from bokeh_tf.delegate import delegate_log
-from bokeh_tf.delegate.probe_worker import MODEL_NAME, REFERENCE_JOB, REQUEST_NAME, SPLIT_JOB
+from bokeh_tf.delegate.probing.worker import MODEL_NAME, REFERENCE_JOB, REQUEST_NAME, SPLIT_JOB
 from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 from bokeh_tf.processes import ChildResult, run_module
 from bokeh_tf.tflite import runtime
 
-_WORKER = "bokeh_tf.delegate.probe_worker"
+_WORKER = "bokeh_tf.delegate.probing.worker"
 _NO_ADAPTER = (
     "no Vulkan adapter that the runtime accepts: install a GPU driver, or a software one with `make software-gpu`"
 )

@@ -1,4 +1,4 @@
-"""The child process that rewrites a file: `python -m bokeh_tf.delegate.bisection_worker FOLDER JOB`.
+"""The child process that rewrites a file: `python -m bokeh_tf.delegate.probing.bisection_worker FOLDER JOB`.
 
 Started by `bisection_trials.py` only. FOLDER holds `original.tflite` and `order.json` ({"expose": tensor indices} or
 {"cut": node}); the result is `model.tflite` there and `<JOB>.json` with the stage "done", or "impossible" where there
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from bokeh_tf.delegate.graphs import DAMAGE
-from bokeh_tf.delegate.probe_worker import MODEL_NAME
+from bokeh_tf.delegate.probing.worker import MODEL_NAME
 from bokeh_tf.processes import confine
 from bokeh_tf.tflite import rewriting
 

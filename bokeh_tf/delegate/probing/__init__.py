@@ -1,0 +1,1 @@
+"""What the probe and the bisection run in child processes, and how: inputs, references, compilation, jobs."""
