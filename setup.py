@@ -28,7 +28,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["bokeh_tf", "bokeh_tf.*"]),
-    package_data={"bokeh_tf": ["ai_benchmark/*.json", "delegate/rules/*.json", "samples/*", "weights/*"]},
+    package_data={"bokeh_tf": ["ai_benchmark/*.json", "delegate/rules/*.json", "models/*.json", "samples/*", "weights/*"]},
     install_requires=[
         "absl-py>=2.1",
         "ai-edge-litert>=2.1",
@@ -40,6 +40,8 @@ setup(
     ],
     extras_require={
         "tensorflow": _TENSORFLOW,
+        # Older readers of checkpoints can be tricked into running code (CVE-2025-32434).
+        "pytorch": ["torch>=2.6"],
         "dev": [
             *_TENSORFLOW,
             "adbutils>=2.12",

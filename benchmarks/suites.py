@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import blur_bank, flagship, overhead, quality, zoo
+from benchmarks import blur_bank, flagship, overhead, quality, repeatability, zoo
 
 
 @dataclass(frozen=True)
@@ -26,5 +26,8 @@ SUITES = {
     "flagship": Suite("time the shipped files on this machine's CPU", flagship.add_options, flagship.run),
     "overhead": Suite("time our timing loop against a bare loop", overhead.add_options, overhead.run),
     "quality": Suite("score rendered photos against real shallow-focus pairs", quality.add_options, quality.run),
-    "zoo": Suite("time every model of the table at 256x384 on this machine's CPU", zoo.add_options, zoo.run),
+    "repeatability": Suite(
+        "run the flagship suite several times and show the spread", repeatability.add_options, repeatability.run
+    ),
+    "zoo": Suite("time every model of the catalogue at 256x384 and compare with DMSHN", zoo.add_options, zoo.run),
 }

@@ -5,29 +5,27 @@ A recipe that is not written leaves an older file of its name as it was.
 """
 
 import argparse
-import dataclasses
 import sys
-import tempfile
 from pathlib import Path
 
 from rich.console import Console
 
-import bokeh_tf
-from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED, Unchecked, check_file, exit_code
+from bokeh_tf import exporting
+from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED, exit_code
+from bokeh_tf.delegate.memory import estimate_memory, memory_text, warning
 from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S
 from bokeh_tf.delegate.report import print_report, printable
-from bokeh_tf.errors import BokehError, ModelFileError
+from bokeh_tf.errors import BokehError
 from bokeh_tf.files import make_folder, write_bytes
-from bokeh_tf.native_messages import native_messages_muted
+from bokeh_tf.tflite.inspection import inspect
 from export import manifest
 from export.recipes import RECIPES
 
-WEIGHTS_FOLDER = Path(bokeh_tf.__file__).resolve().parent / "weights"
 ASSETS_FOLDER = Path(__file__).resolve().parent.parent / "android_assets"
 
 
 def main(
-    arguments=None, *, recipes=RECIPES, weights_folder=WEIGHTS_FOLDER, assets_folder=ASSETS_FOLDER, build=None
+    arguments=None, *, recipes=RECIPES, weights_folder=exporting.WEIGHTS_FOLDER, assets_folder=ASSETS_FOLDER, build=None
 ) -> int:
     """Exports the recipes that the command line asks for; returns the exit status.
 
@@ -71,8 +69,10 @@ def _export(recipe, folders, weights_folder, build, options, console):
     console.print(f"{recipe.name}: building, converting and checking", soft_wrap=True, highlight=False)
     try:
         content = convert_recipe(recipe, weights_folder, build)
-        result = _check(recipe, content, options)
+        file_name = f"{recipe.name}.tflite"
+        result = exporting.check_on_delegate(content, file_name, photo=options.photo, timeout_s=options.timeout)
         print_report(result, console)
+        _print_memory(content, console)
         code = exit_code([result])
         if code == FAILED:
             _complain(f"{recipe.name}: not written, it failed its check on the delegate")
@@ -92,34 +92,16 @@ def _export(recipe, folders, weights_folder, build, options, console):
 
 def convert_recipe(recipe, weights_folder, build=None) -> bytes:
     """The bytes of a recipe's `.tflite`, from its trained weights."""
-    # Keras and TensorFlow take seconds to import, which --help does not need, and greet at length.
-    with native_messages_muted():
-        from bokeh_tf import models
-        from bokeh_tf.tflite.conversion import convert
-
-    weights = Path(weights_folder) / recipe.weights_name
-    if not weights.is_file():
-        raise ModelFileError(f"{weights}: no trained weights for {recipe.name}. Train the model or fetch the file.")
     shape = (recipe.image_height_px, recipe.image_width_px)
-    model = (build or models.build)(recipe.model, variant=recipe.variant, image_shape=shape)
-    try:
-        model.load_weights(weights)
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelFileError(
-            f"{weights}: these are not the weights of {recipe.model} {recipe.variant} ({reason})."
-        ) from error
-    return convert(model, precision=recipe.precision)
+    model = exporting.build_model(recipe.model, variant=recipe.variant, image_shape=shape, build=build)
+    exporting.load_weights(model, Path(weights_folder) / recipe.weights_name)
+    return exporting.convert_model(model, precision=recipe.precision)
 
 
-def _check(recipe, content, options):
-    with tempfile.TemporaryDirectory(prefix="bokeh_tf_export_") as folder:
-        path = Path(folder) / f"{recipe.name}.tflite"
-        write_bytes(path, content)
-        result = check_file(path, photo=options.photo, timeout_s=options.timeout)
-    if isinstance(result, Unchecked):
-        return Unchecked(path.name, result.reason.replace(str(path), path.name))
-    return dataclasses.replace(result, path=path.name)
+def _print_memory(content, console):
+    estimate = estimate_memory(inspect(content))
+    for text in filter(None, (f"GPU memory: {memory_text(estimate)}", warning(estimate))):
+        console.print(f"  {text}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _parse(arguments, recipes):

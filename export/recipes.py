@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bokeh_tf import exporting
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -17,13 +19,13 @@ class Recipe:
     @property
     def name(self) -> str:
         """The artifact's name without its suffix."""
-        size = f"{self.image_height_px}x{self.image_width_px}"
-        return f"{self.model}_{self.variant}_{self.precision}_{size}"
+        shape = (self.image_height_px, self.image_width_px)
+        return exporting.artifact_name(self.model, self.variant, self.precision, shape)
 
     @property
     def weights_name(self) -> str:
         """The name of the weights file that all sizes and precisions of a variant share."""
-        return f"{self.model}_{self.variant}.weights.h5"
+        return exporting.weights_name(self.model, self.variant)
 
 
 RECIPES = (

@@ -1,11 +1,14 @@
 """MegaDepth against the published network's numbers and a plain NumPy forward pass of its block."""
 
+import cv2
 import keras
 import numpy as np
 import pytest
 
 from bokeh_tf.models import layers as blocks
 from bokeh_tf.models import megadepth
+from bokeh_tf.tflite.conversion import convert
+from bokeh_tf.tflite.inspection import inspect
 
 # Published block types: letter, input channels, output channels, convolution parameters, normalised channels, uses.
 BLOCK_TABLE = [
@@ -104,6 +107,41 @@ def test_inception_block_equals_numpy():
     expected = np.concatenate(expected, axis=-1)
     assert expected.max() > 1
     np.testing.assert_allclose(actual, expected, rtol=FORWARD_TOLERANCE, atol=FORWARD_TOLERANCE * expected.max())
+
+
+def test_tiny_is_the_same_network_with_a_quarter_of_the_channels(model):
+    tiny = megadepth.build(megadepth.VARIANTS["tiny"], image_shape=(32, 64))
+    assert elements(tiny.trainable_weights) == 339_833
+    assert elements(tiny.non_trainable_weights) == 14_144 // 4
+    published = {layer.name: layer for layer in model.layers}
+    for layer in tiny.layers:
+        if isinstance(layer, keras.layers.Conv2D) and layer.name != "reduced_log_depth":
+            assert layer.filters == published.pop(layer.name).filters // 4
+            assert layer.kernel_size == model.get_layer(layer.name).kernel_size
+    assert [name for name, layer in published.items() if isinstance(layer, keras.layers.Conv2D)] == ["log_depth"]
+
+
+def test_tiny_works_at_half_the_size_and_fits_a_phone():
+    shape = (64, 96)
+    tiny = megadepth.build(megadepth.VARIANTS["tiny"], image_shape=shape)
+    assert tiny.get_layer("stem_relu").output.shape[1:] == (32, 48, 32)
+    image = np.random.default_rng(2).random((1, *shape, 3), dtype=np.float32)
+    names = ("reduced_image", "reduced_log_depth", "log_depth")
+    probe = keras.Model(tiny.input, [tiny.get_layer(name).output for name in names])
+    reduced_image, reduced, log_depth = (np.asarray(value)[0] for value in probe(image, training=False))
+    means = image[0].reshape(32, 2, 48, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(reduced_image, means, atol=FORWARD_TOLERANCE)
+    enlarged = cv2.resize(reduced, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)[..., None]
+    np.testing.assert_allclose(log_depth, enlarged, atol=FORWARD_TOLERANCE)
+    # Every operator is proportional to the pixels.
+    macs_per_pixel = inspect(convert(tiny, precision="float32")).macs / np.prod(shape)
+    assert macs_per_pixel * 512 * 768 < 8e9
+
+
+@pytest.mark.parametrize("fields", [{"width_divisor": 3}, {"width_divisor": 32}, {"decimation": 0}])
+def test_config_refuses_impossible_slimming(fields):
+    with pytest.raises(ValueError, match=f"{next(iter(fields))} must be"):
+        megadepth.Config(**fields)
 
 
 @pytest.mark.parametrize("head_kernel_size", [0, -1, 2])

@@ -1,16 +1,23 @@
 """The networks by name: `build("dbsi", image_shape=(768, 1024))`.
 
 One file per model, named as the entry in `MODELS`; each has `Config`, `VARIANTS` and `build`. A model takes one
-batch of images, float32 `[B, H, W, 3]`, RGB, sRGB-encoded, [0, 1]. A bokeh model's first output, "rendered", has
-that shape and range; a second one, "in_focus_weight" `[B, H, W, 1]` in [0, 1], says how much of the photo itself
-each pixel keeps.
+batch of images, float32 `[B, H, W, 3]`, RGB, sRGB-encoded, [0, 1]; some also take maps `[B, H, W, 1]` in [0, 1],
+"depth" or "saliency", see `maps`. A bokeh model's first output, "rendered", has the image's shape and range; a second
+one, "in_focus_weight" `[B, H, W, 1]` in [0, 1], says how much of the photo itself each pixel keeps.
+
+The variant "base" is the published network; "tiny" is ours, in its manner but small enough for a phone.
 """
 
+import dataclasses
 from importlib import import_module
 
 from bokeh_tf.errors import DependencyError
 
-MODELS = ("megadepth", "dbsi", "dbsi_mobile")
+MODELS = (
+    *("megadepth", "scrn"),
+    *("dbsi", "dbsi_mobile", "saliency_blend"),
+    *("bgnet", "defocus", "wavelet_cnn", "horizon", "dmshn", "dddf", "unet", "wide_activation", "pynet"),
+)
 
 
 def variants(name):
@@ -18,7 +25,7 @@ def variants(name):
     return tuple(_module(name).VARIANTS)
 
 
-def build(name, *, variant="base", image_shape):
+def build(name, *, variant="base", image_shape, changes=None):
     """Builds a model with fresh weights.
 
     The Keras model is called `<model>.<variant>`, which is where conversion finds both.
@@ -27,11 +34,13 @@ def build(name, *, variant="base", image_shape):
         name: one of `MODELS`.
         variant: one of `variants(name)`.
         image_shape: (height, width) in pixels; each model says of what they must be a multiple.
+        changes: fields of the variant's `Config` to replace, by name.
     """
     known = _module(name).VARIANTS
     if variant not in known:
         raise ValueError(f"variant must be one of {name}'s. Received: {variant!r}. Known: {', '.join(known)}.")
-    model = _module(name).build(known[variant], image_shape=image_shape)
+    config = dataclasses.replace(known[variant], **(changes or {}))
+    model = _module(name).build(config, image_shape=image_shape)
     model.name = f"{name}.{variant}"
     return model
 

@@ -1,4 +1,4 @@
-"""Blocks that two or more models share: the image input, channel slices, and the MegaDepth hourglass.
+"""Blocks that two or more models share: inputs, channel slices, instance normalisation, the MegaDepth hourglass.
 
 All tensors are float32 `[B, H, W, C]`. Every layer has an explicit name, so that building a model twice gives
 the same graph and a report can point at a block.
@@ -7,7 +7,7 @@ the same graph and a report can point at a block.
 from dataclasses import dataclass
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 
 def image_input(image_shape, *, multiple):
@@ -18,6 +18,11 @@ def image_input(image_shape, *, multiple):
             f"image_shape must be (height, width), both positive multiples of {multiple}. Received: {image_shape}"
         )
     return keras.Input((*sizes_px, 3), name="image")
+
+
+def map_input(image_shape, *, name):
+    """Input of one map in [0, 1] as large as the image, such as "depth" or "saliency"."""
+    return keras.Input((*image_shape, 1), name=name)
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
@@ -38,6 +43,50 @@ class Channel(layers.Layer):
         return {**super().get_config(), "index": self.index, "count": self.count}
 
 
+@keras.saving.register_keras_serializable(package="bokeh_tf")
+class ClipAtInference(layers.Layer):
+    """Clips pictures to [0, 1], but not while training: a clipped pixel would have no gradient."""
+
+    def call(self, inputs, training=None):
+        """Returns the inputs, clipped unless `training`."""
+        return inputs if training else ops.clip(inputs, 0.0, 1.0)
+
+
+@keras.saving.register_keras_serializable(package="bokeh_tf")
+class InstanceNormalization(layers.Layer):
+    """Every channel of every image less its mean, divided by its standard deviation (Ulyanov et al. 2016, eq. 4).
+
+    Written out: Keras's GroupNormalization becomes five-dimensional tensors, which GPU delegates refuse. Means, not
+    sums, and an epsilon that half precision can tell from zero.
+
+    Args:
+        affine: learn a scale and a shift per channel.
+    """
+
+    def __init__(self, epsilon=1e-4, affine=False, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.affine = affine
+
+    def build(self, input_shape):
+        """Creates the scale and the shift, `[C]`, if any."""
+        if self.affine:
+            self.gamma = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="gamma")
+            self.beta = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="beta")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        """Returns the normalised features."""
+        centred = inputs - ops.mean(inputs, axis=(1, 2), keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=(1, 2), keepdims=True)
+        normalised = centred * ops.rsqrt(variance + self.epsilon)
+        return normalised * self.gamma + self.beta if self.affine else normalised
+
+    def get_config(self):
+        """Adds epsilon and affine."""
+        return {**super().get_config(), "epsilon": self.epsilon, "affine": self.affine}
+
+
 @dataclass(frozen=True)
 class Inception:
     """Widths of an inception block: a 1x1 branch, then branches of 1x1 to `middle` and k x k to `branch` channels."""
@@ -53,6 +102,10 @@ class Inception:
     def channels(self):
         """Channels of the block's output."""
         return self.branch * (1 + len(self.kernels))
+
+    def slimmed(self, divisor):
+        """The block with its widths divided by `divisor`."""
+        return Inception(self.branch // divisor, self.middle // divisor, self.kernels)
 
 
 # The letters of the published network's block list; G, H and K are narrower middles and outputs near the end.
@@ -76,6 +129,8 @@ HOURGLASS = (
     {"pool": layers.AveragePooling2D, "skip": "cc", "down": "cc", "up": "c"},
 )
 HOURGLASS_STRIDE = 2 ** len(HOURGLASS)
+# What all published widths, from 16 on, can be divided by.
+HOURGLASS_DIVISORS = (1, 2, 4, 8, 16)
 
 
 def conv_norm_relu(x, filters, kernel_size, *, name, affine=False):
@@ -95,27 +150,42 @@ def inception(x, block, *, name):
     return layers.Concatenate(name=f"{name}_concat")(branches)
 
 
-def hourglass(image):
-    """MegaDepth without its head: images `[B, H, W, 3]` to features `[B, H, W, 64]`, H and W multiples of 16."""
-    stem = conv_norm_relu(image, 128, 7, name="stem", affine=True)
-    return _level(stem, 1)
+def check_slimming(width_divisor, decimation):
+    """Refuses what no hourglass can be slimmed by."""
+    if width_divisor not in HOURGLASS_DIVISORS:
+        raise ValueError(f"width_divisor must be one of {HOURGLASS_DIVISORS}. Received: {width_divisor}")
+    if decimation < 1:
+        raise ValueError(f"decimation must be a positive whole number. Received: {decimation}")
 
 
-def _level(x, number):
+def hourglass(image, *, width_divisor=1, decimation=1):
+    """MegaDepth without its head: images `[B, H, W, 3]` to features `[B, H, W, 64]`, H and W multiples of 16.
+
+    Args:
+        width_divisor: divides the published number of channels everywhere, that of the features too.
+        decimation: the image is reduced by this factor first, and so are the features.
+    """
+    if decimation > 1:
+        image = layers.AveragePooling2D(decimation, name="reduced_image")(image)
+    stem = conv_norm_relu(image, 128 // width_divisor, 7, name="stem", affine=True)
+    return _level(stem, 1, width_divisor)
+
+
+def _level(x, number, width_divisor):
     """One scale: a skip path, plus a path through half the resolution and the level below."""
     plan = HOURGLASS[number - 1]
-    skip = _sequence(x, plan["skip"], name=f"level{number}_skip")
+    skip = _sequence(x, plan["skip"], width_divisor, name=f"level{number}_skip")
     below = plan["pool"](2, name=f"level{number}_pool")(x)
-    below = _sequence(below, plan["down"], name=f"level{number}_down")
+    below = _sequence(below, plan["down"], width_divisor, name=f"level{number}_down")
     if number < len(HOURGLASS):
-        below = _level(below, number + 1)
-    below = _sequence(below, plan["up"], name=f"level{number}_up")
+        below = _level(below, number + 1, width_divisor)
+    below = _sequence(below, plan["up"], width_divisor, name=f"level{number}_up")
     # UpSampling2D(nearest) would become five-dimensional tensors, which the GPU delegate refuses.
     above = layers.Resizing(*x.shape[1:3], interpolation="nearest", name=f"level{number}_resize")(below)
     return layers.Add(name=f"level{number}_sum")([skip, above])
 
 
-def _sequence(x, letters, *, name):
+def _sequence(x, letters, width_divisor, *, name):
     for position, letter in enumerate(letters, start=1):
-        x = inception(x, INCEPTIONS[letter], name=f"{name}{position}_{letter}")
+        x = inception(x, INCEPTIONS[letter].slimmed(width_divisor), name=f"{name}{position}_{letter}")
     return x

@@ -1,0 +1,121 @@
+"""`bokeh-tf export`: its options, what it calls, and what it prints where."""
+
+import argparse
+import math
+import re
+import sys
+from pathlib import Path
+
+_NOT_DONE = 1
+_DESCRIPTION = """Builds a model, loads trained weights, converts it to a .tflite file, checks that file by the rules
+of both GPU delegates and, where there is a Vulkan adapter, on the real one, and writes it."""
+_EPILOG = """The file is called MODEL_VARIANT_PRECISION_HEIGHTxWIDTH.tflite. Without --weights the trained weights that
+come with the package are used; where there are none, fresh ones, with a warning: such a file shows what the network
+costs and whether a phone takes it, not what it renders.
+
+exit status:
+  0  written
+  1  could not be built, converted or checked; nothing was written
+  2  wrong usage
+  3  checked and failed; nothing was written
+
+examples:
+  bokeh-tf export dbsi_mobile --size 512x768 -o models/
+  bokeh-tf export dmshn --variant tiny --size 1024x1536 --no-probe -o models/"""
+
+
+def add(commands):
+    """Adds the command's parser to the subparsers `commands`."""
+    parser = commands.add_parser(
+        "export",
+        help="write a model as a checked .tflite (needs the tensorflow extra)",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL", help="the model, see: bokeh-tf models")
+    parser.add_argument("--variant", default="base", help="default: base")
+    parser.add_argument("--size", type=_size_px, metavar="HxW", help="height and width (default: the reference size)")
+    parser.add_argument("--precision", choices=("float16", "float32"), default="float16", help="default: float16")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="trained weights, a .weights.h5 file")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder for the file")
+    parser.add_argument("--photo", type=Path, metavar="FILE", help="photograph for the check, not the packaged one")
+    parser.add_argument("--timeout", type=_positive, metavar="SECONDS", help="for the check (default 600)")
+    parser.add_argument("--no-probe", action="store_true", help="check by the rules alone, not on the real delegate")
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def run(options):
+    """Runs the command with parsed `options`; returns the exit status."""
+    from bokeh_tf import exporting
+    from bokeh_tf.files import make_folder, write_bytes
+
+    shape = _checked_size(options)
+    weights = options.weights or exporting.packaged_weights(options.model, options.variant)
+    try:
+        model = exporting.build_model(options.model, variant=options.variant, image_shape=shape)
+    except ValueError as error:
+        options.usage_error(str(error))
+    if weights:
+        exporting.load_weights(model, weights)
+    else:
+        _say("warning: no trained weights: this file holds random ones, and what it renders means nothing")
+    content = exporting.convert_model(model, precision=options.precision)
+    name = f"{exporting.artifact_name(options.model, options.variant, options.precision, shape)}.tflite"
+    code = _check(content, name, options)
+    if code:
+        _say(f"{name}: not written{'; --no-probe asks the rules alone' if code == _NOT_DONE else ''}")
+        return code
+    path = make_folder(options.out) / name
+    write_bytes(path, content)
+    print(f"written: {path}")
+    return code
+
+
+def _checked_size(options):
+    """The (height, width) to export at; ends with status 2 where there is no such model or variant."""
+    from bokeh_tf.models import catalogue
+
+    try:
+        entry = catalogue.entry(options.model)
+        entry.variant(options.variant)
+    except ValueError as error:
+        options.usage_error(str(error))
+    return options.size or entry.reference_size_px
+
+
+def _check(content, name, options):
+    """Checks the bytes and prints the report; returns the exit status."""
+    from rich.console import Console
+
+    from bokeh_tf import exporting
+    from bokeh_tf.delegate.policy import Policy, exit_code, judge
+    from bokeh_tf.delegate.writers.text import print_file
+
+    probe = not options.no_probe
+    report = exporting.check_content(content, name, probe=probe, photo=options.photo, timeout_s=options.timeout)
+    judged = judge(report, Policy())
+    print_file(judged, Console() if sys.stdout is not None and sys.stdout.isatty() else Console(width=200))
+    return exit_code([judged])
+
+
+def _say(text):
+    print(f"bokeh-tf: {text}", file=sys.stderr)
+
+
+def _size_px(text):
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if not match:
+        raise ValueError
+    return int(match[1]), int(match[2])
+
+
+def _positive(text):
+    value = float(text)
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError
+    return value
+
+
+_size_px.__name__ = "HEIGHTxWIDTH"
+_positive.__name__ = "positive number"

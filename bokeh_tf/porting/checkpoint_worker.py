@@ -1,0 +1,89 @@
+"""The child process that opens a checkpoint: `python -m bokeh_tf.porting.checkpoint_worker CHECKPOINT FOLDER`.
+
+Started by `checkpoint.py` only. PyTorch's own reader does it, told to accept tensors and plain containers alone: a
+checkpoint is a pickle, which could otherwise run any code. FOLDER gets `tensors.npz`: the tensors as float32 arrays
+under running numbers, and their names as JSON; or `error.json`: {"kind", "message"}.
+"""
+
+import json
+import pickle
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from bokeh_tf.errors import BokehError, DependencyError, ModelFileError
+from bokeh_tf.porting.state_dict import quoted, unwrapped
+from bokeh_tf.processes import confine
+
+TENSORS_NAME, ERROR_NAME = "tensors.npz", "error.json"
+# Before it, files made for the purpose got past `weights_only` (CVE-2025-32434).
+OLDEST_VERSION = (2, 6)
+_INSTALL = 'Run: pip install "bokeh-tf[pytorch]"'
+
+
+def main(checkpoint, folder):
+    """Reads `checkpoint` and writes its tensors to `folder`."""
+    confine()
+    torch = _import_torch()
+    content = _load(torch, checkpoint)
+    tensors = unwrapped(content, label=checkpoint)
+    arrays = [tensor.detach().to(torch.float32).numpy() for tensor in tensors.values()]
+    numbered = {f"{index:06d}": array for index, array in enumerate(arrays)}
+    with (Path(folder) / TENSORS_NAME).open("wb") as file:
+        np.savez(file, names=np.array(json.dumps(list(tensors))), **numbered)
+
+
+def _import_torch():
+    try:
+        import torch
+    # A library that PyTorch needs and does not find is an OSError.
+    except (ImportError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise DependencyError(f"Reading a checkpoint needs PyTorch ({reason}). {_INSTALL}") from error
+    version = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    if version < OLDEST_VERSION:
+        oldest = ".".join(map(str, OLDEST_VERSION))
+        raise DependencyError(
+            f"PyTorch {torch.__version__} cannot read files safely, {oldest} and newer can. {_INSTALL}"
+        )
+    return torch
+
+
+def _load(torch, checkpoint):
+    _check_archive(checkpoint)
+    try:
+        return torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # PyTorch's own message recommends to load the file unsafely.
+        raise ModelFileError(
+            f"{checkpoint}: damaged, or holds more than tensors, which is not read because it could run any code. "
+            "Save model.state_dict() alone."
+        ) from error
+    except (RuntimeError, ValueError, LookupError, EOFError, OSError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelFileError(f"{checkpoint}: PyTorch cannot read it ({reason}). Fetch it again.") from error
+
+
+def _check_archive(checkpoint):
+    """PyTorch itself takes damaged tensors for weights; files from before version 1.6 carry no checksums."""
+    if not zipfile.is_zipfile(checkpoint):
+        return
+    try:
+        with zipfile.ZipFile(checkpoint) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, zlib.error) as error:
+        raise ModelFileError(f"{checkpoint}: a damaged archive ({error}). Fetch it again.") from error
+    if damaged is not None:
+        raise ModelFileError(f"{checkpoint}: a damaged archive (in {quoted(damaged)}). Fetch it again.")
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except BokehError as failure:
+        kind = "dependency" if isinstance(failure, DependencyError) else "file"
+        message = json.dumps({"kind": kind, "message": str(failure)})
+        (Path(sys.argv[2]) / ERROR_NAME).write_text(message, encoding="utf-8")

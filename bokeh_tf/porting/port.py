@@ -1,0 +1,51 @@
+"""A published PyTorch checkpoint in, a Keras weights file out."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from math import prod
+from pathlib import Path
+
+from bokeh_tf import models
+from bokeh_tf.models.weights import SUFFIX, save_weights
+from bokeh_tf.porting import PORTABLE
+from bokeh_tf.porting.assignment import assign_weights
+from bokeh_tf.porting.checkpoint import read_state_dict
+from bokeh_tf.porting.modules import TABLES
+
+# Weights do not depend on the image's size; every portable model takes this one.
+_IMAGE_SHAPE = (64, 64)
+
+
+@dataclass(frozen=True)
+class Ported:
+    """What was written."""
+
+    path: Path
+    tensors: int
+    parameters: int
+
+
+def port(name, checkpoint, output, *, variant="base") -> Ported:
+    """Writes the tensors of the PyTorch checkpoint as weights of the model `name` to `output`, in one step.
+
+    Args:
+        name: one of `PORTABLE`.
+        output: path of a `….weights.h5`.
+        variant: one of `models.variants(name)`; the checkpoint must be of the same.
+
+    Raises:
+        ModelFileError: the checkpoint cannot be read or is not of this model and variant.
+        DependencyError: PyTorch or Keras is missing.
+        OutputError: the weights cannot be written.
+    """
+    output = Path(output)
+    if name not in PORTABLE:
+        raise ValueError(f"name must be a portable model. Received: {name!r}. Known: {', '.join(PORTABLE)}.")
+    if not output.name.endswith(SUFFIX):
+        raise ValueError(f"output must end in {SUFFIX}. Received: {output}")
+    model = models.build(name, variant=variant, image_shape=_IMAGE_SHAPE)
+    modules = TABLES[name](import_module(f"bokeh_tf.models.{name}").VARIANTS[variant])
+    tensors = read_state_dict(checkpoint)
+    assign_weights(model, tensors, modules=modules, label=checkpoint)
+    save_weights(model, output)
+    return Ported(output, len(model.weights), sum(prod(weight.shape) for weight in model.trainable_weights))

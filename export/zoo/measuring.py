@@ -1,0 +1,143 @@
+"""One row of `bokeh_tf/models/measured.json`: builds a variant, converts it, and asks the rules and the real delegate.
+
+Run as `python -m export.zoo.measuring NAME VARIANT FILE` in a process of its own, which gives back all its memory.
+"""
+
+import gc
+import json
+import math
+import sys
+from collections import Counter
+from pathlib import Path
+
+from bokeh_tf import exporting
+from bokeh_tf.delegate import memory
+from bokeh_tf.delegate.check import Unchecked
+from bokeh_tf.delegate.findings import TARGETS, TargetVerdict
+from bokeh_tf.delegate.lint import lint
+from bokeh_tf.delegate.verdicts import Verdict
+from bokeh_tf.errors import BokehError
+from bokeh_tf.files import write_text
+from bokeh_tf.models import catalogue
+from bokeh_tf.processes import confine
+from bokeh_tf.tflite.inspection import inspect
+
+# The size at which models are compared with each other: a phone's preview.
+COMMON_SIZE_PX = (512, 768)
+PRECISION = "float16"
+
+
+def main(arguments) -> int:
+    """Measures what the arguments name and writes the row as JSON; returns the exit status."""
+    name, variant, path = arguments
+    try:
+        row = measure(catalogue.entry(name), variant)
+    except BokehError as error:
+        print(error, file=sys.stderr)
+        return 1
+    write_text(path, json.dumps(row, allow_nan=False))
+    return 0
+
+
+def measure(entry, variant) -> dict:
+    """The measured part of a row; fresh weights stand in for trained ones."""
+    model = exporting.build_model(entry.name, variant=variant, image_shape=entry.reference_size_px)
+    row = {
+        "parameters": _count(model.trainable_weights),
+        "moving_statistics": _count(model.non_trainable_weights),
+        "macs": {},
+        "float16_bytes": None,
+    }
+    content = exporting.convert_model(model, precision=PRECISION)
+    del model
+    file = inspect(content)
+    row["float16_bytes"] = len(content)
+    row["macs"] = {_text(entry.reference_size_px): file.macs, _text(COMMON_SIZE_PX): _macs(entry, variant, file)}
+    row["lint"], reasons = _lint(file)
+    estimate = memory.estimate_memory(file)
+    row["memory"] = {
+        "peak_bytes": estimate.peak_bytes,
+        "place": estimate.place,
+        "weights_bytes": estimate.weights_bytes,
+    }
+    row["warnings"] = [text for text in [memory.warning(estimate)] if text]
+    del content, file
+    row["probe"], more_reasons = _probe(entry, variant)
+    return {**row, "reasons": [*reasons, *more_reasons]}
+
+
+def _macs(entry, variant, reference_file):
+    """Multiply-accumulates at the common size, None where the model cannot take it."""
+    if entry.reference_size_px == COMMON_SIZE_PX:
+        return reference_file.macs
+    try:
+        return inspect(_convert(entry, variant, COMMON_SIZE_PX)).macs
+    except ValueError:
+        return None
+
+
+def _convert(entry, variant, size_px):
+    gc.collect()
+    model = exporting.build_model(entry.name, variant=variant, image_shape=size_px)
+    return exporting.convert_model(model, precision=PRECISION)
+
+
+def _lint(file):
+    """(the verdicts by target, reasons against the file in words)."""
+    verdicts, reasons = {}, []
+    for target in TARGETS:
+        report = lint(file, target)
+        verdicts[target] = {
+            "release": report.release,
+            "verdict": str(report.verdict),
+            "findings": len(report.findings),
+        }
+        if report.verdict is not TargetVerdict.COMPATIBLE:
+            counts = Counter(finding.rule for finding in report.findings)
+            firsts = {finding.rule: finding for finding in reversed(report.findings)}
+            reasons += [f"{rule}, {count} nodes: {firsts[rule].reason}" for rule, count in counts.items()]
+    return verdicts, reasons
+
+
+def _probe(entry, variant):
+    """(what the real delegate says at the check size, reasons against it in words)."""
+    content = _convert(entry, variant, entry.check_size_px)
+    name = exporting.artifact_name(entry.name, variant, PRECISION, entry.check_size_px)
+    result = exporting.check_on_delegate(content, f"{name}.tflite")
+    if isinstance(result, Unchecked):
+        probe = {"verdict": "not checked", "adapter": None, "runtime_version": None, "errors": {}}
+        return probe, [f"real delegate: {result.reason}"]
+    probe = {
+        "verdict": str(result.verdict),
+        "adapter": result.adapter,
+        "runtime_version": result.runtime_version,
+        "errors": {part.precision: _worst(part.outputs) for part in result.precisions if part.outputs},
+    }
+    if result.verdict is Verdict.FULL:
+        return probe, []
+    reasons = dict.fromkeys(reason for part in result.precisions for reason in part.reasons)
+    return probe, [f"real delegate: {reason}" for reason in reasons]
+
+
+def _worst(outputs):
+    """The largest error relative to its output's range, and the lowest PSNR; null where nothing could be compared."""
+    compared = [check for check in outputs if check.difference and not check.difference.non_finite_count]
+    psnrs_db = [check.difference.psnr_db for check in compared if math.isfinite(check.difference.psnr_db)]
+    return {
+        "max_error": max((check.difference.max_abs / check.scale for check in compared), default=None),
+        "psnr_db": min(psnrs_db, default=None),
+    }
+
+
+def _count(weights):
+    """Elements of weights; a generator's seed is neither a parameter nor a statistic."""
+    return sum(math.prod(weight.shape) for weight in weights if "seed" not in weight.path)
+
+
+def _text(size_px):
+    return f"{size_px[0]}x{size_px[1]}"
+
+
+if __name__ == "__main__":
+    confine()
+    sys.exit(main([*sys.argv[1:3], Path(sys.argv[3])]))

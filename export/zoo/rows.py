@@ -1,0 +1,149 @@
+"""The table of measurements as it is made: which rows still hold, and measuring those that do not.
+
+A row holds while the sources that its model is built from and the versions of the libraries are those of its making.
+"""
+
+import ast
+import functools
+import hashlib
+import json
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import bokeh_tf
+from bokeh_tf.delegate.findings import TARGETS
+from bokeh_tf.delegate.rules import load_rules
+from bokeh_tf.files import write_text
+from bokeh_tf.models import catalogue, measured
+from bokeh_tf.processes import run_module
+
+PACKAGE = Path(bokeh_tf.__file__).resolve().parent
+LIBRARIES = ("keras", "tensorflow", "tensorflow-cpu", "ai-edge-litert")
+# What a row depends on besides its own model.
+_SHARED_SOURCES = ("tflite/conversion.py", "delegate/memory.py")
+# Other parts are mechanism that no number depends on.
+_MODEL_PARTS = ("models", "ops")
+
+
+def all_keys() -> tuple[tuple[str, str], ...]:
+    """(model, variant) of every row, in the catalogue's order."""
+    return tuple((entry.name, variant.name) for entry in catalogue.ENTRIES for variant in entry.variants)
+
+
+def wanted_keys(names) -> tuple[tuple[str, str], ...]:
+    """The rows that `NAME` or `NAME.VARIANT` ask for, all of them without names; `ValueError` for unknown ones."""
+    if not names:
+        return all_keys()
+    found = {name: [key for key in all_keys() if name in (key[0], ".".join(key))] for name in names}
+    unknown = [name for name, keys in found.items() if not keys]
+    if unknown:
+        known = ", ".join(entry.name for entry in catalogue.ENTRIES)
+        raise ValueError(f"NAME or NAME.VARIANT of a model. Received: {', '.join(unknown)}. Known: {known}.")
+    return tuple(key for key in all_keys() if any(key in keys for keys in found.values()))
+
+
+def holds(row, name) -> bool:
+    """Whether a row is still true; one that could not be measured never is."""
+    if row is None or row["parameters"] is None:
+        return False
+    return row["sources_sha256"] == sources_sha256(name) and row["versions"] == versions()
+
+
+def measure_row(key, *, timeout_s) -> dict:
+    """Measures one variant in a child process; where that fails, the row says why and has no numbers."""
+    name, variant = key
+    with tempfile.TemporaryDirectory(prefix="bokeh_tf_zoo_") as folder:
+        path = Path(folder) / "row.json"
+        child = run_module("export.zoo.measuring", [name, variant, path], timeout_s=timeout_s)
+        if child.return_code == 0 and path.exists():
+            found = json.loads(path.read_text(encoding="utf-8"))
+        else:
+            found = {**_NOTHING, "reasons": [_failure(child, timeout_s)]}
+    entry = catalogue.entry(name)
+    return {
+        "model": name,
+        "variant": variant,
+        "reference_size_px": list(entry.reference_size_px),
+        "check_size_px": list(entry.check_size_px),
+        **found,
+        "sources_sha256": sources_sha256(name),
+        "versions": versions(),
+    }
+
+
+def write(rows, path=measured.PATH):
+    """Writes rows by key; those that the catalogue no longer lists are left out."""
+    document = {
+        "schema_version": measured.SCHEMA_VERSION,
+        "rows": [rows[key] for key in all_keys() if key in rows],
+    }
+    write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """What a row's numbers come from besides our sources: libraries, and the releases that the rules are of."""
+    found = {f"lint {target}": load_rules(target).release for target in TARGETS}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@functools.cache
+def sources_sha256(name) -> str:
+    """Digest of all files of ours that a model's numbers depend on."""
+    digest = hashlib.sha256()
+    for path in sources(name):
+        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def sources(name) -> list[Path]:
+    """The model's file, what it imports of models and operations, directly or not, and what all rows depend on."""
+    found: set[Path] = set()
+    waiting = [PACKAGE / "models" / f"{name}.py"]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _imported_files(path)
+    return sorted(found | {PACKAGE / source for source in _SHARED_SOURCES})
+
+
+def _imported_files(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        modules = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        for module in modules:
+            parts = module.split(".")
+            file = PACKAGE.joinpath(*parts[1:]).with_suffix(".py")
+            if parts[0] == "bokeh_tf" and len(parts) > 2 and parts[1] in _MODEL_PARTS and file.is_file():
+                yield file
+
+
+_NOTHING: dict[str, object] = {
+    "parameters": None,
+    "moving_statistics": None,
+    "macs": {},
+    "float16_bytes": None,
+    "lint": {},
+    "memory": None,
+    "warnings": [],
+    "probe": {"verdict": "not checked", "adapter": None, "runtime_version": None, "errors": {}},
+}
+
+
+def _failure(child, timeout_s):
+    if child.timed_out:
+        return f"not measured: it took longer than {timeout_s:g} s"
+    if child.signal_name:
+        return f"not measured: the process died ({child.signal_name})"
+    lines = child.stderr.strip().splitlines() or ["no message"]
+    return f"not measured: {lines[-1]}"

@@ -1,0 +1,335 @@
+"""Porting of PyTorch checkpoints, without PyTorch: names, shapes and orientation, and what is refused."""
+
+import argparse
+import subprocess
+import sys
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+from bokeh_tf import models
+from bokeh_tf.commands import port as command
+from bokeh_tf.errors import DependencyError, ModelFileError, OutputError
+from bokeh_tf.models import dmshn, megadepth
+from bokeh_tf.porting import PORTABLE
+from bokeh_tf.porting.assignment import assign_weights, pytorch_shape, variables_by_name
+from bokeh_tf.porting.checkpoint import read_state_dict
+from bokeh_tf.porting.modules import TABLES, dmshn_modules, megadepth_modules
+from bokeh_tf.porting.port import port
+from bokeh_tf.porting.state_dict import unwrapped
+
+SHAPE = (32, 48)
+# float32 sums of a few hundred products of order one.
+LAYER_TOLERANCE = 1e-5
+# Channels, convolutions' numbers and residual blocks' numbers of the published encoder and decoder.
+ENCODER = ((32, 3, 1, (2, 3)), (64, 32, 5, (6, 7)), (128, 64, 9, (10, 11)))
+DECODER = ((128, None, None, (13, 14)), (64, 128, 16, (17, 18)), (32, 64, 20, (21, 22)))
+# Tensors of the published MegaDepth network, one of every kind of path through its nested sequences.
+MEGADEPTH_TENSORS = {
+    "0.weight": (128, 3, 7, 7),
+    "1.weight": (128,),
+    "1.running_var": (128,),
+    "3.0.0.1.0.0.weight": (32, 128, 1, 1),
+    "3.0.0.2.3.3.weight": (32, 32, 7, 7),
+    "3.0.0.3.0.0.2.3.3.weight": (64, 32, 7, 7),
+    "3.0.0.3.0.0.3.0.0.1.3.3.weight": (64, 64, 11, 11),
+    "3.0.0.3.0.0.3.0.1.3.0.0.1.1.3.weight": (64, 32, 3, 3),
+    "3.0.0.3.0.0.3.0.1.3.0.1.3.1.4.running_mean": (64,),
+    "3.0.0.3.0.0.3.0.1.5.3.3.weight": (64, 64, 11, 11),
+    "3.0.0.3.0.0.5.0.0.weight": (32, 256, 1, 1),
+    "3.0.0.3.0.1.1.3.3.weight": (32, 64, 11, 11),
+    "3.0.0.4.1.0.weight": (64, 128, 1, 1),
+    "3.0.0.5.3.3.bias": (16,),
+    "3.0.1.0.3.3.weight": (16, 64, 11, 11),
+    "4.weight": (1, 64, 3, 3),
+}
+
+
+def published_dmshn():
+    """Random tensors under the names and in the shapes of the published DMSHN."""
+    shapes = {}
+    for level in (1, 2, 3):
+        for part, plan in (("encoder", ENCODER), ("decoder", DECODER)):
+            prefix = f"{part}_lv{level}.layer"
+            for channels, in_channels, number, blocks in plan:
+                if number is not None:
+                    size = (channels, in_channels, 3, 3) if part == "encoder" else (in_channels, channels, 4, 4)
+                    shapes |= {f"{prefix}{number}.weight": size, f"{prefix}{number}.bias": (channels,)}
+                for block in blocks:
+                    for position in (0, 2):
+                        shapes[f"{prefix}{block}.{position}.weight"] = (channels, channels, 3, 3)
+                        shapes[f"{prefix}{block}.{position}.bias"] = (channels,)
+        shapes |= {f"decoder_lv{level}.layer24.weight": (3, 32, 3, 3), f"decoder_lv{level}.layer24.bias": (3,)}
+    random = np.random.default_rng(3)
+    return {name: random.standard_normal(shape, dtype=np.float32) / 10 for name, shape in shapes.items()}
+
+
+@pytest.fixture(scope="module")
+def dmshn_model():
+    return models.build("dmshn", image_shape=SHAPE)
+
+
+@pytest.fixture(scope="module")
+def megadepth_model():
+    return models.build("megadepth", image_shape=SHAPE)
+
+
+def assign_dmshn(model, tensors):
+    assign_weights(model, tensors, modules=dmshn_modules(dmshn.VARIANTS["base"]), label="dmshn.pth")
+
+
+def test_every_portable_model_has_a_table():
+    assert tuple(TABLES) == PORTABLE
+
+
+def test_all_published_dmshn_tensors_find_their_layer(dmshn_model):
+    tensors = published_dmshn()
+    assert len(tensors) == len(dmshn_model.weights) == 180
+    assign_dmshn(dmshn_model, tensors)
+    head = dmshn_model.get_layer("level2_decoder_head")
+    np.testing.assert_array_equal(head.bias, tensors["decoder_lv2.layer24.bias"])
+    second = dmshn_model.get_layer("level3_encoder_scale2_block2_conv2").kernel
+    np.testing.assert_array_equal(second[1, 2, 5, 7], tensors["encoder_lv3.layer7.2.weight"][7, 5, 1, 2])
+
+
+def test_convolution_keeps_its_orientation(dmshn_model):
+    tensors = published_dmshn()
+    assign_dmshn(dmshn_model, tensors)
+    image = np.random.default_rng(0).random((1, 8, 10, 3), dtype=np.float32)
+    actual = np.asarray(dmshn_model.get_layer("level1_encoder_scale1_conv")(image))[0]
+    # PyTorch's definition at one pixel: the sum over the window of kernel [out, in, row, column] times input.
+    kernel, bias = (tensors[f"encoder_lv1.layer1.{name}"] for name in ("weight", "bias"))
+    expected = np.einsum("oikl,kli->o", kernel, image[0, 3:6, 4:7]) + bias
+    np.testing.assert_allclose(actual[4, 5], expected, atol=LAYER_TOLERANCE)
+
+
+def test_transposed_convolution_keeps_its_orientation(dmshn_model):
+    tensors = published_dmshn()
+    assign_dmshn(dmshn_model, tensors)
+    features = np.random.default_rng(1).random((1, 3, 5, 64), dtype=np.float32)
+    actual = np.asarray(dmshn_model.get_layer("level1_decoder_scale1_deconv")(features))[0]
+    # PyTorch's definition: every input pixel adds its kernel [in, out, row, column]; padding 1 crops a margin of 1.
+    kernel, bias = (tensors[f"decoder_lv1.layer20.{name}"] for name in ("weight", "bias"))
+    spread = np.zeros((8, 12, 32))
+    for row, column in np.ndindex(3, 5):
+        patch = np.einsum("i,iokl->klo", features[0, row, column], kernel)
+        spread[2 * row : 2 * row + 4, 2 * column : 2 * column + 4] += patch
+    np.testing.assert_allclose(actual, spread[1:-1, 1:-1] + bias, atol=LAYER_TOLERANCE)
+
+
+def test_megadepth_tensors_have_the_published_names_and_shapes(megadepth_model):
+    variables = variables_by_name(megadepth_model, megadepth_modules(megadepth.VARIANTS["base"]))
+    assert len(variables) == len(megadepth_model.weights)
+    found = {name: pytorch_shape(variables[name]) for name in MEGADEPTH_TENSORS}
+    assert found == MEGADEPTH_TENSORS
+
+
+@pytest.mark.parametrize("name", PORTABLE)
+def test_every_variant_is_covered_by_its_table(name):
+    configs = {"dmshn": dmshn.VARIANTS, "megadepth": megadepth.VARIANTS}[name]
+    for variant in models.variants(name):
+        model = models.build(name, variant=variant, image_shape=(32, 32))
+        assert len(variables_by_name(model, TABLES[name](configs[variant]))) == len(model.weights)
+
+
+def test_step_counts_are_ignored_beside_statistics_only(megadepth_model):
+    modules = megadepth_modules(megadepth.VARIANTS["base"])
+    variables = variables_by_name(megadepth_model, modules)
+    tensors = {name: np.ones(pytorch_shape(variable), np.float32) for name, variable in variables.items()}
+    counts = {"1.num_batches_tracked": np.array(7.0), "3.0.1.0.1.4.num_batches_tracked": np.array(7.0)}
+    assign_weights(megadepth_model, tensors | counts, modules=modules, label="m.pth")
+    with pytest.raises(ModelFileError, match=r"1 tensors left over \('0.num_batches_tracked'\)"):
+        strange = {"0.num_batches_tracked": np.array(7.0)}
+        assign_weights(megadepth_model, tensors | strange, modules=modules, label="m.pth")
+
+
+def without_one(tensors):
+    return {name: value for name, value in tensors.items() if name != "decoder_lv1.layer24.bias"}
+
+
+def with_a_wrong_shape(tensors):
+    return tensors | {"decoder_lv1.layer24.weight": np.zeros((32, 3, 3, 3), np.float32)}
+
+
+def with_nan(tensors):
+    return tensors | {"decoder_lv1.layer24.bias": np.array([0, np.nan, 0], np.float32)}
+
+
+FAULTS = [
+    (without_one, r"1 tensors missing \('decoder_lv1.layer24.bias'\)\.$"),
+    (lambda tensors: tensors | {"a\nb": np.zeros(1)}, r"1 tensors left over \('a\\nb'\)\.$"),
+    (with_a_wrong_shape, r"\('decoder_lv1.layer24.weight' is \(32, 3, 3, 3\), not \(3, 32, 3, 3\)\)\.$"),
+    (with_nan, r"1 tensors not finite \('decoder_lv1.layer24.bias'\)\.$"),
+    (lambda tensors: {f"net1.{n}": t for n, t in tensors.items()}, r"180 tensors missing \(.*, …\); 180 tensors left"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), FAULTS)
+def test_faults_are_named_and_change_nothing(dmshn_model, damage, message):
+    before = [np.asarray(weight) for weight in dmshn_model.weights]
+    with pytest.raises(ModelFileError, match=message) as raised:
+        assign_dmshn(dmshn_model, damage(published_dmshn()))
+    assert str(raised.value).startswith("dmshn.pth: these are not the weights of dmshn.base: ")
+    assert "\n" not in str(raised.value)
+    for weight, value in zip(dmshn_model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, value)
+
+
+TENSOR = np.zeros(2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"conv.weight": TENSOR},
+        OrderedDict({"module.conv.weight": TENSOR}),
+        {"state_dict": {"conv.weight": TENSOR}, "epoch": 7},
+        {"model": {"state_dict": {"module.module.conv.weight": TENSOR}}},
+    ],
+)
+def test_usual_wrappers_are_taken_off(content):
+    assert unwrapped(content, label="a.pth") == {"conv.weight": TENSOR}
+
+
+def test_a_prefix_that_only_some_names_have_stays():
+    names = {"module.a": TENSOR, "b": TENSOR}
+    assert unwrapped(names, label="a.pth") == names
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([1, 2], "holds no state dict but 'list'"),
+        ({}, "holds no state dict"),
+        ({"a": TENSOR, "epoch": 3}, "'epoch' is no tensor"),
+        ({3: TENSOR}, "3 is no tensor"),
+        ({"x\n" * 200: None}, "… is no tensor"),
+    ],
+)
+def test_what_is_no_state_dict_is_refused(content, message):
+    with pytest.raises(ModelFileError, match=message) as raised:
+        unwrapped(content, label="a.pth")
+    assert "\n" not in str(raised.value)
+
+
+# What the child process meets under the name of PyTorch, so that these tests need none.
+STAND_INS = {
+    "missing": "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')",
+    "old": "__version__ = '2.5.1+cpu'",
+    "crash": "import os, signal\n__version__ = '2.6.0'\ndef load(*a, **k): os.kill(os.getpid(), signal.SIGSEGV)",
+    "refuses": "import pickle\n__version__ = '2.6.0'\ndef load(*a, **k): raise pickle.UnpicklingError('Use unsafe!')",
+    "damaged": "__version__ = '2.6.0'\ndef load(*a, **k): raise RuntimeError('failed\\nfinding central directory')",
+    "reads": """
+import numpy
+__version__, float32 = "2.13.0+cpu", "float32"
+class Tensor:
+    def __init__(self, array): self.array, self.shape = array, array.shape
+    def detach(self): return self
+    def to(self, kind): return Tensor(self.array.astype(kind))
+    def numpy(self): return self.array
+def load(path, *, map_location, weights_only):
+    assert map_location == "cpu" and weights_only is True
+    with numpy.load(path) as archive:
+        return {"state_dict": {"module." + name: Tensor(archive[name]) for name in archive.files}}
+""",
+}
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """`stand_in(name)` puts one of STAND_INS in PyTorch's place, for child processes."""
+
+    def put(name):
+        (tmp_path / "torch.py").write_text(STAND_INS[name], encoding="utf-8")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return put
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """Tensors of DMSHN in a file that the stand-in can read."""
+    path = tmp_path / "größe.pth"
+    with path.open("wb") as file:
+        np.savez(file, **published_dmshn())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        (
+            "missing",
+            DependencyError,
+            r'needs PyTorch \(No module named .torch.\). Run: pip install "bokeh-tf\[pytorch\]"$',
+        ),
+        ("old", DependencyError, r"PyTorch 2.5.1\+cpu cannot read files safely, 2.6 and newer can"),
+        ("crash", ModelFileError, r"größe.pth: PyTorch cannot read it \(SIGSEGV\)"),
+        ("refuses", ModelFileError, "größe.pth: damaged, or holds more than tensors, which is not read"),
+        ("damaged", ModelFileError, r"größe.pth: PyTorch cannot read it \(failed finding central directory\)"),
+    ],
+)
+def test_a_reader_that_cannot_is_one_clear_line(stand_in, checkpoint, name, error, message):
+    stand_in(name)
+    with pytest.raises(error, match=message) as raised:
+        read_state_dict(checkpoint)
+    assert "\n" not in str(raised.value) and "unsafe" not in str(raised.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ModelFileError, match=r"nothing.pth: no such file"):
+        read_state_dict(tmp_path / "nothing.pth")
+
+
+def run_command(*arguments):
+    parser = argparse.ArgumentParser()
+    command.add(parser.add_subparsers())
+    options = parser.parse_args(["port", *map(str, arguments)])
+    return options.run(options)
+
+
+def test_command_writes_weights_that_the_model_loads(stand_in, checkpoint, tmp_path, capsys):
+    stand_in("reads")
+    out = tmp_path / "aus gabe" / "dmshn_base.weights.h5"
+    out.parent.mkdir()
+    assert run_command("dmshn", checkpoint, "-o", out) == 0
+    assert capsys.readouterr().out == f"written: {out} (180 tensors, 5,424,393 trainable parameters)\n"
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+    model = models.build("dmshn", image_shape=SHAPE)
+    model.load_weights(out)
+    expected = published_dmshn()["decoder_lv1.layer24.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(model.get_layer("level1_decoder_head").kernel, expected)
+
+
+def test_unwritable_output_leaves_nothing(stand_in, checkpoint, tmp_path):
+    stand_in("reads")
+    with pytest.raises(OutputError, match="cannot write"):
+        port("dmshn", checkpoint, tmp_path / "nowhere" / "a.weights.h5")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("dmshn", "a.pth", "-o", "a.h5"), "--out must end in .weights.h5"),
+        (("dmshn", "a.pth", "-o", "a.weights.h5", "--variant", "huge"), "must be one of: base, stacked, tiny"),
+        (("dbsi", "a.pth", "-o", "a.weights.h5"), "invalid choice: 'dbsi'"),
+    ],
+)
+def test_wrong_usage(arguments, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_command(*arguments)
+    assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_callers_mistakes_are_value_errors():
+    with pytest.raises(ValueError, match=r"Received: 'dbsi'\. Known: dmshn, megadepth"):
+        port("dbsi", "a.pth", "a.weights.h5")
+    with pytest.raises(ValueError, match=r"output must end in \.weights\.h5"):
+        port("dmshn", "a.pth", "a.h5")
+
+
+def test_help_needs_no_framework():
+    code = "import sys, bokeh_tf.commands.port; print({'keras', 'tensorflow', 'torch', 'numpy'} & set(sys.modules))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert printed.stdout.strip() == "set()"

@@ -1,0 +1,88 @@
+"""Models of the catalogue for table tests: built and converted once per test run, and what to feed them.
+
+Images and maps are float32 NHWC in [0, 1]; the small variant of a model is "tiny", or "base" where there is no other.
+"""
+
+import functools
+
+import keras
+import numpy as np
+from PIL import Image, ImageOps
+
+from bokeh_tf import models
+from bokeh_tf.delegate.probing.inputs import PACKAGED_PHOTO
+from bokeh_tf.models import catalogue
+from bokeh_tf.tflite.conversion import convert
+from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.runtime import load
+
+SEED = 3
+# Their published initial weights are so small that nothing of the photo would reach the output; they get larger ones.
+FLAT_WHEN_FRESH = ("bgnet", "pynet")
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+ALL = tuple((entry.name, variant.name) for entry in catalogue.ENTRIES for variant in entry.variants)
+SMALL = tuple((entry.name, entry.variants[-1].name) for entry in catalogue.ENTRIES)
+# As a file, the small saliency blend is the small SCRN once more.
+QUICK_FILES = tuple(
+    ("saliency_blend", "from_map") if name == "saliency_blend" else (name, variant) for name, variant in SMALL
+)
+SLOW_FILES = tuple(key for key in ALL if key not in QUICK_FILES)
+
+
+def key_id(key):
+    """A test's id for (model, variant)."""
+    return ".".join(key)
+
+
+@functools.cache
+def small_model(name, variant):
+    """A small variant at its check size, with fresh weights that are the same in every run."""
+    return fresh_model(name, variant)
+
+
+def fresh_model(name, variant):
+    """Any variant at its check size; the caller keeps it no longer than needed."""
+    keras.utils.set_random_seed(SEED)
+    model = models.build(name, variant=variant, image_shape=catalogue.entry(name).check_size_px)
+    for layer in model.layers if name in FLAT_WHEN_FRESH else ():
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose):
+            taps = np.prod(layer.kernel.shape[:3])
+            layer.kernel.assign(layer.kernel * (np.sqrt(2 / taps) / np.std(layer.kernel)))
+    return model
+
+
+@functools.cache
+def small_file(name, variant, precision):
+    """The bytes of a small variant's `.tflite`."""
+    return convert(small_model(name, variant), precision=precision)
+
+
+def random_inputs(model, *, seed=0):
+    """One array per input, by name: uniform random numbers in [0, 1]."""
+    generator = np.random.default_rng(seed)
+    return {tensor.name: generator.random((1, *tensor.shape[1:]), np.float32) for tensor in model.inputs}
+
+
+def photo_inputs(model):
+    """The packaged photograph, and its luminance for every map, by name."""
+    height_px, width_px = model.inputs[0].shape[1:3]
+    with Image.open(PACKAGED_PHOTO) as picture:
+        fitted = ImageOps.fit(picture.convert("RGB"), (width_px, height_px), Image.LANCZOS)
+    pixels = np.asarray(fitted, np.float32)[None] / 255
+    maps = (pixels @ _LUMA)[..., None]
+    return {tensor.name: pixels if tensor.shape[-1] == 3 else maps for tensor in model.inputs}
+
+
+def predict(model, inputs):
+    """The Keras model's outputs by name."""
+    arrays = [keras.ops.convert_to_tensor(inputs[tensor.name]) for tensor in model.inputs]
+    outputs = model(keras.tree.pack_sequence_as(model.input, arrays), training=False)
+    return dict(zip(model.output_names, map(np.asarray, keras.tree.flatten(outputs)), strict=True))
+
+
+def run_file(content, inputs):
+    """The `.tflite`'s outputs by name, on the CPU."""
+    described = inspect(content).metadata
+    outputs = load(content).run(*(inputs[entry["name"]] for entry in described["inputs"]))
+    return dict(zip([entry["name"] for entry in described["outputs"]], outputs, strict=True))
