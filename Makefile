@@ -8,7 +8,7 @@ DEMO := demo_output
 FUZZ_CASES ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fuzz nightly software-gpu clean
+.PHONY: help demo train-demo test check lint fuzz nightly software-gpu clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -18,6 +18,9 @@ demo: $(READY) try-software-gpu ## export, check, time and render a sample photo
 	$(BIN)/bokeh-tf bench $(DEMO)/models/$(FLAGSHIP).tflite --rounds 5 --out $(DEMO)/timings
 	$(BIN)/bokeh-tf render bokeh_tf/samples/photo.jpg -o $(DEMO)/pictures --compare --model $(DEMO)/models/$(FLAGSHIP).tflite
 	@$(BIN)/python -m export.summary $(DEMO)
+
+train-demo: $(READY) try-software-gpu ## train for minutes, killed and resumed; export and compare before and after
+	$(BIN)/python -m export.train_demo $(DEMO)/training
 
 test: $(READY) try-software-gpu ## run the tests
 	$(BIN)/python -m pytest

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import blur_bank, flagship, overhead, quality, repeatability, zoo
+from benchmarks import blur_bank, data, flagship, overhead, quality, repeatability, zoo
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Suite:
 
 SUITES = {
     "blur_bank": Suite("time our blur bank against the direct one and OpenCV", blur_bank.add_options, blur_bank.run),
+    "data": Suite("time training batches from JPEGs against bare decoding", data.add_options, data.run),
     "flagship": Suite("time the shipped files on this machine's CPU", flagship.add_options, flagship.run),
     "overhead": Suite("time our timing loop against a bare loop", overhead.add_options, overhead.run),
     "quality": Suite("score rendered photos against real shallow-focus pairs", quality.add_options, quality.run),

@@ -15,6 +15,8 @@ SSIM_WINDOWS = ("uniform", "gaussian")
 _UNIFORM_SIZE_PX = 7
 _GAUSSIAN_SIZE_PX = 11
 _GAUSSIAN_SIGMA_PX = 1.5
+# Wang, Simoncelli and Bovik 2003: the five scales of MS-SSIM, finest first.
+_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _K1, _K2 = 0.01, 0.03
 
 
@@ -45,7 +47,39 @@ def ssim(actual, expected, *, window="uniform"):
         pixels = _UNIFORM_SIZE_PX**2
         covariance_scale = pixels / (pixels - 1)
     channels = zip(np.moveaxis(actual, 2, 0), np.moveaxis(expected, 2, 0), strict=True)
-    return float(np.mean([_ssim_plane(a, e, weights, covariance_scale, data_range) for a, e in channels]))
+    return float(np.mean([_ssim_plane(a, e, weights, covariance_scale, data_range)[0] for a, e in channels]))
+
+
+def ms_ssim(actual, expected):
+    """Multi-scale structural similarity (Wang et al. 2003), with Gaussian windows; both sides at least 176 px.
+
+    As in `tf.image.ssim_multiscale`: five scales, halved by means of 2x2 pixels, negative factors counting as 0.
+    """
+    actual, expected, data_range = _checked(actual, expected)
+    weights = _window_weights("gaussian")
+    least_px = len(weights) * 2 ** (len(_SCALE_WEIGHTS) - 1)
+    if min(actual.shape[:2]) < least_px:
+        size = f"{actual.shape[0]}x{actual.shape[1]}"
+        raise ValueError(f"MS-SSIM needs images of at least {least_px} px on each side. Received: {size}")
+    channels = zip(np.moveaxis(actual, 2, 0), np.moveaxis(expected, 2, 0), strict=True)
+    return float(np.mean([_ms_ssim_plane(a, e, weights, data_range) for a, e in channels]))
+
+
+def _ms_ssim_plane(actual, expected, weights, data_range):
+    product = 1.0
+    for scale, exponent in enumerate(_SCALE_WEIGHTS):
+        if scale:
+            actual, expected = _halved(actual), _halved(expected)
+        similarity, structure = _ssim_plane(actual, expected, weights, 1.0, data_range)
+        factor = similarity if scale == len(_SCALE_WEIGHTS) - 1 else structure
+        product *= max(factor, 0.0) ** exponent
+    return product
+
+
+def _halved(plane):
+    """Means of 2x2 pixels; an odd last row or column is repeated."""
+    plane = np.pad(plane, [(0, size % 2) for size in plane.shape], mode="edge")
+    return (plane[::2, ::2] + plane[1::2, ::2] + plane[::2, 1::2] + plane[1::2, 1::2]) / 4
 
 
 def _checked(actual, expected):
@@ -91,7 +125,7 @@ def _local_mean(plane, weights):
 
 
 def _ssim_plane(actual, expected, weights, covariance_scale, data_range):
-    """Mean SSIM of one channel, `[H, W]` float64."""
+    """Mean SSIM of one channel, `[H, W]` float64, and the mean of its contrast and structure alone."""
     mean_actual, mean_expected = _local_mean(actual, weights), _local_mean(expected, weights)
     variance_actual = covariance_scale * (_local_mean(actual**2, weights) - mean_actual**2)
     variance_expected = covariance_scale * (_local_mean(expected**2, weights) - mean_expected**2)
@@ -99,4 +133,4 @@ def _ssim_plane(actual, expected, weights, covariance_scale, data_range):
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
     luminance = (2 * mean_actual * mean_expected + c1) / (mean_actual**2 + mean_expected**2 + c1)
     structure = (2 * covariance + c2) / (variance_actual + variance_expected + c2)
-    return np.mean(luminance * structure)
+    return np.mean(luminance * structure), np.mean(structure)

@@ -222,6 +222,15 @@ def convolved(*, computed_bias):
     return one(OP.CONV_2D, [HALF, ramp(8, 3, 3, 4), bias], IMAGE, kept=kept)
 
 
+def transposed(kernel, stride, size, *, output=None, padding=schema.Padding.SAME):
+    """A TRANSPOSE_CONV; sizes are (height, width), the output is `stride` times as large unless it is given."""
+    made = output or [length * step for length, step in zip(size, stride, strict=True)]
+    kept = options("TransposeConv", strideH=stride[0], strideW=stride[1], padding=padding)
+    constants = [ints(1, *made, 4), ramp(4, *kernel, 4)]
+    graph = Graph()
+    return graph.file(graph.node(OP.TRANSPOSE_CONV, [*constants, graph.input((1, *size, 4))], (1, *made, 4), kept=kept))
+
+
 def split_once(parts):
     graph = Graph()
     made = [graph.made((1, 6, 8, 8 // parts)) for _ in range(parts)]
@@ -275,5 +284,9 @@ CASES = {
     "mldrift.depthwise.kernel": (depthwise(2), depthwise(1)),
     "mldrift.prelu.batch": (prelu((2, 6, 8, 4), (6, 8, 4)), prelu((2, 6, 8, 4), (4,))),
     "mldrift.bias_made_while_running": (convolved(computed_bias=True), convolved(computed_bias=False)),
+    "mldrift.transposed_convolution.shifted": (
+        transposed((3, 3), (2, 2), (3, 4)),
+        transposed((3, 3), (2, 2), (4, 4)),
+    ),
     "mldrift.split.identity": (split_once(1), split_once(2)),
 }

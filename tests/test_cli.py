@@ -10,7 +10,10 @@ import pytest
 from bokeh_tf import __version__
 from bokeh_tf.cli import main
 
-COMMANDS = ("check", "bench", "compare", "report", "ai-benchmark", "render", "train")
+COMMANDS = (
+    *("check", "bench", "compare", "report", "ai-benchmark", "render"),
+    *("models", "export", "port", "data", "train"),
+)
 HEAVY = ("tensorflow", "keras", "numpy", "cv2", "PIL", "rich", "ai_edge_litert")
 TRAINING = ("tensorflow", "keras", "jax", "torch")
 TIMEOUT_S = 120

@@ -14,7 +14,10 @@ from tests.fallback_recipes import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "WORKSPACE.md", "android_assets/README.md")
-COMMANDS = ("check", "bench", "compare", "report", "ai-benchmark", "render", "train")
+COMMANDS = (
+    *("check", "bench", "compare", "report", "ai-benchmark", "render"),
+    *("models", "export", "port", "data", "train"),
+)
 
 
 def text_of(name):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from bokeh_tf.metrics import psnr, ssim
+from bokeh_tf.metrics import ms_ssim, psnr, ssim
 
 # Both sides compute in float64; only the order of the additions differs.
 SSIM_TOLERANCE = 1e-6
@@ -76,7 +76,7 @@ def test_identical_images(window):
     assert ssim(image, image, window=window) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("metric", [psnr, ssim])
+@pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_values_that_are_not_finite_are_refused(metric, bad):
     clean, noisy = _pair((21, 33, 3))
@@ -87,7 +87,7 @@ def test_values_that_are_not_finite_are_refused(metric, bad):
         metric(clean, noisy)
 
 
-@pytest.mark.parametrize("metric", [psnr, ssim])
+@pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim])
 @pytest.mark.parametrize(
     ("other", "message"),
     [
@@ -106,3 +106,27 @@ def test_ssim_refuses_small_images_and_unknown_windows():
         ssim(np.zeros((10, 20)), np.zeros((10, 20)), window="gaussian")
     with pytest.raises(ValueError, match="Known: uniform, gaussian"):
         ssim(np.zeros((20, 20)), np.zeros((20, 20)), window="triangle")
+
+
+@pytest.mark.parametrize("shape", [(177, 203, 3), (176, 181)])
+@pytest.mark.parametrize("noise", [0.05, 0.3])
+def test_ms_ssim_is_tensorflows(shape, noise):
+    import tensorflow as tf
+
+    random = np.random.default_rng(3)
+    rows, columns = np.indices(shape[:2])
+    pattern = 0.5 + 0.3 * np.sin(rows / 9) * np.cos(columns / 13)
+    clean = np.broadcast_to(pattern.reshape(*shape[:2], *(1,) * (len(shape) - 2)), shape)
+    noisy = np.clip(clean + random.normal(0, noise, shape), 0, 1)
+    pair = [tf.constant(np.atleast_3d(image)[None], tf.float32) for image in (noisy, clean)]
+    expected = float(tf.image.ssim_multiscale(*pair, max_val=1.0)[0])
+    assert 0.1 < expected < 0.99
+    # TensorFlow computes in float32.
+    assert ms_ssim(noisy, clean) == pytest.approx(expected, abs=2e-5)
+
+
+def test_ms_ssim_of_identical_and_small_images():
+    image = np.random.default_rng(0).random((177, 180, 3))
+    assert ms_ssim(image, image) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match=r"at least 176 px on each side. Received: 175x300"):
+        ms_ssim(np.zeros((175, 300)), np.zeros((175, 300)))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from photographs import disc
 
-from bokeh_tf.data.pipeline import blurs_of_the_rest, training_batches
+from bokeh_tf.data.pipeline import blurs_of_the_rest, scene_batches
 from bokeh_tf.data.scenes import SceneMaker
 from bokeh_tf.data.sources import Source
 from bokeh_tf.models.dbsi_mobile import BackgroundBlend
@@ -23,7 +23,7 @@ CUT_TOLERANCE = 0.01
 
 @pytest.fixture(autouse=True)
 def opencv_threads():
-    """`training_batches` takes OpenCV's threads away; the other tests get them back."""
+    """`scene_batches` takes OpenCV's threads away; the other tests get them back."""
     count = cv2.getNumThreads()
     yield
     cv2.setNumThreads(count)
@@ -117,8 +117,8 @@ def test_sources_without_a_subject_are_refused(sources):
 
 
 def test_a_batch_is_the_same_wherever_the_run_starts(maker):
-    from_start = list(training_batches(maker, batch_size=2, seed=5).take(3).as_numpy_iterator())
-    resumed = next(training_batches(maker, batch_size=2, seed=5, first_batch=2).as_numpy_iterator())
+    from_start = list(scene_batches(maker, batch_size=2, seed=5).take(3).as_numpy_iterator())
+    resumed = next(scene_batches(maker, batch_size=2, seed=5, first_batch=2).as_numpy_iterator())
     inputs, targets, importance = resumed
     for kept, parts in zip(from_start[2], resumed, strict=True):
         assert kept.keys() == parts.keys()
@@ -132,7 +132,7 @@ def test_a_batch_is_the_same_wherever_the_run_starts(maker):
 
 
 def test_another_seed_gives_other_batches(maker):
-    first, second = (next(training_batches(maker, batch_size=1, seed=s).as_numpy_iterator())[0] for s in (1, 2))
+    first, second = (next(scene_batches(maker, batch_size=1, seed=s).as_numpy_iterator())[0] for s in (1, 2))
     assert np.abs(first["image"] - second["image"]).max() > 0.1
 
 

@@ -69,7 +69,8 @@ class SceneMaker:
     def draw(self, random):
         """Returns a `Scene` drawn with the NumPy generator `random`."""
         kind = random.choice(_KINDS, p=_KIND_SHARES)
-        layers, focus_disparity, aperture_px = getattr(self, f"_{kind}")(random)
+        makers = {"composite": self.composite, "portrait": self._portrait, "view": self._view}
+        layers, focus_disparity, aperture_px = makers[kind](random)
         rendering = render(layers, focus_disparity=focus_disparity, aperture_px=aperture_px * self._scale)
         weights = blend_weights(rendering.radius_px, self.sigmas_px)
         image, bokeh = _varied_exposure([rendering.all_in_focus, rendering.bokeh], random)
@@ -79,7 +80,8 @@ class SceneMaker:
         importance = _VIEW_IMPORTANCE if kind == "view" else 1.0
         return Scene(*(np.ascontiguousarray(a, np.float32) for a in (image, bokeh, weights)), importance)
 
-    def _composite(self, random):
+    def composite(self, random):
+        """Draws a composite: its layers, far to near, the main subject's disparity, an aperture at 1024 rows."""
         backdrop = self._backdrop(random)
         main = self._subject(random, height=(0.35, 1.0), spread=0.16)
         near = random.uniform(0.6, 0.9)

@@ -19,7 +19,7 @@ from bokeh_tf.errors import DataError, PhotoError
 from bokeh_tf.files import make_folder
 from bokeh_tf.photos import SUFFIXES, read, reduced_to_8_bits
 
-# Training pictures are at most 256 rows high; a little more leaves room for crops.
+# `dbsi_mobile` is trained on at most 256 rows; a little more leaves room for crops.
 _LONG_SIDE_PX = 480
 # A neighbourhood this sharp counts as in focus.
 _SHARP = 0.3
@@ -33,7 +33,7 @@ class Source:
 
     Attributes:
         name: file name in its folder.
-        photo: uint8 `[H, W, 3]` RGB, long side 480 px at most.
+        photo: uint8 `[H, W, 3]` RGB, a small copy.
         matte: float32 `[H, W]` of the subject, or None.
         sharp_fraction: share of the frame in focus.
         matte_from_focus: whether the matte was cut where the photographer focused, not merely in the centre.
@@ -51,12 +51,15 @@ class Source:
         return self.sharp_fraction >= _MOSTLY_SHARP and self.matte is None
 
 
-def load_sources(folder, *, cache):
+def load_sources(folder, *, cache, long_side_px=_LONG_SIDE_PX):
     """Prepares every photo below `folder`, or takes it from the `cache` folder.
 
     Where `folder` holds a `subjects.txt`, the photos it names, one file name a line, and no others keep their
     mattes: the automatic cut is wrong in places that only a person sees. Without that list only mattes cut where the
     photographer focused are trusted.
+
+    Args:
+        long_side_px: of the copies, at most.
 
     Raises:
         DataError: no readable photo, none with a subject, or an unreadable list.
@@ -67,10 +70,12 @@ def load_sources(folder, *, cache):
         raise DataError(f"{folder}: no photographs here. Name a folder with JPEG, PNG, WebP or TIFF files.")
     make_folder(cache)
     accepted = _accepted_subjects(folder)
+    ending = "" if long_side_px == _LONG_SIDE_PX else f".{long_side_px}px"
     sources = []
     for path in track(paths, description="Preparing photographs"):
         try:
-            source = _cached(path, Path(cache) / f"{path.relative_to(folder).as_posix().replace('/', '__')}.npz")
+            name = path.relative_to(folder).as_posix().replace("/", "__")
+            source = _cached(path, Path(cache) / f"{name}{ending}.npz", long_side_px)
         except PhotoError as error:
             logging.warning("%s Left out.", error)
             continue
@@ -92,12 +97,12 @@ def _accepted_subjects(folder):
     return {line.strip() for line in lines if line.strip()}
 
 
-def _cached(path, cache_path):
+def _cached(path, cache_path, long_side_px):
     # A cache that cannot be read is made anew.
     if cache_path.exists():
         with contextlib.suppress(DataError, LookupError, TypeError):
             return _kept(path, cache_path)
-    source = prepare(path)
+    source = prepare(path, long_side_px=long_side_px)
     matte = np.zeros((0, 0), np.uint8) if source.matte is None else np.round(source.matte * 255).astype(np.uint8)
     flags = {"sharp_fraction": source.sharp_fraction, "from_focus": source.matte_from_focus}
     write_archive(cache_path, {"photo": source.photo, "matte": matte, "made_from": _version_of(path), **flags})
@@ -119,8 +124,8 @@ def _version_of(path):
     return np.array([status.st_size, status.st_mtime_ns])
 
 
-def prepare(path):
-    """Reads one photo, measures its focus and cuts out its subject.
+def prepare(path, *, long_side_px=_LONG_SIDE_PX):
+    """Reads one photo, measures its focus, cuts out its subject, and reduces it to `long_side_px`.
 
     Raises:
         PhotoError: unreadable.
@@ -131,7 +136,7 @@ def prepare(path):
     if matte is None:
         matte = centred_subject_matte(photo)
     sharp_fraction = float((sharpness_map(photo) > _SHARP).mean())
-    scale = min(1.0, _LONG_SIDE_PX / max(photo.shape[:2]))
+    scale = min(1.0, long_side_px / max(photo.shape[:2]))
     size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
     small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
     if matte is not None:

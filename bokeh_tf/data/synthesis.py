@@ -1,20 +1,19 @@
 """Photographs with shallow depth of field, rendered from layers: colour, coverage and disparity.
 
-Colours are float32 `[H, W, 3]`, RGB, sRGB-encoded, [0, 1]; coverage (alpha) is float32 `[H, W]` in [0, 1].
-Disparities are inverse depths in [0, 1], 1 nearest. A circle of confusion is given by its radius in pixels,
-|disparity - focus disparity| * aperture, which is the thin lens (BokehMe, Peng et al. 2022, eq. 1). Layers are
-defocused in linear light, where light adds up, and composited far to near, so that a near layer's defocused rim
-mixes with what it hides and nothing far leaks over a sharp edge.
+Colours are float32 `[H, W, 3]`, RGB, sRGB-encoded, [0, 1], or above 1 for lights brighter than white; coverage
+(alpha) is float32 `[H, W]` in [0, 1]. Disparities are inverse depths in [0, 1], 1 nearest. A circle of confusion is
+given by its radius in pixels, |disparity - focus disparity| * aperture, which is the thin lens (`optics`; BokehMe,
+Peng et al. 2022, eq. 1). Layers are defocused in linear light, where light adds up, and composited far to near, so
+that a near layer's defocused rim mixes with what it hides and nothing far leaks over a sharp edge.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
 
-# Radii are rounded to this: finer steps do not show and each radius costs a kernel.
-_RADIUS_STEP_PX = 0.25
+from bokeh_tf.data.apertures import DISC, aperture_kernel, parts_of
+from bokeh_tf.data.surfaces import Surface
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,36 @@ class Layer:
     colour: np.ndarray
     alpha: np.ndarray
     disparity: float | np.ndarray
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How exactly, and so how slowly, layers are rendered.
+
+    Attributes:
+        parts_per_side: the aperture is divided into that many parts a side, each with its own occlusion. With 1, what
+            two layers hide of a pixel counts as independent, as if a layer's edge hid all directions alike.
+        radius_step_px: radii are rounded to it.
+        slice_px: a map of disparities is cut into slices that differ so much in radius, with occlusion among them.
+            None mixes five discs instead.
+    """
+
+    parts_per_side: int
+    radius_step_px: float
+    slice_px: float | None
+
+    def __post_init__(self):
+        if self.parts_per_side < 1:
+            raise ValueError(f"parts_per_side must be at least 1. Received: {self.parts_per_side}")
+        for name in ("radius_step_px", "slice_px"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be positive. Received: {value}")
+
+
+# What the shipped weights were trained on: it must not change.
+FAST = Quality(parts_per_side=1, radius_step_px=0.25, slice_px=None)
+FINE = Quality(parts_per_side=2, radius_step_px=1 / 16, slice_px=1.0)
 
 
 @dataclass(frozen=True)
@@ -40,37 +69,31 @@ def to_linear(encoded):
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def to_encoded(linear):
-    """sRGB-encoded values from linear light; clips to [0, 1]."""
-    linear = np.clip(linear, 0, 1)
+def to_encoded(linear, *, most=1.0):
+    """sRGB-encoded values from linear light; clips to [0, `most`]."""
+    linear = np.clip(linear, 0, most)
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
-@lru_cache(maxsize=256)
-def disc_kernel(radius_px):
-    """Uniform disc with an antialiased rim, float32, odd side, sum 1. A radius of 0 is a single pixel."""
-    reach_px = int(np.ceil(radius_px))
-    offsets = np.arange(-reach_px, reach_px + 1, dtype=np.float64)
-    fine = (np.arange(8) + 0.5) / 8 - 0.5
-    positions = (offsets[:, None] + fine[None]).ravel()
-    inside = (positions[:, None] ** 2 + positions[None] ** 2) <= max(radius_px, 0.5) ** 2
-    side = len(offsets)
-    kernel = inside.reshape(side, 8, side, 8).mean(axis=(1, 3)).astype(np.float32)
-    return kernel / kernel.sum()
+def defocus(premultiplied, radius_px, *, aperture=DISC, radius_step_px=0.25):
+    """Convolves `[H, W, C]` with the aperture's picture, mirroring at the border.
 
-
-def defocus(premultiplied, radius_px):
-    """Convolves `[H, W, C]` with a disc, mirroring at the border; a radius up to half a pixel changes nothing."""
-    radius_px = round(radius_px / _RADIUS_STEP_PX) * _RADIUS_STEP_PX
-    if radius_px <= 0.5:
+    Args:
+        radius_px: of the circle of confusion, negative behind the focus; up to half a pixel it changes nothing.
+        radius_step_px: radii are rounded to it: each costs a kernel.
+    """
+    radius_px = round(radius_px / radius_step_px) * radius_step_px
+    if abs(radius_px) <= 0.5:
         return premultiplied
-    return cv2.filter2D(premultiplied, cv2.CV_32F, disc_kernel(radius_px), borderType=cv2.BORDER_REFLECT_101)
+    # OpenCV correlates; a point shall become the kernel, not its mirror image.
+    kernel = np.ascontiguousarray(aperture_kernel(aperture, radius_px)[::-1, ::-1])
+    return cv2.filter2D(premultiplied, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT_101)
 
 
 def _defocus_by_map(colour, radius_px, *, levels=5):
     """Defocuses an opaque layer by a radius per pixel: a linear mixture of the two nearest of `levels` radii."""
     radii_px = np.linspace(radius_px.min(), radius_px.max(), levels)
-    if radii_px[-1] - radii_px[0] < _RADIUS_STEP_PX:
+    if radii_px[-1] - radii_px[0] < FAST.radius_step_px:
         return defocus(colour, float(radii_px.mean()))
     position = (radius_px - radii_px[0]) / (radii_px[1] - radii_px[0])
     result = np.zeros_like(colour)
@@ -80,32 +103,79 @@ def _defocus_by_map(colour, radius_px, *, levels=5):
     return result
 
 
-def render(layers, *, focus_disparity, aperture_px):
+def render(layers, *, focus_disparity, aperture_px, aperture=DISC, quality=FAST):
     """Renders layers, given far to near; the first must cover the whole frame.
 
     Args:
         focus_disparity: the disparity that is sharp.
         aperture_px: radius in pixels of the circle of confusion at a disparity difference of 1.
+        aperture: the opening's shape.
+        quality: a `Quality`.
     """
-    if not layers or np.min(layers[0].alpha) < 1:
-        raise ValueError("The first layer must cover the frame. Received: " + ("no layer" if not layers else "holes"))
+    _check_layers(layers)
     shape = layers[0].alpha.shape
-    sharp = bokeh = np.zeros((*shape, 3), np.float32)
+    sharp = np.zeros((*shape, 3), np.float32)
     radius_px = np.zeros(shape, np.float32)
     for layer in layers:
-        colour, alpha = to_linear(layer.colour), layer.alpha[..., None]
+        alpha = layer.alpha[..., None]
+        sharp = sharp * (1 - alpha) + to_linear(layer.colour) * alpha
         layer_radius_px = np.abs(layer.disparity - focus_disparity) * aperture_px
-        if np.ndim(layer_radius_px):
-            if np.min(alpha) < 1:
-                raise ValueError("A layer with a map of disparities must cover the frame. Received: holes")
-            spread, coverage = _defocus_by_map(colour, layer_radius_px), np.float32(1)
-        else:
-            blurred = defocus(np.concatenate([colour * alpha, alpha], axis=-1), layer_radius_px)
-            spread, coverage = blurred[..., :3], blurred[..., 3:]
-        sharp = sharp * (1 - alpha) + colour * alpha
-        bokeh = bokeh * (1 - coverage) + spread
         radius_px = radius_px * (1 - layer.alpha) + layer_radius_px * layer.alpha
+    seen = [_seen(layer, (layer.disparity - focus_disparity) * aperture_px, aperture, quality) for layer in layers]
+    bokeh = sum(share * _composited(seen, part) for share, part in parts_of(aperture, quality.parts_per_side))
     return Rendering(to_encoded(sharp), to_encoded(bokeh), radius_px.astype(np.float32))
+
+
+def render_disparity(photo, disparity, *, focus_disparity, aperture_px, aperture=DISC, quality=FINE):
+    """Renders a photo in which everything is sharp, given a disparity for each of its pixels.
+
+    What near things hide is unknown; their surroundings are continued behind them. The edges of `disparity` must lie
+    on those of the photo: pixels that hold the wrong side's disparity take their colour with them.
+
+    Args:
+        photo: as a layer's colour.
+        disparity: `[H, W]`.
+    """
+    if np.ndim(disparity) != 2 or np.shape(disparity) != np.shape(photo)[:2]:
+        raise ValueError(f"disparity must be as large as the photo. Received: {np.shape(disparity)}")
+    layer = Layer(photo, np.ones(disparity.shape, np.float32), disparity)
+    focus = {"focus_disparity": focus_disparity, "aperture_px": aperture_px}
+    return render([layer], **focus, aperture=aperture, quality=quality)
+
+
+def _check_layers(layers):
+    if not layers or np.min(layers[0].alpha) < 1:
+        raise ValueError("The first layer must cover the frame. Received: " + ("no layer" if not layers else "holes"))
+    if any(np.ndim(layer.disparity) and np.min(layer.alpha) < 1 for layer in layers):
+        raise ValueError("A layer with a map of disparities must cover the frame. Received: holes")
+
+
+def _seen(layer, radius_px, aperture, quality):
+    """A function from a part of the aperture to the layer's premultiplied light and coverage through it."""
+    light, alpha = to_linear(layer.colour), layer.alpha[..., None]
+    if not np.ndim(radius_px):
+        premultiplied = np.concatenate([light * alpha, alpha], axis=-1)
+
+        def spread(part):
+            blurred = defocus(premultiplied, radius_px, aperture=part, radius_step_px=quality.radius_step_px)
+            return blurred[..., :3], blurred[..., 3:]
+
+        return spread
+    if quality.slice_px is None:
+        if aperture != DISC:
+            raise ValueError(f"Without slices a map of disparities takes a disc. Received: {aperture}")
+        return lambda part: (_defocus_by_map(light, np.abs(radius_px)), np.float32(1))
+    surface = Surface(light, radius_px, slice_px=quality.slice_px, reach=aperture.reach)
+    options = {"radius_step_px": quality.radius_step_px}
+    return lambda part: (surface.seen(lambda p, r: defocus(p, r, aperture=part, **options)), np.float32(1))
+
+
+def _composited(seen, part):
+    bokeh = np.float32(0)
+    for spread in seen:
+        light, coverage = spread(part)
+        bokeh = bokeh * (1 - coverage) + light
+    return bokeh
 
 
 def blend_weights(radius_px, sigmas_px):

@@ -130,6 +130,11 @@ class LayeredBlur(layers.Layer):
         self.are_disks_decimated = are_disks_decimated
         self._blurs = [SoftDiskBlur(size_px, are_disks_decimated) for size_px in self.disk_sizes_px]
 
+    def build(self, image_shape, weight_shape, masks_shape):
+        """Builds the blurs, which take light and weight together."""
+        for blur in self._blurs:
+            blur.build((*image_shape[:3], image_shape[3] + weight_shape[3]))
+
     def call(self, image, weight, masks):
         """Returns the composite of image times weight over that of weight, `[B, H, W, 3]`."""
         light = ops.concatenate([image * weight, weight], axis=-1)

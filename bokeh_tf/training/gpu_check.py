@@ -37,17 +37,23 @@ class RequireGpuCompatible(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Converts a copy of the model and lints it; the model itself and its weights are not touched."""
-        try:
-            report = check(untrained_copy(self.model, image_shape=self._image_shape), targets=self._targets)
-        except ConversionError as error:
-            raise TrainingError(f"Training not started: {error}") from error
-        judged = judge(report, self._policy)
-        reasons = [_line(problem) for problem in judged.failing] + list(judged.broken_limits)
-        if reasons:
-            more = len(reasons) - _SHOWN_PROBLEMS
-            rest = f"; and {more} more" if more > 0 else ""
-            shown = "; ".join(reasons[:_SHOWN_PROBLEMS])
-            raise TrainingError(f"Training not started: {report.path} would not run on the GPU: {shown}{rest}.")
+        copy = untrained_copy(self.model, image_shape=self._image_shape)
+        require_gpu_compatible(copy, targets=self._targets, policy=self._policy)
+
+
+def require_gpu_compatible(model, *, targets=TARGETS, policy=None):
+    """Lints `model`, a Keras model with inputs of known sizes; `TrainingError` where a GPU would not take it whole."""
+    try:
+        report = check(model, targets=targets)
+    except ConversionError as error:
+        raise TrainingError(f"Training not started: {error}") from error
+    judged = judge(report, policy or Policy.parse(DEFAULT))
+    reasons = [_line(problem) for problem in judged.failing] + list(judged.broken_limits)
+    if reasons:
+        more = len(reasons) - _SHOWN_PROBLEMS
+        rest = f"; and {more} more" if more > 0 else ""
+        shown = "; ".join(reasons[:_SHOWN_PROBLEMS])
+        raise TrainingError(f"Training not started: {report.path} would not run on the GPU: {shown}{rest}.")
 
 
 def untrained_copy(model, *, image_shape=None):

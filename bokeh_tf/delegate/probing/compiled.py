@@ -1,5 +1,12 @@
-"""A file compiled for the GPU delegate and run on arrays. For child processes only: it can end its process."""
+"""A file compiled for the GPU delegate and run on arrays. For child processes only: it can end its process.
 
+The runtime's run is asynchronous: the GPU is still at work when it returns. Whoever then reads a buffer waits for the
+GPU, but no longer than two minutes: after that the read fails, and so does every other read of that buffer. A software
+adapter on a busy machine may need longer, which says nothing about the file, so `Compiled.run` first waits on buffers
+that it does not need. How long a check may take is its parent's business.
+"""
+
+import re
 import time
 
 import numpy as np
@@ -7,6 +14,11 @@ from ai_edge_litert.compiled_model import CompiledModel, GpuOptions, HardwareAcc
 
 # The runtime's buffers take these element types; others go through as raw bytes of one of the same alignment.
 _NATIVE_TYPES = ("float32", "float16", "int32", "int8", "uint8", "bool")
+# What the runtime says where the GPU is not done after its two minutes: status 7, "timeout expired". The same words
+# with another status are a failure.
+_STILL_AT_WORK = re.compile(r"code=7, .*Failed to lock custom tensor buffer", re.DOTALL)
+# An hour; a buffer that is locked by then will not be read any more.
+_MOST_WAITS = 30
 
 
 def compile_model(path, *, is_float32, allows_cpu=False) -> "Compiled":
@@ -53,12 +65,22 @@ class Compiled:
             input_buffers[place].write(_as_native(array))
         start_ns = time.perf_counter_ns()
         self._model.run_by_index(number, input_buffers, output_buffers)
-        made, run_s = [], None
-        for place, like in zip(output_places, outputs_like, strict=True):
-            made.append(_read(output_buffers[place], like))
-            # The run is asynchronous: it is over when the first output can be read.
-            run_s = run_s or (time.perf_counter_ns() - start_ns) / 1e9
-        return made, run_s
+        self._wait(number, output_places, outputs_like)
+        run_s = (time.perf_counter_ns() - start_ns) / 1e9
+        outputs = zip(output_places, outputs_like, strict=True)
+        return [_read(output_buffers[place], like) for place, like in outputs], run_s
+
+    def _wait(self, number, places, outputs_like):
+        """Returns once the GPU has done what it was given, which comes before any read of buffers made now."""
+        for waits_left in reversed(range(_MOST_WAITS)):
+            buffers = self._model.create_output_buffers(number)
+            try:
+                for place, like in zip(places, outputs_like, strict=True):
+                    _read(buffers[place], like)
+                return
+            except RuntimeError as error:
+                if not waits_left or not _STILL_AT_WORK.search(str(error)):
+                    raise
 
     def _places(self, number, kind, signature):
         """For each port its place in the compiled model, which may list them in another order than the file."""

@@ -102,6 +102,26 @@ def prelu_alpha_mismatch(node: NodeView):
     return not is_hwc or alpha.shape[-3:] != bhwc(value.shape)[1:]
 
 
+def transposed_padding_misplaced(node: NodeView):
+    """Where "same" padding of a TRANSPOSE_CONV starts elsewhere for its input's size than for its output's."""
+    kernel, source, output = _input(node, 1), _input(node, 2), _first(node.outputs)
+    if node.options.get("padding") != "SAME" or any(t is None or t.rank != 4 for t in (kernel, source, output)):
+        return ""
+    for axis, name in ((1, "height"), (2, "width")):
+        size, taps, stride = source.shape[axis], kernel.shape[axis], node.options.get(f"stride_{name[0]}", 0)
+        if stride <= 0 or min(size, output.shape[axis]) <= 0:
+            continue
+        shift = _padding_before(size, taps, stride) - _padding_before(output.shape[axis], taps, stride)
+        if shift:
+            return f"a {name} of {size}, a kernel of {taps} and a stride of {stride}: the output is {abs(shift)} px off"
+    return ""
+
+
+def _padding_before(size, taps, stride):
+    """Pixels of "same" padding before a picture of this size that a convolution goes over."""
+    return max(0, taps - (size - 1) % stride - 1) // 2
+
+
 def slice_reversed(node: NodeView):
     """A strided slice with a negative stride."""
     strides = _constant(node, 3)
@@ -181,6 +201,7 @@ _OWN = (
     depthwise_shape_mismatch,
     one_hot_unsupported,
     lstm_unsupported,
+    transposed_padding_misplaced,
     comparison_not_for_one_float,
     prelu_alpha_mismatch,
     slice_reversed,

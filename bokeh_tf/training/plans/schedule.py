@@ -124,6 +124,14 @@ class Phase:
         if unknown:
             raise ValueError(f"{self.name}: ours must name fields. Received: {', '.join(sorted(unknown))}")
 
+    def shortened(self, steps):
+        """The same phase over so many steps; averaging and warming up take no larger a share of them than before."""
+        before = self.steps or steps
+        share = min(1.0, steps / before)
+        average_steps = self.average_steps and max(1, round(self.average_steps * share))
+        rate = dataclasses.replace(self.learning_rate, warm_up_steps=round(self.learning_rate.warm_up_steps * share))
+        return dataclasses.replace(self, steps=steps, epochs=None, average_steps=average_steps, learning_rate=rate)
+
     def steps_per_epoch(self, pairs):
         """Batches in one pass through so many pairs; an incomplete last one is dropped."""
         return max(1, pairs // self.batch_size)
@@ -155,11 +163,7 @@ class Plan:
         """The same phases as a trial run: another variant, small images, a few steps each."""
         phases = tuple(
             dataclasses.replace(
-                phase,
-                image_shape=image_shape,
-                batch_size=min(phase.batch_size, batch_size),
-                epochs=None,
-                steps=steps,
+                phase.shortened(steps), image_shape=image_shape, batch_size=min(phase.batch_size, batch_size)
             )
             for phase in self.phases
         )

@@ -1,0 +1,147 @@
+"""`bokeh-tf train`: its options, what it calls, and what it prints where."""
+
+import argparse
+import dataclasses
+import os
+from pathlib import Path
+
+from bokeh_tf.training.plans import PLANS
+
+_DONE = 0
+# A trial run: square, so that rotations fit; a multiple of what every network needs; large enough for MS-SSIM.
+_SMALL_SHAPE = (192, 192)
+_FLAGSHIP_SMALL_SHAPE = (256, 384)
+_SMALL_STEPS = 8
+_DESCRIPTION = """Trains a network by its paper's schedule, phase by phase. Nothing is lost to a crash but the batches
+since the last checkpoint; --resume goes on, to the weights that an uninterrupted run would have reached."""
+_EPILOG = """PLAN is one of: {plans}.
+
+The data are pairs of photographs (see: bokeh-tf data inspect DIR); for dbsi_mobile any photographs, of which scenes
+are composed. Ctrl-C saves and leaves.
+
+examples:
+  bokeh-tf train dmshn --data EBB --out runs/dmshn --dry-run
+  bokeh-tf train dmshn --data EBB --out runs/dmshn
+  bokeh-tf train dmshn --data EBB --out runs/dmshn --resume
+  bokeh-tf train dmshn --data EBB --out runs/trial --scale small"""
+
+
+def add(commands):
+    """Adds the command's parser to the subparsers `commands`."""
+    parser = commands.add_parser(
+        "train",
+        help="train a network by its paper's schedule (needs the tensorflow extra)",
+        description=_DESCRIPTION,
+        epilog=_EPILOG.format(plans=", ".join(PLANS)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("plan", metavar="PLAN", choices=tuple(PLANS), help="the schedule, see below")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="pairs, or for dbsi_mobile photographs")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for all that the run writes")
+    parser.add_argument("--only", type=Path, metavar="FILE", help="list of the pairs to use, of bokeh-tf data inspect")
+    parser.add_argument("--phase", type=_count, metavar="N", help="run this phase alone (default: all)")
+    parser.add_argument("--scale", choices=("full", "small"), default="full", help="small: a trial run of minutes")
+    parser.add_argument("--steps", type=_count, metavar="N", help="batches per phase instead of the plan's length")
+    parser.add_argument("--dry-run", action="store_true", help="print phases, steps, memory and time; train nothing")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default: 0)")
+    parser.add_argument(
+        "--checkpoint-every", type=_count, default=500, metavar="N", help="batches between checkpoints (default: 500)"
+    )
+    parser.add_argument("--accumulate", type=_count, metavar="N", help="average the gradients of N batches per step")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "mixed_float16", "mixed_bfloat16"),
+        default="float32",
+        help="what layers compute in (default: float32)",
+    )
+    parser.add_argument(
+        "--deterministic", action="store_true", help="the same bits on every run, where the backend can; slower"
+    )
+    parser.add_argument(
+        "--skip-nonfinite", action="store_true", help="leave out batches that break the losses, instead of stopping"
+    )
+    parser.add_argument("--vgg-weights", metavar="FILE", help='VGG-19 weights, or "random" (default: Keras\'s cache)')
+    parser.add_argument(
+        "--allow-refused", action="store_true", help="train even what a phone's GPU delegate would refuse"
+    )
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def run(options):
+    """Runs the command with parsed `options`; returns the exit status."""
+    from bokeh_tf.errors import DependencyError
+    from bokeh_tf.native_messages import native_messages_muted
+
+    # TensorFlow greets at length, and its graph optimiser reports as errors what it merely leaves alone.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with native_messages_muted():
+            from bokeh_tf.training import distribution, dry_run, session
+    except ModuleNotFoundError as error:
+        if error.name not in ("keras", "tensorflow"):
+            raise
+        raise DependencyError('Training needs Keras and TensorFlow. Run: pip install "bokeh-tf[tensorflow]"') from error
+    plan = _chosen_plan(options)
+    if options.phase and options.phase > len(plan.phases):
+        names = ", ".join(f"{number} {phase.name}" for number, phase in enumerate(plan.phases, start=1))
+        options.usage_error(f"--phase must be one of the plan's: {names}")
+    if options.dry_run:
+        dry_run.print_schedule(plan, data=options.data, only=options.only)
+        return _DONE
+    settings = _settings(options, session)
+    # Joining other processes comes before all else that Keras does.
+    workers = distribution.join_workers()
+    path = session.train(
+        plan, data=options.data, out=options.out, settings=settings, only_phase=options.phase, workers=workers
+    )
+    if workers.is_first:
+        print(f"written: {path}")
+    return _DONE
+
+
+def _settings(options, session):
+    try:
+        run_options = session.RunOptions(
+            seed=options.seed,
+            batches_per_checkpoint=options.checkpoint_every,
+            resume=options.resume,
+            skip_nonfinite=options.skip_nonfinite,
+        )
+    except ValueError as error:
+        options.usage_error(str(error))
+    return session.Settings(
+        only=options.only,
+        precision=options.precision,
+        is_deterministic=options.deterministic,
+        # A trial run says nothing of quality, so any features will do.
+        vgg_weights=options.vgg_weights or ("random" if options.scale == "small" else None),
+        allow_refused=options.allow_refused,
+        run=run_options,
+    )
+
+
+def _chosen_plan(options):
+    """The plan as the options change it."""
+    plan = PLANS[options.plan]
+    if options.scale == "small":
+        is_flagship = plan.model == "dbsi_mobile"
+        shape = _FLAGSHIP_SMALL_SHAPE if is_flagship else _SMALL_SHAPE
+        variant = "base" if is_flagship else "tiny"
+        plan = plan.small(image_shape=shape, variant=variant, steps=options.steps or _SMALL_STEPS)
+    phases = plan.phases
+    if options.steps and options.scale == "full":
+        phases = tuple(phase.shortened(options.steps) for phase in phases)
+    if options.accumulate:
+        phases = tuple(dataclasses.replace(phase, accumulated_batches=options.accumulate) for phase in phases)
+    return dataclasses.replace(plan, phases=phases)
+
+
+def _count(text):
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+_count.__name__ = "whole number from 1"

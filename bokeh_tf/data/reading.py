@@ -1,0 +1,121 @@
+"""Pairs of photographs from files to examples, see `transforms`; files that cannot be read are named and replaced."""
+
+import threading
+
+import cv2
+import numpy as np
+from absl import logging
+
+from bokeh_tf.data.transforms import resized
+from bokeh_tf.errors import DataError
+
+# After this many unreadable pairs in a row the folder itself must be at fault.
+_MOST_IN_A_ROW = 20
+# What stands for 1 in a map's values.
+_MAP_PEAKS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
+
+
+class PairReader:
+    """Reads pairs, and keeps what it has read as long as it fits.
+
+    Args:
+        pairs: `bokeh_tf.data.pairs.Pair`s.
+        maps: kinds of maps that examples must hold.
+        conditions: names of conditions that examples must hold, each a float32 `[1]`.
+        target: "bokeh", or "saliency" for a map as the target.
+        shape: (height, width) to resize to when reading, or None.
+        cache_bytes: memory for decoded pictures; what is read once it is full is read anew every time.
+
+    Attributes:
+        error: the `DataError` that ended reading, if any.
+    """
+
+    def __init__(self, pairs, *, maps=(), conditions=(), target="bokeh", shape=None, cache_bytes=2**31):
+        self._pairs, self._maps, self._conditions = pairs, maps, conditions
+        self._target, self._shape = target, shape
+        self._cache, self._free_bytes, self._lock = {}, cache_bytes, threading.Lock()
+        self._reported = set()
+        self.error = None
+
+    def read(self, index):
+        """The example of pair number `index`, or of the next one that can be read.
+
+        Raises:
+            DataError: so many in a row cannot be read that the folder must be at fault.
+        """
+        last = None
+        for step in range(min(_MOST_IN_A_ROW, len(self._pairs))):
+            try:
+                return self._example((index + step) % len(self._pairs))
+            except DataError as error:
+                last = error
+                self._report(error)
+        self.error = DataError(f"{last} The pairs after it cannot be read either.")
+        raise self.error from last
+
+    def _example(self, index):
+        kept = self._cache.get(index)
+        if kept is None:
+            kept = self._read(self._pairs[index])
+            size_bytes = sum(value.nbytes for value in kept.values())
+            with self._lock:
+                if size_bytes <= self._free_bytes and index not in self._cache:
+                    self._free_bytes -= size_bytes
+                    self._cache[index] = kept
+        return dict(kept)
+
+    def _read(self, pair):
+        image = read_colour(pair.source)
+        target = read_colour(pair.target) if self._target == "bokeh" else read_map(pair.target)
+        if target.shape[:2] != image.shape[:2]:
+            sizes = " and ".join(f"{height}x{width}" for height, width in (image.shape[:2], target.shape[:2]))
+            raise DataError(f"{pair.target}: not as large as its source ({sizes}). Left out.")
+        example = {"image": image, "target": target}
+        for name in self._maps:
+            example[name] = resized(read_map(pair.maps[name]), image.shape[:2])
+        if self._shape:
+            example = {name: resized(picture, self._shape) for name, picture in example.items()}
+        for name in self._conditions:
+            example[name] = np.float32([pair.conditions[name]])
+        return example
+
+    def _report(self, error):
+        with self._lock:
+            is_new = str(error) not in self._reported
+            self._reported.add(str(error))
+        if is_new:
+            logging.warning("%s Another pair takes its place.", error)
+
+
+def read_colour(path):
+    """The picture `path` as uint8 `[H, W, 3]`, RGB, upright; `DataError` where it cannot be read."""
+    return _decoded(path, cv2.IMREAD_COLOR_RGB)
+
+
+def read_map(path):
+    """The map `path` as float32 `[H, W, 1]` in [0, 1], upright: 8 or 16 bits a value, or floats; of colours the grey.
+
+    Raises:
+        DataError: it cannot be read, or holds something else.
+    """
+    picture = _decoded(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    if picture.dtype not in _MAP_PEAKS:
+        raise DataError(f"{path}: holds {picture.dtype} values. Save the map with 8 or 16 bits a value.")
+    values = np.multiply(picture, np.float32(1 / _MAP_PEAKS[picture.dtype]), dtype=np.float32)[..., None]
+    # Written so that NaN fails.
+    if picture.dtype == np.float32 and not (values.min() >= 0 and values.max() <= 1):
+        raise DataError(f"{path}: its values are not all in 0 to 1. Scale the map.")
+    return values
+
+
+def _decoded(path, flags):
+    try:
+        content = np.fromfile(path, np.uint8)
+        picture = cv2.imdecode(content, flags) if content.size else None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+    except cv2.error as error:
+        raise DataError(f"{path}: cannot be decoded ({error.err}).") from error
+    if picture is None:
+        raise DataError(f"{path}: damaged, cut short or no picture.")
+    return picture

@@ -1,0 +1,34 @@
+"""Losses of a generator and its critics, whose score maps are `[B, h, w, C]`; scalars.
+
+"patch" is PatchGAN's (Isola et al. 2017): every score is the logit of its patch being a photograph. "wasserstein" is
+WGAN's (Arjovsky et al. 2017), whose critic also needs `gradient_penalty` (Gulrajani et al. 2017, eq. 3).
+"""
+
+from keras import ops
+
+
+def patch_generator(rendered_scores):
+    """What the generator minimises: the cross entropy of its patches being taken for photographs."""
+    return ops.mean(ops.softplus(-rendered_scores))
+
+
+def patch_critic(photo_scores, rendered_scores):
+    """What the critic minimises: the cross entropy of telling both apart, half of it from each."""
+    return 0.5 * (ops.mean(ops.softplus(-photo_scores)) + ops.mean(ops.softplus(rendered_scores)))
+
+
+def wasserstein_generator(rendered_scores):
+    """What the generator minimises: minus the mean score of its pictures."""
+    return -ops.mean(rendered_scores)
+
+
+def wasserstein_critic(photo_scores, rendered_scores):
+    """What the critic minimises: the mean score of rendered pictures less that of photographs."""
+    return ops.mean(rendered_scores) - ops.mean(photo_scores)
+
+
+def gradient_penalty(gradients):
+    """Mean of (|g| - 1)² over pictures, g the gradient of a critic's mean score by its input, `[B, H, W, 3]`."""
+    squares = ops.sum(ops.square(gradients), axis=(1, 2, 3))
+    # The root of exactly 0 has no finite slope.
+    return ops.mean(ops.square(ops.sqrt(squares + 1e-12) - 1))

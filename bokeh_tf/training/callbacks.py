@@ -1,0 +1,132 @@
+"""What watches a phase while Keras's `fit` runs it: progress, losses that are not finite, interruptions, logs."""
+
+import csv
+import io
+import math
+import signal
+import threading
+from pathlib import Path
+
+import keras
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bokeh_tf.files import write_text
+
+
+class NonFiniteLoss(Exception):
+    """A loss became NaN or infinite; `step` counts the batches since `fit` began."""
+
+    def __init__(self, step, names):
+        super().__init__(f"step {step}: {', '.join(names)}")
+        self.step, self.names = step, names
+
+
+class StopWhenNotFinite(keras.callbacks.Callback):
+    """Raises `NonFiniteLoss` after the batch that made a loss NaN or infinite."""
+
+    def __init__(self):
+        super().__init__()
+        self._step = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at the losses."""
+        self._step += 1
+        broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        if broken:
+            raise NonFiniteLoss(self._step, broken)
+
+
+class RichProgress(keras.callbacks.Callback):
+    """One progress bar over all batches of a phase, with the time left and the losses.
+
+    Args:
+        title: what the bar is called.
+        first: batches done before.
+        total: batches of the phase.
+    """
+
+    def __init__(self, title, *, first, total):
+        super().__init__()
+        self._progress = Progress(
+            TextColumn(title, markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+        )
+        self._task = self._progress.add_task("", total=total, completed=first, losses="")
+
+    def on_train_begin(self, logs=None):
+        """Shows the bar."""
+        self._progress.start()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Advances the bar."""
+        losses = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
+        self._progress.update(self._task, advance=1, losses=losses)
+
+    def stop(self):
+        """Takes the bar away."""
+        self._progress.stop()
+
+
+class SaveWhenInterrupted(keras.callbacks.Callback):
+    """On Ctrl-C finishes the batch, saves, and leaves; a second Ctrl-C leaves at once.
+
+    Args:
+        save: a function of the number of batches since `fit` began.
+    """
+
+    def __init__(self, save):
+        super().__init__()
+        self._save, self._step, self._is_asked = save, 0, False
+        self._previous = None
+
+    def on_train_begin(self, logs=None):
+        """Takes over Ctrl-C, unless the program was started to ignore it."""
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._previous = signal.signal(signal.SIGINT, self._ask)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves and raises `KeyboardInterrupt` if that was asked for."""
+        self._step += 1
+        if self._is_asked:
+            self._save(self._step)
+            raise KeyboardInterrupt
+
+    def give_back(self):
+        """Gives Ctrl-C back."""
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+            self._previous = None
+
+    def _ask(self, number, frame):
+        self._is_asked = True
+        self.give_back()
+
+
+class CsvLog:
+    """A table of losses, one row per round; rows after the batch that a run goes on from are taken back.
+
+    Args:
+        path: of the file.
+        phase: name of the phase.
+        first: batches that are done.
+    """
+
+    def __init__(self, path, *, phase, first):
+        self._path, self._phase = Path(path), phase
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.exists() else []
+        self._rows = [row for row in rows if row["phase"] != phase or int(row["batch"]) <= first]
+
+    def add(self, batch, values):
+        """Adds the row of a round that ended with `batch`, and writes the table in one step."""
+        self._rows.append({"phase": self._phase, "batch": batch, **values})
+        columns = list(dict.fromkeys(column for row in self._rows for column in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_text(self._path, text.getvalue())

@@ -1,0 +1,95 @@
+"""Checkpoints: all variables of a job (`jobs.Job`) after some batches of a phase, one verified file each.
+
+A file appears in one step, so that a run killed while writing leaves the older ones as they were. The newest intact
+one is restored; a damaged one is left out with a warning. The last `KEPT` stay.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from absl import logging
+
+from bokeh_tf.data.archives import read_archive, write_archive
+from bokeh_tf.errors import DataError, TrainingError
+from bokeh_tf.files import make_folder
+
+KEPT = 3
+_SCHEMA_VERSION = 2
+_NAME = re.compile(r"phase(\d+)_batch(\d+)\.npz")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state to go on from: after `batch` batches of the phase number `phase`, counted from 1."""
+
+    phase: int
+    batch: int
+    arrays: tuple[np.ndarray, ...]
+
+
+def save(variables, folder, *, phase, batch):
+    """Writes `variables` as they are after `batch` batches, then removes all but the last few checkpoints."""
+    arrays = {f"{index:05d}": np.asarray(variable) for index, variable in enumerate(variables)}
+    header = {"schema_version": _SCHEMA_VERSION, "phase": phase, "batch": batch, "sha256": _digest(arrays)}
+    make_folder(folder)
+    path = folder / f"phase{phase:02d}_batch{batch:08d}.npz"
+    write_archive(path, {"header": np.array(json.dumps(header)), **arrays})
+    for old in _files(folder)[:-KEPT]:
+        old.unlink(missing_ok=True)
+
+
+def newest(folder):
+    """The newest intact `Checkpoint` in `folder`, or None where there never was one.
+
+    Raises:
+        TrainingError: there are checkpoints, and every one is damaged.
+    """
+    files = _files(folder)
+    for path in reversed(files):
+        try:
+            return _read(path)
+        except DataError as error:
+            logging.warning("%s Going back to the checkpoint before it.", error)
+    if files:
+        raise TrainingError(f"{folder}: every checkpoint is damaged. Delete this folder to start the phase anew.")
+    return None
+
+
+def restore(variables, checkpoint):
+    """Gives `variables` the values in `checkpoint`; `TrainingError` where it belongs to another model."""
+    wanted = [(tuple(variable.shape), np.dtype(variable.dtype)) for variable in variables]
+    if [(array.shape, array.dtype) for array in checkpoint.arrays] != wanted:
+        raise TrainingError("The checkpoint belongs to another model or optimiser. Choose another --out.")
+    for variable, array in zip(variables, checkpoint.arrays, strict=True):
+        variable.assign(array)
+
+
+def _files(folder):
+    return sorted(path for path in folder.glob("*.npz") if _NAME.fullmatch(path.name))
+
+
+def _read(path):
+    arrays = read_archive(path)
+    try:
+        header = json.loads(str(arrays.pop("header")))
+        phase, batch, digest = header["phase"], header["batch"], header["sha256"]
+        version = header["schema_version"]
+    except (LookupError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: damaged, its header cannot be read.") from error
+    if version != _SCHEMA_VERSION:
+        raise TrainingError(f"{path}: written by another version of this package. Choose another --out.")
+    if _digest(arrays) != digest:
+        raise DataError(f"{path}: damaged, its checksum is wrong.")
+    return Checkpoint(phase, batch, tuple(arrays[name] for name in sorted(arrays)))
+
+
+def _digest(arrays):
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

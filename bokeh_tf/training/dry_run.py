@@ -1,0 +1,58 @@
+"""Prints a plan's schedule and what it will cost, without training."""
+
+from rich.console import Console
+from rich.table import Table
+
+from bokeh_tf.data.layouts import find_pairs
+from bokeh_tf.training.estimates import estimate
+
+# What a plan says about a phase, by field.
+_SHOWN = {
+    "image_shape": lambda phase: "x".join(map(str, phase.image_shape)) + f" {phase.framing}",
+    "batch_size": lambda phase: str(phase.batch_size),
+    "losses": lambda phase: " + ".join(f"{term.weight:g} {term.loss}" for term in phase.losses),
+    "learning_rate": lambda phase: rate_text(phase.learning_rate),
+    "starts_from": lambda phase: phase.starts_from or "fresh weights",
+}
+_TITLES = {"image_shape": "size", "batch_size": "batch", "learning_rate": "learning rate", "starts_from": "starts from"}
+
+
+def print_schedule(plan, *, data, only=None):
+    """Prints one row per phase for the pairs in the folder `data`; values that are not the authors' carry a star."""
+    pairs = 1
+    if plan.phases[0].data == "pairs":
+        pairs = len([pair for pair in find_pairs(data, only=only).pairs if pair.split == "train"])
+    table = Table(title=f"{plan.name}: {plan.source}", caption="* not published: our value", title_justify="left")
+    for title in ("phase", *(_TITLES.get(field, field) for field in _SHOWN), "steps", "memory", "time here"):
+        table.add_column(title, overflow="fold")
+    total_s = 0.0
+    for phase, cost in zip(plan.phases, estimate(plan, pairs=pairs), strict=True):
+        facts = [show(phase) + ("*" if field in phase.ours else "") for field, show in _SHOWN.items()]
+        star = "*" if {"epochs", "steps"} & set(phase.ours) else ""
+        memory = f"{cost.memory_bytes / 1e9:.1f} GB"
+        table.add_row(phase.name, *facts, f"{cost.steps:,}{star}", memory, duration_text(cost.duration_s))
+        total_s += cost.duration_s
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{pairs} training pairs; about {duration_text(total_s)} on this machine. Memory counts every layer's output "
+        "once, time the convolutions alone: both are rough.",
+        soft_wrap=True,
+    )
+
+
+def rate_text(rate):
+    """A learning rate in a few characters: `0.001 to 1e-05, cosine`."""
+    if rate.decay == "constant":
+        return f"{rate.start:g}"
+    if rate.decay == "steps":
+        return f"{rate.start:g}, times {rate.factor:g} every {rate.every_epochs} epochs"
+    return f"{rate.start:g} to {rate.end:g}, {rate.decay}"
+
+
+def duration_text(duration_s):
+    """A duration in its own unit: `3.5 min`, `12.0 days`."""
+    for unit, length_s in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if duration_s >= length_s:
+            return f"{duration_s / length_s:,.1f} {unit}"
+    return f"{duration_s:.0f} s"

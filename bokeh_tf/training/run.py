@@ -1,0 +1,217 @@
+"""Runs a plan, phase by phase, so that a crash costs minutes and not days.
+
+An output folder holds:
+
+    manifest.json       what runs: plan, seed, data, versions, commit; batches left out
+    checkpoints/        the last states, see `checkpoints`
+    phases/NAME.npz     what a finished phase hands to the next
+    log.csv, logs/      losses per round, and the same for TensorBoard
+    pictures/           an example after every round: photo, picture, target
+    <model>_<variant>.weights.h5    the result
+
+A run that goes on does so from the newest intact checkpoint, and sees the batches that an uninterrupted one would
+have seen.
+"""
+
+from dataclasses import dataclass
+
+import keras
+from absl import logging
+
+from bokeh_tf.data.pipeline import PipelineError
+from bokeh_tf.errors import TrainingError
+from bokeh_tf.files import make_folder
+from bokeh_tf.models.weights import save_weights
+from bokeh_tf.training import checkpoints, handover, manifest
+from bokeh_tf.training.callbacks import CsvLog, NonFiniteLoss, RichProgress, SaveWhenInterrupted, StopWhenNotFinite
+from bokeh_tf.training.pictures import ExamplePictures
+from bokeh_tf.training.supervised import build_model
+
+# A run whose losses break more often than this has another fault than its data.
+_MOST_SKIPPED = 20
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run a plan; what a resumed run must share with its beginning comes first."""
+
+    seed: int = 0
+    # Batches between two checkpoints, and so the most that a crash costs.
+    batches_per_checkpoint: int = 500
+    # Go on from the checkpoint in the output folder.
+    resume: bool = False
+    # Leave out batches that make a loss NaN or infinite, instead of stopping.
+    skip_nonfinite: bool = False
+
+    def __post_init__(self):
+        if self.batches_per_checkpoint < 1:
+            raise ValueError(f"batches_per_checkpoint must be positive. Received: {self.batches_per_checkpoint}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be from 0 to 2^32 - 1. Received: {self.seed}")
+
+
+class Run:
+    """One plan carried out in one output folder.
+
+    Args:
+        plan: a `plans.schedule.Plan`.
+        out: the output folder.
+        options: `RunOptions`.
+        make_job: a function of (phase, model) to its `jobs.Job`.
+        conditions: what else a resumed run must share with its beginning, as JSON values: data, precision.
+        is_writing: whether this process writes; of several that train together, one does.
+    """
+
+    def __init__(self, plan, *, out, options, make_job, conditions, is_writing=True):
+        self._plan, self._out, self._options = plan, make_folder(out), options
+        self._make_job, self._is_writing = make_job, is_writing
+        self._manifest = manifest.start(
+            self._out, plan, {**conditions, "seed": options.seed}, resume=options.resume, is_writing=is_writing
+        )
+
+    def train(self, *, only_phase=None):
+        """Runs all phases, or the one numbered `only_phase`, that are not finished; returns the weights file's path.
+
+        Raises:
+            TrainingError: a loss is not finite, a checkpoint cannot be used, or the phase before was not run.
+        """
+        model = None
+        for number, phase in enumerate(self._plan.phases, start=1):
+            if only_phase in (None, number) and not self._result_of(phase.name).exists():
+                model = self._train_phase(number, phase)
+        last = self._plan.phases[(only_phase or len(self._plan.phases)) - 1]
+        if model is None:
+            model = self._build(last)
+            handover.take_weights(model, self._result_of(last.name))
+        path = self._out / f"{self._plan.model}_{self._plan.variant}.weights.h5"
+        if self._is_writing:
+            save_weights(model, path)
+        return path
+
+    def _result_of(self, name):
+        return self._out / "phases" / f"{name}.npz"
+
+    def _build(self, phase):
+        # Each phase's fresh weights depend on the seed alone, wherever a run starts.
+        keras.utils.set_random_seed(self._options.seed)
+        return build_model(self._plan, phase)
+
+    def _train_phase(self, number, phase):
+        model = self._build(phase)
+        if phase.starts_from:
+            before = self._result_of(phase.starts_from)
+            if not before.exists():
+                raise TrainingError(f"{before}: phase {phase.name} starts from these weights. Run that phase first.")
+            handover.take_weights(model, before)
+        handover.freeze_all_but(model, phase.learning_layers)
+        job = self._make_job(phase, model)
+        _PhaseRun(self._out, number, phase, job, self._options, self._manifest, self._is_writing).finish()
+        if self._is_writing:
+            make_folder(self._out / "phases")
+            handover.write_weights(model, self._result_of(phase.name))
+            self._manifest.finish(phase.name)
+        return model
+
+
+class _PhaseRun:
+    """One phase from its newest checkpoint, or its beginning, to its last batch."""
+
+    def __init__(self, out, number, phase, job, options, run_manifest, is_writing):
+        self._out, self._number, self._phase, self._job = out, number, phase, job
+        self._options, self._manifest, self._is_writing = options, run_manifest, is_writing
+        self._checkpoints = out / "checkpoints"
+        self._skipped = run_manifest.skipped(phase.name)
+
+    def finish(self):
+        """Runs to the end; what is averaged over the last steps becomes the weights."""
+        first = self._restore()
+        if first is None:
+            first = 0
+            # A batch that breaks the losses before the first round needs a state to go back to.
+            self._save(first)
+        while first is not None:
+            first = self._run_from(first)
+        optimizer = self._job.trainer.optimizer
+        if optimizer.use_ema:
+            optimizer.finalize_variable_values(self._job.trainer.trainable_variables)
+
+    def _run_from(self, first):
+        """Runs to the phase's end and returns None; or returns where to go on, a bad batch having been left out."""
+        batches = []
+        log = CsvLog(self._out / "log.csv", phase=self._phase.name, first=first)
+        progress = RichProgress(self._phase.name, first=first, total=self._job.total_steps)
+        try:
+            pictures = ExamplePictures(self._out, self._phase.name, self._job)
+            for batches in self._rounds(first):
+                values = self._fit(batches, progress)
+                done = batches[-1] + 1
+                if self._is_writing:
+                    # Before the checkpoint: beyond it a resumed run writes again, behind it nothing may be missing.
+                    log.add(done, values)
+                    pictures.add(done, values)
+                self._save(done)
+        except NonFiniteLoss as error:
+            self._leave_out(batches[error.step - 1], error.names)
+            return self._restore()
+        except PipelineError as error:
+            # What a dataset's function raises arrives wrapped beyond recognition.
+            raise self._job.data_error() or error from error
+        finally:
+            progress.stop()
+        return None
+
+    def _rounds(self, first):
+        """Numbers of the batches to run, round by round; a round ends where a checkpoint is due."""
+        size = self._options.batches_per_checkpoint
+        for start in range(first - first % size, self._job.total_steps, size):
+            stop = min(start + size, self._job.total_steps)
+            batches = [batch for batch in range(max(first, start), stop) if batch not in self._skipped]
+            if batches:
+                yield batches
+
+    def _fit(self, batches, progress):
+        interruption = SaveWhenInterrupted(lambda step: self._save(batches[step - 1] + 1))
+        # Each `fit` ends with the averages in the weights' place, but a round is not the end of a phase.
+        optimizer = self._job.trainer.optimizer
+        optimizer.finalize_variable_values = lambda variables: None
+        try:
+            history = self._job.trainer.fit(
+                self._job.batches(batches[0], self._skipped),
+                steps_per_epoch=len(batches),
+                epochs=1,
+                verbose=0,
+                shuffle=False,
+                # Saving comes last: a batch that broke the losses is not kept.
+                callbacks=[progress, StopWhenNotFinite(), interruption],
+            )
+        finally:
+            interruption.give_back()
+            del optimizer.finalize_variable_values
+        values = {name: values[-1] for name, values in history.history.items()}
+        return {"learning_rate": float(optimizer.learning_rate), **values}
+
+    def _save(self, batch):
+        self._job.synchronise()
+        if self._is_writing:
+            checkpoints.save(self._job.variables, self._checkpoints, phase=self._number, batch=batch)
+
+    def _restore(self):
+        checkpoint = checkpoints.newest(self._checkpoints) if self._checkpoints.exists() else None
+        if checkpoint is None or checkpoint.phase != self._number:
+            return None
+        checkpoints.restore(self._job.variables, checkpoint)
+        return checkpoint.batch
+
+    def _leave_out(self, batch, names):
+        ids = self._job.batch_ids(batch)
+        what = f"{self._phase.name}, batch {batch} ({', '.join(ids)}): {', '.join(names)} is not finite"
+        if not self._options.skip_nonfinite:
+            raise TrainingError(
+                f"{what}. The state before it is in {self._checkpoints}. Look at these pairs, or --resume with "
+                "--skip-nonfinite to leave the batch out."
+            )
+        self._skipped = self._skipped | {batch}
+        if len(self._skipped) > _MOST_SKIPPED:
+            raise TrainingError(f"{what}, the batch number {len(self._skipped)}. Lower the learning rate.")
+        logging.warning("%s. It is left out.", what)
+        self._manifest.skip(self._phase.name, batch, ids)

@@ -1,0 +1,128 @@
+"""From a plan and a data folder to a run: data found, model checked, jobs made, processes joined."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+
+from bokeh_tf.data.layouts import find_pairs
+from bokeh_tf.data.sources import load_sources
+from bokeh_tf.errors import DataError, TrainingError
+from bokeh_tf.files import make_folder
+from bokeh_tf.models import dbsi_mobile
+from bokeh_tf.training import scenes, supervised
+from bokeh_tf.training.distribution import ALONE, device_scope, make_deterministic
+from bokeh_tf.training.gpu_check import require_gpu_compatible
+from bokeh_tf.training.run import Run, RunOptions
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+# Splits that results are compared on are never trained on.
+_TRAINING_SPLITS = ("train", "extra")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training may choose besides its plan."""
+
+    # A list of pairs to use (`bokeh_tf.data.pairs.read_list`), else all of the training split.
+    only: Path | None = None
+    # Keras's policy for layers.
+    precision: str = "float32"
+    # The same bits on every run, where the backend can; slower.
+    is_deterministic: bool = False
+    # For perceptual losses, see `bokeh_tf.losses.perceptual`.
+    vgg_weights: str | None = None
+    # Train even what a GPU delegate would refuse.
+    allow_refused: bool = False
+    run: RunOptions = field(default_factory=RunOptions)
+
+
+def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
+    """Trains `plan` on the folder `data`; returns the path of the weights.
+
+    Args:
+        out: output folder, see `run`.
+        only_phase: number of the one phase to run, counted from 1.
+        workers: `distribution.Workers`, if several processes train together.
+
+    Raises:
+        DataError: the data cannot be used.
+        TrainingError: a phone's GPU would refuse the network, or see `run.Run`.
+    """
+    settings = settings or Settings()
+    _check_phase(plan, only_phase)
+    keras.config.set_dtype_policy(settings.precision)
+    if settings.is_deterministic:
+        make_deterministic()
+    make_folder(out)
+    examples, summary = _examples(plan, Path(data), Path(out), settings)
+    if workers.is_first and not settings.allow_refused:
+        require_gpu_compatible(_exported_model(plan))
+
+    def make_job(phase, model):
+        with device_scope():
+            return _job(phase, model, examples, plan, settings, workers)
+
+    conditions = {"data": summary, "precision": settings.precision}
+    run = Run(
+        plan,
+        out=Path(out),
+        options=settings.run,
+        make_job=make_job,
+        conditions=conditions,
+        is_writing=workers.is_first,
+    )
+    return run.train(only_phase=only_phase)
+
+
+def _check_phase(plan, number):
+    if number is not None and not 1 <= number <= len(plan.phases):
+        names = ", ".join(f"{index} {phase.name}" for index, phase in enumerate(plan.phases, start=1))
+        raise ValueError(f"only_phase must be one of {plan.name}'s. Received: {number}. Known: {names}.")
+
+
+def _exported_model(plan):
+    """The network that the last phase leaves, in float32, as a file for a phone would hold it."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        return supervised.build_model(plan, plan.phases[-1])
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def _examples(plan, data, out, settings):
+    """What there is to learn from, and a summary that a resumed run must share."""
+    if plan.phases[0].data == "scenes":
+        sources = load_sources(data, cache=out / "prepared")
+        return sources, _summary([source.name for source in sources])
+    folder = find_pairs(data, only=settings.only)
+    pairs = [pair for pair in folder.pairs if pair.split in _TRAINING_SPLITS]
+    if not pairs:
+        raise DataError(f"{data}: holds pairs, but none to train on ({', '.join(folder.report.splits)}).")
+    least = max(phase.batch_size for phase in plan.phases)
+    if len(pairs) < least:
+        raise DataError(f"{data}: {len(pairs)} training pairs are less than a batch of {least}. Add some.")
+    return pairs, _summary([f"{pair.id} {pair.source.stat().st_size} {pair.target.stat().st_size}" for pair in pairs])
+
+
+def _summary(lines):
+    return {"examples": len(lines), "sha256": hashlib.sha256(json.dumps(lines).encode()).hexdigest()}
+
+
+def _job(phase, model, examples, plan, settings, workers):
+    seed = settings.run.seed
+    if phase.data == "scenes":
+        if workers.count > 1:
+            raise TrainingError(f"{plan.name}: scenes are trained on by one process. Leave out the others.")
+        sigmas_px = scenes.sigmas_of(dbsi_mobile.VARIANTS[plan.variant])
+        return scenes.scenes_job(model, phase, examples, sigmas_px=sigmas_px, seed=seed)
+    options = {"seed": seed, "vgg_weights": settings.vgg_weights, "workers": workers}
+    if phase.adversary:
+        # Only these phases need TensorFlow itself.
+        from bokeh_tf.training.adversarial import adversarial_job
+
+        return adversarial_job(model, phase, examples, **options)
+    return supervised.pairs_job(model, phase, examples, **options)
