@@ -1,16 +1,36 @@
-"""A GPU that is slower than the runtime waits for it: what a check on the real delegate does then."""
+"""A GPU that is slower than the runtime waits for it, or stands still: what a check on the real delegate does then."""
+
+import threading
+import time
 
 import numpy as np
 import pytest
 
-from bokeh_tf.delegate.probing.compiled import Compiled
+from bokeh_tf.delegate.probe import probe
+from bokeh_tf.delegate.probing.compiled import Compiled, StalledError
+from bokeh_tf.delegate.report import to_dict
+from bokeh_tf.delegate.verdicts import Verdict
 
 SHAPE = (1, 2, 3, 1)
 SIGNATURE = {"key": "serving", "inputs": [{"name": "x"}], "outputs": [{"name": "y"}]}
-# As the runtime of ai-edge-litert 2.3.0 puts it, after 120 seconds and at once.
-NOT_DONE = "TensorBufferWrapper error: code=7, message=ERROR: [tensor_buffer.h:699]\n└ {}"
-FAILED = "TensorBufferWrapper error: code=3, message=ERROR: [tensor_buffer.h:699]\n└ {}"
-CANNOT_LOCK = "Failed to lock custom tensor buffer."
+# As the runtime of ai-edge-litert 2.3.0 puts it, the first after 120 seconds.
+NOT_DONE = "code=7, message=ERROR: [tensor_buffer.h:699]\n└ Failed to lock custom tensor buffer."
+FAILED = "code=3, message=ERROR: [tensor_buffer.h:699]\n└ Failed to lock custom tensor buffer."
+LOCKED = "code=3, message=ERROR: [tensor_buffer.h:699]\n└ Tensor buffer is already locked."
+# What the other threads of a GPU at work use in a wait of this test: more than those of one that stands still.
+WORK_S = 0.3
+
+
+def work():
+    """Uses processor time in another thread."""
+
+    def spin():
+        while time.thread_time() < WORK_S:
+            pass
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    thread.join()
 
 
 class Buffer:
@@ -24,18 +44,20 @@ class Buffer:
 
     def read(self, size, dtype):
         if self.is_locked:
-            raise RuntimeError(FAILED.format("Tensor buffer is already locked."))
-        if self.model.failures_to_come:
+            raise RuntimeError(LOCKED)
+        if self.model.waits_to_come:
             self.is_locked = True
-            raise RuntimeError(self.model.failures_to_come.pop(0))
+            message, happens = self.model.waits_to_come.pop(0)
+            happens()
+            raise RuntimeError(message)
         return self.values.ravel().astype(dtype)
 
 
 class Doubling:
-    """The runtime's model that doubles its input; the first reads after a run fail."""
+    """The runtime's model that doubles its input; the first waits after a run fail."""
 
-    def __init__(self, failures):
-        self.failures, self.failures_to_come = failures, []
+    def __init__(self, waits):
+        self.waits, self.waits_to_come = waits, []
 
     def is_fully_accelerated(self):
         return True
@@ -53,26 +75,131 @@ class Doubling:
 
     def run_by_index(self, number, inputs, outputs):
         outputs[0].write(2 * inputs[0].values)
-        self.failures_to_come = list(self.failures)
+        self.waits_to_come = list(self.waits)
 
 
-def doubled(*failures):
+def double(*waits):
     image = np.arange(6, dtype=np.float32).reshape(SHAPE)
-    (actual,), _ = Compiled(Doubling(failures), 0.0).run(SIGNATURE, [image], [np.empty(SHAPE, np.float32)])
+    (actual,), _ = Compiled(Doubling(waits), 0.0).run(SIGNATURE, [image], [np.empty(SHAPE, np.float32)])
     np.testing.assert_array_equal(actual, 2 * image)
 
 
-@pytest.mark.parametrize("waits", [0, 1, 5])
-def test_the_numbers_are_read_when_the_gpu_is_done(waits):
-    doubled(*[NOT_DONE.format(CANNOT_LOCK)] * waits)
+@pytest.mark.parametrize("waits", [0, 1, 3])
+def test_a_gpu_at_work_is_waited_for(waits):
+    double(*[(NOT_DONE, work)] * waits)
 
 
-def test_a_gpu_that_is_never_done_is_given_up():
-    with pytest.raises(RuntimeError, match="Failed to lock"):
-        doubled(*[NOT_DONE.format(CANNOT_LOCK)] * 1000)
+@pytest.mark.parametrize("waits", [0, 1])
+def test_a_gpu_that_stands_still_is_not(waits):
+    with pytest.raises(StalledError, match="Failed to lock"):
+        double(*[(NOT_DONE, work)] * waits, (NOT_DONE, lambda: None))
 
 
-@pytest.mark.parametrize("failure", [FAILED.format(CANNOT_LOCK), NOT_DONE.format("Failed to unlock.")])
-def test_any_other_failure_is_one_at_once(failure):
-    with pytest.raises(RuntimeError, match="Failed to"):
-        doubled(failure)
+@pytest.mark.parametrize("message", [FAILED, LOCKED])
+def test_any_other_failure_is_one_at_once(message):
+    with pytest.raises(RuntimeError) as failure:
+        double((message, work))
+    assert not isinstance(failure.value, StalledError)
+
+
+# The whole check, with another runtime in the place of ai-edge-litert's delegate
+
+RUNTIME = '''
+"""Triples its input. Stands still in the first runs of the processes there are, as often as a file says."""
+
+from pathlib import Path
+
+import numpy as np
+
+MESSAGE = {message!r}
+RUNS = Path({folder!r}) / "runs_that_fail"
+
+
+class Options:
+    def __init__(self, **options):
+        pass
+
+
+class HardwareAccelerator:
+    GPU, CPU = 1, 2
+
+
+GpuOptions = Options
+
+
+class Buffer:
+    stands_still = False
+
+    def write(self, array):
+        self.values = array
+
+    def read(self, size, dtype):
+        if Buffer.stands_still:
+            raise RuntimeError(MESSAGE)
+        return getattr(self, "values", np.zeros(size, dtype)).ravel()
+
+
+class CompiledModel:
+    @classmethod
+    def from_file(cls, path, options):
+        return cls()
+
+    def is_fully_accelerated(self):
+        return True
+
+    def get_signature_index(self, key):
+        return 0
+
+    def get_signature_by_index(self, number):
+        return {{"key": "serving_default", "inputs": ["image"], "outputs": ["output_0"]}}
+
+    def create_input_buffers(self, number):
+        return [Buffer()]
+
+    create_output_buffers = create_input_buffers
+
+    def run_by_index(self, number, inputs, outputs):
+        left = int(RUNS.read_text())
+        RUNS.write_text(str(max(left - 1, 0)))
+        Buffer.stands_still = left > 0
+        outputs[0].write(3 * inputs[0].values)
+'''
+
+
+@pytest.fixture
+def stalling(monkeypatch, tmp_path, tiny_tflite):
+    """`stalling(runs, message)`: a file that is tripled by a runtime whose first runs stand still."""
+
+    def install(runs, message=NOT_DONE):
+        package = tmp_path / "ai_edge_litert"
+        package.mkdir()
+        # All but the one module comes from the installed package.
+        (package / "__init__.py").write_text(
+            "import pkgutil\n__path__ = pkgutil.extend_path(__path__, __name__)\n", encoding="utf-8"
+        )
+        runtime = RUNTIME.format(message=message, folder=str(tmp_path))
+        (package / "compiled_model.py").write_text(runtime, encoding="utf-8")
+        (tmp_path / "runs_that_fail").write_text(str(runs), encoding="utf-8")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        return tiny_tflite("tripled", lambda image: image * 3.0)
+
+    return install
+
+
+def test_a_check_that_stalled_once_passes_and_says_so(stalling):
+    report = probe(stalling(1))
+    assert report.verdict is Verdict.FULL
+    (doubt,) = report.doubts
+    assert doubt.startswith("float32: in a first try the GPU was not done after two minutes")
+    assert doubt in to_dict(report)["doubts"]
+
+
+def test_a_check_that_stalls_twice_is_not_done(stalling):
+    report = probe(stalling(2), precisions=("float32",))
+    assert report.verdict is Verdict.TIMED_OUT and report.verdict.exit_code == 1
+    assert "not done after two minutes" in report.precisions[0].reasons[0] and len(report.doubts) == 1
+
+
+def test_another_failure_is_not_tried_again(stalling):
+    report = probe(stalling(1, FAILED), precisions=("float32",))
+    assert report.verdict is Verdict.CRASHED and report.doubts == ()

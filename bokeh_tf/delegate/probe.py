@@ -122,7 +122,7 @@ def probe(path, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISION
 
 @dataclass(frozen=True)
 class _Found:
-    """What the jobs brought; `reference` is {} where the CPU interpreter brought nothing, `notes` doubts from there."""
+    """What the jobs brought; `reference` is {} where the CPU interpreter brought nothing, `notes` are doubts."""
 
     reference: dict
     parts: tuple[PrecisionReport, ...]
@@ -170,7 +170,8 @@ class _Check:
             return _Found({}, timed_out, None, ())
         parts = tuple(self._precision(precision, reference) for precision in precisions)
         is_refused = any(part.verdict is Verdict.REFUSED for part in parts)
-        return _Found(reference, parts, self._split() if is_refused else None, _reference_notes(reference))
+        split = self._split() if is_refused else None
+        return _Found(reference, parts, split, (*_reference_notes(reference), *self._jobs.notes))
 
     def _without_reference(self, failure, precisions) -> _Found:
         """A file that the CPU cannot run has no right numbers; the delegate may have reasons of its own against it."""
@@ -183,7 +184,8 @@ class _Check:
             _without_outputs(precision, outcome.verdict, outcome.reasons, adapter=outcome.log.adapter)
             for precision, outcome in outcomes.items()
         )
-        return _Found({}, parts, self._split(), (f"no numbers to compare with: {failure}",))
+        split = self._split()
+        return _Found({}, parts, split, (f"no numbers to compare with: {failure}", *self._jobs.notes))
 
     def _precision(self, precision, reference) -> PrecisionReport:
         outcome = self._jobs.run_on_delegate(precision)

@@ -1,9 +1,9 @@
 """A file compiled for the GPU delegate and run on arrays. For child processes only: it can end its process.
 
 The runtime's run is asynchronous: the GPU is still at work when it returns. Whoever then reads a buffer waits for the
-GPU, but no longer than two minutes: after that the read fails, and so does every other read of that buffer. A software
+GPU, but no longer than two minutes: after that the read fails, and so does every later read of that buffer. A software
 adapter on a busy machine may need longer, which says nothing about the file, so `Compiled.run` first waits on buffers
-that it does not need. How long a check may take is its parent's business.
+that it does not need, as long as work is being done. How long a check may take is its parent's business.
 """
 
 import re
@@ -16,9 +16,14 @@ from ai_edge_litert.compiled_model import CompiledModel, GpuOptions, HardwareAcc
 _NATIVE_TYPES = ("float32", "float16", "int32", "int8", "uint8", "bool")
 # What the runtime says where the GPU is not done after its two minutes: status 7, "timeout expired". The same words
 # with another status are a failure.
-_STILL_AT_WORK = re.compile(r"code=7, .*Failed to lock custom tensor buffer", re.DOTALL)
-# An hour; a buffer that is locked by then will not be read any more.
-_MOST_WAITS = 30
+_NOT_DONE = re.compile(r"code=7, .*Failed to lock custom tensor buffer", re.DOTALL)
+# Processor time of all other threads in two minutes, below which nothing is being computed. Those of a software adapter
+# that has a hundredth of a processor use ten times as much.
+_IDLE_S = 0.1
+
+
+class StalledError(RuntimeError):
+    """The GPU is not done, and nothing is at work: a driver that has lost itself, or a GPU that is really that slow."""
 
 
 def compile_model(path, *, is_float32, allows_cpu=False) -> "Compiled":
@@ -72,15 +77,17 @@ class Compiled:
 
     def _wait(self, number, places, outputs_like):
         """Returns once the GPU has done what it was given, which comes before any read of buffers made now."""
-        for waits_left in reversed(range(_MOST_WAITS)):
-            buffers = self._model.create_output_buffers(number)
+        while True:
+            buffers, start_s = self._model.create_output_buffers(number), _others_time_s()
             try:
                 for place, like in zip(places, outputs_like, strict=True):
                     _read(buffers[place], like)
                 return
             except RuntimeError as error:
-                if not waits_left or not _STILL_AT_WORK.search(str(error)):
+                if not _NOT_DONE.search(str(error)):
                     raise
+                if _others_time_s() - start_s < _IDLE_S:
+                    raise StalledError(str(error)) from error
 
     def _places(self, number, kind, signature):
         """For each port its place in the compiled model, which may list them in another order than the file."""
@@ -91,6 +98,11 @@ class Compiled:
         details = getattr(self._model, f"get_{kind}_tensor_details")(listed["key"])
         place_of = {details[name]["index"]: place for place, name in enumerate(names)}
         return [place_of[port["index"]] for port in signature[f"{kind}s"]]
+
+
+def _others_time_s():
+    """Processor time of this process's other threads; the one that waits may do so in a loop."""
+    return time.process_time() - time.thread_time()
 
 
 def _as_native(array):

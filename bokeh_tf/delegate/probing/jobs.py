@@ -1,7 +1,8 @@
 """The child processes of one file's check: one folder, one deadline, one process per job.
 
 A `Jobs` object runs the jobs of `worker` and sorts out how they ended; what the numbers mean is the caller's
-business. A failure that says nothing about the delegate is raised as the exception that names it.
+business. A failure that says nothing about the delegate is raised as the exception that names it. One way of ending is
+no finding until it came twice, a GPU that stalls: such a job is run once more, and `Jobs.notes` says so.
 """
 
 import json
@@ -10,7 +11,7 @@ import time
 from dataclasses import dataclass
 
 from bokeh_tf.delegate import delegate_log
-from bokeh_tf.delegate.probing.worker import MODEL_NAME, REFERENCE_JOB, REQUEST_NAME, SPLIT_JOB
+from bokeh_tf.delegate.probing.worker import MODEL_NAME, REFERENCE_JOB, REQUEST_NAME, SPLIT_JOB, STALLED
 from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 from bokeh_tf.processes import ChildResult, run_module
@@ -22,6 +23,7 @@ _NO_ADAPTER = (
 )
 _TRACEBACK = "Traceback (most recent call last)"
 _FIRST_STAGE = "starting"
+_STALL = "the GPU was not done after two minutes, and nothing was at work any more"
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,12 @@ class Outcome:
 
 
 class Jobs:
-    """One file's jobs. `label` is what messages call the file."""
+    """One file's jobs. `label` is what messages call the file, `notes` are sentences about jobs that were run twice."""
 
     def __init__(self, label, folder, deadline_s):
         self.label = label
         self.folder = folder
+        self.notes: list[str] = []
         self._deadline_s = deadline_s
 
     @property
@@ -73,6 +76,9 @@ class Jobs:
     def run_on_delegate(self, job) -> Outcome:
         """Runs a precision or the split."""
         child, result = self.run(_WORKER, job)
+        if result.get("kind") == STALLED and self.remaining_s > 0:
+            self.notes.append(f"{job}: in a first try {_STALL}; the second try is the one reported")
+            child, result = self.run(_WORKER, job)
         log = delegate_log.parse(child.stderr)
         verdict, reasons = self._failure(child, result, log)
         if verdict is None and job != SPLIT_JOB and (log.reasons or not result["is_accelerated"]):
@@ -118,6 +124,8 @@ class Jobs:
             self.raise_if_out_of_memory(log)
             verdict = Verdict.REFUSED if result["kind"] == "compile" else Verdict.CRASHED
             return verdict, log.reasons or log.errors or log.runtime_errors or (result["message"],)
+        if stage == "error" and result["kind"] == STALLED:
+            return Verdict.TIMED_OUT, (_STALL,)
         if stage == "error":
             raise CheckError(f"{self.label}: cannot be checked ({result['message']}).")
         return None, ()

@@ -27,6 +27,8 @@ from bokeh_tf.tflite import parity, rewriting
 MODEL_NAME = "model.tflite"
 REQUEST_NAME = "request.json"
 REFERENCE_JOB, SPLIT_JOB = "reference", "split"
+# The kind of error that may not come again.
+STALLED = "stalled"
 
 
 def main(folder, job):
@@ -98,7 +100,7 @@ def _saveable(array):
 
 
 def _run_on_delegate(folder, request, job):
-    from bokeh_tf.delegate.probing.compiled import compile_model
+    from bokeh_tf.delegate.probing.compiled import StalledError, compile_model
 
     reference = json.loads((folder / f"{REFERENCE_JOB}.json").read_text(encoding="utf-8"))
     _write_stage(folder, job, "compiling")
@@ -114,7 +116,7 @@ def _run_on_delegate(folder, request, job):
             try:
                 result["runs"].append(_run_trial(folder, compiled, number, signature, trial, ranges))
             except RuntimeError as error:
-                return _write_error(folder, job, "run", error)
+                return _write_error(folder, job, STALLED if isinstance(error, StalledError) else "run", error)
     _write(folder, job, result)
 
 
