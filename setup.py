@@ -34,7 +34,7 @@ setup(
         "ai-edge-litert>=2.1",
         "flatbuffers>=24.3",
         "numpy>=1.26",
-        "opencv-python-headless>=4.9",
+        "opencv-python-headless>=4.11",
         "pillow>=10.3",
         "rich>=13.7",
     ],

@@ -93,7 +93,9 @@ def read_colour(path):
 
 
 def read_map(path):
-    """The map `path` as float32 `[H, W, 1]` in [0, 1], upright: 8 or 16 bits a value, or floats; of colours the grey.
+    """The map `path` as float32 `[H, W, 1]`, upright; of colours the grey.
+
+    Of 8 or 16 bits a value, it is in [0, 1]; floats stay as they are.
 
     Raises:
         DataError: it cannot be read, or holds something else.
@@ -101,11 +103,7 @@ def read_map(path):
     picture = _decoded(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
     if picture.dtype not in _MAP_PEAKS:
         raise DataError(f"{path}: holds {picture.dtype} values. Save the map with 8 or 16 bits a value.")
-    values = np.multiply(picture, np.float32(1 / _MAP_PEAKS[picture.dtype]), dtype=np.float32)[..., None]
-    # Written so that NaN fails.
-    if picture.dtype == np.float32 and not (values.min() >= 0 and values.max() <= 1):
-        raise DataError(f"{path}: its values are not all in 0 to 1. Scale the map.")
-    return values
+    return np.multiply(picture, np.float32(1 / _MAP_PEAKS[picture.dtype]), dtype=np.float32)[..., None]
 
 
 def _decoded(path, flags):
@@ -117,5 +115,5 @@ def _decoded(path, flags):
     except cv2.error as error:
         raise DataError(f"{path}: cannot be decoded ({error.err}).") from error
     if picture is None:
-        raise DataError(f"{path}: damaged, cut short or no picture.")
+        raise DataError(f"{path}: not a picture that can be decoded: damaged, cut short or of another kind.")
     return picture

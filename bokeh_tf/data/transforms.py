@@ -1,4 +1,4 @@
-"""Changes of one example, dictionary in, dictionary out: framing, flips, rotations, and what the network is given.
+"""Changes of one example, dictionary in, dictionary out: framing, sizes, flips and rotations.
 
 An example holds "image" and "target", and maps such as "depth", as arrays `[H, W, C]` of one height and width, uint8
 or float32; what else it holds, such as conditions, passes through. A transform makes all arrays of an example follow
