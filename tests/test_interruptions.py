@@ -1,5 +1,6 @@
 """A training process that is killed or interrupted at any moment ends, resumed, with the bits of an undisturbed one."""
 
+import functools
 import json
 import random
 import signal
@@ -41,7 +42,9 @@ def undisturbed(pairs, tmp_path_factory):
 def start(pairs, out):
     options = ["--resume"] if (out / "manifest.json").exists() else []
     command = [sys.executable, "-c", PROGRAM, str(pairs), str(out), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # Tests that run in the background have Ctrl-C switched off, which children inherit.
+    listen = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=listen)
 
 
 def finish(pairs, out):
