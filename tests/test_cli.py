@@ -71,10 +71,14 @@ def test_version_is_printed(capsys):
         (["bench", "x.tflite", "--threads", "two"], "invalid whole number from 1 value: 'two'"),
         (["render", "x.jpg"], "-o/--out"),
         (["render", "-o", "x"], "PHOTO"),
-        (["train", "nope", "--photos", "x", "--out", "y"], "invalid choice: 'nope'"),
-        (["train", "dbsi_mobile", "--out", "y"], "--photos"),
-        (["train", "dbsi_mobile", "--photos", "x"], "--out"),
-        (["train", "dbsi_mobile", "--photos", "x", "--out", "y", "--steps", "-5"], "invalid whole number from 1"),
+        (["train", "nope", "--data", "x", "--out", "y"], "invalid choice: 'nope'"),
+        (["train", "dbsi_mobile", "--out", "y"], "--data"),
+        (["train", "dbsi_mobile", "--data", "x"], "--out"),
+        (["train", "dbsi_mobile", "--data", "x", "--out", "y", "--steps", "-5"], "invalid whole number from 1"),
+        (["train", "dbsi_mobile", "--data", "x", "--out", "y", "--precision", "int8"], "invalid choice: 'int8'"),
+        (["data"], "ACTION"),
+        (["data", "inspect"], "DIR"),
+        (["data", "align", "a", "b"], "-o/--out"),
     ],
 )
 def test_wrong_usage_is_status_2(arguments, complaint, capsys):
@@ -89,13 +93,12 @@ def test_wrong_usage_is_status_2(arguments, complaint, capsys):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--variant", "huge"], "--variant must be one of: base"),
-        (["--steps", "5", "--steps-per-checkpoint", "2"], "steps must be a multiple of steps_per_checkpoint"),
+        (["--phase", "2"], "--phase must be one of the plan's: 1 scenes"),
         (["--seed", "-1"], "seed must be from 0"),
     ],
 )
 def test_a_plan_that_cannot_be_followed_is_status_2(options, complaint, tmp_path, capsys):
-    arguments = ["train", "dbsi_mobile", "--photos", str(tmp_path), "--out", str(tmp_path / "out"), *options]
+    arguments = ["train", "dbsi_mobile", "--data", str(tmp_path), "--out", str(tmp_path / "out"), *options]
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
