@@ -36,8 +36,9 @@ class PerceptualLoss:
     def __init__(self, weights=None, *, scale=255.0):
         self._scale = scale
         vgg = keras.applications.VGG19(include_top=False, weights=None, name="vgg19")
-        if weights != RANDOM:
-            _load(vgg, Path(weights) if weights else cached_weights())
+        path = find_weights(weights)
+        if path:
+            _load(vgg, path)
         self._features = keras.Model(vgg.input, vgg.get_layer(FEATURES_LAYER).output, trainable=False)
 
     def __call__(self, expected, actual):
@@ -55,12 +56,20 @@ def cached_weights():
     return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / _FILE_NAME
 
 
-def _load(vgg, path):
+def find_weights(weights):
+    """The file that `PerceptualLoss` reads, or None for random weights; `DependencyError` where it is not there."""
+    if weights == RANDOM:
+        return None
+    path = Path(weights) if weights else cached_weights()
     if not path.is_file():
         raise DependencyError(
             f"{path}: no weights of VGG-19. Fetch them with: python -c 'import keras; "
             "keras.applications.VGG19(include_top=False)', or name a file with --vgg-weights."
         )
+    return path
+
+
+def _load(vgg, path):
     try:
         vgg.load_weights(path)
     except (OSError, ValueError, KeyError) as error:

@@ -1,7 +1,7 @@
 """WGAN-GP (Gulrajani et al. 2017): a network trained beside critics that tell its pictures from photographs.
 
 Every batch updates the critics `critic_steps` times and then the network once. Gradients of gradients are written for
-TensorFlow; under another Keras backend a phase with critics is refused.
+TensorFlow, and the penalty on them for float32; what else is refused, `require_support` says.
 """
 
 import keras
@@ -17,6 +17,24 @@ from bokeh_tf.training.optimizers import build_optimizer
 from bokeh_tf.training.supervised import batches_of, pair_settings, require_maps, trainer_of
 
 
+def require_support(*, precision, workers=ALONE):
+    """Raises `TrainingError` where a phase with critics cannot be trained.
+
+    Args:
+        precision: Keras's policy for layers.
+        workers: `distribution.Workers` that share the training.
+    """
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise TrainingError(
+            f"A phase with critics needs TensorFlow, Keras runs on {backend}. Set KERAS_BACKEND=tensorflow."
+        )
+    if workers.count > 1:
+        raise TrainingError("A phase with critics is trained by one process. Leave out the others.")
+    if precision != "float32":
+        raise TrainingError(f"A phase with critics is trained in float32, not in {precision}. Leave out --precision.")
+
+
 class WassersteinTrainer(keras.Model):
     """A network with named inputs and the critics of its pictures.
 
@@ -30,11 +48,6 @@ class WassersteinTrainer(keras.Model):
 
     def __init__(self, generator, critics, adversary, picture_loss, *, seed):
         super().__init__(name="wasserstein_trainer")
-        if keras.backend.backend() != "tensorflow":
-            raise TrainingError(
-                f"A phase with critics needs TensorFlow, Keras runs on {keras.backend.backend()}. "
-                "Set KERAS_BACKEND=tensorflow."
-            )
         self.generator, self.critics = generator, critics
         self.adversary, self.picture_loss = adversary, picture_loss
         self.random = keras.random.SeedGenerator(seed)
@@ -62,7 +75,7 @@ class WassersteinTrainer(keras.Model):
 
     def train_step(self, data):
         """One batch: the critics, then the network."""
-        inputs, photos = data
+        inputs, photos, _ = keras.utils.unpack_x_y_sample_weight(data)
         for _ in range(self.adversary.critic_steps):
             critic_loss = self._update_critics(photos, self.generator(inputs, training=True))
         losses = {**self._update_generator(inputs, photos), "critic_loss": critic_loss}
@@ -104,10 +117,8 @@ class WassersteinTrainer(keras.Model):
         return [variable for critic in self.critics for variable in critic.trainable_variables]
 
 
-def adversarial_job(model, phase, pairs, *, seed, vgg_weights=None, workers=ALONE):
+def adversarial_job(model, phase, pairs, *, seed, vgg_weights=None):
     """The job of a phase with critics; arguments as for `supervised.pairs_job`."""
-    if workers.count > 1:
-        raise TrainingError(f"{phase.name}: a phase with critics is trained by one process. Leave out the others.")
     generator = trainer_of(model, phase)
     settings = pair_settings(phase, generator)
     require_maps(pairs, settings.maps)

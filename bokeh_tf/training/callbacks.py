@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import write_text
 
 
@@ -114,12 +115,18 @@ class CsvLog:
         path: of the file.
         phase: name of the phase.
         first: batches that are done.
+
+    Raises:
+        TrainingError: the file is no such table.
     """
 
     def __init__(self, path, *, phase, first):
         self._path, self._phase = Path(path), phase
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.exists() else []
-        self._rows = [row for row in rows if row["phase"] != phase or int(row["batch"]) <= first]
+        try:
+            rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.exists() else []
+            self._rows = [row for row in rows if row["phase"] != phase or int(row["batch"]) <= first]
+        except (OSError, csv.Error, LookupError, TypeError, ValueError) as error:
+            raise TrainingError(f"{path}: not the log of a run. Move it elsewhere.") from error
 
     def add(self, batch, values):
         """Adds the row of a round that ended with `batch`, and writes the table in one step."""

@@ -31,23 +31,26 @@ class Checkpoint:
 
 
 def save(variables, folder, *, phase, batch):
-    """Writes `variables` as they are after `batch` batches, then removes all but the last few checkpoints."""
+    """Writes `variables` as they are after `batch` batches, then removes all but the last few checkpoints up to it."""
     arrays = {f"{index:05d}": np.asarray(variable) for index, variable in enumerate(variables)}
     header = {"schema_version": _SCHEMA_VERSION, "phase": phase, "batch": batch, "sha256": _digest(arrays)}
     make_folder(folder)
     path = folder / f"phase{phase:02d}_batch{batch:08d}.npz"
     write_archive(path, {"header": np.array(json.dumps(header)), **arrays})
-    for old in _files(folder)[:-KEPT]:
+    for old in _files(folder, up_to_phase=phase)[:-KEPT]:
         old.unlink(missing_ok=True)
 
 
-def newest(folder):
+def newest(folder, *, up_to_phase=None):
     """The newest intact `Checkpoint` in `folder`, or None where there never was one.
+
+    Args:
+        up_to_phase: number of the last phase to look at (default: all).
 
     Raises:
         TrainingError: there are checkpoints, and every one is damaged.
     """
-    files = _files(folder)
+    files = _files(folder, up_to_phase=up_to_phase)
     for path in reversed(files):
         try:
             return _read(path)
@@ -56,6 +59,12 @@ def newest(folder):
     if files:
         raise TrainingError(f"{folder}: every checkpoint is damaged. Delete this folder to start the phase anew.")
     return None
+
+
+def remove_later(folder, *, phase):
+    """Removes the checkpoints of the phases after the number `phase`."""
+    for path in set(_files(folder)) - set(_files(folder, up_to_phase=phase)):
+        path.unlink(missing_ok=True)
 
 
 def restore(variables, checkpoint):
@@ -67,8 +76,10 @@ def restore(variables, checkpoint):
         variable.assign(array)
 
 
-def _files(folder):
-    return sorted(path for path in folder.glob("*.npz") if _NAME.fullmatch(path.name))
+def _files(folder, *, up_to_phase=None):
+    """Checkpoints, oldest first."""
+    found = {path: _NAME.fullmatch(path.name) for path in folder.glob("*.npz")}
+    return sorted(path for path, name in found.items() if name and (not up_to_phase or int(name[1]) <= up_to_phase))
 
 
 def _read(path):

@@ -3,8 +3,8 @@
 from rich.console import Console
 from rich.table import Table
 
-from bokeh_tf.data.layouts import find_pairs
 from bokeh_tf.training.estimates import estimate
+from bokeh_tf.training.session import training_pairs
 
 # What a plan says about a phase, by field.
 _SHOWN = {
@@ -19,9 +19,8 @@ _TITLES = {"image_shape": "size", "batch_size": "batch", "learning_rate": "learn
 
 def print_schedule(plan, *, data, only=None):
     """Prints one row per phase for the pairs in the folder `data`; values that are not the authors' carry a star."""
-    pairs = 1
-    if plan.phases[0].data == "pairs":
-        pairs = len([pair for pair in find_pairs(data, only=only).pairs if pair.split == "train"])
+    is_of_pairs = plan.phases[0].data == "pairs"
+    pairs = len(training_pairs(data, only=only)) if is_of_pairs else 1
     table = Table(title=f"{plan.name}: {plan.source}", caption="* not published: our value", title_justify="left")
     for title in ("phase", *(_TITLES.get(field, field) for field in _SHOWN), "steps", "memory", "time here"):
         table.add_column(title, overflow="fold")
@@ -34,8 +33,9 @@ def print_schedule(plan, *, data, only=None):
         total_s += cost.duration_s
     console = Console()
     console.print(table)
+    what = f"{pairs} training pairs" if is_of_pairs else "Scenes, made on the fly"
     console.print(
-        f"{pairs} training pairs; about {duration_text(total_s)} on this machine. Memory counts every layer's output "
+        f"{what}; about {duration_text(total_s)} on this machine. Memory counts every layer's output "
         "once, time the convolutions alone: both are rough.",
         soft_wrap=True,
     )

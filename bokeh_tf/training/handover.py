@@ -15,14 +15,17 @@ def write_weights(model, path):
     write_archive(path, {variable.path: np.asarray(variable) for variable in model.weights})
 
 
-def take_weights(model, path):
+def take_weights(model, path, *, prefixes=("",)):
     """Gives `model` the weights in `path` whose names and shapes it has; logs what starts anew.
+
+    Args:
+        prefixes: what stands before the names in `path` where `model` has these weights, once for each.
 
     Raises:
         TrainingError: nothing fits, or the archive cannot be read.
     """
     try:
-        arrays = read_archive(path)
+        arrays = {prefix + name: array for name, array in read_archive(path).items() for prefix in prefixes}
     except DataError as error:
         raise TrainingError(f"{path}: these weights cannot be read. Run the phase before again.") from error
     fitting = [v for v in model.weights if v.path in arrays and arrays[v.path].shape == tuple(v.shape)]

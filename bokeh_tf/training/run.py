@@ -102,7 +102,7 @@ class Run:
             before = self._result_of(phase.starts_from)
             if not before.exists():
                 raise TrainingError(f"{before}: phase {phase.name} starts from these weights. Run that phase first.")
-            handover.take_weights(model, before)
+            handover.take_weights(model, before, prefixes=phase.prefixes)
         handover.freeze_all_but(model, phase.learning_layers)
         job = self._make_job(phase, model)
         _PhaseRun(self._out, number, phase, job, self._options, self._manifest, self._is_writing).finish()
@@ -127,13 +127,15 @@ class _PhaseRun:
         first = self._restore()
         if first is None:
             first = 0
+            if self._is_writing and self._checkpoints.exists():
+                # A phase that is run again leaves nothing to go on from of those that followed it.
+                checkpoints.remove_later(self._checkpoints, phase=self._number)
             # A batch that breaks the losses before the first round needs a state to go back to.
             self._save(first)
         while first is not None:
             first = self._run_from(first)
-        optimizer = self._job.trainer.optimizer
-        if optimizer.use_ema:
-            optimizer.finalize_variable_values(self._job.trainer.trainable_variables)
+        if self._phase.average_steps:
+            self._job.trainer.optimizer.finalize_variable_values(self._job.trainer.trainable_variables)
 
     def _run_from(self, first):
         """Runs to the phase's end and returns None; or returns where to go on, a bad batch having been left out."""
@@ -141,11 +143,11 @@ class _PhaseRun:
         log = CsvLog(self._out / "log.csv", phase=self._phase.name, first=first)
         progress = RichProgress(self._phase.name, first=first, total=self._job.total_steps)
         try:
-            pictures = ExamplePictures(self._out, self._phase.name, self._job)
+            pictures = ExamplePictures(self._out, self._phase.name, self._job) if self._is_writing else None
             for batches in self._rounds(first):
                 values = self._fit(batches, progress)
                 done = batches[-1] + 1
-                if self._is_writing:
+                if pictures:
                     # Before the checkpoint: beyond it a resumed run writes again, behind it nothing may be missing.
                     log.add(done, values)
                     pictures.add(done, values)
@@ -196,7 +198,9 @@ class _PhaseRun:
             checkpoints.save(self._job.variables, self._checkpoints, phase=self._number, batch=batch)
 
     def _restore(self):
-        checkpoint = checkpoints.newest(self._checkpoints) if self._checkpoints.exists() else None
+        if not self._checkpoints.exists():
+            return None
+        checkpoint = checkpoints.newest(self._checkpoints, up_to_phase=self._number)
         if checkpoint is None or checkpoint.phase != self._number:
             return None
         checkpoints.restore(self._job.variables, checkpoint)

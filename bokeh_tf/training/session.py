@@ -11,6 +11,7 @@ from bokeh_tf.data.layouts import find_pairs
 from bokeh_tf.data.sources import load_sources
 from bokeh_tf.errors import DataError, TrainingError
 from bokeh_tf.files import make_folder
+from bokeh_tf.losses import PERCEPTUAL_SCALES
 from bokeh_tf.models import dbsi_mobile
 from bokeh_tf.training import scenes, supervised
 from bokeh_tf.training.distribution import ALONE, device_scope, make_deterministic
@@ -52,7 +53,7 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
         TrainingError: a phone's GPU would refuse the network, or see `run.Run`.
     """
     settings = settings or Settings()
-    _check_phase(plan, only_phase)
+    _require_possible(_chosen_phases(plan, only_phase), settings, workers)
     keras.config.set_dtype_policy(settings.precision)
     if settings.is_deterministic:
         make_deterministic()
@@ -77,10 +78,28 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
     return run.train(only_phase=only_phase)
 
 
-def _check_phase(plan, number):
-    if number is not None and not 1 <= number <= len(plan.phases):
+def _chosen_phases(plan, number):
+    if number is None:
+        return plan.phases
+    if not 1 <= number <= len(plan.phases):
         names = ", ".join(f"{index} {phase.name}" for index, phase in enumerate(plan.phases, start=1))
         raise ValueError(f"only_phase must be one of {plan.name}'s. Received: {number}. Known: {names}.")
+    return plan.phases[number - 1 : number]
+
+
+def _require_possible(phases, settings, workers):
+    """Refuses at once what the last phase would refuse after days."""
+    if any(phase.adversary for phase in phases):
+        # Only these phases need TensorFlow itself.
+        from bokeh_tf.training.adversarial import require_support
+
+        require_support(precision=settings.precision, workers=workers)
+    if any(phase.data == "scenes" for phase in phases) and workers.count > 1:
+        raise TrainingError("Scenes are trained on by one process. Leave out the others.")
+    if any(term.loss in PERCEPTUAL_SCALES for phase in phases for term in phase.losses):
+        from bokeh_tf.losses.perceptual import find_weights
+
+        find_weights(settings.vgg_weights)
 
 
 def _exported_model(plan):
@@ -93,15 +112,21 @@ def _exported_model(plan):
         keras.config.set_dtype_policy(policy)
 
 
+def training_pairs(data, *, only=None):
+    """The pairs in the folder `data` that may be trained on; `DataError` where there are none."""
+    folder = find_pairs(data, only=only)
+    pairs = [pair for pair in folder.pairs if pair.split in _TRAINING_SPLITS]
+    if not pairs:
+        raise DataError(f"{data}: holds pairs, but none to train on ({', '.join(folder.report.splits)}).")
+    return pairs
+
+
 def _examples(plan, data, out, settings):
     """What there is to learn from, and a summary that a resumed run must share."""
     if plan.phases[0].data == "scenes":
         sources = load_sources(data, cache=out / "prepared")
         return sources, _summary([source.name for source in sources])
-    folder = find_pairs(data, only=settings.only)
-    pairs = [pair for pair in folder.pairs if pair.split in _TRAINING_SPLITS]
-    if not pairs:
-        raise DataError(f"{data}: holds pairs, but none to train on ({', '.join(folder.report.splits)}).")
+    pairs = training_pairs(data, only=settings.only)
     least = max(phase.batch_size for phase in plan.phases)
     if len(pairs) < least:
         raise DataError(f"{data}: {len(pairs)} training pairs are less than a batch of {least}. Add some.")
@@ -115,14 +140,11 @@ def _summary(lines):
 def _job(phase, model, examples, plan, settings, workers):
     seed = settings.run.seed
     if phase.data == "scenes":
-        if workers.count > 1:
-            raise TrainingError(f"{plan.name}: scenes are trained on by one process. Leave out the others.")
         sigmas_px = scenes.sigmas_of(dbsi_mobile.VARIANTS[plan.variant])
         return scenes.scenes_job(model, phase, examples, sigmas_px=sigmas_px, seed=seed)
-    options = {"seed": seed, "vgg_weights": settings.vgg_weights, "workers": workers}
+    options = {"seed": seed, "vgg_weights": settings.vgg_weights}
     if phase.adversary:
-        # Only these phases need TensorFlow itself.
         from bokeh_tf.training.adversarial import adversarial_job
 
         return adversarial_job(model, phase, examples, **options)
-    return supervised.pairs_job(model, phase, examples, **options)
+    return supervised.pairs_job(model, phase, examples, workers=workers, **options)

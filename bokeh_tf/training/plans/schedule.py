@@ -103,6 +103,8 @@ class Phase:
     learning_layers: tuple[str, ...] = ("*",)
     # The earlier phase that the weights come from, layer by layer where name and shape agree.
     starts_from: str | None = None
+    # What that phase's layers are called here: their names behind each of these prefixes.
+    prefixes: tuple[str, ...] = ("",)
     adversary: Adversary | None = None
     # Names of fields that the authors did not publish: their values are ours.
     ours: tuple[str, ...] = ()

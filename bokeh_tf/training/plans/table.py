@@ -96,6 +96,11 @@ def _defocus_phases():
     ours = ("losses", "batch_size", "epochs", "learning_rate", "augmentations")
     rate = LearningRate(1e-4, decay="steps", every_epochs=30, factor=0.1)
     layered = (("is_single_channel", False),)
+    # All but the residual unit of the published decoder that leads nowhere.
+    learning = (
+        *("defocus_resnext*", "defocus_adapter*", "defocus_fusion[123]*", "defocus_fusion4_unit2*"),
+        *("defocus_head*", "defocus_classes", "radiance*"),
+    )
     single_channel = (("is_single_channel", True), ("disk_sizes_px", _FIFTEEN_LAYERS_PX))
     fine = {"losses": losses, "image_shape": (512, 512), "batch_size": 4, "epochs": 60, "ours": ours}
     return (
@@ -107,9 +112,17 @@ def _defocus_phases():
             batch_size=8,
             epochs=90,
             changes=layered,
+            learning_layers=learning,
             ours=("losses", "batch_size", "epochs", "augmentations"),
         ),
-        Phase("layered_fine", learning_rate=rate, changes=layered, starts_from="layered_coarse", **fine),
+        Phase(
+            "layered_fine",
+            learning_rate=rate,
+            changes=layered,
+            learning_layers=learning,
+            starts_from="layered_coarse",
+            **fine,
+        ),
         # The published fourth stage, upsampling and pasting the foreground, has nothing to learn: it is in the graph.
         Phase(
             "single_channel",
@@ -170,6 +183,8 @@ def _dmshn_phases():
             epochs=20,
             changes=(("networks", 2),),
             starts_from="ms_ssim",
+            # Both networks start from the one.
+            prefixes=("net1_", "net2_"),
             **sizes,
         ),
     )
@@ -219,6 +234,8 @@ def _one_phase(losses, *, image_shape, batch_size, epochs, learning_rate=_ADAM_1
 
 
 _ALL_BUT_THE_LOSS = ("learning_rate", "image_shape", "batch_size", "epochs", "augmentations")
+# The edges that the saliency is made of: those of the encoder and of all cross-refinement units but the last.
+_SCRN_LEARNING = ("scrn_resnet*", "scrn_saliency*", "scrn_edges[1-4]_*", "scrn_unit[1-3]_*", "scrn_unit4_saliency*")
 _SGD = {"optimizer": "sgd", "beta_1": 0.9, "weight_decay": 5e-4, "framing": "resize", "target": "saliency"}
 
 # What the shipped weights were trained with.
@@ -297,6 +314,7 @@ _ROWS = (
             image_shape=(352, 352),
             batch_size=8,
             epochs=30,
+            learning_layers=_SCRN_LEARNING,
             ours=("losses", "augmentations"),
             **_SGD,
         ),
