@@ -1,6 +1,7 @@
 """Pairs made of photographs: what they hold, that they are the simulated lens's, resuming, refusals, Ctrl-C."""
 
 import csv
+import functools
 import os
 import shutil
 import signal
@@ -202,7 +203,9 @@ def test_ctrl_c_leaves_whole_pairs_and_the_next_run_goes_on(photos, new_folder):
     command = [sys.executable, "-m", "bokeh_tf", *arguments]
     environment = {**os.environ, "COLUMNS": "80"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment, "cwd": ROOT}
-    child = subprocess.Popen([*command, "100000"], **pipes)
+    # Tests that run in the background have Ctrl-C switched off, which children inherit.
+    listen = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    child = subprocess.Popen([*command, "100000"], **pipes, preexec_fn=listen)
     try:
         limit_s = time.monotonic() + TIMEOUT_S
         while len(list(out.glob("Training/depth/0*.png"))) < 3 and time.monotonic() < limit_s:
