@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from importlib import import_module
 
 import pytest
 
@@ -73,6 +74,14 @@ def test_published_learning_rates():
     assert {phase.learning_rate for phase in PLANS["pynet"].phases} == {LearningRate(5e-5)}
     assert PLANS["scrn"].phases[0].learning_rate == LearningRate(2e-3, decay="steps", every_epochs=20, factor=0.1)
     assert PLANS["dddf"].phases[0].learning_rate == LearningRate(1e-4, decay="steps", every_epochs=200)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_what_a_plan_leaves_is_a_variant_of_its_model(name):
+    plan = PLANS[name]
+    known = import_module(f"bokeh_tf.models.{plan.model}").VARIANTS
+    last = dataclasses.replace(known[plan.variant], **dict(plan.phases[-1].changes))
+    assert last == known[plan.result or plan.variant]
 
 
 def test_every_system_has_a_plan_and_every_plan_a_model():

@@ -83,7 +83,8 @@ class Run:
         if model is None:
             model = self._build(last)
             handover.take_weights(model, self._result_of(last.name))
-        path = self._out / f"{self._plan.model}_{self._plan.variant}.weights.h5"
+        result = self._plan.result if last is self._plan.phases[-1] else None
+        path = self._out / f"{self._plan.model}_{result or self._plan.variant}.weights.h5"
         if self._is_writing:
             save_weights(model, path)
         return path

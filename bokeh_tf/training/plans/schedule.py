@@ -152,6 +152,8 @@ class Plan:
     source: str
     phases: tuple[Phase, ...]
     variant: str = "base"
+    # The variant that the last phase's network is, where that is another.
+    result: str | None = None
 
     def __post_init__(self):
         names = [phase.name for phase in self.phases]
@@ -169,4 +171,4 @@ class Plan:
             )
             for phase in self.phases
         )
-        return dataclasses.replace(self, variant=variant, phases=phases)
+        return dataclasses.replace(self, variant=variant, result=None, phases=phases)

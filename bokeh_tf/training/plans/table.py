@@ -262,7 +262,7 @@ _ROWS = (
         "Ignatov et al. 2020, section 4.1; adversarial weights after a later user of the released files",
         _bgnet_phases(),
     ),
-    Plan("defocus", "defocus", "Ignatov et al. 2020, section 4.2", _defocus_phases()),
+    Plan("defocus", "defocus", "Ignatov et al. 2020, section 4.2", _defocus_phases(), result="single_channel"),
     Plan(
         "wavelet_cnn_cet_sp",
         "wavelet_cnn",
@@ -276,7 +276,7 @@ _ROWS = (
         _wavelet_phases((_CHARBONNIER, _VGG, Term("sobel", 0.5), Term("grey", 0.5)), epochs=500),
     ),
     Plan("horizon", "horizon", "Ignatov et al. 2020, section 4.4", _horizon_phases((Term("ms_ssim"), _SSIM))),
-    Plan("dmshn", "dmshn", "Ours: the authors published no schedule for bokeh", _dmshn_phases()),
+    Plan("dmshn", "dmshn", "Ours: the authors published no schedule for bokeh", _dmshn_phases(), result="stacked"),
     Plan(
         "dddf",
         "dddf",

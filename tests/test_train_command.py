@@ -1,0 +1,251 @@
+"""`bokeh-tf train`: what its options do, what it prints, and what it refuses before it has done anything."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from photographs import write_folder
+from training_pairs import write_pairs
+
+from bokeh_tf.cli import main
+from bokeh_tf.data.archives import read_archive
+from bokeh_tf.training.estimates import estimate
+from bokeh_tf.training.plans import PLANS
+
+TIME_LIMIT_S = 600
+# A network of a few layers, at a size that a picture of 200 px holds.
+QUICK = ("--scale", "small", "--steps", "4", "--checkpoint-every", "2", "--allow-refused")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    return write_pairs(tmp_path_factory.mktemp("command") / "пары – 写真", count=5, shape=(200, 210))
+
+
+@pytest.fixture
+def float32_afterwards():
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """A terminal that a table fits into."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def command(plan, data, out, *options):
+    return main(["train", plan, "--data", str(data), "--out", str(out), *options])
+
+
+def one_line_of(capsys):
+    [line] = capsys.readouterr().err.splitlines()
+    return line
+
+
+def usage_complaint(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        command(*arguments)
+    assert stop.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_dry_run_prints_the_schedule_and_writes_nothing(pairs, tmp_path, capsys, wide):
+    assert command("bgnet", pairs, tmp_path / "out", "--dry-run") == 0
+    assert list(tmp_path.iterdir()) == []
+    text = capsys.readouterr().out
+    # Five pairs in batches of one, 60 times, in each of three phases; none of these numbers are published.
+    for name in ("first_unet", "second_unet", "wgan_gp"):
+        [row] = [line for line in text.splitlines() if line.strip(" │┃").startswith(name)]
+        assert "300*" in row and "1024x1024 crop*" in row and " GB" in row
+    assert "0.0001 to 1e-05, linear*" in text and "0.5 l1 + 1 ssim" in text and "fresh weights" in text
+    assert "* not published: our value" in text
+    assert "5 training pairs; about" in text and "on this machine" in text
+
+
+def test_a_dry_run_of_published_values_has_no_star(pairs, tmp_path, capsys, wide):
+    assert command("dddf", pairs, tmp_path / "out", "--dry-run", "--scale", "small", "--steps", "7") == 0
+    [row] = [line for line in capsys.readouterr().out.splitlines() if line.strip(" │┃").startswith("whole")]
+    assert "1 l1 " in row and "l1*" not in row and "times 0.5 every 200 epochs " in row
+
+
+def test_steps_and_memory_are_multiplied_out(pairs):
+    # 23 pairs in batches of 8 are two batches, a third is incomplete; 200 epochs.
+    [cost] = estimate(PLANS["unet"].small(image_shape=(64, 64), steps=3), pairs=23)
+    assert cost.steps == 3
+    assert PLANS["unet"].phases[0].total_steps(23) == 200 * (23 // 8)
+    model = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3, padding="same")])
+    assert cost.memory_bytes > 4 * 4 * cost.parameters
+    assert cost.duration_s > 0 and model.count_params() < cost.parameters
+
+
+def test_a_dry_run_of_scenes_needs_no_pairs(tmp_path, capsys, wide):
+    assert command("dbsi_mobile", write_folder(tmp_path / "photos"), tmp_path / "out", "--dry-run") == 0
+    text = capsys.readouterr().out
+    assert "10,000" in text and "Scenes, made on the fly" in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_usage_is_status_2_and_leaves_nothing(pairs, tmp_path, capsys):
+    out = tmp_path / "out"
+    complaint = usage_complaint(capsys, "bgnet", pairs, out, "--phase", "4")
+    assert "--phase must be one of the plan's: 1 first_unet, 2 second_unet, 3 wgan_gp" in complaint
+    assert "invalid choice: 'nope'" in usage_complaint(capsys, "nope", pairs, out)
+    assert "--seed" in usage_complaint(capsys, "unet", pairs, out, "--seed", "one")
+    assert "seed must be from 0" in usage_complaint(capsys, "unet", pairs, out, "--seed", "-1")
+    assert "invalid whole number from 1" in usage_complaint(capsys, "unet", pairs, out, "--accumulate", "0")
+    assert not out.exists()
+
+
+def test_data_that_is_not_there_is_said_in_one_line(pairs, tmp_path, capsys):
+    assert command("unet", tmp_path / "none", tmp_path / "out", *QUICK) == 1
+    assert one_line_of(capsys) == f"bokeh-tf: {tmp_path / 'none'}: no such folder."
+    (tmp_path / "empty").mkdir()
+    assert command("unet", tmp_path / "empty", tmp_path / "out", *QUICK, "--dry-run") == 1
+    assert "no pairs of pictures found" in one_line_of(capsys)
+    assert command("unet", pairs, tmp_path / "out", *QUICK, "--only", str(tmp_path / "none.txt")) == 1
+    assert str(tmp_path / "none.txt") in one_line_of(capsys)
+
+
+def test_maps_that_are_missing_are_said_before_the_first_step(pairs, tmp_path, capsys):
+    data = shutil.copytree(pairs, tmp_path / "data")
+    assert command("dddf", data, tmp_path / "out", *QUICK) == 1
+    line = one_line_of(capsys)
+    assert "no depth map, which this network takes (5 of 5 pairs have none)" in line
+    assert "Put them into a folder named depth beside the photos" in line
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_vgg_weights_that_are_missing_are_said_at_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    # Not even the data is looked at.
+    assert command("defocus", tmp_path / "none", tmp_path / "out") == 1
+    assert "no weights of VGG-19. Fetch them with: python -c" in one_line_of(capsys)
+    weights = tmp_path / "none.h5"
+    assert command("pynet", tmp_path / "none", tmp_path / "out", "--vgg-weights", str(weights)) == 1
+    assert one_line_of(capsys).startswith(f"bokeh-tf: {weights}: no weights of VGG-19")
+    # Its first phase does without them.
+    assert command("pynet", tmp_path / "none", tmp_path / "out", "--phase", "1") == 1
+    assert "no such folder" in one_line_of(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_is_resumed_and_not_repeated(pairs, tmp_path, capsys):
+    out = tmp_path / "größe"
+    assert command("unet", pairs, out, *QUICK, "--resume") == 1
+    assert "no run to resume. Leave out --resume" in one_line_of(capsys)
+    assert command("unet", pairs, out, *QUICK) == 0
+    assert f"written: {out / 'unet_tiny.weights.h5'}" in capsys.readouterr().out
+    assert command("unet", pairs, out, *QUICK) == 1
+    assert "there is a run in this folder. Add --resume or choose another --out" in one_line_of(capsys)
+    assert command("unet", pairs, out, *QUICK, "--resume") == 0
+    capsys.readouterr()
+    assert command("wide_activation", pairs, out, *QUICK, "--resume") == 1
+    assert "this run began with another model, name" in one_line_of(capsys)
+
+
+def test_phases_can_be_run_one_by_one(pairs, tmp_path, capsys):
+    assert command("bgnet", pairs, tmp_path, *QUICK, "--phase", "1") == 0
+    assert {path.name for path in (tmp_path / "phases").iterdir()} == {"first_unet.npz"}
+    assert command("bgnet", pairs, tmp_path, *QUICK, "--phase", "2", "--resume") == 0
+    first, second = (read_archive(tmp_path / "phases" / f"{name}.npz") for name in ("first_unet", "second_unet"))
+    changed = {name.split("_")[0] for name in second if not np.array_equal(first[name], second[name])}
+    assert changed == {"stage2"}
+    capsys.readouterr()
+
+
+def test_gradients_are_accumulated(pairs, tmp_path):
+    assert command("unet", pairs, tmp_path, *QUICK, "--accumulate", "4") == 0
+    manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["plan"]["phases"][0]["accumulated_batches"] == 4
+    header = json.loads(str(read_archive(tmp_path / "checkpoints" / "phase01_batch00000004.npz")["header"]))
+    assert header["batch"] == 4
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_learns(pairs, tmp_path, precision, float32_afterwards):
+    assert command("unet", pairs, tmp_path, *QUICK, "--precision", precision) == 0
+    rows = list(csv.DictReader((tmp_path / "log.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["batch"] for row in rows] == ["2", "4"]
+    assert 0 < float(rows[1]["loss"]) < float(rows[0]["loss"])
+    weights = read_archive(tmp_path / "phases" / "whole.npz")
+    assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in weights.values())
+
+
+def test_half_precision_keeps_the_averages_of_the_weights(tmp_path, float32_afterwards):
+    # The plan's result is a mean over its last steps, which the scaling of losses must not hide.
+    photos, out = write_folder(tmp_path / "photos"), tmp_path / "out"
+    options = ("--scale", "small", "--steps", "8", "--checkpoint-every", "8", "--allow-refused")
+    assert command("dbsi_mobile", photos, out, *options, "--precision", "mixed_float16") == 0
+    last = read_archive(out / "checkpoints" / "phase01_batch00000008.npz")
+    learned = [array for array in last.values() if array.ndim == 4]
+    result = [array for array in read_archive(out / "phases" / "scenes.npz").values() if array.ndim == 4]
+    # The checkpoint has the weights of the last step and, apart from them, the means.
+    for kernel in result:
+        same = [array for array in learned if array.shape == kernel.shape and np.array_equal(array, kernel)]
+        assert len(same) == 1
+
+
+BACKEND_PROGRAM = """
+import sys
+from bokeh_tf.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_plan_is_trained_on_jax(pairs, tmp_path):
+    arguments = ["train", "unet", "--data", pairs, "--out", tmp_path / "out", *QUICK, "--steps", "12"]
+    done = subprocess.run(
+        [sys.executable, "-c", BACKEND_PROGRAM, *map(str, arguments)],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((tmp_path / "out" / "log.csv").read_text(encoding="utf-8").splitlines()))
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["versions"]["backend"] == "jax"
+
+
+LOSSES_PROGRAM = """
+import sys
+import keras
+import numpy as np
+from bokeh_tf.losses import LOSSES
+arrays = np.load(sys.argv[1])
+values = {name: np.asarray(loss(arrays["expected"], arrays["actual"])) for name, loss in LOSSES.items()}
+np.savez(sys.argv[2], backend=keras.backend.backend(), **values)
+"""
+# Sums in another order; SSIM's variances are differences of near numbers.
+BACKENDS_TOLERANCE = 2e-5
+
+
+@pytest.mark.slow
+def test_losses_are_the_same_on_jax(tmp_path):
+    random = np.random.default_rng(2)
+    expected = random.random((2, 177, 181, 3), dtype=np.float32)
+    actual = np.clip(expected + random.normal(0, 0.1, expected.shape), 0, 1).astype(np.float32)
+    np.savez(tmp_path / "pictures.npz", expected=expected, actual=actual)
+    results = {}
+    for backend in ("tensorflow", "jax"):
+        subprocess.run(
+            [sys.executable, "-c", LOSSES_PROGRAM, tmp_path / "pictures.npz", tmp_path / f"{backend}.npz"],
+            env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
+            timeout=TIME_LIMIT_S,
+            check=True,
+        )
+        results[backend] = dict(np.load(tmp_path / f"{backend}.npz"))
+        assert str(results[backend].pop("backend")) == backend
+    assert len(results["jax"]) == 8
+    for name, values in results["jax"].items():
+        np.testing.assert_allclose(values, results["tensorflow"][name], atol=BACKENDS_TOLERANCE, err_msg=name)
