@@ -28,7 +28,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["bokeh_tf", "bokeh_tf.*"]),
-    package_data={"bokeh_tf": ["ai_benchmark/*.json", "delegate/rules/*.json", "models/*.json", "samples/*", "weights/*"]},
+    package_data={
+        "bokeh_tf": ["ai_benchmark/*.json", "delegate/rules/*.json", "models/*.json", "samples/*", "weights/*"],
+    },
     install_requires=[
         "absl-py>=2.1",
         "ai-edge-litert>=2.1",
