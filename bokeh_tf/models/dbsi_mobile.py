@@ -81,7 +81,7 @@ class PositionBias(layers.Layer):
         rows, columns = (np.linspace(-1, 1, size, dtype="float32") for size in features.shape[1:3])
         y, x = np.meshgrid(rows, columns, indexing="ij")
         terms = np.stack([x, y, x * x, y * y, x * y], axis=-1)[None]
-        return features + ops.matmul(ops.convert_to_tensor(terms), self.coefficients)
+        return features + ops.matmul(ops.convert_to_tensor(terms, dtype=features.dtype), self.coefficients)
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")

@@ -45,7 +45,7 @@ def _depthwise(images, weights, *, axis, step=1):
     """Correlates every channel with the one-dimensional `weights` along `axis` (1 rows, 2 columns), no padding."""
     shape = (-1, 1, 1, 1) if axis == 1 else (1, -1, 1, 1)
     kernel = np.tile(np.reshape(weights, shape), (1, 1, images.shape[-1], 1)).astype("float32")
-    return ops.depthwise_conv(images, ops.convert_to_tensor(kernel), strides=step, padding="valid")
+    return ops.depthwise_conv(images, ops.convert_to_tensor(kernel, dtype=images.dtype), strides=step, padding="valid")
 
 
 def _blur_padded(images, weights):
@@ -250,7 +250,7 @@ def _coarse_grid(cells, margin_cells):
     rows = _correlate_rows(cells, _COARSE_TAPS, group=width, step=_COARSE_STEP)
     pairs = ops.reshape(rows, (-1, rows.shape[1], width // _COARSE_STEP, _COARSE_STEP * channels))
     kernel = np.kron(_COARSE_TAPS[:, None], np.eye(channels)).reshape(1, -1, _COARSE_STEP * channels, channels)
-    points = ops.conv(pairs, ops.convert_to_tensor(kernel.astype("float32")), padding="valid")
+    points = ops.conv(pairs, ops.convert_to_tensor(kernel, dtype=pairs.dtype), padding="valid")
     return points, (margin_cells - _COARSE_REACH) // _COARSE_STEP
 
 
@@ -293,5 +293,5 @@ def blur_columns(images, weights):
         taps[column : column + len(weights), column] = weights
     kernel = np.kron(taps, np.eye(channels)).reshape(1, positions, group * channels, group * channels)
     grouped = ops.reshape(images, (-1, height, width // group, group * channels))
-    blurred = ops.conv(grouped, ops.convert_to_tensor(kernel.astype("float32")), padding="valid")
+    blurred = ops.conv(grouped, ops.convert_to_tensor(kernel, dtype=grouped.dtype), padding="valid")
     return ops.reshape(blurred, (-1, height, width - len(weights) + 1, channels))

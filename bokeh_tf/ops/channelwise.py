@@ -37,7 +37,7 @@ def _phases(features, axis, offsets):
         phase = features
         for share, step in ((np.minimum(row, 0), before), (np.maximum(row, 0), after)):
             if share.any():
-                phase = phase + step * ops.convert_to_tensor(share.reshape(shape))
+                phase = phase + step * ops.convert_to_tensor(share.reshape(shape), dtype=step.dtype)
         phases.append(phase)
     return phases
 

@@ -52,7 +52,7 @@ def _correlate(images, kernel):
         raise ValueError(f"height and width must exceed {radius}. Received: {images.shape[1:3]}")
     padded = ops.pad(images, [[0, 0], [radius, radius], [radius, radius], [0, 0]], mode="reflect")
     weights = np.tile(kernel[:, :, None, None], (1, 1, images.shape[-1], 1)).astype("float32")
-    return ops.depthwise_conv(padded, ops.convert_to_tensor(weights), padding="valid")
+    return ops.depthwise_conv(padded, ops.convert_to_tensor(weights, dtype=images.dtype), padding="valid")
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")

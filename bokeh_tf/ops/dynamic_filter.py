@@ -26,8 +26,8 @@ def dynamic_filter(images, weights):
     side_px = _window_side_px(images.shape, weights.shape)
     radius_px = side_px // 2
     _, height, _, channels = images.shape
-    neighbours = ops.convert_to_tensor(_neighbours_kernel(side_px, channels))
-    sums = ops.convert_to_tensor(_sums_kernel(side_px, channels))
+    neighbours = ops.convert_to_tensor(_neighbours_kernel(side_px, channels), dtype=images.dtype)
+    sums = ops.convert_to_tensor(_sums_kernel(side_px, channels), dtype=images.dtype)
     margins_px = [radius_px, radius_px]
     padded = ops.pad(images, [[0, 0], margins_px, margins_px, [0, 0]])
     earlier, filtered = weights, 0.0

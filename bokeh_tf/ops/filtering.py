@@ -13,7 +13,7 @@ from bokeh_tf.ops.blur import blur_columns, blur_rows, gaussian_kernel
 def luminance(images):
     """Rec. 601 luma of RGB images, `[B, H, W, 1]`."""
     weights = np.reshape([0.299, 0.587, 0.114], (1, 1, 3, 1)).astype("float32")
-    return ops.conv(images, ops.convert_to_tensor(weights))
+    return ops.conv(images, ops.convert_to_tensor(weights, dtype=images.dtype))
 
 
 def box_mean(images, radius_px):

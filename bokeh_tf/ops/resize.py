@@ -88,7 +88,7 @@ def multiply_left(matrix, images):
     Delegates refuse a product whose first factor is a constant. Adding nothing of the images makes it a computed one.
     """
     nothing = images[:, :, :1, :1] * 0
-    return ops.matmul(nothing + ops.convert_to_tensor(matrix.astype("float32")), images)
+    return ops.matmul(nothing + ops.convert_to_tensor(matrix, dtype=images.dtype), images)
 
 
 def _upsample_columns(images, taps):
@@ -96,7 +96,7 @@ def _upsample_columns(images, taps):
     factor = len(taps)
     kernel = taps.T[:, None, :, None] * np.eye(channels)[None, :, None, :]
     kernel = np.reshape(kernel, (1, 3, channels, factor * channels)).astype("float32")
-    phases = ops.conv(images, ops.convert_to_tensor(kernel), padding="valid")
+    phases = ops.conv(images, ops.convert_to_tensor(kernel, dtype=images.dtype), padding="valid")
     return ops.reshape(phases, (-1, height, (extended_width - 2) * factor, channels))
 
 
