@@ -59,6 +59,9 @@ def start(out, plan, conditions, *, resume, is_writing=True):
     promised = json.loads(json.dumps({"plan": dataclasses.asdict(plan), "conditions": conditions}))
     if resume:
         document = _read(path)
+        name = document["plan"].get("name")
+        if name != plan.name:
+            raise TrainingError(f"{path}: this run is of the plan {name}, not of {plan.name}. Choose another --out.")
         for part, value in promised.items():
             differing = [key for key in value if document[part].get(key) != value[key]]
             if differing:

@@ -10,7 +10,6 @@ import keras
 from bokeh_tf.data.layouts import find_pairs
 from bokeh_tf.data.sources import load_sources
 from bokeh_tf.errors import DataError, TrainingError
-from bokeh_tf.files import make_folder
 from bokeh_tf.losses import PERCEPTUAL_SCALES
 from bokeh_tf.models import dbsi_mobile
 from bokeh_tf.training import scenes, supervised
@@ -57,7 +56,6 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
     keras.config.set_dtype_policy(settings.precision)
     if settings.is_deterministic:
         make_deterministic()
-    make_folder(out)
     examples, summary = _examples(plan, Path(data), Path(out), settings)
     if workers.is_first and not settings.allow_refused:
         require_gpu_compatible(_exported_model(plan))
