@@ -46,9 +46,9 @@ _SEED = 0
 
 def add_options(parser):
     """Adds this suite's options to an argparse parser."""
-    parser.add_argument("--rounds", type=_at_least_one, default=15, help="turns of each (default: %(default)s)")
+    parser.add_argument("--rounds", type=_at_least_one, default=8, help="turns of each (default: %(default)s)")
     parser.add_argument("--pairs", type=_at_least_one, default=12, help="pairs of files (default: %(default)s)")
-    parser.add_argument("--batches", type=_at_least_one, default=32, help="batches a run (default: %(default)s)")
+    parser.add_argument("--batches", type=_at_least_one, default=96, help="batches a run (default: %(default)s)")
     parser.add_argument("--threads", type=_at_least_one, default=2, help="decoding threads (default: %(default)s)")
 
 

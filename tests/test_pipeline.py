@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import shutil
+from pathlib import Path
 
 import cv2
 import keras
@@ -11,13 +12,16 @@ import pytest
 from PIL import Image
 from training_pairs import write_pairs
 
+import bokeh_tf
 from bokeh_tf.data.layouts import find_pairs
 from bokeh_tf.data.pipeline import PairSettings, PipelineError, batch_pairs, pair_batches, pair_reader
-from bokeh_tf.data.reading import PairReader
+from bokeh_tf.data.reading import PairReader, read_colour
 from bokeh_tf.errors import DataError
+from bokeh_tf.metrics import psnr
 from bokeh_tf.training.plans.schedule import LearningRate, Phase, Term
-from bokeh_tf.training.supervised import pair_settings, require_conditions, require_maps
+from bokeh_tf.training.supervised import pair_settings, require_inputs
 
+PHOTO = Path(bokeh_tf.__file__).parent / "samples" / "photo.jpg"
 SHAPE = (48, 64)
 PAIRS = 7
 # Float32 roundings of values up to 1.
@@ -159,6 +163,42 @@ def test_whole_pictures_are_what_another_decoder_reads(pairs):
     np.testing.assert_allclose(target[0], decoded(pair.target), atol=FLOAT_TOLERANCE)
     ramp = np.linspace(0, 255, SHAPE[1], dtype=np.uint8) / 255
     np.testing.assert_allclose(inputs["saliency"][0, ..., 0], np.tile(ramp, (SHAPE[0], 1)), atol=FLOAT_TOLERANCE)
+
+
+# 1/2, 1/4, 1/8 while decoding, then what is left: nothing, one side's half, both sides' half, areas of 1.5 pixels.
+@pytest.mark.parametrize(
+    ("shape", "least_db"),
+    [((288, 288), 42), ((144, 144), 45), ((72, 72), 48), ((144, 72), 45), ((36, 36), 50), ((192, 192), 36)],
+)
+def test_a_jpeg_decoded_at_a_part_of_its_size_holds_the_means_of_areas(shape, least_db):
+    whole = decoded(PHOTO)
+    small, size = read_colour(PHOTO, shape=shape)
+    assert size == whole.shape[:2] == (576, 576)
+    means = whole.reshape(shape[0], 576 // shape[0], shape[1], 576 // shape[1], 3).mean(axis=(1, 3))
+    assert small.shape == means.shape and psnr(small / 255, means) > least_db
+
+
+@pytest.mark.parametrize(("orientation", "shape"), [(1, (20, 31)), (6, (31, 20)), (8, (31, 20)), (6, (20, 31))])
+def test_a_turned_jpeg_is_divided_by_its_upright_sides(tmp_path, orientation, shape):
+    stored = np.zeros((80, 124, 3), np.uint8)
+    stored[:, :62, 0] = 255
+    save_upright(stored, tmp_path / "turned.jpg", orientation)
+    upright = np.rot90(stored, {1: 0, 6: -1, 8: 1}[orientation])
+    small, size = read_colour(tmp_path / "turned.jpg", shape=shape)
+    assert size == upright.shape[:2] and small.shape[:2] == shape
+    assert psnr(small, cv2.resize(upright, shape[::-1], interpolation=cv2.INTER_AREA)) > 25
+
+
+def test_sizes_are_compared_as_the_files_have_them(own_pairs, caplog):
+    halved = dataclasses.replace(WHOLE, image_shape=(24, 32))
+    as_png = own_pairs[0].target.with_suffix(".png")
+    Image.open(own_pairs[0].target).save(as_png)
+    mixed = [dataclasses.replace(own_pairs[0], target=as_png)]
+    example = pair_reader(mixed, halved).read(0)
+    assert example["image"].shape == example["target"].shape == (24, 32, 3)
+    Image.new("RGB", (64, 47)).save(own_pairs[0].target)
+    with pytest.raises(DataError, match=r"not as large as its source \(48x64 and 47x64\)"):
+        pair_reader(own_pairs[:1], halved).read(0)
 
 
 def test_shapes_types_and_ranges(pairs):
@@ -381,9 +421,11 @@ def test_a_networks_further_inputs_are_maps_and_conditions():
 
 def test_a_pair_without_a_map_or_condition_is_named_before_training(pairs):
     lacking = [*pairs[:2], dataclasses.replace(pairs[2], conditions={}, maps={}), *pairs[3:]]
-    require_conditions(pairs, ("f_number",))
-    require_maps(pairs, ("saliency",))
+    conditioned = dataclasses.replace(CROPS, conditions=("f_number",))
+    mapped = dataclasses.replace(CROPS, maps=("saliency",))
+    for settings in (conditioned, mapped):
+        require_inputs(pairs, settings)
     with pytest.raises(DataError, match=r"^2: no f_number, .*\(1 of 7 pairs have none\).*id,f_number"):
-        require_conditions(lacking, ("f_number",))
+        require_inputs(lacking, conditioned)
     with pytest.raises(DataError, match=r"^2: no saliency map, .*\(1 of 7 pairs have none\)"):
-        require_maps(lacking, ("saliency",))
+        require_inputs(lacking, mapped)

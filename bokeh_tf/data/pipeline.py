@@ -138,7 +138,10 @@ def _pair_example(reader, settings, seed, count, position):
 
 
 def _to_float(part):
-    return tf.cast(part, tf.float32) * np.float32(1 / 255) if part.dtype == tf.uint8 else part
+    if part.dtype != tf.uint8:
+        return part
+    # Divides by 255 in one pass over the pixels, where a cast and a multiplication take two.
+    return tf.quantization.dequantize(tf.bitcast(part, tf.quint8), 0.0, 1.0, mode="MIN_FIRST")
 
 
 def _type_of(name, settings):
@@ -175,6 +178,8 @@ def _batched(examples, batch_size, finish=None):
     options.deterministic = True
     # Several threads that copy one batch together would only take cores from decoding.
     options.threading.max_intra_op_parallelism = 1
+    # Nothing is left to tune, and the end of an iteration would wait for the tuner's next turn, up to a minute.
+    options.autotune.enabled = False
     batches = examples.batch(batch_size, drop_remainder=True)
     batches = batches.map(finish) if finish else batches
     return batches.prefetch(_PREFETCHED).with_options(options)

@@ -8,11 +8,18 @@ from absl import logging
 
 from bokeh_tf.data.transforms import resized
 from bokeh_tf.errors import DataError
+from bokeh_tf.photos import jpeg_shape
 
 # After this many unreadable pairs in a row the folder itself must be at fault.
 _MOST_IN_A_ROW = 20
 # What stands for 1 in a map's values.
 _MAP_PEAKS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
+# Decoding a JPEG at a part of its size saves most of the work. Flags for grey only name the part beside that for RGB.
+_REDUCED = {
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4 | cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2 | cv2.IMREAD_COLOR_RGB,
+}
 
 
 class PairReader:
@@ -65,16 +72,19 @@ class PairReader:
         return dict(kept)
 
     def _read(self, pair):
-        image = read_colour(pair.source)
-        target = read_colour(pair.target) if self._target == "bokeh" else read_map(pair.target)
-        if target.shape[:2] != image.shape[:2]:
-            sizes = " and ".join(f"{height}x{width}" for height, width in (image.shape[:2], target.shape[:2]))
+        image, size = read_colour(pair.source, shape=self._shape)
+        if self._target == "bokeh":
+            target, target_size = read_colour(pair.target, shape=self._shape)
+        else:
+            target = read_map(pair.target)
+            target_size = target.shape[:2]
+        if target_size != size:
+            sizes = " and ".join(f"{height}x{width}" for height, width in (size, target_size))
             raise DataError(f"{pair.target}: not as large as its source ({sizes}). Left out.")
         example = {"image": image, "target": target}
         for name in self._maps:
-            example[name] = resized(read_map(pair.maps[name]), image.shape[:2])
-        if self._shape:
-            example = {name: resized(picture, self._shape) for name, picture in example.items()}
+            example[name] = read_map(pair.maps[name])
+        example = {name: resized(picture, image.shape[:2]) for name, picture in example.items()}
         for name in self._conditions:
             example[name] = np.float32([pair.conditions[name]])
         return example
@@ -87,9 +97,23 @@ class PairReader:
             logging.warning("%s Another pair takes its place.", error)
 
 
-def read_colour(path):
-    """The picture `path` as uint8 `[H, W, 3]`, RGB, upright; `DataError` where it cannot be read."""
-    return _decoded(path, cv2.IMREAD_COLOR_RGB)
+def read_colour(path, *, shape=None):
+    """The picture `path` as uint8 `[H, W, 3]`, RGB, upright, and the (height, width) that it has in the file.
+
+    Args:
+        shape: (height, width) to resize it to; a JPEG that is much larger is decoded at 1/2, 1/4 or 1/8 of its size.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    content = _content(path)
+    size = jpeg_shape(content) if shape else None
+    if size:
+        fitting = (part for part in _REDUCED if part * shape[0] <= size[0] and part * shape[1] <= size[1])
+        flags = _REDUCED.get(next(fitting, None), cv2.IMREAD_COLOR_RGB)
+        return resized(_decoded(path, content, flags), shape), size
+    picture = _decoded(path, content, cv2.IMREAD_COLOR_RGB)
+    return (resized(picture, shape) if shape else picture), picture.shape[:2]
 
 
 def read_map(path):
@@ -100,18 +124,22 @@ def read_map(path):
     Raises:
         DataError: it cannot be read, or holds something else.
     """
-    picture = _decoded(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    picture = _decoded(path, _content(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
     if picture.dtype not in _MAP_PEAKS:
         raise DataError(f"{path}: holds {picture.dtype} values. Save the map with 8 or 16 bits a value.")
     return np.multiply(picture, np.float32(1 / _MAP_PEAKS[picture.dtype]), dtype=np.float32)[..., None]
 
 
-def _decoded(path, flags):
+def _content(path):
     try:
-        content = np.fromfile(path, np.uint8)
-        picture = cv2.imdecode(content, flags) if content.size else None
+        return np.fromfile(path, np.uint8)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def _decoded(path, content, flags):
+    try:
+        picture = cv2.imdecode(content, flags) if content.size else None
     except cv2.error as error:
         raise DataError(f"{path}: cannot be decoded ({error.err}).") from error
     if picture is None:

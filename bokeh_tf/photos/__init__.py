@@ -1,7 +1,7 @@
 """Reading and writing photographs with all that their files say: EXIF, ICC profile, alpha, 16 bits."""
 
 from bokeh_tf.photos.photo import FORMATS, SUFFIXES, Photo, format_of_suffix, reduced_to_8_bits
-from bokeh_tf.photos.reading import MAX_MEGAPIXELS, MIN_SIDE_PX, read
+from bokeh_tf.photos.reading import MAX_MEGAPIXELS, MIN_SIDE_PX, jpeg_shape, read
 from bokeh_tf.photos.writing import write
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "SUFFIXES",
     "Photo",
     "format_of_suffix",
+    "jpeg_shape",
     "read",
     "reduced_to_8_bits",
     "write",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from bokeh_tf.errors import PhotoError
 from bokeh_tf.native_messages import native_messages_muted
@@ -68,6 +68,16 @@ def read(path):
             return _read(path)
         except _DECODER_ERRORS as error:
             raise PhotoError(f"{path}: {_reason(error)}") from error
+
+
+def jpeg_shape(content):
+    """(height, width), upright, of the JPEG in the bytes `content`, from its header; None for anything else."""
+    try:
+        with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
+            is_turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+            return image.size if is_turned else image.size[::-1]
+    except _DECODER_ERRORS:
+        return None
 
 
 def _reason(error):

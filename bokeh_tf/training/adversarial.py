@@ -14,7 +14,7 @@ from bokeh_tf.models import bgnet
 from bokeh_tf.training.distribution import ALONE, jit_compile
 from bokeh_tf.training.jobs import Job
 from bokeh_tf.training.optimizers import build_optimizer
-from bokeh_tf.training.supervised import batches_of, pair_settings, require_maps, trainer_of
+from bokeh_tf.training.supervised import batches_of, pair_settings, trainer_of
 
 
 def require_support(*, precision, workers=ALONE):
@@ -121,7 +121,7 @@ def adversarial_job(model, phase, pairs, *, seed, vgg_weights=None):
     """The job of a phase with critics; arguments as for `supervised.pairs_job`."""
     generator = trainer_of(model, phase)
     settings = pair_settings(phase, generator)
-    require_maps(pairs, settings.maps)
+    data = batches_of(pairs, settings, seed=seed)
     total_steps, steps_per_epoch = phase.total_steps(len(pairs)), phase.steps_per_epoch(len(pairs))
     critics = [bgnet.build_critic(kind, image_shape=settings.target_shape) for kind in phase.adversary.critics]
     terms = [(term.loss, term.weight) for term in phase.losses]
@@ -129,5 +129,4 @@ def adversarial_job(model, phase, pairs, *, seed, vgg_weights=None):
     trainer = WassersteinTrainer(generator, critics, phase.adversary, losses, seed=seed)
     trainer.compile(build_optimizer(phase, total_steps=total_steps, steps_per_epoch=steps_per_epoch))
     others = (trainer.critic_optimizer,)
-    data = batches_of(pairs, settings, seed=seed)
     return Job(model, trainer, total_steps=total_steps, other_optimizers=others, **data)

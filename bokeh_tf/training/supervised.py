@@ -36,25 +36,17 @@ def pair_settings(phase, trainer):
     )
 
 
-def require_maps(pairs, maps):
-    """Raises `DataError` where a pair lacks a map that the network takes."""
-    for name in maps:
-        lacking = [pair.id for pair in pairs if name not in pair.maps]
+def require_inputs(pairs, settings):
+    """Raises `DataError` where a pair lacks a map or a condition that the network takes."""
+    entries = [(name, "maps", f"{name} map", f"Put them into a folder named {name}") for name in settings.maps]
+    for name in settings.conditions:
+        entries.append((name, "conditions", name, f"Put a CSV table with columns id,{name}"))
+    for name, kind, what, remedy in entries:
+        lacking = [pair.id for pair in pairs if name not in getattr(pair, kind)]
         if lacking:
             raise DataError(
-                f"{lacking[0]}: no {name} map, which this network takes ({len(lacking)} of {len(pairs)} pairs have "
-                f"none). Put them into a folder named {name} beside the photos."
-            )
-
-
-def require_conditions(pairs, conditions):
-    """Raises `DataError` where a pair lacks a condition that the network takes."""
-    for name in conditions:
-        lacking = [pair.id for pair in pairs if name not in pair.conditions]
-        if lacking:
-            raise DataError(
-                f"{lacking[0]}: no {name}, which this network takes ({len(lacking)} of {len(pairs)} pairs have none). "
-                f"Put a CSV table with columns id,{name} beside the photos."
+                f"{lacking[0]}: no {what}, which this network takes ({len(lacking)} of {len(pairs)} pairs have none). "
+                f"{remedy} beside the photos."
             )
 
 
@@ -67,9 +59,7 @@ def pairs_job(model, phase, pairs, *, seed, vgg_weights=None, workers=ALONE):
         workers: `distribution.Workers` that share each batch.
     """
     trainer = trainer_of(model, phase)
-    settings = pair_settings(phase, trainer)
-    require_maps(pairs, settings.maps)
-    require_conditions(pairs, settings.conditions)
+    data = batches_of(pairs, pair_settings(phase, trainer), seed=seed, workers=workers)
     total_steps, steps_per_epoch = phase.total_steps(len(pairs)), phase.steps_per_epoch(len(pairs))
     terms = [(term.loss, term.weight) for term in phase.losses]
     trainer.compile(
@@ -79,11 +69,12 @@ def pairs_job(model, phase, pairs, *, seed, vgg_weights=None, workers=ALONE):
     )
     # Made during the first step, the optimiser's variables would have TensorFlow trace that step twice.
     trainer.optimizer.build(trainer.trainable_variables)
-    return Job(model, trainer, total_steps=total_steps, **batches_of(pairs, settings, seed=seed, workers=workers))
+    return Job(model, trainer, total_steps=total_steps, **data)
 
 
 def batches_of(pairs, settings, *, seed, workers=ALONE):
-    """What a `Job` knows of its data: `batches`, `batch_ids` and `data_error`."""
+    """What a `Job` knows of its data: `batches`, `batch_ids` and `data_error`; `DataError` where they lack an input."""
+    require_inputs(pairs, settings)
     reader = pair_reader(pairs, settings)
     options = {"seed": seed, "share": (workers.index, workers.count), "reader": reader}
 
