@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bokeh_tf import files
 from bokeh_tf.bench.cpu import open_model
@@ -100,7 +100,8 @@ def _bare(invoke, runs):
 
 
 def _print(entries):
-    table = Table("time of a run against a bare loop", "reported", "95 % interval", "elapsed", "95 % interval")
+    name = Column("time of a run against a bare loop", overflow="fold")
+    table = Table(name, "reported", "95 % interval", "elapsed", "95 % interval")
     for entry in entries:
         cells = []
         for name in ("reported_over_bare", "elapsed_over_bare"):

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks import flagship
 from bokeh_tf import files
@@ -107,7 +107,9 @@ def _spread(measurements, alarms):
 
 
 def _print(spreads):
-    table = Table("", "median, ms", "lowest … highest", "spread", "MAD", "unstable", "called different")
+    # Of names that are cut short, the ends alone would tell which size and how many threads.
+    name = Column("", overflow="fold", min_width=24)
+    table = Table(name, "median, ms", "lowest … highest", "spread", "MAD", "unstable", "called different")
     for name, spread in spreads.items():
         low, high = (format_ms(value_ms) for value_ms in (min(spread.medians_ms), max(spread.medians_ms)))
         table.add_row(

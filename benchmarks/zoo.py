@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks import flagship
 from bokeh_tf.bench.gpu import GpuSetting
@@ -86,7 +86,9 @@ def find_ratios(result):
 def ratio_table(ratios):
     """The ratios as a table for people."""
     height_px, width_px = _SIZE_PX
-    table = Table("model", "backend", "threads", f"time over {_COMPARED_WITH}'s", "95 % interval")
+    table = Table(
+        Column("model", overflow="fold"), "backend", "threads", f"time over {_COMPARED_WITH}'s", "95 % interval"
+    )
     table.title = f"at {height_px}x{width_px}, the same variant of {_COMPARED_WITH}"
     for (model, (backend, threads, _)), ratio in ratios.items():
         interval = f"{ratio.low:.3f} … {ratio.high:.3f}"

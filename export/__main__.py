@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bokeh_tf import exporting
+from bokeh_tf.checkout import git_commit
 from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED, exit_code
 from bokeh_tf.delegate.memory import estimate_memory, memory_text, warning
 from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S
@@ -37,7 +38,7 @@ def main(
     options = _parse(arguments, recipes)
     console = Console(stderr=False)
     # Before anything is written: the files themselves are tracked, and must not make the checkout look changed.
-    commit = manifest.find_commit()
+    commit = git_commit()
     chosen = [recipe for recipe in recipes if not options.only or recipe.name in options.only]
     order = [f"{recipe.name}.tflite" for recipe in recipes]
     codes = []

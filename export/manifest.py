@@ -8,7 +8,6 @@ showed: `{"verdict", "adapter", "runtime_version", "picture", "precisions": [{"p
 
 import hashlib
 import json
-import subprocess
 from pathlib import Path
 
 import bokeh_tf
@@ -23,7 +22,6 @@ SCHEMA_VERSION = 1
 NAME = "manifest.json"
 _CHECK_KEYS = ("verdict", "adapter", "adapter_has_float16", "runtime_version", "picture", "doubts")
 _PRECISION_KEYS = ("precision", "verdict", "outputs")
-_GIT_TIMEOUT_S = 30
 
 
 def entry(recipe, content, result, *, commit) -> dict:
@@ -68,17 +66,6 @@ def write(folder, new_entries, *, order):
     entries |= {new["file"]: new for new in new_entries}
     document = {"schema_version": SCHEMA_VERSION, "files": [entries[name] for name in order if name in entries]}
     write_text(Path(folder) / NAME, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def find_commit() -> str | None:
-    """The checkout's commit, with "-dirty" after it where tracked files differ; None outside a git checkout."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        here = Path(__file__).resolve().parent
-        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 def _read(folder):

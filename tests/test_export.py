@@ -13,7 +13,7 @@ import pytest
 from bokeh_tf import models
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.runtime import load
-from export import manifest, summary
+from export import summary
 from export.__main__ import main
 from export.recipes import RECIPES, Recipe
 
@@ -143,15 +143,6 @@ def test_recipes_name_known_models_and_do_not_collide():
     assert "dbsi_mobile_base_float16_1024x1536" in {recipe.name for recipe in RECIPES}
     for recipe in RECIPES:
         assert recipe.variant in models.variants(recipe.model)
-
-
-def test_the_commit_is_this_checkouts():
-    command = ["git", "rev-parse", "HEAD"]
-    head = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    if head.returncode:
-        assert manifest.find_commit() is None
-    else:
-        assert manifest.find_commit().removesuffix("-dirty") == head.stdout.strip()
 
 
 def test_help_does_not_import_keras():

@@ -3,14 +3,13 @@
 import os
 import platform
 import statistics
-import subprocess
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import bokeh_tf
+from bokeh_tf.checkout import git_commit
 
-_GIT_TIMEOUT_S = 10
 # More than this share of the cores already at work when the run starts disturbs what is timed.
 _LOAD_LIMIT = 0.5
 _CPU_FOLDER = Path("/sys/devices/system/cpu")
@@ -63,7 +62,7 @@ def read_environment():
         python=platform.python_version(),
         runtime=f"ai-edge-litert {metadata.version('ai-edge-litert')}",
         package_version=bokeh_tf.__version__,
-        git_commit=_git_commit(),
+        git_commit=git_commit(),
         load_average_1min=_load_average(),
         governor=_read_text(_CPU_FOLDER / "cpu0" / "cpufreq" / "scaling_governor"),
         memory_bytes=_memory_bytes(),
@@ -155,24 +154,3 @@ def _read_text(path):
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return None
-
-
-def _git_commit():
-    """Commit of the checkout this package runs from, with `-dirty` for uncommitted changes; `None` outside one."""
-    root = Path(bokeh_tf.__file__).parents[1]
-    if not (root / ".git").exists():
-        return None
-    commit = _git(root, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    return f"{commit}-dirty" if _git(root, "status", "--porcelain", "--untracked-files=no") else commit
-
-
-def _git(root, *arguments):
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()
