@@ -173,3 +173,28 @@ def test_two_devices_of_one_machine_learn_what_one_does(pairs, tmp_path):
         )
         assert done.returncode == 0, done.stderr
     assert_agreement(tmp_path / "two", tmp_path / "one")
+
+
+SCOPES_PROGRAM = """
+from bokeh_tf.training.distribution import device_scope
+for sizes in ([4], [8, 6], [4, 9], [1], []):
+    with device_scope(sizes):
+        print(tf.distribute.get_strategy().num_replicas_in_sync)
+"""
+
+
+def test_devices_are_used_that_share_batches_equally():
+    three = MIRRORED_PROGRAM.replace("* 2", "* 3")
+    replicas = []
+    for preamble in (MIRRORED_PROGRAM, three):
+        done = subprocess.run(
+            [sys.executable, "-c", preamble + SCOPES_PROGRAM],
+            env={**environment(), "KERAS_BACKEND": "tensorflow"},
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT_S,
+            check=True,
+        )
+        replicas.append([int(line) for line in done.stdout.split()])
+        assert "1 of" in done.stderr and "devices are used: no more share batches of 4, 9 equally" in done.stderr
+    assert replicas == [[2, 2, 1, 1, 2], [2, 2, 1, 1, 3]]

@@ -67,7 +67,8 @@ def _halved(pictures):
         pictures = ops.concatenate([pictures, pictures[:, -1:]], axis=1)
     if width % 2:
         pictures = ops.concatenate([pictures, pictures[:, :, -1:]], axis=2)
-    return ops.average_pool(pictures, 2)
+    # On JAX, Keras fails to derive the strides from the size.
+    return ops.average_pool(pictures, 2, strides=2)
 
 
 def _require_size(pictures, least_px, name):

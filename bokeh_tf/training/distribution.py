@@ -19,6 +19,7 @@ import os
 from dataclasses import dataclass
 
 import keras
+from absl import logging
 
 from bokeh_tf.errors import TrainingError
 
@@ -72,14 +73,22 @@ def join_workers():
     return Workers(int(index), int(count))
 
 
-def device_scope():
-    """The context in which to build and compile: TensorFlow's strategy where there are several GPUs, else nothing."""
+def device_scope(batch_sizes=()):
+    """The context in which to build, compile and train: TensorFlow's strategy over several GPUs, else nothing.
+
+    Of the GPUs, as many are used as share a batch of each of the `batch_sizes` equally: Keras would weigh the pictures
+    of a smaller share more, and fail on an empty one.
+    """
     if keras.backend.backend() != "tensorflow":
         return contextlib.nullcontext()
     import tensorflow as tf
 
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy(devices).scope() if len(devices) > 1 else contextlib.nullcontext()
+    count = max(n for n in range(1, len(devices) + 1) if not any(size % n for size in batch_sizes))
+    if count < len(devices):
+        sizes = ", ".join(str(size) for size in sorted(set(batch_sizes)))
+        logging.warning("%d of %d devices are used: no more share batches of %s equally.", count, len(devices), sizes)
+    return tf.distribute.MirroredStrategy(devices[:count]).scope() if count > 1 else contextlib.nullcontext()
 
 
 def jit_compile():

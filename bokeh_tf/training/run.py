@@ -191,7 +191,7 @@ class _PhaseRun:
             interruption.give_back()
             del optimizer.finalize_variable_values
         values = {name: values[-1] for name, values in history.history.items()}
-        return {"learning_rate": float(optimizer.learning_rate), **values}
+        return {"learning_rate": float(keras.ops.convert_to_numpy(optimizer.learning_rate)), **values}
 
     def _save(self, batch):
         self._job.synchronise()

@@ -52,7 +52,8 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
         TrainingError: a phone's GPU would refuse the network, or see `run.Run`.
     """
     settings = settings or Settings()
-    _require_possible(_chosen_phases(plan, only_phase), settings, workers)
+    phases = _chosen_phases(plan, only_phase)
+    _require_possible(phases, settings, workers)
     keras.config.set_dtype_policy(settings.precision)
     if settings.is_deterministic:
         make_deterministic()
@@ -61,8 +62,7 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
         require_gpu_compatible(_exported_model(plan))
 
     def make_job(phase, model):
-        with device_scope():
-            return _job(phase, model, examples, plan, settings, workers)
+        return _job(phase, model, examples, plan, settings, workers)
 
     conditions = {"data": summary, "precision": settings.precision}
     run = Run(
@@ -73,7 +73,8 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
         conditions=conditions,
         is_writing=workers.is_first,
     )
-    return run.train(only_phase=only_phase)
+    with device_scope([phase.batch_size for phase in phases]):
+        return run.train(only_phase=only_phase)
 
 
 def _chosen_phases(plan, number):

@@ -14,9 +14,10 @@ NAME = "models.md"
 DRAWINGS_FOLDER = "models"
 DRAWINGS = diagrams.DIAGRAMS | diagrams_dense.DIAGRAMS
 
+_AT_COMMON_SIZE = f"GMAC at {listing.size_text(COMMON_SIZE_PX)}"
 _HEADINGS = (
-    *("model", "variant", "parameters", "GMAC at", "", f"GMAC at {listing.size_text(COMMON_SIZE_PX)}", "float16"),
-    *("GPU memory", "v2", "mldrift", "real GPU", "error, float32", "error, float16"),
+    *("model", "variant", "parameters", "reference size", "GMAC there", _AT_COMMON_SIZE, "float16", "GPU memory"),
+    *("v2", "mldrift", "real GPU", "error, float32", "error, float16"),
 )
 _INTRODUCTION = f"""# Models
 
