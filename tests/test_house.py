@@ -65,6 +65,7 @@ TENSORFLOW_FILES = {
 KERAS_FILES = {
     "bokeh_tf/exporting.py",
     "bokeh_tf/tflite/conversion.py",
+    "bokeh_tf/tflite/conversion_child.py",
     "bokeh_tf/rendering/backends.py",
     "benchmarks/blur_bank.py",
     "benchmarks/zoo.py",

@@ -3,7 +3,8 @@
 The file has batch 1, static shapes, frozen variables, builtin operators only, tensors of at most four dimensions in
 NHWC order, and float32 inputs and outputs whatever its weights are; whatever stands in the way is a `ConversionError`
 that lists it. The same model gives the same bytes. Names of inputs and outputs are the Keras model's; its own name,
-"<model>.<variant>" as `bokeh_tf.models.build` sets it, goes into the file's metadata.
+"<model>.<variant>" as `bokeh_tf.models.build` sets it, goes into the file's metadata. On another backend of Keras than
+TensorFlow, which has the converter, a child process converts.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import tempfile
 from absl import logging
 
 from bokeh_tf.errors import ConversionError, DependencyError
+from bokeh_tf.tflite.conversion_child import convert_in_child
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.metadata import describe, embed
 
@@ -53,6 +55,8 @@ def convert(model, *, precision, strict=True):
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         raise TypeError(f"model must be a functional Keras model. Received: {type(model).__name__}")
     _require(model.name, model_offenders(model))
+    if keras.backend.backend() != "tensorflow":
+        return convert_in_child(model, precision=precision, strict=strict)
     with _quiet_native_output():
         content = _run_converter(model, _frozen_function(model), precision)
     file = inspect(content)
@@ -79,8 +83,6 @@ def _distinct(names):
 
 def model_offenders(model):
     """What in a Keras model cannot go into the file, before converting it."""
-    if keras.backend.backend() != "tensorflow":
-        return [f"the Keras backend {keras.backend.backend()}, which cannot convert (set KERAS_BACKEND=tensorflow)"]
     found = [offender for tensor in model.inputs for offender in _input_offenders(tensor)]
     for layer in _all_layers(model):
         if getattr(layer, "data_format", None) == "channels_first":

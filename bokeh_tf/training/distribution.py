@@ -73,7 +73,7 @@ def join_workers():
     return Workers(int(index), int(count))
 
 
-def device_scope(batch_sizes=()):
+def device_scope(batch_sizes):
     """The context in which to build, compile and train: TensorFlow's strategy over several GPUs, else nothing.
 
     Of the GPUs, as many are used as share a batch of each of the `batch_sizes` equally: Keras would weigh the pictures
