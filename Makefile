@@ -23,7 +23,7 @@ train-demo: $(READY) try-software-gpu ## train for minutes, killed and resumed; 
 	$(BIN)/python -m export.train_demo $(DEMO)/training
 
 test: $(READY) try-software-gpu ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY) ## check style, formatting and types
 	$(BIN)/ruff check .

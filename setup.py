@@ -52,6 +52,7 @@ setup(
             "jsonschema>=4.20",
             "mypy>=1.10",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "pyyaml>=6",
             "ruff>=0.6",
             "scikit-image>=0.22",

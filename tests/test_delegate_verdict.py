@@ -12,16 +12,11 @@ from bokeh_tf.delegate.verdicts import OutputCheck
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 LOGS = sorted(path for path in TRANSCRIPTS.glob("*.txt") if not path.name.startswith("help_"))
-WHOLE_ON_GPU = {
+WHOLE_ON_GPU = (
     *("classic_gpu_full", "classic_gpu_full_no_prefix", "classic_gpu_full_logcat", "classic_gpu_full_logcat_brief"),
-    *(
-        "classic_gpu_full_warm",
-        "classic_gpu_full_no_verdict_line",
-        "classic_gpu_full_release_build",
-        "classic_gpu_profile",
-    ),
-    *("litert_gpu_full", "litert_gpu_full_block_only"),
-}
+    *("classic_gpu_full_warm", "classic_gpu_full_no_verdict_line", "classic_gpu_full_release_build"),
+    *("classic_gpu_profile", "litert_gpu_full", "litert_gpu_full_block_only"),
+)
 OUTCOMES = {
     **dict.fromkeys([(name, "gpu") for name in WHOLE_ON_GPU], "FULL_GPU"),
     ("classic_gpu_claim_only", "gpu"): "UNPROVEN",
