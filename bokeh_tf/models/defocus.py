@@ -128,7 +128,10 @@ class LayeredBlur(layers.Layer):
         super().__init__(**kwargs)
         self.disk_sizes_px = tuple(disk_sizes_px)
         self.are_disks_decimated = are_disks_decimated
-        self._blurs = [SoftDiskBlur(size_px, are_disks_decimated) for size_px in self.disk_sizes_px]
+        # Names that Keras counts up would change the file with what was built before.
+        self._blurs = [
+            SoftDiskBlur(size_px, are_disks_decimated, name=f"disk{size_px}") for size_px in self.disk_sizes_px
+        ]
 
     def build(self, image_shape, weight_shape, masks_shape):
         """Builds the blurs, which take light and weight together."""

@@ -81,7 +81,7 @@ class SoftDiskBlur(keras.layers.Layer):
         if any(size % self._cell_px for size in images.shape[1:3]):
             raise ValueError(f"height and width must be multiples of {self._cell_px}. Received: {images.shape[1:3]}")
         cells = ops.average_pool(images, self._cell_px, strides=self._cell_px, padding="valid")
-        return BilinearUpsampling(self._cell_px)(_correlate(cells, self._kernel))
+        return BilinearUpsampling(self._cell_px, name="upsampling")(_correlate(cells, self._kernel))
 
     def compute_output_shape(self, input_shape):
         """Same as the input's."""
