@@ -100,8 +100,8 @@ def _bare(invoke, runs):
 
 
 def _print(entries):
-    name = Column("time of a run against a bare loop", overflow="fold")
-    table = Table(name, "reported", "95 % interval", "elapsed", "95 % interval")
+    heading = Column("time of a run against a bare loop", overflow="fold")
+    table = Table(heading, "reported", "95 % interval", "elapsed", "95 % interval")
     for entry in entries:
         cells = []
         for name in ("reported_over_bare", "elapsed_over_bare"):

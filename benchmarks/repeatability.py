@@ -108,8 +108,8 @@ def _spread(measurements, alarms):
 
 def _print(spreads):
     # Of names that are cut short, the ends alone would tell which size and how many threads.
-    name = Column("", overflow="fold", min_width=24)
-    table = Table(name, "median, ms", "lowest … highest", "spread", "MAD", "unstable", "called different")
+    heading = Column("", overflow="fold", min_width=24)
+    table = Table(heading, "median, ms", "lowest … highest", "spread", "MAD", "unstable", "called different")
     for name, spread in spreads.items():
         low, high = (format_ms(value_ms) for value_ms in (min(spread.medians_ms), max(spread.medians_ms)))
         table.add_row(

@@ -41,6 +41,14 @@ class ChildResult:
         except ValueError:
             return f"signal {-self.return_code}"
 
+    @property
+    def ending(self) -> str:
+        """How it failed, in the few words that a message has room for."""
+        if self.timed_out:
+            return f"not done after {self.wall_s:.0f} s"
+        lines = self.stderr.strip().splitlines()
+        return self.signal_name or (lines[-1][:200] if lines else f"exit status {self.return_code}")
+
 
 def run_module(module, arguments, *, timeout_s, environment=None) -> ChildResult:
     """Runs `python -m module arguments…` in its own process group and kills the whole group at the end.

@@ -112,6 +112,7 @@ time.sleep(60)
     start_s = time.monotonic()
     result = run_module("child_of_a_test", [note], timeout_s=2, environment=_child_module(tmp_path, source))
     assert result.timed_out and result.signal_name == "SIGKILL"
+    assert result.ending.startswith("not done after ")
     assert time.monotonic() - start_s < 20
     assert not _is_running(int(note.read_text()))
 
@@ -127,7 +128,7 @@ def _is_running(process_id):
 def test_a_child_that_dies_is_a_result(tmp_path):
     source = "import os, sys; print('last words', file=sys.stderr, flush=True); os.kill(os.getpid(), 4)"
     result = run_module("child_of_a_test", [], timeout_s=30, environment=_child_module(tmp_path, source))
-    assert (result.signal_name, result.timed_out) == ("SIGILL", False)
+    assert (result.signal_name, result.timed_out, result.ending) == ("SIGILL", False, "SIGILL")
     assert "last words" in result.stderr
 
 

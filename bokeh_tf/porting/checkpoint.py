@@ -29,7 +29,7 @@ def read_state_dict(path, *, timeout_s=300.0):
         if error.is_file():
             _raise(json.loads(error.read_text(encoding="utf-8")))
         if child.return_code != 0 or not tensors.is_file():
-            raise ModelFileError(f"{path}: PyTorch cannot read it ({_end_of(child)}). Fetch it again.")
+            raise ModelFileError(f"{path}: PyTorch cannot read it ({child.ending}). Fetch it again.")
         with np.load(tensors, allow_pickle=False) as archive:
             names = json.loads(str(archive["names"]))
             return {name: archive[f"{index:06d}"] for index, name in enumerate(names)}
@@ -37,10 +37,3 @@ def read_state_dict(path, *, timeout_s=300.0):
 
 def _raise(error):
     raise (DependencyError if error["kind"] == "dependency" else ModelFileError)(error["message"])
-
-
-def _end_of(child):
-    if child.timed_out:
-        return f"not done after {child.wall_s:.0f} s"
-    lines = child.stderr.strip().splitlines()
-    return child.signal_name or (lines[-1][:200] if lines else f"exit status {child.return_code}")

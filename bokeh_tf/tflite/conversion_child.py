@@ -44,7 +44,7 @@ def convert_in_child(model, *, precision, strict):
             raise ConversionError(error["message"], offenders=error["offenders"])
         if child.return_code or not (folder / _CONTENT).is_file():
             raise ConversionError(
-                f"{model.name}: cannot be converted under TensorFlow ({_end_of(child)}). Set KERAS_BACKEND=tensorflow."
+                f"{model.name}: cannot be converted under TensorFlow ({child.ending}). Set KERAS_BACKEND=tensorflow."
             )
         return (folder / _CONTENT).read_bytes()
 
@@ -55,13 +55,6 @@ def _all_operations(model):
         yield operation
         if hasattr(operation, "operations"):
             yield from _all_operations(operation)
-
-
-def _end_of(child):
-    if child.timed_out:
-        return f"not done after {child.wall_s:.0f} s"
-    lines = child.stderr.strip().splitlines()
-    return child.signal_name or (lines[-1][:200] if lines else f"exit status {child.return_code}")
 
 
 def _main(folder):
