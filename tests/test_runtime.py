@@ -110,7 +110,8 @@ time.sleep(60)
 """
     note = tmp_path / "grandchild"
     start_s = time.monotonic()
-    result = run_module("child_of_a_test", [note], timeout_s=2, environment=_child_module(tmp_path, source))
+    # Long enough for the child to start on a busy machine.
+    result = run_module("child_of_a_test", [note], timeout_s=8, environment=_child_module(tmp_path, source))
     assert result.timed_out and result.signal_name == "SIGKILL"
     assert result.ending.startswith("not done after ")
     assert time.monotonic() - start_s < 20
