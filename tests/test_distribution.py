@@ -33,6 +33,21 @@ options = RunOptions(batches_per_checkpoint=2, resume="--resume" in sys.argv)
 train(plan, data=sys.argv[1], out=sys.argv[2], settings=Settings(allow_refused=True, run=options), workers=workers)
 """
 
+# The first process writes slowly, the other comes late; the second phase starts from what the first leaves.
+UNEVEN_PROGRAM = PROGRAM.replace(
+    "options = ",
+    """
+import os, time
+replace = os.replace
+if workers.is_first:
+    os.replace = lambda *paths: (time.sleep(8 if "phases" in str(paths[1]) else 0), replace(*paths))
+else:
+    time.sleep(5)
+whole = plan.phases[0]
+plan = dataclasses.replace(plan, phases=(whole, dataclasses.replace(whole, name="again", starts_from="whole")))
+options = """,
+)
+
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
@@ -43,12 +58,12 @@ def environment(**variables):
     return {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
 
 
-def start_together(pairs, out, *options, steps=STEPS, count=2):
+def start_together(pairs, out, *options, steps=STEPS, count=2, program=PROGRAM):
     """The processes of one training."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-c", PROGRAM, str(pairs), str(out), str(steps), *options]
+    command = [sys.executable, "-c", program, str(pairs), str(out), str(steps), *options]
     shared = {
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{port}",
         "KERAS_DISTRIBUTION_NUM_PROCESSES": str(count),
@@ -103,6 +118,12 @@ def test_two_processes_learn_what_one_does(pairs, alone, tmp_path):
     assert_agreement(tmp_path / "out", alone)
     assert losses_of(alone)[-1] < losses_of(alone)[0]
     assert json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["versions"]["backend"] == "jax"
+
+
+def test_a_late_process_and_slow_storage_change_nothing(pairs, tmp_path):
+    finish_together(start_together(pairs, tmp_path / "out", steps=2, program=UNEVEN_PROGRAM))
+    phases = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["phases"]
+    assert [phase["is_finished"] for phase in phases.values()] == [True, True]
 
 
 @pytest.mark.slow

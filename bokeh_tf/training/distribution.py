@@ -42,6 +42,13 @@ class Workers:
         """Whether it is the one that writes."""
         return self.index == 0
 
+    def wait_for_all(self):
+        """Returns once every process has come here; before and after files change that the others read."""
+        if self.count > 1:
+            from jax.experimental import multihost_utils
+
+            multihost_utils.sync_global_devices("bokeh_tf")
+
 
 ALONE = Workers()
 

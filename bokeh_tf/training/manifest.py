@@ -50,7 +50,7 @@ class Manifest:
 
 
 def start(out, plan, conditions, *, resume, is_writing=True):
-    """The manifest of a new run in the folder `out`, or that of the run to resume.
+    """The manifest of a new run in the folder `out`, yet to be written, or that of the run to resume.
 
     Raises:
         TrainingError: there is a run and no `resume`, or the other way round; or it had another plan or conditions.
@@ -73,9 +73,7 @@ def start(out, plan, conditions, *, resume, is_writing=True):
         raise TrainingError(f"{path}: there is a run in this folder. Add --resume or choose another --out.")
     phases = {phase.name: {"is_finished": False, "skipped": []} for phase in plan.phases}
     facts = {"schema_version": _SCHEMA_VERSION, "versions": _versions(), "commit": git_commit(), "phases": phases}
-    manifest = Manifest(path, {**facts, **promised}, is_writing=is_writing)
-    manifest.write()
-    return manifest
+    return Manifest(path, {**facts, **promised}, is_writing=is_writing)
 
 
 def _read(path):

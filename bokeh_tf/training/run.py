@@ -24,6 +24,7 @@ from bokeh_tf.files import make_folder
 from bokeh_tf.models.weights import save_weights
 from bokeh_tf.training import checkpoints, handover, manifest
 from bokeh_tf.training.callbacks import CsvLog, NonFiniteLoss, RichProgress, SaveWhenInterrupted, StopWhenNotFinite
+from bokeh_tf.training.distribution import ALONE
 from bokeh_tf.training.pictures import ExamplePictures
 from bokeh_tf.training.supervised import build_model
 
@@ -59,15 +60,19 @@ class Run:
         options: `RunOptions`.
         make_job: a function of (phase, model) to its `jobs.Job`.
         conditions: what else a resumed run must share with its beginning, as JSON values: data, precision.
-        is_writing: whether this process writes; of several that train together, one does.
+        workers: `distribution.Workers`, if several processes train together; the first writes.
     """
 
-    def __init__(self, plan, *, out, options, make_job, conditions, is_writing=True):
+    def __init__(self, plan, *, out, options, make_job, conditions, workers=ALONE):
         self._plan, self._out, self._options = plan, make_folder(out), options
-        self._make_job, self._is_writing = make_job, is_writing
+        self._make_job, self._workers = make_job, workers
+        conditions = {**conditions, "seed": options.seed}
         self._manifest = manifest.start(
-            self._out, plan, {**conditions, "seed": options.seed}, resume=options.resume, is_writing=is_writing
+            self._out, plan, conditions, resume=options.resume, is_writing=workers.is_first
         )
+        # A process that comes late must not find the others' run in a folder that was empty.
+        workers.wait_for_all()
+        self._manifest.write()
 
     def train(self, *, only_phase=None):
         """Runs all phases, or the one numbered `only_phase`, that are not finished; returns the weights file's path.
@@ -85,7 +90,7 @@ class Run:
             handover.take_weights(model, self._result_of(last.name))
         result = self._plan.result if last is self._plan.phases[-1] else None
         path = self._out / f"{self._plan.model}_{result or self._plan.variant}.weights.h5"
-        if self._is_writing:
+        if self._workers.is_first:
             save_weights(model, path)
         return path
 
@@ -106,29 +111,33 @@ class Run:
             handover.take_weights(model, before, prefixes=phase.prefixes)
         handover.freeze_all_but(model, phase.learning_layers)
         job = self._make_job(phase, model)
-        _PhaseRun(self._out, number, phase, job, self._options, self._manifest, self._is_writing).finish()
-        if self._is_writing:
+        _PhaseRun(self._out, number, phase, job, self._options, self._manifest, self._workers).finish()
+        if self._workers.is_first:
             make_folder(self._out / "phases")
             handover.write_weights(model, self._result_of(phase.name))
             self._manifest.finish(phase.name)
+        # The next phase reads these weights in every process.
+        self._workers.wait_for_all()
         return model
 
 
 class _PhaseRun:
     """One phase from its newest checkpoint, or its beginning, to its last batch."""
 
-    def __init__(self, out, number, phase, job, options, run_manifest, is_writing):
+    def __init__(self, out, number, phase, job, options, run_manifest, workers):
         self._out, self._number, self._phase, self._job = out, number, phase, job
-        self._options, self._manifest, self._is_writing = options, run_manifest, is_writing
+        self._options, self._manifest, self._workers = options, run_manifest, workers
         self._checkpoints = out / "checkpoints"
         self._skipped = run_manifest.skipped(phase.name)
 
     def finish(self):
         """Runs to the end; what is averaged over the last steps becomes the weights."""
         first = self._restore()
+        # From here on the first process removes and adds checkpoints.
+        self._workers.wait_for_all()
         if first is None:
             first = 0
-            if self._is_writing and self._checkpoints.exists():
+            if self._workers.is_first and self._checkpoints.exists():
                 # A phase that is run again leaves nothing to go on from of those that followed it.
                 checkpoints.remove_later(self._checkpoints, phase=self._number)
             # A batch that breaks the losses before the first round needs a state to go back to.
@@ -144,7 +153,7 @@ class _PhaseRun:
         log = CsvLog(self._out / "log.csv", phase=self._phase.name, first=first)
         progress = RichProgress(self._phase.name, first=first, total=self._job.total_steps)
         try:
-            pictures = ExamplePictures(self._out, self._phase.name, self._job) if self._is_writing else None
+            pictures = ExamplePictures(self._out, self._phase.name, self._job) if self._workers.is_first else None
             for batches in self._rounds(first):
                 values = self._fit(batches, progress)
                 done = batches[-1] + 1
@@ -195,7 +204,7 @@ class _PhaseRun:
 
     def _save(self, batch):
         self._job.synchronise()
-        if self._is_writing:
+        if self._workers.is_first:
             checkpoints.save(self._job.variables, self._checkpoints, phase=self._number, batch=batch)
 
     def _restore(self):

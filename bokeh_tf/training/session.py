@@ -58,7 +58,7 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
     if settings.is_deterministic:
         make_deterministic()
     examples, summary = _examples(plan, Path(data), Path(out), settings)
-    if workers.is_first and not settings.allow_refused:
+    if not settings.allow_refused:
         require_gpu_compatible(_exported_model(plan))
 
     def make_job(phase, model):
@@ -71,7 +71,7 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
         options=settings.run,
         make_job=make_job,
         conditions=conditions,
-        is_writing=workers.is_first,
+        workers=workers,
     )
     with device_scope([phase.batch_size for phase in phases]):
         return run.train(only_phase=only_phase)
