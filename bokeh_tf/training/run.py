@@ -67,9 +67,7 @@ class Run:
         self._plan, self._out, self._options = plan, make_folder(out), options
         self._make_job, self._workers = make_job, workers
         conditions = {**conditions, "seed": options.seed}
-        self._manifest = manifest.start(
-            self._out, plan, conditions, resume=options.resume, is_writing=workers.is_first
-        )
+        self._manifest = manifest.start(self._out, plan, conditions, resume=options.resume, is_writing=workers.is_first)
         # A process that comes late must not find the others' run in a folder that was empty.
         workers.wait_for_all()
         self._manifest.write()
