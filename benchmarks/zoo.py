@@ -17,7 +17,6 @@ from bokeh_tf.models import catalogue
 
 # All models accept it.
 _SIZE_PX = (256, 384)
-_SEED = 0
 _COMPARED_WITH = "dmshn"
 _VARIANTS = ("tiny", "base")
 
@@ -51,19 +50,17 @@ def keys_of(variants):
 
 def export_models(folder, *, variants=("tiny",)):
     """Writes the models into `folder` as float16 `.tflite`; returns the paths."""
-    import keras
-
-    from bokeh_tf import exporting, models
-    from bokeh_tf.tflite.conversion import convert
+    from bokeh_tf import exporting
 
     paths = []
     console = Console(stderr=True)
     keys = list(keys_of(variants))
     for name, variant in track(keys, "exporting", console=console, transient=True, disable=not sys.stderr.isatty()):
-        # The same weights each time make the same file: results can be compared, an interrupted run goes on.
-        keras.utils.set_random_seed(_SEED)
         paths.append(folder / f"{exporting.artifact_name(name, variant, 'float16', _SIZE_PX)}.tflite")
-        paths[-1].write_bytes(convert(models.build(name, variant=variant, image_shape=_SIZE_PX), precision="float16"))
+        # The same weights each time make the same file: results can be compared, an interrupted run goes on.
+        model = exporting.build_model(name, variant=variant, image_shape=_SIZE_PX)
+        paths[-1].write_bytes(exporting.convert_model(model, precision="float16"))
+        del model
         # A large network must not wait for the collector while the next one is converted.
         gc.collect()
     return tuple(paths)

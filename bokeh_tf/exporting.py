@@ -37,7 +37,7 @@ def packaged_weights(model, variant) -> Path | None:
 
 
 def build_model(name, *, variant, image_shape, build=None):
-    """Builds a model with fresh weights.
+    """Builds a model with fresh weights, varied so that its graph is that of trained ones.
 
     Args:
         build: a function like `bokeh_tf.models.build`, which is used if None.
@@ -51,6 +51,7 @@ def build_model(name, *, variant, image_shape, build=None):
             import keras
 
             from bokeh_tf import models
+            from bokeh_tf.models.weights import vary_constant_weights
     except ModuleNotFoundError as error:
         if error.name not in ("keras", "tensorflow"):
             raise
@@ -58,7 +59,9 @@ def build_model(name, *, variant, image_shape, build=None):
             'Exporting needs Keras and TensorFlow. Run: pip install "bokeh-tf[tensorflow]"'
         ) from error
     keras.utils.set_random_seed(_SEED)
-    return (build or models.build)(name, variant=variant, image_shape=image_shape)
+    model = (build or models.build)(name, variant=variant, image_shape=image_shape)
+    vary_constant_weights(model)
+    return model
 
 
 def load_weights(model, path):

@@ -54,6 +54,13 @@ def test_a_finding_names_rule_node_and_remedy():
         fit(model, RequireGpuCompatible(targets=("mldrift",)))
 
 
+def test_what_only_trained_weights_bring_into_the_graph_is_found():
+    # With a bias of 0, as it is when fresh, the activation is not fused into an operator of another version.
+    model = network(keras.layers.Conv2DTranspose(4, 4, 2, padding="same", activation="relu"), keras.layers.MaxPool2D())
+    with pytest.raises(TrainingError, match=r"op_version.*TRANSPOSE_CONV"):
+        fit(model, RequireGpuCompatible())
+
+
 def test_free_sizes_need_an_image_shape():
     model = network(shape=(None, None))
     with pytest.raises(ValueError, match="image_shape is needed"):

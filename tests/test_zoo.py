@@ -1,6 +1,6 @@
 """Every model of the catalogue against published sizes, its own `.tflite`, the rules and the real delegate.
 
-Quick files run always, all others in the slow tests. Weights are fresh ones.
+Quick files run always, all others in the slow tests. No weights here are trained ones.
 """
 
 import gc
@@ -30,6 +30,7 @@ from tests.zoo_models import (
     run_file,
     small_file,
     small_model,
+    typical_model,
 )
 
 # The dossier gives three or four digits, and counts constant convolutions or leaves them out.
@@ -116,7 +117,7 @@ def test_small_files_compute_what_keras_does(key, precision, tolerance):
 @each_precision
 @each_slow_file
 def test_large_files_compute_what_keras_does(key, precision, tolerance):
-    model = fresh_model(*key)
+    model = typical_model(*key)
     assert_file_agrees(model, convert(model, precision=precision), tolerance)
 
 
@@ -165,4 +166,4 @@ def test_the_delegate_computes_small_files_right(gpu, key, tmp_path):
 @each_slow_file
 def test_the_delegate_computes_large_files_right(gpu, key, tmp_path):
     gc.collect()
-    assert_delegate_computes(convert(fresh_model(*key), precision="float16"), tmp_path)
+    assert_delegate_computes(convert(typical_model(*key), precision="float16"), tmp_path)

@@ -12,13 +12,13 @@ from PIL import Image, ImageOps
 from bokeh_tf import models
 from bokeh_tf.delegate.probing.inputs import PACKAGED_PHOTO
 from bokeh_tf.models import catalogue
+from bokeh_tf.models.weights import vary_constant_weights
 from bokeh_tf.tflite.conversion import convert
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.runtime import load
+from export.zoo.practice import FLAT_WHEN_FRESH, practise
 
 SEED = 3
-# Their published initial weights are so small that nothing of the photo would reach the output; they get larger ones.
-FLAT_WHEN_FRESH = ("bgnet", "pynet")
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 ALL = tuple((entry.name, variant.name) for entry in catalogue.ENTRIES for variant in entry.variants)
@@ -37,18 +37,23 @@ def key_id(key):
 
 @functools.cache
 def small_model(name, variant):
-    """A small variant at its check size, with fresh weights that are the same in every run."""
-    return fresh_model(name, variant)
+    """A small variant at its check size, see `typical_model`."""
+    return typical_model(name, variant)
 
 
 def fresh_model(name, variant):
-    """Any variant at its check size; the caller keeps it no longer than needed."""
+    """Any variant at its check size, the same each time; the caller keeps it no longer than needed."""
     keras.utils.set_random_seed(SEED)
     model = models.build(name, variant=variant, image_shape=catalogue.entry(name).check_size_px)
-    for layer in model.layers if name in FLAT_WHEN_FRESH else ():
-        if isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose):
-            taps = np.prod(layer.kernel.shape[:3])
-            layer.kernel.assign(layer.kernel * (np.sqrt(2 / taps) / np.std(layer.kernel)))
+    vary_constant_weights(model)
+    return model
+
+
+def typical_model(name, variant):
+    """A fresh model whose picture shows the photo."""
+    model = fresh_model(name, variant)
+    if name in FLAT_WHEN_FRESH:
+        practise(model)
     return model
 
 

@@ -80,9 +80,9 @@ def _conv(x, channels, *, name, strides=1, activation="relu"):
 
 def _deconv(x, channels, *, name):
     """Transposed convolution to twice the size, the only ones with a bias."""
-    return layers.Conv2DTranspose(
-        channels, 4, 2, padding="same", activation="relu", kernel_initializer=_initializer(), name=name
-    )(x)
+    x = layers.Conv2DTranspose(channels, 4, 2, padding="same", kernel_initializer=_initializer(), name=name)(x)
+    # A rectifier of this form, or the converter fuses it into an operator that delegates refuse (TRANSPOSE_CONV v4).
+    return layers.LeakyReLU(0.0, name=f"{name}_relu")(x)
 
 
 def _norm(x, config, *, name):

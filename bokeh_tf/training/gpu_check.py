@@ -3,7 +3,8 @@
     model.fit(..., callbacks=[RequireGpuCompatible(image_shape=(512, 768))])
 
 What stands in the way of a GPU is the graph, not the weights; so a copy with fresh weights is converted and linted in
-the first second, instead of the trained model in the last hour.
+the first second, instead of the trained model in the last hour. Biases of 0 and the like are varied in it, because a
+converter would fold them away and show another graph than a trained one's.
 """
 
 import random
@@ -14,6 +15,7 @@ from bokeh_tf.delegate.check import check
 from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.policy import DEFAULT, Policy, judge
 from bokeh_tf.errors import ConversionError, TrainingError
+from bokeh_tf.models.weights import vary_constant_weights
 
 _SHOWN_PROBLEMS = 3
 
@@ -76,6 +78,7 @@ def untrained_copy(model, *, image_shape=None):
     finally:
         random.setstate(state)
     copy.name = model.name
+    vary_constant_weights(copy)
     return copy
 
 

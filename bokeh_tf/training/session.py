@@ -12,6 +12,7 @@ from bokeh_tf.data.sources import load_sources
 from bokeh_tf.errors import DataError, TrainingError
 from bokeh_tf.losses import PERCEPTUAL_SCALES
 from bokeh_tf.models import dbsi_mobile
+from bokeh_tf.models.weights import vary_constant_weights
 from bokeh_tf.training import scenes, supervised
 from bokeh_tf.training.distribution import ALONE, device_scope, make_deterministic
 from bokeh_tf.training.gpu_check import require_gpu_compatible
@@ -102,13 +103,15 @@ def _require_possible(phases, settings, workers):
 
 
 def _exported_model(plan):
-    """The network that the last phase leaves, in float32, as a file for a phone would hold it."""
+    """The network that the last phase leaves, in float32, with the graph that a file for a phone would hold."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        return supervised.build_model(plan, plan.phases[-1])
+        model = supervised.build_model(plan, plan.phases[-1])
     finally:
         keras.config.set_dtype_policy(policy)
+    vary_constant_weights(model)
+    return model
 
 
 def training_pairs(data, *, only=None):

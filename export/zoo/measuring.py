@@ -21,6 +21,7 @@ from bokeh_tf.files import write_text
 from bokeh_tf.models import catalogue
 from bokeh_tf.processes import confine
 from bokeh_tf.tflite.inspection import inspect
+from export.zoo.practice import FLAT_WHEN_FRESH, practise
 
 # The size at which models are compared with each other: a phone's preview.
 COMMON_SIZE_PX = (512, 768)
@@ -40,8 +41,8 @@ def main(arguments) -> int:
 
 
 def measure(entry, variant) -> dict:
-    """The measured part of a row; fresh weights stand in for trained ones."""
-    model = exporting.build_model(entry.name, variant=variant, image_shape=entry.reference_size_px)
+    """The measured part of a row; no weights are trained ones, see `bokeh_tf.exporting` and `practice`."""
+    model = _build(entry, variant, entry.reference_size_px)
     row = {
         "parameters": _count(model.trainable_weights),
         "moving_statistics": _count(model.non_trainable_weights),
@@ -71,15 +72,14 @@ def _macs(entry, variant, reference_file):
     if entry.reference_size_px == COMMON_SIZE_PX:
         return reference_file.macs
     try:
-        return inspect(_convert(entry, variant, COMMON_SIZE_PX)).macs
+        return inspect(exporting.convert_model(_build(entry, variant, COMMON_SIZE_PX), precision=PRECISION)).macs
     except ValueError:
         return None
 
 
-def _convert(entry, variant, size_px):
+def _build(entry, variant, size_px):
     gc.collect()
-    model = exporting.build_model(entry.name, variant=variant, image_shape=size_px)
-    return exporting.convert_model(model, precision=PRECISION)
+    return exporting.build_model(entry.name, variant=variant, image_shape=size_px)
 
 
 def _lint(file):
@@ -101,7 +101,10 @@ def _lint(file):
 
 def _probe(entry, variant):
     """(what the real delegate says at the check size, reasons against it in words)."""
-    content = _convert(entry, variant, entry.check_size_px)
+    model = _build(entry, variant, entry.check_size_px)
+    if entry.name in FLAT_WHEN_FRESH:
+        practise(model)
+    content = exporting.convert_model(model, precision=PRECISION)
     name = exporting.artifact_name(entry.name, variant, PRECISION, entry.check_size_px)
     result = exporting.check_on_delegate(content, f"{name}.tflite")
     if isinstance(result, Unchecked):

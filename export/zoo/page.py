@@ -8,6 +8,7 @@ from bokeh_tf.models.reported import ROWS
 from export.zoo import diagrams, diagrams_dense
 from export.zoo.drawing import to_svg
 from export.zoo.measuring import COMMON_SIZE_PX
+from export.zoo.practice import FLAT_WHEN_FRESH, STEPS
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "docs"
 NAME = "models.md"
@@ -26,12 +27,13 @@ and `bokeh_tf/models/measured.json`; a test fails when it is stale. `bokeh-tf mo
 
 ## Measured here
 
-Every variant was built with fresh weights and converted to float16. Parameters are the trainable ones. GMAC are
-billions of multiply-accumulates in convolutions and matrix products, at the reference size and at
-{listing.size_text(COMMON_SIZE_PX)}. GPU memory is an estimate of the tensors alive at once at the reference size, in
-half precision, weights not counted. v2 and mldrift are the rules of the classic TFLite delegate and of LiteRT's ML
-Drift at the reference size. "real GPU" is ML Drift itself on Vulkan at a small size; the errors are the largest
-against the CPU, relative to the range of the output.
+Every variant was built with fresh weights, varied where they are constant, and converted to float16. Parameters are
+the trainable ones. GMAC are billions of multiply-accumulates in convolutions and matrix products, at the reference size
+and at {listing.size_text(COMMON_SIZE_PX)}. GPU memory is an estimate of the tensors alive at once at the reference
+size, in half precision, weights not counted. v2 and mldrift are the rules of the classic TFLite delegate and of
+LiteRT's ML Drift at the reference size. "real GPU" is ML Drift itself on Vulkan at a small size; the errors are the
+largest against the CPU, relative to the range of the output. For these, {" and ".join(FLAT_WHEN_FRESH)} learnt for
+{STEPS} steps to blur a photo: with fresh weights their pictures are flat.
 """
 _REPORTED = """## Reported by the authors
 
