@@ -33,8 +33,7 @@ and at {listing.size_text(COMMON_SIZE_PX)}. GPU memory is an estimate of the ten
 size, in half precision, weights not counted. v2 and mldrift are the rules of the classic TFLite delegate and of
 LiteRT's ML Drift at the reference size. "real GPU" is ML Drift itself on Vulkan at a small size; the errors are the
 largest against the CPU, relative to the range of the output. For these, {" and ".join(FLAT_WHEN_FRESH)} learnt for
-{STEPS} steps to blur a photo: with fresh weights their pictures are flat. Not yet measured with varied weights, but
-with fresh ones as they are: dbsi and dddf except tiny, and wavelet_cnn.width64.
+{STEPS} steps to blur a photo: with fresh weights their pictures are flat.
 """
 _REPORTED = """## Reported by the authors
 
