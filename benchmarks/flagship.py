@@ -31,16 +31,24 @@ def run(options):
     return time_files(models, options, prefix="flagship")
 
 
-def time_files(models, options, *, prefix, more_settings=()):
+def time_files(models, options, *, prefix, more_settings=(), environment=None):
     """Times `.tflite` files on the CPU in one interleaved run; prints the table and returns the path of the JSON.
 
     Args:
         more_settings: what the same run times besides, such as the GPU.
+        environment: as for `bokeh_tf.bench.host_run.bench`.
     """
     settings = tuple(CpuSetting(threads=threads) for threads in dict.fromkeys(options.threads))
     host_run = HostRun(models, (*settings, *more_settings), rounds=options.rounds)
     with report.progress(options.rounds) as on_round:
-        result, path = bench(host_run, folder=options.out, prefix=prefix, on_round=on_round, on_continue=_say_continued)
+        result, path = bench(
+            host_run,
+            folder=options.out,
+            prefix=prefix,
+            environment=environment,
+            on_round=on_round,
+            on_continue=_say_continued,
+        )
     Console().print(report.render(result))
     return path
 

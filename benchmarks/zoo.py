@@ -10,6 +10,7 @@ from rich.progress import track
 from rich.table import Column, Table
 
 from benchmarks import flagship
+from bokeh_tf.bench.environment import read_environment
 from bokeh_tf.bench.gpu import GpuSetting
 from bokeh_tf.bench.result import read_result
 from bokeh_tf.bench.statistics import paired_ratio
@@ -32,10 +33,12 @@ def add_options(parser):
 
 def run(options):
     """Runs the suite, prints its tables and returns the path of the JSON it wrote."""
+    # Converting keeps a core at work for minutes, which is no other work that the times must be doubted for.
+    environment = read_environment()
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_zoo_") as folder:
         paths = export_models(Path(folder), variants=tuple(dict.fromkeys(options.variants)))
         gpu = (GpuSetting(),) if options.gpu else ()
-        path = flagship.time_files(paths, options, prefix="zoo", more_settings=gpu)
+        path = flagship.time_files(paths, options, prefix="zoo", more_settings=gpu, environment=environment)
     Console().print(ratio_table(find_ratios(read_result(path))))
     return path
 

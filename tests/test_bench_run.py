@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from bokeh_tf.bench import report
 from bokeh_tf.bench.cpu import PYTHON_VARIABLE, CpuSetting, find_tflite_runtime_python
+from bokeh_tf.bench.environment import read_environment
 from bokeh_tf.bench.gpu import NOT_A_GPU_TIMING, GpuSetting
 from bokeh_tf.bench.host_run import HostRun, bench
 from bokeh_tf.bench.journal import Journal, key_of
@@ -192,6 +194,14 @@ def test_every_file_is_timed_with_every_setting_and_written(models, tmp_path):
     assert read_result(path) == result
     # The journal went when the result came.
     assert list((tmp_path / "out").iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("load", "is_doubted"), [(0.0, False), (9.0, True)])
+def test_the_load_before_the_callers_own_work_is_judged(models, load, is_doubted):
+    before = replace(read_environment(), usable_cores=2, load_average_1min=load)
+    result, _ = bench(HostRun(models[:1], (CpuSetting(),), rounds=1), environment=before)
+    assert result.environment == before
+    assert any("busy at the start" in doubt for doubt in result.doubts) == is_doubted
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x1c\0\0\0TFL3" + b"\xff" * 400, tiny_model()[:200]])

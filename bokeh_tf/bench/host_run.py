@@ -31,12 +31,13 @@ class HostRun:
     timeout_s: float = TIMEOUT_S
 
 
-def bench(run: HostRun, *, folder=None, prefix="bench", on_round=ignore, on_continue=ignore):
+def bench(run: HostRun, *, folder=None, prefix="bench", environment=None, on_round=ignore, on_continue=ignore):
     """Carries out a run; returns the `Result` and the path of its JSON, None without a folder.
 
     Args:
         folder: where the result is written and, until then, what is finished is kept and looked for.
         prefix: of the result's file name.
+        environment: the `Environment` before what the caller itself made the machine do; by default as it is now.
         on_round: called after each round, to show progress.
         on_continue: called where an earlier session's journal is continued.
 
@@ -49,7 +50,7 @@ def bench(run: HostRun, *, folder=None, prefix="bench", on_round=ignore, on_cont
         raise ValueError(f"Needs models and settings. Received: {len(run.models)} and {len(run.settings)}")
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_bench_") as copies:
         subjects = read_subjects(run.models, Path(copies), timeout_s=run.timeout_s)
-        environment = read_environment()
+        environment = environment or read_environment()
         contestants = [_contestant(subject, setting, run.timeout_s) for subject in subjects for setting in run.settings]
         with Journal(folder, _key(run, subjects, environment), created_utc=utc_now()) as journal:
             if journal.sessions_utc:
