@@ -1,8 +1,7 @@
 """Writing results so that nothing half-written is ever left under a final name."""
 
 import contextlib
-import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from bokeh_tf.errors import OutputError
@@ -29,23 +28,21 @@ def replacing(path):
         OutputError: the folder does not exist or cannot be written, or the disk is full.
     """
     path = Path(path)
+    # Only the name before the `try`: an interruption right after the file is made must not leave it.
+    temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
     try:
-        handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write here ({error.strerror}). Choose another output path.") from error
-    temporary = Path(name)
-    try:
+        try:
+            temporary.touch(exist_ok=False)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot write here ({error.strerror}). Choose another output path.") from error
         yield temporary
-        # mkstemp files are private; a result is as readable as the user's umask says.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot write ({error.strerror or error}). Nothing was left behind.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where the folder itself is at fault this fails too, and the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def write_bytes(path, content):

@@ -1,18 +1,25 @@
 """Results appear whole or not at all; archives are read back with distrust."""
 
+import contextlib
 import io
+import itertools
 import os
 import resource
 import stat
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bokeh_tf import files
 from bokeh_tf.data.archives import read_archive, write_archive
 from bokeh_tf.errors import DataError, OutputError
 from bokeh_tf.files import make_folder, replacing, write_bytes, write_text
+
+# Where an interruption may come while a file is written.
+WRITING = {module.__file__ for module in (files, contextlib)}
 
 
 def test_writes_and_replaces(tmp_path):
@@ -48,6 +55,37 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, err
         raise error
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def write_interrupted_at(step, path):
+    """Writes `path`, with Ctrl-C at the `step`th line run in `WRITING`; returns whether it came to that."""
+    steps = itertools.count()
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename not in WRITING:
+            return None
+        if event == "line" and next(steps) == step:
+            raise KeyboardInterrupt
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        write_bytes(path, b"new")
+        return False
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(previous)
+
+
+def test_ctrl_c_at_any_line_of_a_write_leaves_nothing_half_done(tmp_path):
+    path, step = tmp_path / "result.bin", 0
+    path.write_bytes(b"old")
+    while write_interrupted_at(step, path):
+        assert list(tmp_path.iterdir()) == [path], f"interrupted at step {step}"
+        step += 1
+    assert path.read_bytes() == b"new" and step > 10
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
