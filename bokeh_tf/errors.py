@@ -20,10 +20,6 @@ keeps its traceback.
 class BokehError(Exception):
     """Base of all errors that the outside world causes. The message is one line and says what to do."""
 
-    def __str__(self):
-        # A library's words, which ours may repeat, can be of several lines.
-        return " ".join(super().__str__().splitlines())
-
 
 class PhotoError(BokehError):
     """A photo cannot be read, is damaged, or has an absurd size."""
