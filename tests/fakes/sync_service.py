@@ -4,6 +4,7 @@ Every request is four letters, a length and a path. Modes, sizes and times are t
 in the phone's folder on this computer.
 """
 
+import contextlib
 import os
 import stat
 import struct
@@ -36,32 +37,40 @@ def _fail(stream, reason):
 
 def _receive_file(phone, stream, argument):
     path, _, mode = argument.rpartition(",")
-    refusal = phone.faults.push_refusal
-    content, received = bytearray(), 0
-    while True:
-        name, length = struct.unpack("<4sI", stream.read(8))
-        if name == b"DONE":
-            break
-        content += stream.read(length)
-        received += length
-        drop_after = phone.faults.drop_push_after_bytes
-        if drop_after is not None and received >= drop_after:
-            _write(phone.local(path), bytes(content), 0o600)
-            phone.faults.drop_push_after_bytes = None
-            phone.drop()
-    if refusal:
-        return _fail(stream, refusal)
-    try:
-        _write(phone.local(path), phone.damaged(bytes(content)), stat.S_IMODE(int(mode)))
-    except OSError as error:
-        return _fail(stream, f"couldn't create file: {error.strerror}")
+    local, refusal = phone.local(path), phone.faults.push_refusal
+    content = bytearray()
+    with contextlib.ExitStack() as opened:
+        if not refusal:
+            try:
+                # At once, as a phone does: who removes the folder before all has come removes this file too.
+                local.parent.mkdir(parents=True, exist_ok=True)
+                file = opened.enter_context(local.open("wb"))
+                local.chmod(0o600)
+                opened.callback(_remove_unfinished, local, file)
+            except OSError as error:
+                refusal = f"couldn't create file: {error.strerror}"
+        while True:
+            name, length = struct.unpack("<4sI", stream.read(8))
+            if name == b"DONE":
+                break
+            content += stream.read(length)
+            drop_after = phone.faults.drop_push_after_bytes
+            if drop_after is not None and len(content) >= drop_after:
+                file.write(content)
+                file.close()
+                phone.faults.drop_push_after_bytes = None
+                phone.drop()
+        if refusal:
+            return _fail(stream, refusal)
+        file.write(phone.damaged(bytes(content)))
+        os.fchmod(file.fileno(), stat.S_IMODE(int(mode)) | 0o600)
+        file.close()
     stream.write(struct.pack("<4sI", b"OKAY", 0))
 
 
-def _write(path, content, mode):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    path.chmod(mode | 0o600)
+def _remove_unfinished(path, file):
+    if not file.closed:
+        path.unlink(missing_ok=True)
 
 
 def _send_file(phone, stream, argument):
