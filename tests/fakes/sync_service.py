@@ -10,6 +10,8 @@ import stat
 import struct
 from pathlib import Path
 
+from tests.fakes.adb_protocol import Gone
+
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -60,6 +62,7 @@ def _receive_file(phone, stream, argument):
                 file.close()
                 phone.faults.drop_push_after_bytes = None
                 phone.drop()
+                raise Gone
         if refusal:
             return _fail(stream, refusal)
         file.write(phone.damaged(bytes(content)))
