@@ -51,7 +51,7 @@ def build_model(name, *, variant, image_shape, build=None):
             import keras
 
             from bokeh_tf import models
-            from bokeh_tf.models.weights import vary_constant_weights
+            from bokeh_tf.models.variation import vary_constant_weights
     except ModuleNotFoundError as error:
         if error.name not in ("keras", "tensorflow"):
             raise

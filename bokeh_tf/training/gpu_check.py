@@ -15,7 +15,7 @@ from bokeh_tf.delegate.check import check
 from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.policy import DEFAULT, Policy, judge
 from bokeh_tf.errors import ConversionError, TrainingError
-from bokeh_tf.models.weights import vary_constant_weights
+from bokeh_tf.models.variation import vary_constant_weights
 
 _SHOWN_PROBLEMS = 3
 

@@ -12,7 +12,7 @@ from bokeh_tf.data.sources import load_sources
 from bokeh_tf.errors import DataError, TrainingError
 from bokeh_tf.losses import PERCEPTUAL_SCALES
 from bokeh_tf.models import dbsi_mobile
-from bokeh_tf.models.weights import vary_constant_weights
+from bokeh_tf.models.variation import vary_constant_weights
 from bokeh_tf.training import scenes, supervised
 from bokeh_tf.training.distribution import ALONE, device_scope, make_deterministic
 from bokeh_tf.training.gpu_check import require_gpu_compatible

@@ -21,7 +21,7 @@ from bokeh_tf.processes import run_module
 PACKAGE = Path(bokeh_tf.__file__).resolve().parent
 LIBRARIES = ("keras", "tensorflow", "tensorflow-cpu", "ai-edge-litert")
 # What a row depends on besides its own model.
-_SHARED_SOURCES = ("tflite/conversion.py", "delegate/memory.py", "exporting.py", "models/weights.py")
+_SHARED_SOURCES = ("tflite/conversion.py", "delegate/memory.py", "exporting.py", "models/variation.py")
 # Other parts are mechanism that no number depends on.
 _MODEL_PARTS = ("models", "ops")
 
