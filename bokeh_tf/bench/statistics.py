@@ -116,7 +116,8 @@ def find_doubts(samples, summary):
             (not samples.warmup_was_flat, f"not flat after {len(samples.warmup_ns)} warm-up runs: {_QUIET}"),
             (len(samples.rounds_ns) < _FEW_ROUNDS, f"fewer than {_FEW_ROUNDS} rounds: {_MORE}"),
             (spread > _SPREAD_LIMIT, f"the spread (MAD) is {spread:.0%} of the median: {_QUIET}"),
-            (abs(drift) > _DRIFT_LIMIT, f"the second half of the rounds is {drift:+.0%} against their first: {_COOL}"),
+            (drift > _DRIFT_LIMIT, f"the second half of the rounds took {drift:.0%} longer than the first: {_COOL}"),
+            (drift < -_DRIFT_LIMIT, f"the second half of the rounds took {-drift:.0%} less than the first: {_QUIET}"),
             (interval > _INTERVAL_LIMIT, f"the median is only known to {interval:.0%}: {_MORE}"),
         )
         if is_doubtful
