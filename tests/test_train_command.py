@@ -110,7 +110,7 @@ def test_wrong_usage_is_status_2_and_leaves_nothing(pairs, tmp_path, capsys):
 
 def test_data_that_is_not_there_is_said_in_one_line(pairs, tmp_path, capsys):
     assert command("unet", tmp_path / "none", tmp_path / "out", *QUICK) == 1
-    assert one_line_of(capsys) == f"bokeh-tf: {tmp_path / 'none'}: no such folder."
+    assert one_line_of(capsys) == f"bokeh-tf: {tmp_path / 'none'}: no such folder. Check the path."
     (tmp_path / "empty").mkdir()
     assert command("unet", tmp_path / "empty", tmp_path / "out", *QUICK, "--dry-run") == 1
     assert "no pairs of pictures found" in one_line_of(capsys)

@@ -83,6 +83,11 @@ def as_json(result):
     return content
 
 
+def not_a_result(source, reason):
+    """What to raise where `source` is no result that this package wrote."""
+    return CheckError(f"{source}: not a benchmark result ({reason}). Give a file that bokeh-tf bench wrote.")
+
+
 def from_json(text, *, source="result"):
     """The `Result` in `text`; `CheckError` naming `source` where it is damaged or of another schema."""
     try:
@@ -91,7 +96,7 @@ def from_json(text, *, source="result"):
         if version in _READABLE_VERSIONS:
             return _result(content, version)
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise CheckError(f"{source}: not a benchmark result ({type(error).__name__}: {error})") from error
+        raise not_a_result(source, f"{type(error).__name__}: {error}") from error
     known = ", ".join(map(str, _READABLE_VERSIONS))
     raise CheckError(f"{source}: has schema version {version}, this package reads {known}. Measure again.")
 
@@ -101,7 +106,7 @@ def read_result(path):
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise CheckError(f"{path}: not a benchmark result (not text)") from error
+        raise not_a_result(path, "not text") from error
     except OSError as error:
         raise CheckError(f"{path}: cannot read this result ({error.strerror}). Check the path.") from error
     return from_json(text, source=str(path))

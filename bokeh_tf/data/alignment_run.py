@@ -93,7 +93,7 @@ def _pairs(narrow, wide):
     """Paths (narrow, wide) by name, and the files without a partner."""
     for path in (narrow, wide):
         if not path.exists():
-            raise DataError(f"{path}: no such file or folder.")
+            raise DataError(f"{path}: no such file or folder. Check the path.")
     if narrow.is_dir() != wide.is_dir():
         raise DataError(f"{narrow} and {wide}: name two photos or two folders, not one of each.")
     if not narrow.is_dir():
@@ -111,7 +111,7 @@ def _photos_by_stem(folder):
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise DataError(f"{folder}: cannot list this folder ({error.strerror}).") from error
+        raise DataError(f"{folder}: cannot list this folder ({error.strerror}). Check its rights.") from error
     found: dict[str, Path] = {}
     for entry in entries:
         if entry.name.startswith(".") or format_of_suffix(entry.suffix) is None or not entry.is_file():

@@ -120,10 +120,10 @@ def _folders(folder):
     """`folder` and those below it, sorted, hidden ones left out."""
     try:
         if not folder.is_dir():
-            raise DataError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}.")
+            raise DataError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}. Check the path.")
         next(folder.iterdir(), None)
     except OSError as error:
-        raise DataError(f"{folder}: cannot list this folder ({error.strerror}).") from error
+        raise DataError(f"{folder}: cannot list this folder ({error.strerror}). Check its rights.") from error
     found = []
     for place, names, _ in os.walk(folder, followlinks=False):
         depth = len(Path(place).relative_to(folder).parts)

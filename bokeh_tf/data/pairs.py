@@ -107,7 +107,7 @@ def read_text(path):
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text. Save it so.") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
 
 
 def chosen(pairs, names, *, folder):

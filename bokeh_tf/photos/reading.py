@@ -62,9 +62,9 @@ def read(path):
         warnings.simplefilter("ignore")
         try:
             if not path.is_file():
-                raise PhotoError(f"{path}: {'not a file' if path.exists() else 'no such file'}.")
+                raise PhotoError(f"{path}: {'not a file' if path.exists() else 'no such file'}. Check the path.")
             if path.stat().st_size == 0:
-                raise PhotoError(f"{path}: the file is empty.")
+                raise PhotoError(f"{path}: the file is empty. Copy the photo again.")
             return _read(path)
         except _DECODER_ERRORS as error:
             raise PhotoError(f"{path}: {_reason(error)}") from error
@@ -86,8 +86,8 @@ def _reason(error):
     if isinstance(error, Image.DecompressionBombError):
         return f"too large; at most {MAX_MEGAPIXELS} megapixels can be rendered."
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read ({error.strerror})."
-    return f"damaged or cut short ({' '.join(str(error).split()) or type(error).__name__})."
+        return f"cannot be read ({error.strerror}). Check its rights."
+    return f"damaged or cut short ({' '.join(str(error).split()) or type(error).__name__}). Copy the photo again."
 
 
 def _read(path):

@@ -119,7 +119,8 @@ def training_pairs(data, *, only=None):
     folder = find_pairs(data, only=only)
     pairs = [pair for pair in folder.pairs if pair.split in _TRAINING_SPLITS]
     if not pairs:
-        raise DataError(f"{data}: holds pairs, but none to train on ({', '.join(folder.report.splits)}).")
+        splits = ", ".join(folder.report.splits)
+        raise DataError(f"{data}: holds pairs, but none to train on ({splits}). Name another folder.")
     return pairs
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bokeh_tf.bench.result import Result, from_json
+from bokeh_tf.bench.result import Result, from_json, not_a_result
 from bokeh_tf.delegate.writers.escaping import printable
 from bokeh_tf.errors import CheckError
 
@@ -42,10 +42,10 @@ def _read(path):
         if path.exists() and not path.is_file():
             raise CheckError(f"{path}: not a file. Check the path.")
         if path.exists() and path.stat().st_size > _MOST_BYTES:
-            raise CheckError(f"{path}: not a benchmark result (larger than {_MOST_BYTES // 10**6} MB)")
+            raise not_a_result(path, f"larger than {_MOST_BYTES // 10**6} MB")
         result = from_json(_result_text(path), source=str(path))
     except RecursionError as error:
-        raise CheckError(f"{printable(path)}: not a benchmark result (nested too deeply)") from error
+        raise not_a_result(printable(path), "nested too deeply") from error
     except OSError as error:
         raise CheckError(f"{printable(path)}: cannot read this result ({error.strerror}). Check the path.") from error
     except CheckError as error:
@@ -53,7 +53,7 @@ def _read(path):
         raise CheckError(printable(error)) from error
     problem = _problem(result, Result, "result") or next(filter(None, map(_broken_times, result.measurements)), None)
     if problem:
-        raise CheckError(f"{printable(path)}: not a benchmark result ({printable(problem)})")
+        raise not_a_result(printable(path), printable(problem))
     return Run(path.name, result)
 
 
@@ -63,7 +63,7 @@ def _result_text(path):
         text = path.read_text(encoding="utf-8")
         content = json.loads(text)
     except ValueError as error:
-        raise CheckError(f"{path}: not a benchmark result (not JSON text)") from error
+        raise not_a_result(path, "not JSON text") from error
     is_suite = isinstance(content, dict) and "suite" in content and isinstance(content.get("timing"), dict)
     return json.dumps(content["timing"]) if is_suite else text
 

@@ -45,13 +45,14 @@ def _read(path):
         with loaded:
             return {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise CheckError(f"{path}: cannot read these arrays ({' '.join(str(error).split())}).") from error
+        reason = " ".join(str(error).split())
+        raise CheckError(f"{path}: cannot read these arrays ({reason}). Save them with numpy.") from error
 
 
 def _fitted(path, specs, arrays):
     """One array per input of the file, in its order, of its shape and type."""
     if len(arrays) != len(specs):
-        raise CheckError(f"{path}: holds {len(arrays)} arrays, the file has {len(specs)} inputs.")
+        raise CheckError(f"{path}: holds {len(arrays)} arrays, the file has {len(specs)} inputs. Save one for each.")
     is_named = all(spec.name in arrays for spec in specs)
     chosen = [arrays[spec.name] for spec in specs] if is_named else list(arrays.values())
     fitted = []
