@@ -6,12 +6,11 @@ and no command of the base install touches TensorFlow.
 """
 
 import sys
-from pathlib import Path
 
 from absl.flags import argparse_flags
 
 from bokeh_tf import __version__
-from bokeh_tf.commands import ai_benchmark, bench, check, compare, data, export, models, port, report, train
+from bokeh_tf.commands import ai_benchmark, bench, check, compare, data, export, models, port, render, report, train
 from bokeh_tf.errors import BokehError
 
 _PASSED, _NOT_DONE, _INTERRUPTED = 0, 1, 130
@@ -49,30 +48,10 @@ def _parser():
     compare.add(commands)
     report.add(commands)
     ai_benchmark.add(commands)
-    _add_render(commands)
+    render.add(commands)
     models.add(commands)
     export.add(commands)
     port.add(commands)
     data.add(commands)
     train.add(commands)
     return parser
-
-
-def _add_render(commands):
-    parser = commands.add_parser(
-        "render",
-        help="give photographs a shallow depth of field",
-        description="Renders photos of any size; what is in focus keeps the photo's own pixels.",
-    )
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photographs, or folders of them")
-    parser.add_argument("-o", "--out", type=Path, required=True, help="folder, or file name for a single photo")
-    parser.add_argument("--model", help="a .tflite file or the name of a model (default: the shipped dbsi_mobile)")
-    parser.add_argument("--compare", action="store_true", help="also write before | after | weight map in one picture")
-    parser.set_defaults(run=_render)
-
-
-def _render(options):
-    from bokeh_tf.rendering import render_files
-
-    failures = render_files(options.photos, output=options.out, model=options.model, compare=options.compare)
-    return _NOT_DONE if failures else _PASSED

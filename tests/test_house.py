@@ -42,8 +42,8 @@ ARROWS = {
     "ai_benchmark": FOUNDATION | {"bench", "tflite"},
     "exporting": FOUNDATION | {"models", "tflite", "delegate"},
     "commands": FOUNDATION
-    | {"ai_benchmark", "bench", "data", "delegate", "exporting", "models", "porting", "training"},
-    "cli": FOUNDATION | {"commands", "delegate", "bench", "rendering", "training", "models"},
+    | {"ai_benchmark", "bench", "data", "delegate", "exporting", "models", "porting", "rendering", "training"},
+    "cli": FOUNDATION | {"commands"},
     "__main__": {"cli"},
     "": set(),
 }

@@ -5,6 +5,8 @@ import math
 import sys
 from pathlib import Path
 
+from bokeh_tf.commands.console import count, open_console
+
 _IMPORT = "import"
 _DESCRIPTION = """Makes a pack for the AI Benchmark app's PRO mode: model.tflite as the app wants it, a settings card as
 text and as a picture for the phone, and a sheet (CSV) for the numbers that the app shows. `import` puts a filled-in
@@ -39,7 +41,7 @@ def add(commands):
     group.add_argument(
         "--input-range", nargs=2, type=_finite, metavar=("MIN", "MAX"), help="default: what the file says of itself"
     )
-    group.add_argument("--iterations", type=_count, metavar="N", help="runs the app shall make (default 100)")
+    group.add_argument("--iterations", type=count, metavar="N", help="runs the app shall make (default 100)")
     group.add_argument("--app-tflite", metavar="X.Y", help="TensorFlow Lite in your app: refuse what needs a newer one")
     group = parser.add_argument_group("the phone")
     group.add_argument("--push", action="store_true", help="copy the model into the phone's Download folder, verified")
@@ -102,14 +104,12 @@ def _push(pack, options):
 
 
 def _import(options):
-    from rich.console import Console
 
     from bokeh_tf.ai_benchmark.comparison import ALWAYS_DIFFERENT
     from bokeh_tf.ai_benchmark.importing import import_sheet
 
     imported = import_sheet(options.words[1], options.out)
-    # Where no terminal says how wide it is, the table is not squeezed into 80 columns.
-    console = Console() if sys.stdout is not None and sys.stdout.isatty() else Console(width=200)
+    console = open_console()
     console.print(_table(imported.comparisons))
     for comparison in imported.comparisons:
         for line in (*_source(comparison.own), *comparison.explanation):
@@ -149,11 +149,4 @@ def _finite(text):
     return value
 
 
-def _count(text):
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-_finite.__name__, _count.__name__ = "number", "whole number from 1"
+_finite.__name__ = "number"

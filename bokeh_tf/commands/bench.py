@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from bokeh_tf.commands.console import count, open_console
+
 _HOST_TARGETS = ("cpu", "gpu")
 _ANDROID = "android"
 _RUNTIMES = ("ai-edge-litert", "tflite-runtime")
@@ -46,10 +48,10 @@ def add(commands):
     )
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help=".tflite files")
     parser.add_argument("--on", default="cpu", metavar="LIST", help="targets, see below (default cpu)")
-    parser.add_argument("--rounds", type=_count, default=10, metavar="N", help="turns of each (default 10)")
+    parser.add_argument("--rounds", type=count, default=10, metavar="N", help="turns of each (default 10)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the result as JSON, raw samples included")
     parser.add_argument(
-        "--timeout", type=_count, default=600, metavar="SECONDS", help="per model and turn (default 600)"
+        "--timeout", type=count, default=600, metavar="SECONDS", help="per model and turn (default 600)"
     )
     _add_cpu(parser)
     _add_gpu(parser)
@@ -59,7 +61,7 @@ def add(commands):
 
 def _add_cpu(parser):
     group = parser.add_argument_group("cpu")
-    group.add_argument("--threads", nargs="+", type=_count, default=[1, 2], metavar="N", help="default 1 2")
+    group.add_argument("--threads", nargs="+", type=count, default=[1, 2], metavar="N", help="default 1 2")
     group.add_argument(
         "--xnnpack", action=argparse.BooleanOptionalAction, default=True, help="use XNNPACK's kernels (the default)"
     )
@@ -165,11 +167,10 @@ def _run_phones(options, phones):
 
 
 def _show(result, path):
-    from rich.console import Console
 
     from bokeh_tf.bench import report
 
-    console = Console() if sys.stdout is not None and sys.stdout.isatty() else Console(width=200)
+    console = open_console()
     console.print(report.render(result))
     if path:
         print(f"written: {path}")
@@ -225,13 +226,3 @@ def _settings(options, targets):
 
 def _say_continued():
     print("continuing an interrupted run; what it had finished is kept", file=sys.stderr)
-
-
-def _count(text):
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-_count.__name__ = "whole number from 1"

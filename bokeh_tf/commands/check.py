@@ -1,9 +1,10 @@
 """`bokeh-tf check`: its options, what it calls, and what it prints where."""
 
 import argparse
-import math
 import sys
 from pathlib import Path
+
+from bokeh_tf.commands.console import open_console, positive
 
 _FORMATS = ("text", "json", "markdown", "junit", "sarif", "github")
 _DESCRIPTION = """Says whether a phone's GPU delegate takes a .tflite file whole, and if not, which nodes it refuses and
@@ -63,7 +64,7 @@ def _add_steps(parser):
         "--inputs", nargs="+", type=Path, default=[], metavar="FILE", help="samples for the audit instead"
     )
     group.add_argument("--photo", type=Path, metavar="FILE", help="photograph to run instead of the packaged one")
-    group.add_argument("--timeout", type=_positive, metavar="SECONDS", help="per file and check (default 600)")
+    group.add_argument("--timeout", type=positive, metavar="SECONDS", help="per file and check (default 600)")
 
 
 def _add_judgement(parser):
@@ -160,7 +161,7 @@ def _printer(options, count):
         return lambda one: None
     from bokeh_tf.delegate.writers.text import has_details, print_file
 
-    console = _console()
+    console = open_console()
     return lambda one: print_file(one, console) if count == 1 or has_details(one) else None
 
 
@@ -187,7 +188,7 @@ def _print_end(judged, policy, options):
         return
     from bokeh_tf.delegate.writers.text import has_details, print_file, print_summary
 
-    console = _console()
+    console = open_console()
     if _shows_progress(len(judged)) or options.write_baseline:
         for one in judged:
             if len(judged) == 1 or has_details(one):
@@ -195,13 +196,6 @@ def _print_end(judged, policy, options):
     print_summary(judged, policy, console)
     for path in filter(None, (options.write_baseline, options.output)):
         console.print(f"written: {path}", soft_wrap=True, markup=False, highlight=False)
-
-
-def _console():
-    from rich.console import Console
-
-    # Where no terminal says how wide it is, tables are not squeezed into 80 columns.
-    return Console() if sys.stdout is not None and sys.stdout.isatty() else Console(width=200)
 
 
 def _explain(options):
@@ -213,13 +207,3 @@ def _explain(options):
         options.usage_error(str(error))
     print(text, end="")
     return 0
-
-
-def _positive(text):
-    value = float(text)
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError
-    return value
-
-
-_positive.__name__ = "positive number"

@@ -2,8 +2,9 @@
 
 import argparse
 import math
-import sys
 from pathlib import Path
+
+from bokeh_tf.commands.console import open_console
 
 _PASSED, _EXCEEDED = 0, 3
 _DESCRIPTION = """Says whether the second result is faster or slower than the first, by what ratio of the medians, and
@@ -47,7 +48,6 @@ def add(commands):
 
 def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
-    from rich.console import Console
 
     from bokeh_tf.bench import comparison, comparison_text
     from bokeh_tf.bench.result import read_result
@@ -59,7 +59,7 @@ def run(options):
     first, second = read_result(options.first), read_result(options.second)
     noise = comparison.NOISE if options.noise is None else options.noise
     compared = comparison.compare_results(first, second, across=across, budget=options.budget, noise=noise)
-    console = Console() if sys.stdout is not None and sys.stdout.isatty() else Console(width=200)
+    console = open_console()
     console.print(comparison_text.render(compared))
     return _EXCEEDED if compared.exceeds_budget else _PASSED
 

@@ -2,10 +2,10 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from bokeh_tf.commands import data_synthesise
+from bokeh_tf.commands.console import open_console
 
 _DONE, _NOT_DONE = 0, 1
 _MOST_ROWS = 60
@@ -92,7 +92,7 @@ def _inspect(options):
     if options.json:
         print(json.dumps(inspection.as_document(), indent=1))
         return _DONE
-    console = _console()
+    console = open_console()
     for line in _layout_lines(inspection.report):
         _print(console, line)
     if inspection.dirty:
@@ -139,7 +139,7 @@ def _align(options):
     from bokeh_tf.data.alignment_run import align_files
 
     run = align_files(options.narrow, options.wide, out=options.out, height_px=options.height)
-    console = _console()
+    console = open_console()
     for outcome in run.outcomes:
         _print(console, f"{outcome.name}: {outcome.line}")
         for note in outcome.facts.get("notes", ()):
@@ -149,13 +149,6 @@ def _align(options):
     aligned = len(run.outcomes) - len(run.refused)
     _print(console, f"{aligned} aligned, {len(run.refused)} refused; pairs are in {options.out}")
     return _NOT_DONE if run.refused or run.alone else _DONE
-
-
-def _console():
-    from rich.console import Console
-
-    # Where no terminal says how wide it is, the table is not squeezed into 80 columns.
-    return Console() if sys.stdout is not None and sys.stdout.isatty() else Console(width=200)
 
 
 def _print(console, line):

@@ -1,10 +1,11 @@
 """`bokeh-tf export`: its options, what it calls, and what it prints where."""
 
 import argparse
-import math
 import re
 import sys
 from pathlib import Path
+
+from bokeh_tf.commands.console import open_console, positive
 
 _NOT_DONE = 1
 _DESCRIPTION = """Builds a model, loads trained weights, converts it to a .tflite file, checks that file by the rules
@@ -40,7 +41,7 @@ def add(commands):
     parser.add_argument("--weights", type=Path, metavar="FILE", help="trained weights, a .weights.h5 file")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder for the file")
     parser.add_argument("--photo", type=Path, metavar="FILE", help="photograph for the check, not the packaged one")
-    parser.add_argument("--timeout", type=_positive, metavar="SECONDS", help="for the check (default 600)")
+    parser.add_argument("--timeout", type=positive, metavar="SECONDS", help="for the check (default 600)")
     parser.add_argument("--no-probe", action="store_true", help="check by the rules alone, not on the real delegate")
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -86,7 +87,6 @@ def _checked_size(options):
 
 def _check(content, name, options):
     """Checks the bytes and prints the report; returns the exit status."""
-    from rich.console import Console
 
     from bokeh_tf import exporting
     from bokeh_tf.delegate.policy import Policy, exit_code, judge
@@ -95,7 +95,7 @@ def _check(content, name, options):
     probe = not options.no_probe
     report = exporting.check_content(content, name, probe=probe, photo=options.photo, timeout_s=options.timeout)
     judged = judge(report, Policy())
-    print_file(judged, Console() if sys.stdout is not None and sys.stdout.isatty() else Console(width=200))
+    print_file(judged, open_console())
     return exit_code([judged])
 
 
@@ -110,12 +110,4 @@ def _size_px(text):
     return int(match[1]), int(match[2])
 
 
-def _positive(text):
-    value = float(text)
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError
-    return value
-
-
 _size_px.__name__ = "HEIGHTxWIDTH"
-_positive.__name__ = "positive number"

@@ -1,7 +1,8 @@
 """`bokeh-tf models`: its options, what it calls, and what it prints."""
 
 import argparse
-import sys
+
+from bokeh_tf.commands.console import open_console
 
 _DESCRIPTION = """Lists the models that this package builds: whose they are and where they are described, what they
 cost, and what the GPU delegates say of them. Needs neither Keras nor a GPU: all of it was measured before."""
@@ -47,10 +48,8 @@ def run(options):
     if options.json:
         print(listing.to_json(entries, rows), end="")
         return 0
-    from rich.console import Console
 
-    # Where no terminal says how wide it is, tables are not squeezed into 80 columns.
-    console = Console() if sys.stdout is not None and sys.stdout.isatty() else Console(width=200)
+    console = open_console()
     console.print(listing.table(entries, rows))
     if options.name:
         for part in listing.details(entries[0], rows):

@@ -5,6 +5,7 @@ import dataclasses
 import os
 from pathlib import Path
 
+from bokeh_tf.commands.console import count
 from bokeh_tf.training.plans import PLANS
 
 _DONE = 0
@@ -39,16 +40,16 @@ def add(commands):
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="pairs, or for dbsi_mobile photographs")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for all that the run writes")
     parser.add_argument("--only", type=Path, metavar="FILE", help="list of the pairs to use, of bokeh-tf data inspect")
-    parser.add_argument("--phase", type=_count, metavar="N", help="run this phase alone (default: all)")
+    parser.add_argument("--phase", type=count, metavar="N", help="run this phase alone (default: all)")
     parser.add_argument("--scale", choices=("full", "small"), default="full", help="small: a trial run of minutes")
-    parser.add_argument("--steps", type=_count, metavar="N", help="batches per phase instead of the plan's length")
+    parser.add_argument("--steps", type=count, metavar="N", help="batches per phase instead of the plan's length")
     parser.add_argument("--dry-run", action="store_true", help="print phases, steps, memory and time; train nothing")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default: 0)")
     parser.add_argument(
-        "--checkpoint-every", type=_count, default=500, metavar="N", help="batches between checkpoints (default: 500)"
+        "--checkpoint-every", type=count, default=500, metavar="N", help="batches between checkpoints (default: 500)"
     )
-    parser.add_argument("--accumulate", type=_count, metavar="N", help="average the gradients of N batches per step")
+    parser.add_argument("--accumulate", type=count, metavar="N", help="average the gradients of N batches per step")
     parser.add_argument(
         "--precision",
         choices=("float32", "mixed_float16", "mixed_bfloat16"),
@@ -135,13 +136,3 @@ def _chosen_plan(options):
     if options.accumulate:
         phases = tuple(dataclasses.replace(phase, accumulated_batches=options.accumulate) for phase in phases)
     return dataclasses.replace(plan, phases=phases)
-
-
-def _count(text):
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-_count.__name__ = "whole number from 1"

@@ -1,0 +1,47 @@
+"""What the commands share: the console that tables go to, and the kinds of numbers that options take.
+
+A kind of number is a function that argparse calls with what was typed; its `__name__` is what argparse
+calls the kind where it refuses the text ("invalid positive number value: '0'").
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Where no terminal says how wide it is, tables are not squeezed into rich's 80 columns.
+_WIDTH_WITHOUT_TERMINAL = 200
+
+
+def open_console() -> Console:
+    """A rich console on stdout, as wide as the terminal, or 200 columns where there is none."""
+    # rich takes longer to import than `--help` may take.
+    from rich.console import Console
+
+    # Python started without a stdout has None there.
+    has_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return Console() if has_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
+
+
+def positive(text: str) -> float:
+    """A finite number above 0; `ValueError` for anything else."""
+    value = float(text)
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number from 1; `ValueError` for anything else."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+positive.__name__ = "positive number"
+count.__name__ = "whole number from 1"

@@ -1,0 +1,31 @@
+"""`bokeh-tf render`: its options and what it calls; rendering prints its own progress."""
+
+from pathlib import Path
+
+_DONE, _NOT_DONE = 0, 1
+
+
+def add(commands):
+    """Adds the command's parser to the subparsers `commands`."""
+    parser = commands.add_parser(
+        "render",
+        help="give photographs a shallow depth of field",
+        description="Renders photos of any size; what is in focus keeps the photo's own pixels.",
+    )
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photographs, or folders of them")
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder, or file name for a single photo")
+    parser.add_argument("--model", help="a .tflite file or the name of a model (default: the shipped dbsi_mobile)")
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="also write before | after | weight map in one picture",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options) -> int:
+    """Runs the command with parsed `options`; returns the exit status."""
+    from bokeh_tf.rendering import render_files
+
+    failures = render_files(options.photos, output=options.out, model=options.model, compare=options.compare)
+    return _NOT_DONE if failures else _DONE
