@@ -23,8 +23,8 @@ from bokeh_tf.bench.environment import read_environment
 from bokeh_tf.bench.result import new_path, utc_now
 from bokeh_tf.errors import DataError, ModelFileError
 from bokeh_tf.metrics import psnr, ssim
+from bokeh_tf.models.weights import FLAGSHIP_FILE
 from bokeh_tf.rendering import load_model, render
-from bokeh_tf.rendering.backends import FLAGSHIP_FILE
 
 SCHEMA_VERSION = 1
 _INPUT, _TRUTH = "_Input", "_GT"

@@ -13,7 +13,6 @@ from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.files import write_bytes
 from bokeh_tf.native_messages import native_messages_muted
 
-WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 # Fresh weights are the same each time, so that the same file comes out.
 _SEED = 0
 _SHOWN_REASON_CHARACTERS = 200
@@ -23,17 +22,6 @@ def artifact_name(model, variant, precision, image_shape) -> str:
     """What a file is called, without its suffix."""
     height_px, width_px = image_shape
     return f"{model}_{variant}_{precision}_{height_px}x{width_px}"
-
-
-def weights_name(model, variant) -> str:
-    """The name of the weights file that all sizes and precisions of a variant share."""
-    return f"{model}_{variant}.weights.h5"
-
-
-def packaged_weights(model, variant) -> Path | None:
-    """The trained weights that come with the package, None where there are none."""
-    path = WEIGHTS_FOLDER / weights_name(model, variant)
-    return path if path.is_file() else None
 
 
 def build_model(name, *, variant, image_shape, build=None):

@@ -18,6 +18,7 @@ from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S
 from bokeh_tf.delegate.report import print_report, printable
 from bokeh_tf.errors import BokehError
 from bokeh_tf.files import make_folder, write_bytes
+from bokeh_tf.models.weights import WEIGHTS_FOLDER
 from bokeh_tf.tflite.inspection import inspect
 from export import manifest
 from export.recipes import RECIPES
@@ -26,7 +27,7 @@ ASSETS_FOLDER = Path(__file__).resolve().parent.parent / "android_assets"
 
 
 def main(
-    arguments=None, *, recipes=RECIPES, weights_folder=exporting.WEIGHTS_FOLDER, assets_folder=ASSETS_FOLDER, build=None
+    arguments=None, *, recipes=RECIPES, weights_folder=WEIGHTS_FOLDER, assets_folder=ASSETS_FOLDER, build=None
 ) -> int:
     """Exports the recipes that the command line asks for; returns the exit status.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bokeh_tf import exporting
+from bokeh_tf.models.weights import weights_name
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Recipe:
     @property
     def weights_name(self) -> str:
         """The name of the weights file that all sizes and precisions of a variant share."""
-        return exporting.weights_name(self.model, self.variant)
+        return weights_name(self.model, self.variant)
 
 
 RECIPES = (

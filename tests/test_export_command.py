@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from bokeh_tf import exporting, models
+from bokeh_tf import models
 from bokeh_tf.cli import main
 from bokeh_tf.delegate import check
+from bokeh_tf.models.weights import packaged_weights
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.runtime import load
 from tests.zoo_models import predict, random_inputs
@@ -55,7 +56,7 @@ def test_uses_packaged_weights_and_the_precision_asked_for(tmp_path, capsys):
     assert "warning" not in capsys.readouterr().err
     content = (tmp_path / "dbsi_mobile_base_float32_256x64.tflite").read_bytes()
     model = models.build("dbsi_mobile", image_shape=(256, 64))
-    model.load_weights(exporting.packaged_weights("dbsi_mobile", "base"))
+    model.load_weights(packaged_weights("dbsi_mobile", "base"))
     inputs = random_inputs(model)
     actual = dict(zip(["rendered", "in_focus_weight"], load(content).run(inputs["image"]), strict=True))
     np.testing.assert_allclose(actual["rendered"], predict(model, inputs)["rendered"], atol=1e-4)

@@ -1,17 +1,30 @@
 """Weights are written whole or not at all, and Keras reads them back."""
 
 import resource
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 
 from bokeh_tf.errors import OutputError
-from bokeh_tf.models.weights import save_weights
+from bokeh_tf.models.weights import FLAGSHIP_FILE, packaged_weights, save_weights, weights_name
 
 
 def network():
     return keras.Sequential([keras.Input((300,)), keras.layers.Dense(1000)])
+
+
+def test_packaged_files_are_found_by_name():
+    assert weights_name("unet", "tiny") == "unet_tiny.weights.h5"
+    assert packaged_weights("dbsi_mobile", "base").is_file() and FLAGSHIP_FILE.is_file()
+    assert packaged_weights("unet", "tiny") is None
+
+
+def test_their_names_need_no_keras():
+    program = "import sys; sys.modules['keras'] = None; import bokeh_tf.models.weights"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_keras_reads_them_back(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from bokeh_tf import models
 from bokeh_tf.errors import ModelFileError
+from bokeh_tf.models import weights
 from bokeh_tf.rendering import ModelOutput, backends, load_model, render
 from bokeh_tf.rendering.geometry import Enlarger, place, resize, to_canvas
 
@@ -263,7 +264,7 @@ def test_keras_backend_renders_as_the_keras_model(tmp_path, monkeypatch):
     import keras
 
     keras.utils.set_random_seed(11)
-    monkeypatch.setattr(backends, "_WEIGHTS_FOLDER", tmp_path)
+    monkeypatch.setattr(weights, "WEIGHTS_FOLDER", tmp_path)
     monkeypatch.setattr(backends, "_LYING_CANVAS", (256, 384))
     reference = models.build("dbsi_mobile", image_shape=(256, 384))
     reference.save_weights(tmp_path / "dbsi_mobile_base.weights.h5")
@@ -277,13 +278,14 @@ def test_keras_backend_renders_as_the_keras_model(tmp_path, monkeypatch):
 
 
 def test_keras_model_without_weights_or_keras(tmp_path, monkeypatch):
-    monkeypatch.setattr(backends, "_WEIGHTS_FOLDER", tmp_path)
+    monkeypatch.setattr(weights, "WEIGHTS_FOLDER", tmp_path)
     with pytest.raises(ModelFileError, match="no trained weights"):
         load_model("megadepth")
     (tmp_path / "dbsi_base.weights.h5").write_bytes(b"")
     program = (
-        "import sys; sys.modules['keras'] = None; from pathlib import Path; from bokeh_tf.rendering import backends; "
-        "backends._WEIGHTS_FOLDER = Path(sys.argv[1]); backends.load_model('dbsi')"
+        "import sys; sys.modules['keras'] = None; from pathlib import Path; "
+        "from bokeh_tf.models import weights; from bokeh_tf.rendering import backends; "
+        "weights.WEIGHTS_FOLDER = Path(sys.argv[1]); backends.load_model('dbsi')"
     )
     child = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)
     assert "DependencyError" in child.stderr

@@ -16,6 +16,7 @@ from rich.console import Console
 from bokeh_tf import exporting
 from bokeh_tf.data.sources import load_sources
 from bokeh_tf.errors import TrainingError
+from bokeh_tf.models.weights import weights_name
 from bokeh_tf.photos import read
 from bokeh_tf.tflite.inspection import inspect
 from export.train_demo import held_out
@@ -127,7 +128,7 @@ def test_a_training_is_killed_and_resumed(photographs, tmp_path, capfd):
         photographs, out, steps=STEPS, batches_per_checkpoint=BATCHES_PER_CHECKPOINT, console=Console()
     )
     assert BATCHES_PER_CHECKPOINT < run.resumed_from < STEPS
-    assert run.weights == out / exporting.weights_name("dbsi_mobile", "base")
+    assert run.weights == out / weights_name("dbsi_mobile", "base")
     model = exporting.build_model("dbsi_mobile", variant="base", image_shape=(256, 384))
     fresh = model.get_weights()
     exporting.load_weights(model, run.weights)

@@ -50,9 +50,10 @@ def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
     from bokeh_tf import exporting
     from bokeh_tf.files import make_folder, write_bytes
+    from bokeh_tf.models.weights import packaged_weights
 
     shape = _checked_size(options)
-    weights = options.weights or exporting.packaged_weights(options.model, options.variant)
+    weights = options.weights or packaged_weights(options.model, options.variant)
     try:
         model = exporting.build_model(options.model, variant=options.variant, image_shape=shape)
     except ValueError as error:

@@ -1,11 +1,29 @@
-"""Weights of a Keras model, written to a file whole or not at all."""
+"""Trained weights: what their files are called, where the packaged ones are, and how one is written.
+
+Imports no Keras: the command line and the rendering of `.tflite` files ask for names alone.
+"""
 
 import io
+from pathlib import Path
 
 from bokeh_tf.files import write_bytes
 
 # Keras insists on it.
 SUFFIX = ".weights.h5"
+# What comes with the package: weights with their model cards, and the flagship as a `.tflite`.
+WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
+FLAGSHIP_FILE = WEIGHTS_FOLDER / "dbsi_mobile_base_float16_1024x1536.tflite"
+
+
+def weights_name(model: str, variant: str) -> str:
+    """The name of the weights file that all sizes and precisions of a variant share."""
+    return f"{model}_{variant}{SUFFIX}"
+
+
+def packaged_weights(model: str, variant: str) -> Path | None:
+    """The trained weights that come with the package, None where there are none."""
+    path = WEIGHTS_FOLDER / weights_name(model, variant)
+    return path if path.is_file() else None
 
 
 class _WeightsBuffer(io.BytesIO):

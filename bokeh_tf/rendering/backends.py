@@ -11,10 +11,9 @@ from typing import Protocol
 import numpy as np
 
 from bokeh_tf.errors import DependencyError, ModelFileError
+from bokeh_tf.models import weights
 from bokeh_tf.native_messages import native_messages_muted
 
-_WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
-FLAGSHIP_FILE = _WEIGHTS_FOLDER / "dbsi_mobile_base_float16_1024x1536.tflite"
 # A dynamic size is stored as 1 and would render to mush.
 MIN_CANVAS_SIDE_PX = 16
 # Height and width for photos lying and standing: near 3:2 and 3:4, in multiples that every model takes.
@@ -54,9 +53,10 @@ def load_model(name=None):
         DependencyError: a Keras model is asked for and Keras or TensorFlow is not installed.
     """
     if name is None:
-        if not FLAGSHIP_FILE.is_file():
-            raise ModelFileError(f"{FLAGSHIP_FILE}: missing from this installation. Reinstall, or name a model.")
-        return TfliteModel(FLAGSHIP_FILE, is_trusted=True)
+        flagship = weights.FLAGSHIP_FILE
+        if not flagship.is_file():
+            raise ModelFileError(f"{flagship}: missing from this installation. Reinstall, or name a model.")
+        return TfliteModel(flagship, is_trusted=True)
     if Path(name).suffix == ".tflite" or Path(name).exists():
         return TfliteModel(name)
     return KerasModel(str(name))
@@ -101,8 +101,8 @@ class KerasModel:
             known = ", ".join(models.MODELS)
             raise ModelFileError(f"{name}: no such model, and no such .tflite file. Known models: {known}.")
         self.name = name
-        self._weights = _WEIGHTS_FOLDER / f"{name}_base.weights.h5"
-        if not self._weights.is_file():
+        self._weights = weights.packaged_weights(name, "base")
+        if self._weights is None:
             raise ModelFileError(f"{name}: no trained weights come with this package. Name a .tflite file instead.")
         self._built = {}
         # TensorFlow greets at length when it is first imported.

@@ -21,7 +21,7 @@ from absl import logging
 from bokeh_tf.data.pipeline import PipelineError
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import make_folder
-from bokeh_tf.models.weights import save_weights
+from bokeh_tf.models.weights import save_weights, weights_name
 from bokeh_tf.training import checkpoints, handover, manifest
 from bokeh_tf.training.callbacks import CsvLog, NonFiniteLoss, RichProgress, SaveWhenInterrupted, StopWhenNotFinite
 from bokeh_tf.training.distribution import ALONE
@@ -87,7 +87,7 @@ class Run:
             model = self._build(last)
             handover.take_weights(model, self._result_of(last.name))
         result = self._plan.result if last is self._plan.phases[-1] else None
-        path = self._out / f"{self._plan.model}_{result or self._plan.variant}.weights.h5"
+        path = self._out / weights_name(self._plan.model, result or self._plan.variant)
         if self._workers.is_first:
             save_weights(model, path)
         return path

@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bokeh_tf import exporting
 from bokeh_tf.errors import OutputError, TrainingError
+from bokeh_tf.models.weights import weights_name
 from bokeh_tf.training import checkpoints
 
 # The plan is called as its model.
@@ -50,7 +50,7 @@ def train_interrupted(photos, out, *, steps, batches_per_checkpoint, console) ->
     console.print(f"killed with SIGKILL; the newest whole checkpoint is that of batch {checkpoint.batch}")
     with _process([*arguments, "--resume"], console) as child:
         _check_status(child.wait())
-    return InterruptedRun(out / exporting.weights_name(MODEL, VARIANT), checkpoint.batch)
+    return InterruptedRun(out / weights_name(MODEL, VARIANT), checkpoint.batch)
 
 
 def _remove_earlier_run(out):
