@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from bokeh_tf.commands.console import open_console, positive
+from bokeh_tf.tflite import PRECISIONS
 
 _NOT_DONE = 1
 _DESCRIPTION = """Builds a model, loads trained weights, converts it to a .tflite file, checks that file by the rules
@@ -37,7 +38,7 @@ def add(commands):
     parser.add_argument("model", metavar="MODEL", help="the model, see: bokeh-tf models")
     parser.add_argument("--variant", default="base", help="default: base")
     parser.add_argument("--size", type=_size_px, metavar="HxW", help="height and width (default: the reference size)")
-    parser.add_argument("--precision", choices=("float16", "float32"), default="float16", help="default: float16")
+    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help=f"default: {PRECISIONS[0]}")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="trained weights, a .weights.h5 file")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder for the file")
     parser.add_argument("--photo", type=Path, metavar="FILE", help="photograph for the check, not the packaged one")

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from bokeh_tf.commands.console import count
+from bokeh_tf.training import PRECISIONS
 from bokeh_tf.training.plans import PLANS
 
 _DONE = 0
@@ -52,9 +53,9 @@ def add(commands):
     parser.add_argument("--accumulate", type=count, metavar="N", help="average the gradients of N batches per step")
     parser.add_argument(
         "--precision",
-        choices=("float32", "mixed_float16", "mixed_bfloat16"),
-        default="float32",
-        help="what layers compute in (default: float32)",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help=f"what layers compute in (default: {PRECISIONS[0]})",
     )
     parser.add_argument(
         "--deterministic", action="store_true", help="the same bits on every run, where the backend can; slower"

@@ -15,6 +15,7 @@ import tempfile
 from absl import logging
 
 from bokeh_tf.errors import ConversionError, DependencyError
+from bokeh_tf.tflite import PRECISIONS
 from bokeh_tf.tflite.conversion_child import convert_in_child
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.metadata import describe, embed
@@ -29,7 +30,6 @@ except ModuleNotFoundError as error:
         'Converting a model needs TensorFlow and Keras. Run: pip install "bokeh-tf[tensorflow]"'
     ) from error
 
-PRECISIONS = ("float16", "float32")
 MAX_RANK = 4
 # An image has at most this many channels; a larger last dimension after a small first one is a channels-first input.
 _MAX_IMAGE_CHANNELS = 4

@@ -18,7 +18,6 @@ from bokeh_tf.training.distribution import ALONE, device_scope, make_determinist
 from bokeh_tf.training.gpu_check import require_gpu_compatible
 from bokeh_tf.training.run import Run, RunOptions
 
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 # Splits that results are compared on are never trained on.
 _TRAINING_SPLITS = ("train", "extra")
 
@@ -29,7 +28,7 @@ class Settings:
 
     # A list of pairs to use (`bokeh_tf.data.pairs.read_list`), else all of the training split.
     only: Path | None = None
-    # Keras's policy for layers.
+    # Keras's policy for layers, one of `bokeh_tf.training.PRECISIONS`.
     precision: str = "float32"
     # The same bits on every run, where the backend can; slower.
     is_deterministic: bool = False
