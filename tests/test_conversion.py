@@ -14,7 +14,8 @@ from ai_edge_litert.interpreter import Interpreter
 import bokeh_tf
 from bokeh_tf import models
 from bokeh_tf.errors import ConversionError
-from bokeh_tf.tflite.conversion import convert, file_offenders
+from bokeh_tf.tflite.conversion import convert
+from bokeh_tf.tflite.converter import file_offenders
 from bokeh_tf.tflite.inspection import inspect
 
 # Two runtimes add up the same float32 products in different orders.

@@ -67,7 +67,7 @@ OUTER_ARROWS = {
 # Where the frameworks may be imported; everything else works with the base install.
 KERAS_PARTS = {"ops", "losses", "models", "data", "training"}
 TENSORFLOW_FILES = {
-    "bokeh_tf/tflite/conversion.py",
+    "bokeh_tf/tflite/converter.py",
     "bokeh_tf/data/pipeline.py",
     "bokeh_tf/training/adversarial.py",
     "bokeh_tf/training/distribution.py",
@@ -77,6 +77,7 @@ KERAS_FILES = {
     "bokeh_tf/exporting.py",
     "bokeh_tf/tflite/conversion.py",
     "bokeh_tf/tflite/conversion_child.py",
+    "bokeh_tf/tflite/converter.py",
     "bokeh_tf/rendering/backends.py",
     "benchmarks/blur_bank.py",
     "export/zoo/practice.py",

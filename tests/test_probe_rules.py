@@ -51,7 +51,7 @@ def test_log_gives_the_adapter_and_the_reasons():
         f"{op}: Tensor dimensions must be less than 5. some/tensor" for op in ("RESHAPE", "TILE")
     )
     assert (log.on_gpu, log.on_cpu) == (0, 9)
-    assert not log.errors and not log.has_no_adapter and not log.is_out_of_memory
+    assert not log.errors and not log.has_no_adapter
 
 
 def test_log_keeps_an_empty_reason_where_there_is_no_other():

@@ -21,7 +21,7 @@ def test_sources_are_the_files_that_a_models_numbers_depend_on():
     names = {path.relative_to(rows.PACKAGE).as_posix() for path in rows.sources("saliency_blend")}
     # Through maps to SCRN and MegaDepth's layers, and to the operations below.
     assert {"models/saliency_blend.py", "models/scrn.py", "models/layers.py", "models/backbones.py"} <= names
-    assert {"ops/blur.py", "ops/resize.py", "ops/channelwise.py", "tflite/conversion.py"} <= names
+    assert {"ops/blur.py", "ops/resize.py", "ops/channelwise.py", "tflite/converter.py"} <= names
     assert not {"models/pynet.py", "models/catalogue.py", "ops/wavelet.py", "cli.py"} & names
 
 

@@ -8,20 +8,18 @@ import contextlib
 import json
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from bokeh_tf import processes
 from bokeh_tf.errors import BokehError
 
 CPU_WORKER = Path(__file__).with_name("timing_worker.py")
 _GPU_WORKER_MODULE = "bokeh_tf.bench.gpu_worker"
 _READ_BYTES = 65536
-_LOG_BYTES = 1_000_000
-_KILL_GRACE_S = 5.0
 
 
 class WorkerError(BokehError):
@@ -54,15 +52,12 @@ class Worker:
     def __enter__(self):
         self._log = tempfile.TemporaryFile()
         self._pending = b""
-        search_path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
         try:
-            self._child = subprocess.Popen(
+            self._child = processes.start_child(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                env={**os.environ, "PYTHONPATH": search_path, "PYTHONUTF8": "1"},
-                start_new_session=True,
             )
         except OSError as error:
             self._log.close()
@@ -70,11 +65,7 @@ class Worker:
         return self
 
     def __exit__(self, *_):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._child.pid, signal.SIGKILL)
-        # A process stuck inside a driver cannot be reaped; waiting for it for ever would hang us as well.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(timeout=_KILL_GRACE_S)
+        processes.kill_group(self._child)
         with contextlib.suppress(BrokenPipeError):
             self._child.stdin.close()
         self._child.stdout.close()
@@ -98,8 +89,7 @@ class Worker:
 
     def log(self):
         """The last megabyte of what the worker and its native code wrote to stderr."""
-        self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - _LOG_BYTES))
-        return self._log.read().decode("utf-8", errors="replace")
+        return processes.stderr_tail(self._log)
 
     def _read_line(self, request):
         deadline = time.monotonic() + self._timeout_s
@@ -118,17 +108,11 @@ class Worker:
 
     def _death(self, request):
         try:
-            code = self._child.wait(timeout=_KILL_GRACE_S)
+            return_code = self._child.wait(timeout=processes.KILL_GRACE_S)
         except subprocess.TimeoutExpired:
-            code = 0
-        if code < 0:
-            return WorkerError(f"the runtime dies on it at {request['do']!r} ({_signal_name(-code)})", kind="died")
+            return_code = 0
+        signal_name = processes.signal_name(return_code)
+        if signal_name:
+            return WorkerError(f"the runtime dies on it at {request['do']!r} ({signal_name})", kind="died")
         last = self.log().strip().splitlines()[-1:] or ["no message"]
         return WorkerError(f"its worker ended at {request['do']!r}: {last[0].strip()}", kind="died")
-
-
-def _signal_name(number):
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

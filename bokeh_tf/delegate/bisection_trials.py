@@ -4,13 +4,13 @@ A trial is the file with more outputs ("exposed") or the file's beginning ("cut"
 with the same input as the whole file. Tensors keep their indices throughout.
 """
 
-import json
 from dataclasses import dataclass, replace
 
 from bokeh_tf.delegate.probe import judge
-from bokeh_tf.delegate.probing.bisection_worker import DONE, ORDER_NAME, ORIGINAL_NAME
+from bokeh_tf.delegate.probing.bisection_worker import ORIGINAL_NAME
 from bokeh_tf.delegate.probing.worker import MODEL_NAME
 from bokeh_tf.delegate.verdicts import OutputCheck, Verdict
+from bokeh_tf.processes import DONE
 from bokeh_tf.tflite.rewriting import tensor_of
 
 _WORKER = "bokeh_tf.delegate.probing.bisection_worker"
@@ -67,12 +67,11 @@ class Trials:
         return self._rewritten({"cut": node})
 
     def _rewritten(self, order):
-        (self._jobs.folder / ORDER_NAME).write_text(json.dumps(order), encoding="utf-8")
         (self._jobs.folder / MODEL_NAME).unlink(missing_ok=True)
-        child, written = self._jobs.run(_WORKER, _JOB)
-        if child.timed_out:
+        answer = self._jobs.run(_WORKER, _JOB, request=order)
+        if answer.child.timed_out:
             return TrialResult(Verdict.TIMED_OUT, ("time was up while rewriting the file",), {})
-        if written["stage"] != DONE:
+        if answer.stage != DONE:
             return TrialResult(Verdict.UNAVAILABLE, ("there is nothing to cut",), {})
         self._jobs.write((self._jobs.folder / MODEL_NAME).read_bytes(), self._request)
         result, checks = self._run()
@@ -82,7 +81,7 @@ class Trials:
         reference, failure = self._jobs.run_reference()
         if failure is not None:
             raise failure
-        if reference["stage"] != "done":
+        if reference["stage"] != DONE:
             return TrialResult(Verdict.TIMED_OUT, (f"time was up while {reference['stage']}",), {}), ()
         outcome = self._jobs.run_on_delegate(self._precision)
         self.adapter = self.adapter or outcome.log.adapter

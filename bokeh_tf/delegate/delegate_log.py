@@ -33,7 +33,6 @@ _RUNTIME_REFUSALS = (
     ),
 )
 _NO_ENVIRONMENT = ("No adapters found", "Failed to initialize WebGPU environment", "Failed to load GPU accelerator")
-_OUT_OF_MEMORY = ("std::bad_alloc", "MemoryError", "OUT_OF_MEMORY", "OUT_OF_DEVICE_MEMORY", "Out of memory")
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,6 @@ class DelegateLog:
     on_gpu: int | None
     on_cpu: int | None
     has_no_adapter: bool
-    is_out_of_memory: bool
 
 
 def parse(text) -> DelegateLog:
@@ -68,7 +66,6 @@ def parse(text) -> DelegateLog:
         on_gpu=sum(int(match["gpu"] or 0) for match in splits) if splits else None,
         on_cpu=sum(int(match["cpu"]) for match in splits) if splits else None,
         has_no_adapter=not adapters and any(sign in text for sign in _NO_ENVIRONMENT),
-        is_out_of_memory=any(sign in text for sign in _OUT_OF_MEMORY),
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from bokeh_tf.errors import DependencyError, ModelFileError
-from bokeh_tf.porting.checkpoint_worker import ERROR_NAME, TENSORS_NAME
-from bokeh_tf.processes import run_module
+from bokeh_tf.porting.checkpoint_worker import DEPENDENCY, TENSORS_NAME
+from bokeh_tf.processes import DONE, ask_module
 
 _WORKER = "bokeh_tf.porting.checkpoint_worker"
 
@@ -24,16 +24,12 @@ def read_state_dict(path, *, timeout_s=300.0):
     if not path.is_file():
         raise ModelFileError(f"{path}: no such file. Name a PyTorch checkpoint.")
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_") as folder:
-        child = run_module(_WORKER, [path.resolve(), folder], timeout_s=timeout_s)
-        error, tensors = Path(folder) / ERROR_NAME, Path(folder) / TENSORS_NAME
-        if error.is_file():
-            _raise(json.loads(error.read_text(encoding="utf-8")))
-        if child.return_code != 0 or not tensors.is_file():
-            raise ModelFileError(f"{path}: PyTorch cannot read it ({child.ending}). Fetch it again.")
-        with np.load(tensors, allow_pickle=False) as archive:
+        request = {"checkpoint": str(path.resolve())}
+        answer = ask_module(_WORKER, Path(folder), request=request, timeout_s=timeout_s)
+        if answer.error_kind:
+            raise (DependencyError if answer.error_kind == DEPENDENCY else ModelFileError)(answer.message)
+        if answer.child.return_code != 0 or answer.stage != DONE:
+            raise ModelFileError(f"{path}: PyTorch cannot read it ({answer.child.ending}). Fetch it again.")
+        with np.load(Path(folder) / TENSORS_NAME, allow_pickle=False) as archive:
             names = json.loads(str(archive["names"]))
             return {name: archive[f"{index:06d}"] for index, name in enumerate(names)}
-
-
-def _raise(error):
-    raise (DependencyError if error["kind"] == "dependency" else ModelFileError)(error["message"])

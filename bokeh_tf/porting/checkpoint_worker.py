@@ -1,39 +1,40 @@
-"""The child process that opens a checkpoint: `python -m bokeh_tf.porting.checkpoint_worker CHECKPOINT FOLDER`.
+"""The child process that opens a checkpoint: `python -m bokeh_tf.porting.checkpoint_worker FOLDER JOB`.
 
-Started by `checkpoint.py` only. PyTorch's own reader does it, told to accept tensors and plain containers alone: a
-checkpoint is a pickle, which could otherwise run any code. FOLDER gets `tensors.npz`: the tensors as float32 arrays
-under running numbers, and their names as JSON; or `error.json`: {"kind", "message"}.
+Asked by `checkpoint.py` only. PyTorch's own reader does it, told to accept tensors and plain containers alone: a
+checkpoint is a pickle, which could otherwise run any code. The request is {"checkpoint": path}. FOLDER gets
+`tensors.npz`: the tensors as float32 arrays under running numbers, and their names as JSON.
 """
 
 import json
 import pickle
-import sys
 import zipfile
 import zlib
-from pathlib import Path
 
 import numpy as np
 
 from bokeh_tf.errors import BokehError, DependencyError, ModelFileError
 from bokeh_tf.porting.state_dict import quoted, unwrapped
-from bokeh_tf.processes import confine
+from bokeh_tf.processes import Job, answer_job
 
-TENSORS_NAME, ERROR_NAME = "tensors.npz", "error.json"
+TENSORS_NAME = "tensors.npz"
+# The kind of error that is not the file's.
+DEPENDENCY = "dependency"
 # Before it, files made for the purpose got past `weights_only` (CVE-2025-32434).
 OLDEST_VERSION = (2, 6)
 _INSTALL = 'Run: pip install "bokeh-tf[pytorch]"'
 
 
-def main(checkpoint, folder):
-    """Reads `checkpoint` and writes its tensors to `folder`."""
-    confine()
+def write_tensors(job: Job) -> dict:
+    """Reads the checkpoint and writes its tensors to the job's folder."""
+    checkpoint = job.read_request()["checkpoint"]
     torch = _import_torch()
     content = _load(torch, checkpoint)
     tensors = unwrapped(content, label=checkpoint)
     arrays = [tensor.detach().to(torch.float32).numpy() for tensor in tensors.values()]
     numbered = {f"{index:06d}": array for index, array in enumerate(arrays)}
-    with (Path(folder) / TENSORS_NAME).open("wb") as file:
+    with (job.folder / TENSORS_NAME).open("wb") as file:
         np.savez(file, names=np.array(json.dumps(list(tensors))), **numbered)
+    return {}
 
 
 def _import_torch():
@@ -81,9 +82,4 @@ def _check_archive(checkpoint):
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except BokehError as failure:
-        kind = "dependency" if isinstance(failure, DependencyError) else "file"
-        message = json.dumps({"kind": kind, "message": str(failure)})
-        (Path(sys.argv[2]) / ERROR_NAME).write_text(message, encoding="utf-8")
+    answer_job(write_tensors, error_kinds={DependencyError: DEPENDENCY, BokehError: "file"})

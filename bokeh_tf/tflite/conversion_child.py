@@ -1,21 +1,20 @@
 """Conversion of a Keras model that runs on JAX or PyTorch: TensorFlow, which has the converter, does it in a child.
 
-The model is saved into a temporary folder; `python -m bokeh_tf.tflite.conversion_child FOLDER`, by `convert_in_child`
-only, loads it there under Keras's TensorFlow backend and converts it.
+The model is saved into a temporary folder; `python -m bokeh_tf.tflite.conversion_child FOLDER JOB`, asked by
+`convert_in_child` only, loads it there under Keras's TensorFlow backend and converts it.
 """
 
 import importlib
-import json
 import os
 import sys
 import tempfile
 from pathlib import Path
 
 from bokeh_tf.errors import ConversionError
-from bokeh_tf.processes import run_module
+from bokeh_tf.processes import DONE, Job, answer_job, ask_module, failed
 
 _TIMEOUT_S = 1200
-_MODEL, _REQUEST, _CONTENT, _ERROR = "model.keras", "request.json", "model.tflite", "error.json"
+_MODEL, _CONTENT = "model.keras", "model.tflite"
 # The device stays with the parent, and a child does not join the processes that train together.
 _ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
@@ -36,15 +35,20 @@ def convert_in_child(model, *, precision, strict):
         model.save(folder / _MODEL)
         modules = sorted({type(operation).__module__ for operation in _all_operations(model)})
         request = {"name": model.name, "precision": precision, "strict": strict, "modules": modules}
-        (folder / _REQUEST).write_text(json.dumps(request), encoding="utf-8")
         environment = {**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        child = run_module(__spec__.name, [folder], timeout_s=_TIMEOUT_S, environment=environment)
-        if (folder / _ERROR).is_file():
-            error = json.loads((folder / _ERROR).read_text(encoding="utf-8"))
-            raise ConversionError(error["message"], offenders=error["offenders"])
-        if child.return_code or not (folder / _CONTENT).is_file():
+        answer = ask_module(
+            __spec__.name,
+            folder,
+            request=request,
+            timeout_s=_TIMEOUT_S,
+            environment=environment,
+        )
+        if answer.error_kind:
+            raise ConversionError(answer.message, offenders=answer.content["offenders"])
+        if answer.child.return_code or answer.stage != DONE:
             raise ConversionError(
-                f"{model.name}: cannot be converted under TensorFlow ({child.ending}). Set KERAS_BACKEND=tensorflow."
+                f"{model.name}: cannot be converted under TensorFlow ({answer.child.ending}). "
+                "Set KERAS_BACKEND=tensorflow."
             )
         return (folder / _CONTENT).read_bytes()
 
@@ -57,25 +61,24 @@ def _all_operations(model):
             yield from _all_operations(operation)
 
 
-def _main(folder):
+def _convert(job: Job) -> dict:
     import keras
 
-    from bokeh_tf.tflite.conversion import convert
+    from bokeh_tf.tflite.converter import convert_here
 
-    request = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
+    request = job.read_request()
     for name in request["modules"]:
         if name != "__main__":
             importlib.import_module(name)
-    model = keras.models.load_model(folder / _MODEL, compile=False, safe_mode=True)
+    model = keras.models.load_model(job.folder / _MODEL, compile=False, safe_mode=True)
     model.name = request["name"]
     try:
-        content = convert(model, precision=request["precision"], strict=request["strict"])
+        content = convert_here(model, precision=request["precision"], strict=request["strict"])
     except ConversionError as error:
-        answer = {"message": str(error), "offenders": error.offenders}
-        (folder / _ERROR).write_text(json.dumps(answer), encoding="utf-8")
-    else:
-        (folder / _CONTENT).write_bytes(content)
+        return failed("conversion", error, offenders=error.offenders)
+    (job.folder / _CONTENT).write_bytes(content)
+    return {}
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]))
+    answer_job(_convert, error_kinds={})

@@ -1,14 +1,13 @@
 """One row of `bokeh_tf/models/measured.json`: builds a variant, converts it, and asks the rules and the real delegate.
 
-Run as `python -m export.zoo.measuring NAME VARIANT FILE` in a process of its own, which gives back all its memory.
+Run as `python -m export.zoo.measuring FOLDER JOB`, asked by `rows.py` only: a process of its own gives back all its
+memory. The request is {"model", "variant"}, the answer {"row"}.
 """
 
 import gc
 import json
 import math
-import sys
 from collections import Counter
-from pathlib import Path
 
 from bokeh_tf import exporting
 from bokeh_tf.delegate import memory
@@ -17,9 +16,8 @@ from bokeh_tf.delegate.findings import TARGETS, TargetVerdict
 from bokeh_tf.delegate.lint import lint
 from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.errors import BokehError
-from bokeh_tf.files import write_text
 from bokeh_tf.models import catalogue
-from bokeh_tf.processes import confine
+from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.tflite.inspection import inspect
 from export.zoo.practice import FLAT_WHEN_FRESH, practise
 
@@ -28,16 +26,13 @@ COMMON_SIZE_PX = (512, 768)
 PRECISION = "float16"
 
 
-def main(arguments) -> int:
-    """Measures what the arguments name and writes the row as JSON; returns the exit status."""
-    name, variant, path = arguments
-    try:
-        row = measure(catalogue.entry(name), variant)
-    except BokehError as error:
-        print(error, file=sys.stderr)
-        return 1
-    write_text(path, json.dumps(row, allow_nan=False))
-    return 0
+def measure_model(job: Job) -> dict:
+    """Measures what the request names."""
+    request = job.read_request()
+    row = measure(catalogue.entry(request["model"]), request["variant"])
+    # What is no JSON fails here, where the row can say so, not where all rows are written.
+    json.dumps(row, allow_nan=False)
+    return {"row": row}
 
 
 def measure(entry, variant) -> dict:
@@ -142,5 +137,4 @@ def _text(size_px):
 
 
 if __name__ == "__main__":
-    confine()
-    sys.exit(main([*sys.argv[1:3], Path(sys.argv[3])]))
+    answer_job(measure_model, error_kinds={BokehError: "model"})

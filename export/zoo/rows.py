@@ -16,12 +16,18 @@ from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.rules import load_rules
 from bokeh_tf.files import write_text
 from bokeh_tf.models import catalogue, measured
-from bokeh_tf.processes import run_module
+from bokeh_tf.processes import DONE, Answer, ask_module
 
 PACKAGE = Path(bokeh_tf.__file__).resolve().parent
 LIBRARIES = ("keras", "tensorflow", "tensorflow-cpu", "ai-edge-litert")
 # What a row depends on besides its own model.
-_SHARED_SOURCES = ("tflite/conversion.py", "delegate/memory.py", "exporting.py", "models/variation.py")
+_SHARED_SOURCES = (
+    "tflite/conversion.py",
+    "tflite/converter.py",
+    "delegate/memory.py",
+    "exporting.py",
+    "models/variation.py",
+)
 # Other parts are mechanism that no number depends on.
 _MODEL_PARTS = ("models", "ops")
 
@@ -54,12 +60,12 @@ def measure_row(key, *, timeout_s) -> dict:
     """Measures one variant in a child process; where that fails, the row says why and has no numbers."""
     name, variant = key
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_zoo_") as folder:
-        path = Path(folder) / "row.json"
-        child = run_module("export.zoo.measuring", [name, variant, path], timeout_s=timeout_s)
-        if child.return_code == 0 and path.exists():
-            found = json.loads(path.read_text(encoding="utf-8"))
-        else:
-            found = {**_NOTHING, "reasons": [_failure(child, timeout_s)]}
+        request = {"model": name, "variant": variant}
+        answer = ask_module("export.zoo.measuring", Path(folder), request=request, timeout_s=timeout_s)
+    if answer.child.return_code == 0 and answer.stage == DONE:
+        found = answer.content["row"]
+    else:
+        found = {**_NOTHING, "reasons": [_failure(answer, timeout_s)]}
     entry = catalogue.entry(name)
     return {
         "model": name,
@@ -140,10 +146,11 @@ _NOTHING: dict[str, object] = {
 }
 
 
-def _failure(child, timeout_s):
-    if child.timed_out:
+def _failure(answer: Answer, timeout_s):
+    if answer.child.timed_out:
         return f"not measured: it took longer than {timeout_s:g} s"
-    if child.signal_name:
-        return f"not measured: the process died ({child.signal_name})"
-    lines = child.stderr.strip().splitlines() or ["no message"]
-    return f"not measured: {lines[-1]}"
+    if answer.child.signal_name:
+        return f"not measured: the process died ({answer.child.signal_name})"
+    if answer.error_kind:
+        return f"not measured: {answer.message}"
+    return f"not measured: {answer.child.last_line}"

@@ -5,18 +5,16 @@ inputs, and holds each node against what half precision can represent and what t
 run is in a child process with a memory and a time limit, because the interpreter trusts the file.
 """
 
-import json
 import math
 import tempfile
 import time
 from pathlib import Path
 
-from bokeh_tf.delegate import delegate_log
 from bokeh_tf.delegate.audit.findings import AuditFinding, AuditReport, OutputPrediction, Peak, Severity, explanations
-from bokeh_tf.delegate.audit.worker import MODEL_NAME, REQUEST_NAME, RESULT_NAME
+from bokeh_tf.delegate.audit.worker import MODEL_NAME
 from bokeh_tf.delegate.rules import Explanation
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
-from bokeh_tf.processes import run_module
+from bokeh_tf.processes import DONE, ask_module
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.reading import read_file
 from bokeh_tf.tflite.runtime import UNNAMED
@@ -101,27 +99,25 @@ def _bounds(entry):
 
 def _run(label, folder, content, request, timeout_s):
     (folder / MODEL_NAME).write_bytes(content)
-    (folder / REQUEST_NAME).write_text(json.dumps(request), encoding="utf-8")
-    child = run_module(_WORKER, [folder], timeout_s=timeout_s)
-    written = folder / RESULT_NAME
-    result = json.loads(written.read_text(encoding="utf-8")) if written.is_file() else {"stage": "starting"}
-    if result["stage"] == "done":
-        return result
+    answer = ask_module(_WORKER, folder, request=request, timeout_s=timeout_s)
+    child = answer.child
+    if answer.stage == DONE:
+        return answer.content
     if child.timed_out:
-        raise CheckError(f"{label}: the audit took longer than {timeout_s:g} s ({result['stage']}). Raise the limit.")
+        raise CheckError(f"{label}: the audit took longer than {timeout_s:g} s ({answer.stage}). Raise the limit.")
     # Where memory is limited from outside, whoever takes more is killed.
     is_killed = child.signal_name == "SIGKILL"
-    if is_killed or delegate_log.parse(child.stderr).is_out_of_memory or result.get("kind") == "memory":
+    if is_killed or answer.is_out_of_memory or answer.error_kind == "memory":
         raise CheckError(f"{label}: too little memory to keep every tensor. Use a larger machine or a smaller size.")
-    if result["stage"] != "error" and child.signal_name:
+    if answer.error_kind is None and child.signal_name:
         raise ModelFileError(
-            f"{label}: the CPU interpreter dies on it ({child.signal_name}) while {result['stage']}. "
+            f"{label}: the CPU interpreter dies on it ({child.signal_name}) while {answer.stage}. "
             "It is damaged, or made for another runtime."
         )
-    if result["stage"] != "error":
+    if answer.error_kind is None:
         # Python code of ours failed: a bug, not a finding about the file.
         raise RuntimeError(f"the audit's own worker failed:\n{child.stderr}")
-    raise _ERRORS.get(result["kind"], CheckError)(result["message"].replace(UNNAMED, label, 1))
+    raise _ERRORS.get(answer.error_kind, CheckError)(answer.message.replace(UNNAMED, label, 1))
 
 
 _ERRORS = {"photo": PhotoError, "model": ModelFileError}

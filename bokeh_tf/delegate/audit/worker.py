@@ -1,16 +1,12 @@
-"""The child process of an audit: `python -m bokeh_tf.delegate.audit.worker FOLDER`, started by `auditing.py` only.
+"""The child process of an audit: `python -m bokeh_tf.delegate.audit.worker FOLDER JOB`, asked by `auditing.py` only.
 
-FOLDER holds `model.tflite` and `request.json` ({"photo", "inputs", "input_ranges"}). `result.json` says first which
-stage it is in, so that the parent can say where a child died, and at the end holds the report's parts with the stage
-"done".
+FOLDER holds `model.tflite` and `request.json` ({"photo", "inputs", "input_ranges"}); the answer holds the report's
+parts.
 """
 
-import json
 import os
-import sys
 from dataclasses import asdict
 from math import prod
-from pathlib import Path
 
 import numpy as np
 
@@ -22,35 +18,33 @@ from bokeh_tf.delegate.audit.run import Run, open_interpreter, tensor_reader
 from bokeh_tf.delegate.graphs import find_graphs
 from bokeh_tf.errors import BokehError, ModelFileError, PhotoError
 from bokeh_tf.native_messages import native_messages_muted
-from bokeh_tf.processes import confine
+from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.runtime import UNNAMED, TensorSpec
 
-MODEL_NAME, REQUEST_NAME, RESULT_NAME = "model.tflite", "request.json", "result.json"
+MODEL_NAME = "model.tflite"
 _RULES = (*ranges.RULES, *kernels.RULES)
 _MOST_DOUBTS = 5
 _MEMORY_SHARE = 0.7
 
 
-def main(folder):
-    """Audits the file in `folder`; every foreseen failure becomes an "error" entry of the result."""
-    confine()
-    folder = Path(folder)
-    request = json.loads((folder / REQUEST_NAME).read_text(encoding="utf-8"))
-    content = (folder / MODEL_NAME).read_bytes()
+def audit_file(job: Job) -> dict:
+    """Audits the file in the job's folder; every foreseen failure becomes an "error" entry of the result."""
+    content = (job.folder / MODEL_NAME).read_bytes()
     model_file = inspect(content)
     _check_memory(model_file)
-    _write(folder, {"stage": "loading the file into the CPU interpreter"})
+    job.enter("loading the file into the CPU interpreter")
     try:
         with native_messages_muted():
             interpreter = open_interpreter(content, model_file, threads=os.cpu_count())
     except (RuntimeError, ValueError) as error:
         raise ModelFileError(f"{UNNAMED}: the CPU interpreter refuses it ({_one_line(error)}).") from error
-    _write(folder, {"stage": "done", **_audited(folder, request, model_file, interpreter)})
+    return _audited(job, model_file, interpreter)
 
 
-def _audited(folder, request, model_file, interpreter):
+def _audited(job, model_file, interpreter):
     """The parts of a report, over all samples."""
+    folder, request = job.folder, job.read_request()
     specs = [_spec(entry) for entry in interpreter.get_input_details()]
     unrun = Run(model_file, lambda tensor: None)
     bounds = _integer_bounds(folder, specs)
@@ -66,9 +60,9 @@ def _audited(folder, request, model_file, interpreter):
     names, peaks, unseen = [], [], set()
     paths, photo = request["inputs"], request["photo"]
     for name, arrays in samples(specs, paths=paths, photo=photo, ranges=value_ranges, bounds=bounds):
-        _write(folder, {"stage": f"running the CPU interpreter on {name}"})
+        job.enter(f"running the CPU interpreter on {name}")
         _invoke(interpreter, specs, arrays)
-        _write(folder, {"stage": f"auditing the run on {name}"})
+        job.enter(f"auditing the run on {name}")
         run = Run(model_file, tensor_reader(interpreter, model_file))
         names.append(name)
         findings += _findings(run)
@@ -209,24 +203,18 @@ def _one_line(error):
     return " ".join(str(error).split())
 
 
-def _write(folder, result):
-    temporary = folder / f"{RESULT_NAME}.partial"
-    temporary.write_text(json.dumps(result), encoding="utf-8")
-    temporary.replace(folder / RESULT_NAME)
-
-
-def _kind(failure):
-    if isinstance(failure, PhotoError):
-        return "photo"
-    if isinstance(failure, MemoryError):
-        return "memory"
-    return "model" if isinstance(failure, ModelFileError) else "other"
-
+# What a file can provoke in array arithmetic is as foreseen as what it can provoke in the interpreter.
+_ERROR_KINDS: dict[type[BaseException], str] = {
+    PhotoError: "photo",
+    ModelFileError: "model",
+    MemoryError: "memory",
+    BokehError: "other",
+    ValueError: "other",
+    IndexError: "other",
+    KeyError: "other",
+    ArithmeticError: "other",
+    OSError: "other",
+}
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1])
-    # What a file can provoke in array arithmetic is as foreseen as what it can provoke in the interpreter.
-    except (BokehError, MemoryError, ValueError, IndexError, KeyError, ArithmeticError, OSError) as failure:
-        message = _one_line(failure) or type(failure).__name__
-        _write(Path(sys.argv[1]), {"stage": "error", "kind": _kind(failure), "message": message})
+    answer_job(audit_file, error_kinds=_ERROR_KINDS)

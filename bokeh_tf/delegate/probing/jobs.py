@@ -11,18 +11,16 @@ import time
 from dataclasses import dataclass
 
 from bokeh_tf.delegate import delegate_log
-from bokeh_tf.delegate.probing.worker import MODEL_NAME, REFERENCE_JOB, REQUEST_NAME, SPLIT_JOB, STALLED
+from bokeh_tf.delegate.probing.worker import MODEL_NAME, REFERENCE_JOB, SPLIT_JOB, STALLED
 from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
-from bokeh_tf.processes import ChildResult, run_module
+from bokeh_tf.processes import DONE, REQUEST_NAME, Answer, ask_module
 from bokeh_tf.tflite import runtime
 
 _WORKER = "bokeh_tf.delegate.probing.worker"
 _NO_ADAPTER = (
     "no Vulkan adapter that the runtime accepts: install a GPU driver, or a software one with `make software-gpu`"
 )
-_TRACEBACK = "Traceback (most recent call last)"
-_FIRST_STAGE = "starting"
 _STALL = "the GPU was not done after two minutes, and nothing was at work any more"
 
 
@@ -60,76 +58,72 @@ class Jobs:
 
         A run out of time is a result with a stage other than "done".
         """
-        child, result = self.run(_WORKER, REFERENCE_JOB)
-        if child.timed_out or result["stage"] == "done":
-            return result, None
-        if result["stage"] == "error" and result["kind"] == "photo":
-            raise PhotoError(result["message"])
-        if result["stage"] == "error" and result["kind"] == "model":
-            return None, ModelFileError(result["message"].replace(runtime.UNNAMED, self.label, 1))
-        if result["stage"] == "error":
-            return None, CheckError(f"{self.label}: cannot be checked ({result['message']}).")
-        self.raise_if_out_of_memory(delegate_log.parse(child.stderr))
-        how = child.signal_name or _last_line(child.stderr)
+        answer = self.run(_WORKER, REFERENCE_JOB)
+        child = answer.child
+        if child.timed_out or answer.stage == DONE:
+            return answer.content, None
+        if answer.error_kind == "photo":
+            raise PhotoError(answer.message)
+        if answer.error_kind == "model":
+            return None, ModelFileError(answer.message.replace(runtime.UNNAMED, self.label, 1))
+        if answer.error_kind:
+            return None, CheckError(f"{self.label}: cannot be checked ({answer.message}).")
+        self._raise_if_out_of_memory(answer)
+        how = child.signal_name or child.last_line
         raise ModelFileError(f"{self.label}: the CPU interpreter dies on it ({how}). The file is damaged.")
 
     def run_on_delegate(self, job) -> Outcome:
         """Runs a precision or the split."""
-        child, result = self.run(_WORKER, job)
-        if result.get("kind") == STALLED and self.remaining_s > 0:
+        answer = self.run(_WORKER, job)
+        if answer.error_kind == STALLED and self.remaining_s > 0:
             self.notes.append(f"{job}: in a first try {_STALL}; the second try is the one reported")
-            child, result = self.run(_WORKER, job)
-        log = delegate_log.parse(child.stderr)
-        verdict, reasons = self._failure(child, result, log)
+            answer = self.run(_WORKER, job)
+        result, log = answer.content, delegate_log.parse(answer.child.stderr)
+        verdict, reasons = self._failure(answer, log)
         if verdict is None and job != SPLIT_JOB and (log.reasons or not result["is_accelerated"]):
             verdict = Verdict.REFUSED
             reasons = log.reasons or ("the runtime says that not every operation is on the GPU",)
         return Outcome(result, log, verdict, tuple(reasons))
 
-    def run(self, module, job):
-        """Runs one worker; returns how it ended and what it last wrote."""
+    def run(self, module, job, *, request=None) -> Answer:
+        """Runs one worker; `request` replaces the one that lies in the folder."""
         environment = {} if os.environ.get("XDG_RUNTIME_DIR") else {"XDG_RUNTIME_DIR": str(self.folder)}
-        written = self.folder / f"{job}.json"
-        written.unlink(missing_ok=True)
-        child = run_module(module, [self.folder, job], timeout_s=self.remaining_s, environment=environment)
-        if (
-            child.return_code > 0
-            and _TRACEBACK in child.stderr
-            and not delegate_log.parse(child.stderr).is_out_of_memory
-        ):
-            # Python code of ours failed: a bug, not a finding about the file.
-            raise RuntimeError(f"the check's own worker failed:\n{child.stderr[child.stderr.rindex(_TRACEBACK) :]}")
-        result = json.loads(written.read_text(encoding="utf-8")) if written.is_file() else {"stage": _FIRST_STAGE}
-        return child, result
+        answer = ask_module(
+            module,
+            self.folder,
+            job=job,
+            request=request,
+            timeout_s=self.remaining_s,
+            environment=environment,
+        )
+        if answer.traceback:
+            raise RuntimeError(f"the check's own worker failed:\n{answer.traceback}")
+        return answer
 
-    def raise_if_out_of_memory(self, log):
+    def _raise_if_out_of_memory(self, answer: Answer):
         """Too little memory says nothing about a file."""
-        if log.is_out_of_memory:
+        if answer.is_out_of_memory:
             raise CheckError(
                 f"{self.label}: too little memory for this check. Use a machine with more, or a smaller size."
             )
 
-    def _failure(self, child: ChildResult, result, log):
+    def _failure(self, answer: Answer, log):
         """The verdict and reasons of a job that brought no numbers, or (None, ())."""
-        stage = result["stage"]
+        child = answer.child
         if child.timed_out:
-            return Verdict.TIMED_OUT, (f"time was up while {stage}",)
+            return Verdict.TIMED_OUT, (f"time was up while {answer.stage}",)
         if log.has_no_adapter:
             return Verdict.UNAVAILABLE, (_NO_ADAPTER,)
         if child.return_code:
-            self.raise_if_out_of_memory(log)
-            how = child.signal_name or f"exit status {child.return_code}: {_last_line(child.stderr)}"
-            return Verdict.CRASHED, (f"the process dies ({how}) while {stage}", *log.errors)
-        if stage == "error" and result["kind"] in ("compile", "run"):
-            self.raise_if_out_of_memory(log)
-            verdict = Verdict.REFUSED if result["kind"] == "compile" else Verdict.CRASHED
-            return verdict, log.reasons or log.errors or log.runtime_errors or (result["message"],)
-        if stage == "error" and result["kind"] == STALLED:
+            self._raise_if_out_of_memory(answer)
+            how = child.signal_name or f"exit status {child.return_code}: {child.last_line}"
+            return Verdict.CRASHED, (f"the process dies ({how}) while {answer.stage}", *log.errors)
+        if answer.error_kind in ("compile", "run"):
+            self._raise_if_out_of_memory(answer)
+            verdict = Verdict.REFUSED if answer.error_kind == "compile" else Verdict.CRASHED
+            return verdict, log.reasons or log.errors or log.runtime_errors or (answer.message,)
+        if answer.error_kind == STALLED:
             return Verdict.TIMED_OUT, (_STALL,)
-        if stage == "error":
-            raise CheckError(f"{self.label}: cannot be checked ({result['message']}).")
+        if answer.error_kind:
+            raise CheckError(f"{self.label}: cannot be checked ({answer.message}).")
         return None, ()
-
-
-def _last_line(text):
-    return (text.strip().splitlines() or ["no message"])[-1]

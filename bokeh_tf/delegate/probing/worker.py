@@ -1,18 +1,15 @@
-"""The child process of a check: `python -m bokeh_tf.delegate.probing.worker FOLDER JOB`, started by `jobs.py` only.
+"""The child process of a check: `python -m bokeh_tf.delegate.probing.worker FOLDER JOB`, asked by `jobs.py` only.
 
 FOLDER holds `model.tflite` and `request.json` ({"photo", "trials" or null, "input_ranges", "output_ranges",
 "is_quantised"}). JOB is "reference" (runs the CPU interpreter on every signature and leaves its inputs and outputs as
 `.npy`), a precision ("float32", "default": compiles the file for the GPU alone, runs it on those inputs and compares)
-or "split" (the same in float32 with the CPU allowed to take what the GPU refuses). Each writes `<job>.json`, first
-with the stage it is in, so that the parent can say where a child died, and at the end with stage "done". Where the
-reference failed, a GPU job compiles and stops.
+or "split" (the same in float32 with the CPU allowed to take what the GPU refuses). Where the reference failed, a GPU
+job compiles and stops.
 """
 
 import json
 import os
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 
@@ -21,29 +18,27 @@ from bokeh_tf.delegate.probing.cpu_reference import CpuReference
 from bokeh_tf.delegate.probing.inputs import holds_a_picture, load_picture, trial_inputs
 from bokeh_tf.delegate.verdicts import OutputKind, output_scale
 from bokeh_tf.errors import ModelFileError, PhotoError
-from bokeh_tf.processes import confine
+from bokeh_tf.processes import Job, answer_job, failed
 from bokeh_tf.tflite import parity, rewriting
 
 MODEL_NAME = "model.tflite"
-REQUEST_NAME = "request.json"
 REFERENCE_JOB, SPLIT_JOB = "reference", "split"
 # The kind of error that may not come again.
 STALLED = "stalled"
 
 
-def main(folder, job):
+def do(job: Job) -> dict:
     """Does one job; every foreseen failure becomes an "error" entry of the result, anything else a dead process."""
-    confine()
-    folder = Path(folder)
-    request = json.loads((folder / REQUEST_NAME).read_text(encoding="utf-8"))
-    if job == REFERENCE_JOB:
-        return _run_reference(folder, request)
-    return _run_on_delegate(folder, request, job)
+    request = job.read_request()
+    if job.name == REFERENCE_JOB:
+        return _run_reference(job, request)
+    return _run_on_delegate(job, request)
 
 
-def _run_reference(folder, request):
+def _run_reference(job, request):
+    folder = job.folder
     picture, picture_source = load_picture(request["photo"])
-    _write_stage(folder, REFERENCE_JOB, "reading the file")
+    job.enter("reading the file")
     content = (folder / MODEL_NAME).read_bytes()
     graphs = find_graphs(content)
     labels = [[port.name for port in graph.outputs] for graph in graphs]
@@ -54,17 +49,17 @@ def _run_reference(folder, request):
         (folder / MODEL_NAME).write_bytes(content)
         graphs = find_graphs(content)
     reference = CpuReference(content, graphs, threads=os.cpu_count())
-    result = {"stage": "done", "picture": picture_source, "has_unique_names": has_unique_names, "signatures": []}
+    result = {"picture": picture_source, "has_unique_names": has_unique_names, "signatures": []}
     for number, graph in enumerate(graphs):
         # A file's own description speaks of its first signature.
         ranges = request["input_ranges"] if number == 0 else []
-        result["signatures"].append(_reference_of(folder, request, reference, number, picture, ranges))
+        result["signatures"].append(_reference_of(job, request, reference, number, picture, ranges))
         result["signatures"][-1] |= {"key": graph.key, "labels": labels[number]}
     result["has_usual_kernels"] = reference.has_usual_kernels
-    _write(folder, REFERENCE_JOB, result)
+    return result
 
 
-def _reference_of(folder, request, reference, number, picture, ranges):
+def _reference_of(job, request, reference, number, picture, ranges):
     """Runs one signature on its trials and describes it."""
     graph = reference.graphs[number]
     specs = reference.specs(graph)
@@ -72,14 +67,15 @@ def _reference_of(folder, request, reference, number, picture, ranges):
     trials = request["trials"] or [first, "signed_random"]
     spreads = {}
     for trial in trials:
-        _write_stage(folder, REFERENCE_JOB, f"running the CPU interpreter on the {trial} input")
+        job.enter(f"running the CPU interpreter on the {trial} input")
         declared = ranges if len(ranges) == len(specs) else [None] * len(specs)
         bounds = [port.bounds for port in graph.inputs]
         inputs = trial_inputs(trial, specs, picture=picture, ranges=declared, bounds=bounds)
         outputs = reference.run(graph, inputs)
         for kind, arrays in (("input", inputs), ("output", outputs)):
             for position, array in enumerate(arrays):
-                np.save(_array_path(folder, number, trial, kind, position), _saveable(array), allow_pickle=False)
+                path = _array_path(job.folder, number, trial, kind, position)
+                np.save(path, _saveable(array), allow_pickle=False)
         spreads[trial] = reference.spread(graph, inputs, outputs) if request["is_quantised"] else [0.0] * len(outputs)
     return {
         "trials": trials,
@@ -99,25 +95,27 @@ def _saveable(array):
     return array.astype(np.bytes_) if array.dtype == object else array
 
 
-def _run_on_delegate(folder, request, job):
+def _run_on_delegate(job, request):
     from bokeh_tf.delegate.probing.compiled import StalledError, compile_model
 
+    folder = job.folder
     reference = json.loads((folder / f"{REFERENCE_JOB}.json").read_text(encoding="utf-8"))
-    _write_stage(folder, job, "compiling")
+    job.enter("compiling")
+    is_float32, allows_cpu = job.name != "default", job.name == SPLIT_JOB
     try:
-        compiled = compile_model(folder / MODEL_NAME, is_float32=job != "default", allows_cpu=job == SPLIT_JOB)
+        compiled = compile_model(folder / MODEL_NAME, is_float32=is_float32, allows_cpu=allows_cpu)
     except RuntimeError as error:
-        return _write_error(folder, job, "compile", error)
-    result = {"stage": "done", "compile_s": compiled.compile_s, "is_accelerated": compiled.is_accelerated, "runs": []}
+        return failed("compile", error)
+    result = {"compile_s": compiled.compile_s, "is_accelerated": compiled.is_accelerated, "runs": []}
     for number, signature in enumerate(reference.get("signatures", ())):
         for trial in signature["trials"]:
-            _write_stage(folder, job, f"running on the {trial} input")
+            job.enter(f"running on the {trial} input")
             ranges = request["output_ranges"] if number == 0 else []
             try:
                 result["runs"].append(_run_trial(folder, compiled, number, signature, trial, ranges))
             except RuntimeError as error:
-                return _write_error(folder, job, STALLED if isinstance(error, StalledError) else "run", error)
-    _write(folder, job, result)
+                return failed(STALLED if isinstance(error, StalledError) else "run", error)
+    return result
 
 
 def _run_trial(folder, compiled, number, signature, trial, ranges):
@@ -168,26 +166,15 @@ def _array_path(folder, number, trial, kind, position):
     return folder / f"{number}_{trial}_{kind}_{position}.npy"
 
 
-def _write_stage(folder, job, stage):
-    _write(folder, job, {"stage": stage})
-
-
-def _write_error(folder, job, kind, error):
-    _write(folder, job, {"stage": "error", "kind": kind, "message": " ".join(str(error).split())})
-
-
-def _write(folder, job, result):
-    temporary = folder / f"{job}.partial"
-    temporary.write_text(json.dumps(result), encoding="utf-8")
-    temporary.replace(folder / f"{job}.json")
-
-
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except PhotoError as failure:
-        _write_error(Path(sys.argv[1]), sys.argv[2], "photo", failure)
-    except ModelFileError as failure:
-        _write_error(Path(sys.argv[1]), sys.argv[2], "model", failure)
-    except (ValueError, KeyError, IndexError, OSError) as failure:
-        _write_error(Path(sys.argv[1]), sys.argv[2], "other", failure)
+    answer_job(
+        do,
+        error_kinds={
+            PhotoError: "photo",
+            ModelFileError: "model",
+            ValueError: "other",
+            KeyError: "other",
+            IndexError: "other",
+            OSError: "other",
+        },
+    )
