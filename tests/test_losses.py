@@ -152,9 +152,6 @@ def test_missing_and_wrong_vgg_weights_are_said(tmp_path, monkeypatch):
 
 def test_adversarial_losses_by_hand():
     photo, rendered = np.float32([[2.0]]).reshape(1, 1, 1, 1), np.float32([[-1.0]]).reshape(1, 1, 1, 1)
-    softplus = np.log1p(np.exp([-2.0, -1.0, 1.0]))
-    np.testing.assert_allclose(adversarial.patch_critic(photo, rendered), (softplus[0] + softplus[1]) / 2, rtol=1e-6)
-    np.testing.assert_allclose(adversarial.patch_generator(rendered), softplus[2], rtol=1e-6)
     assert float(adversarial.wasserstein_critic(photo, rendered)) == -3.0
     assert float(adversarial.wasserstein_generator(rendered)) == 1.0
 

@@ -18,13 +18,6 @@ from bokeh_tf.photos import format_of_suffix
 # EBB!: the 4694 published training pairs, of which the last 294 are everybody's validation set.
 TRAIN_IDS = range(0, 4400)
 VAL294_IDS = range(4400, 4694)
-SPLITS = {
-    "train": "to train on",
-    "val294": "EBB! pairs 4400 to 4693, on which papers compare",
-    "validation": "a validation folder of its own",
-    "test": "a test folder of its own",
-    "extra": "EBB! pairs numbered beyond 4693, in no official split",
-}
 # A list of a million pairs is smaller than this.
 _MAX_LIST_BYTES = 50_000_000
 
@@ -35,7 +28,8 @@ class Pair:
 
     Attributes:
         id: unique in its data folder; for EBB! the published number.
-        split: a key of `SPLITS`.
+        split: "train", to train on; "val294", EBB! pairs 4400 to 4693, on which papers compare; "validation" or "test",
+            a folder of its own for that; "extra", EBB! pairs numbered beyond 4693, in no official split.
         source: file with everything in focus.
         target: file with shallow depth of field.
         maps: further pictures of the source by kind: depth, disparity, saliency, focus, mask. Their sizes may differ.

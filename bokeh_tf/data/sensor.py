@@ -45,15 +45,6 @@ def sensor_noise(picture, random, *, electrons_at_white=(2000.0, 50000.0), read_
     return to_encoded((electrons + random.normal(0, read_electrons, electrons.shape)) / white)
 
 
-def compressed(picture, random, *, qualities=(70, 97)):
-    """The picture after a JPEG file of a quality drawn from `qualities`, least and most."""
-    if not 1 <= qualities[0] <= qualities[1] <= 100:
-        raise ValueError(f"qualities must be two numbers from 1 to 100, the smaller first. Received: {qualities}")
-    content = jpeg_bytes(picture, quality=int(random.integers(qualities[0], qualities[1] + 1)))
-    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB).astype(np.float32) / 255
-
-
 def jpeg_bytes(picture, *, quality):
     """A JPEG file of the picture, whose values beyond [0, 1] are clipped."""
     samples = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)

@@ -1,20 +1,10 @@
 """Losses of a generator and its critics, whose score maps are `[B, h, w, C]`; scalars.
 
-"patch" is PatchGAN's (Isola et al. 2017): every score is the logit of its patch being a photograph. "wasserstein" is
-WGAN's (Arjovsky et al. 2017), whose critic also needs `gradient_penalty` (Gulrajani et al. 2017, eq. 3).
+"wasserstein" is WGAN's (Arjovsky et al. 2017), whose critic also needs `gradient_penalty` (Gulrajani et al. 2017,
+eq. 3).
 """
 
 from keras import ops
-
-
-def patch_generator(rendered_scores):
-    """What the generator minimises: the cross entropy of its patches being taken for photographs."""
-    return ops.mean(ops.softplus(-rendered_scores))
-
-
-def patch_critic(photo_scores, rendered_scores):
-    """What the critic minimises: the cross entropy of telling both apart, half of it from each."""
-    return 0.5 * (ops.mean(ops.softplus(-photo_scores)) + ops.mean(ops.softplus(rendered_scores)))
 
 
 def wasserstein_generator(rendered_scores):

@@ -91,10 +91,3 @@ def _edge_mean(values):
 
 def _high_pass(image):
     return image - cv2.blur(image, (3, 3), borderType=cv2.BORDER_REFLECT)
-
-
-def _window_mean(values, side_px):
-    # Twice, because the corners of a plain box show in the weight.
-    for _ in range(2):
-        values = cv2.blur(values, (side_px, side_px), borderType=cv2.BORDER_REFLECT)
-    return values
