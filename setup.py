@@ -29,7 +29,15 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["bokeh_tf", "bokeh_tf.*"]),
     package_data={
-        "bokeh_tf": ["ai_benchmark/*.json", "delegate/rules/*.json", "models/*.json", "samples/*", "weights/*"],
+        "bokeh_tf": [
+            "ai_benchmark/*.json",
+            "delegate/rules/*.json",
+            "models/*.json",
+            # By it type checkers know that the annotations are meant for them.
+            "py.typed",
+            "samples/*",
+            "weights/*",
+        ],
     },
     install_requires=[
         "absl-py>=2.1",

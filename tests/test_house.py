@@ -138,6 +138,15 @@ def test_top_level_is_fixed():
     assert {name.split("/")[0] for name in project_files()} <= TOP_LEVEL
 
 
+def test_every_file_of_the_package_ships(tmp_path):
+    command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    shipped = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    kept = {name for name in project_files() if name.startswith("bokeh_tf/")}
+    assert "bokeh_tf/py.typed" in kept, "users' type checkers read our annotations"
+    assert kept <= shipped
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_arrows(name):
     assert not forbidden_imports(ROOT / name, name)
