@@ -18,7 +18,8 @@ TOP_LEVEL = {
     *("README.md", "WORKSPACE.md", "CHANGELOG.md", "LICENSE", "NOTICE"),
 }
 
-# What each part may import of ours, besides itself. Errors, files and processes carry no knowledge of bokeh.
+# What each room may import of ours, besides itself. Errors, files and processes carry no knowledge of bokeh. Every
+# arrow beyond the foundation is used: one that nobody needs any more would let the wrong import in unseen.
 FOUNDATION = {"checkout", "errors", "files", "native_messages", "processes", ""}
 ARROWS = {
     "ops": set(),
@@ -27,16 +28,16 @@ ARROWS = {
     "checkout": set(),
     "native_messages": set(),
     "processes": set(),
-    "metrics": {"ops"},
+    "metrics": FOUNDATION,
     "photos": FOUNDATION,
     "models": FOUNDATION | {"ops"},
-    "losses": FOUNDATION | {"ops"},
+    "losses": FOUNDATION,
     "porting": FOUNDATION | {"models"},
-    "data": FOUNDATION | {"ops", "photos"},
-    "training": FOUNDATION | {"data", "delegate", "losses", "models", "ops", "metrics"},
+    "data": FOUNDATION | {"photos"},
+    "training": FOUNDATION | {"data", "delegate", "losses", "models", "ops"},
     "tflite": FOUNDATION,
-    "delegate": FOUNDATION | {"tflite", "photos"},
-    "rendering": FOUNDATION | {"models", "tflite", "ops", "photos"},
+    "delegate": FOUNDATION | {"tflite"},
+    "rendering": FOUNDATION | {"models", "photos", "tflite"},
     "bench": FOUNDATION | {"tflite", "delegate"},
     "testing": FOUNDATION | {"delegate"},
     "ai_benchmark": FOUNDATION | {"bench", "tflite"},
@@ -58,6 +59,19 @@ ARROWS = {
     "__main__": {"cli"},
     "": set(),
 }
+# What the folders of one room may import of each other; "" are the files that lie in the room itself.
+ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
+    "bench": {"page": {""}},
+    "delegate": {
+        "": {"audit", "probing", "rules", "writers"},
+        "audit": {"", "probing", "rules"},
+        "probing": {""},
+        "rules": {""},
+        "writers": {"", "audit", "rules"},
+    },
+}
+# Rooms whose folders still import each other both ways.
+CIRCULAR_ROOMS = {"delegate"}
 OUTER_ARROWS = {
     "export": FOUNDATION
     | {"data", "delegate", "exporting", "metrics", "models", "photos", "rendering", "tflite", "training"},
@@ -108,20 +122,79 @@ def part_of(module):
     return "" if rest.startswith("__version") else rest
 
 
+def room_and_folder(module):
+    """`bokeh_tf.bench.page.facts` -> `bench`, `page`; a module that lies in its room itself has the folder ``."""
+    parts = module.split(".")
+    room, folders = part_of(module), []
+    for part in parts[2:]:
+        if not (ROOT / "bokeh_tf" / room / Path(*folders, part)).is_dir():
+            break
+        folders.append(part)
+    return room, "/".join(folders)
+
+
+def module_of(name):
+    """`bokeh_tf/ops/__init__.py` -> `bokeh_tf.ops`."""
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def arrows_of(path, name):
+    """What a file imports of ours: (from, to, module), each a room, and for its own room's folders `room/folder`."""
+    outer = name.split("/")[0]
+    room, folder = room_and_folder(module_of(name)) if outer == "bokeh_tf" else (outer, "")
+    for module in imports_of(path):
+        if module.split(".")[0] != "bokeh_tf" or part_of(module) not in ARROWS:
+            continue
+        other_room, other_folder = room_and_folder(module)
+        if outer != "bokeh_tf" or other_room != room:
+            yield room, other_room, module
+        elif other_folder != folder:
+            yield f"{room}/{folder}", f"{room}/{other_folder}", module
+
+
+def allowed_arrows():
+    """All arrows that a file may be the start of, besides those to the foundation."""
+    allowed = {room: others - FOUNDATION for room, others in {**ARROWS, **OUTER_ARROWS}.items()}
+    for room, folders in ROOM_ARROWS.items():
+        for folder, others in folders.items():
+            allowed[f"{room}/{folder}"] = {f"{room}/{other}" for other in others}
+    return allowed
+
+
 def forbidden_imports(path, name):
     """What a file imports of ours against the arrows."""
-    folder = name.split("/")[0]
-    own = Path(name).stem if name.count("/") == 1 else name.split("/")[1]
-    own = "" if own == "__init__" else own
-    allowed = OUTER_ARROWS[folder] if folder != "bokeh_tf" else ARROWS[own] | {own, ""}
-    known = set(ARROWS)
+    outer = name.split("/")[0]
+    allowed = allowed_arrows()
     wrong = set()
-    for module in imports_of(path):
-        if module.split(".")[0] == "bokeh_tf" and part_of(module) in known and part_of(module) not in allowed:
+    for start, end, module in arrows_of(path, name):
+        foundation = {**ARROWS, **OUTER_ARROWS}.get(start, set()) & FOUNDATION | {""}
+        if end not in allowed.get(start, set()) | foundation:
             wrong.add(module)
-        if module.split(".")[0] in ("export", "benchmarks") and module.split(".")[0] != folder:
+    for module in imports_of(path):
+        if module.split(".")[0] in OUTER_ARROWS and module.split(".")[0] != outer:
             wrong.add(module)
     return wrong
+
+
+def unused_arrows(allowed, used):
+    """(from, to) of what is allowed and not in `used`, a set of such pairs."""
+    return {(start, end) for start, ends in allowed.items() for end in ends} - used
+
+
+def circular_rooms(room_arrows):
+    """Rooms in which a folder reaches itself again."""
+    found = set()
+    for room, arrows in room_arrows.items():
+        for start in arrows:
+            reached, waiting = set(), list(arrows[start])
+            while waiting:
+                folder = waiting.pop()
+                if folder not in reached:
+                    reached.add(folder)
+                    waiting += arrows.get(folder, ())
+            if start in reached:
+                found.add(room)
+    return found
 
 
 def project_files():
@@ -157,6 +230,36 @@ def test_arrows_are_seen_when_broken(tmp_path):
     broken.write_text("def f():\n    from bokeh_tf.bench.cpu import bench_cpu\n    import export.recipes\n")
     wrong = forbidden_imports(broken, "bokeh_tf/ops/broken.py")
     assert {"bokeh_tf.bench.cpu", "export.recipes"} <= wrong
+    broken.write_text("from bokeh_tf.bench.page import facts\n")
+    assert forbidden_imports(broken, "bokeh_tf/bench/broken.py"), "between the folders of a room"
+    assert not forbidden_imports(broken, "bokeh_tf/bench/page/broken.py")
+
+
+def test_every_arrow_is_used():
+    used = {(start, end) for name in MODULES for start, end, _ in arrows_of(ROOT / name, name)}
+    assert not unused_arrows(allowed_arrows(), used)
+
+
+def test_arrows_that_nobody_uses_are_seen():
+    assert unused_arrows({"ops": {"photos"}, "data": {"photos"}}, {("data", "photos")}) == {("ops", "photos")}
+
+
+def test_arrows_between_the_folders_of_a_room_go_one_way():
+    assert circular_rooms(ROOM_ARROWS) == CIRCULAR_ROOMS
+
+
+def test_circles_between_folders_are_seen():
+    circle = {"bench": {"page": {"host"}, "host": {"results"}, "results": {"page"}}}
+    assert circular_rooms(circle) == {"bench"}
+    assert circular_rooms({"bench": {"page": {"host", "results"}, "host": {"results"}}}) == set()
+
+
+def test_the_map_draws_these_arrows():
+    text = " ".join((ROOT / "WORKSPACE.md").read_text(encoding="utf-8").split())
+    drawn = text.partition("Arrows (kept by")[2].partition("are the foundation")[0]
+    found = {start: set(ends.split(", ")) for start, ends in re.findall(r"(\w+) -> ([a-z_, ]+)\.", drawn)}
+    outer = {"cli", "commands", *(room for room, ends in ARROWS.items() if ends - FOUNDATION)} - {"__main__"}
+    assert found == {room: ARROWS[room] - FOUNDATION for room in outer if room not in FOUNDATION}
 
 
 @pytest.mark.parametrize("name", MODULES)
