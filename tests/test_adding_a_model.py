@@ -1,17 +1,10 @@
 """WORKSPACE.md, "Add a model", followed to the letter in a copy of the project."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-TIMEOUT_S = 600
-COPIED = ("bokeh_tf", "export", "tests", "docs", "pyproject.toml")
+from tests.recipes import copy_project, files_to_edit, follow, recipe, run
 
 MODEL = '''"""Toy: one convolution.
 
@@ -63,53 +56,23 @@ FACT = """
     ("toy", "base"): Fact(5 * 5 * 3 * 8 + 8 + 8 * 3 + 3),"""
 # What is written where: a new file, or the line after which it goes.
 STEPS = {
-    "bokeh_tf/models/<name>.py": (None, MODEL),
-    "bokeh_tf/models/__init__.py": ("MODELS = (", '\n    "toy",'),
-    "bokeh_tf/models/catalogue.py": ("ENTRIES = (", ENTRY),
-    "export/zoo/diagrams.py": ("DIAGRAMS = {", DIAGRAM),
-    "tests/zoo_facts.py": ("FACTS = {", FACT),
+    "bokeh_tf/models/<name>.py": [(None, MODEL)],
+    "bokeh_tf/models/__init__.py": [("MODELS = (", '\n    "toy",')],
+    "bokeh_tf/models/catalogue.py": [("ENTRIES = (", ENTRY)],
+    "export/zoo/diagrams.py": [("DIAGRAMS = {", DIAGRAM)],
+    "tests/zoo_facts.py": [("FACTS = {", FACT)],
 }
 
 
-def paragraph():
-    text = (ROOT / "WORKSPACE.md").read_text(encoding="utf-8")
-    return re.search(r"- \*\*Add a model\*\*.*?(?=\n- \*\*)", text, re.DOTALL)[0]
-
-
 def test_the_paragraph_names_every_file_to_edit():
-    named = re.findall(r"`((?:bokeh_tf|export|tests)/[^`]*\.py)`", paragraph())
-    assert [name for name in named if "test_" not in name] == list(STEPS)
-    assert "`python -m export.zoo --docs`" in paragraph()
-
-
-def follow(folder):
-    """The steps, in a copy of the project."""
-    for name in COPIED:
-        source, ignored = ROOT / name, shutil.ignore_patterns("__pycache__")
-        shutil.copytree(source, folder / name, ignore=ignored) if source.is_dir() else shutil.copy(source, folder)
-    for name, (after, text) in STEPS.items():
-        path = folder / name.replace("<name>", "toy")
-        if after is None:
-            path.write_text(text, encoding="utf-8")
-            continue
-        before = path.read_text(encoding="utf-8")
-        assert before.count(after) == 1
-        path.write_text(before.replace(after, after + text), encoding="utf-8")
-
-
-def run(folder, *arguments):
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    command = [sys.executable, "-m", *arguments]
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert files_to_edit("Add a model") == list(STEPS)
+    assert "`python -m export.zoo --docs`" in recipe("Add a model")
 
 
 @pytest.mark.slow
 def test_a_model_added_by_the_paragraph_keeps_all_contracts(tmp_path):
-    follow(tmp_path)
+    copy_project(tmp_path)
+    follow(tmp_path, STEPS)
     run(tmp_path, "export.zoo", "--docs")
     page = (tmp_path / "docs" / "models.md").read_text(encoding="utf-8")
     assert "## toy" in page and (tmp_path / "docs" / "models" / "toy.svg").is_file()
