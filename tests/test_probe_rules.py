@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
+from model_writer import FileWriter
 from PIL import Image
 from rich.console import Console
 from rule_graphs import build_graph
@@ -13,6 +15,7 @@ from rule_graphs import build_graph
 from bokeh_tf.delegate import delegate_log
 from bokeh_tf.delegate.check import Unchecked, check_file
 from bokeh_tf.delegate.graphs import find_graphs
+from bokeh_tf.delegate.probe import probe_request
 from bokeh_tf.delegate.probing.cpu_reference import CpuReference
 from bokeh_tf.delegate.probing.inputs import load_picture, synthetic_picture, trial_inputs
 from bokeh_tf.delegate.report import print_report, to_dict
@@ -29,6 +32,7 @@ from bokeh_tf.delegate.verdicts import (
     min_psnr_db,
     output_scale,
 )
+from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.parity import Difference, compare
 from bokeh_tf.tflite.runtime import TensorSpec
 
@@ -238,3 +242,26 @@ def test_a_file_that_the_plain_kernels_refuse_has_a_reference_all_the_same():
     outputs = reference.run(reference.graphs[0], arrays)
     assert reference.has_usual_kernels
     assert reference.spread(reference.graphs[0], arrays, outputs) == [0.0]
+
+
+def photo_file(scales=None):
+    """A float network that reads a photo's bytes, which `scales` say to be quantised numbers."""
+    writer = FileWriter()
+    photo = writer.tensor("photo", [1, 4, 6, 3], dtype=schema.TensorType.UINT8)
+    made = writer.tensor("made", [1, 4, 6, 3])
+    if scales is not None:
+        quantisation = writer.graph.tensors[photo].quantization = schema.QuantizationParametersT()
+        quantisation.scale, quantisation.zeroPoint = scales, [0] * len(scales)
+    writer.operator(schema.BuiltinOperator.CAST, [photo], [made])
+    writer.graph.inputs, writer.graph.outputs = [photo], [made]
+    return writer.finish()
+
+
+@pytest.mark.parametrize(("scales", "is_quantised"), [(None, False), ([], False), ([0.5], True)])
+def test_a_photos_bytes_are_quantised_only_where_a_scale_says_so(scales, is_quantised):
+    content = photo_file(scales)
+    assert inspect(content).is_quantised is is_quantised
+    # Who judges outputs reads every graph with the generated code, and must not see it differently.
+    assert find_graphs(content)[0].inputs[0].is_quantised is is_quantised
+    # What the limits of a check on the real delegate hang on.
+    assert probe_request(None, inspect(content))["is_quantised"] is is_quantised

@@ -40,7 +40,7 @@ class Subject:
     @property
     def is_quantised(self) -> bool:
         """Whether right computations of it may differ by whole steps."""
-        return any(tensor.is_quantised for tensor in self.model_file.tensors)
+        return self.model_file.is_quantised
 
 
 def read_subjects(paths: Sequence, folder: Path, *, timeout_s) -> list[Subject]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bokeh_tf.delegate.bisection_trials import Trials
-from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S, is_quantised, probe_request
+from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S, probe_request
 from bokeh_tf.delegate.probing.jobs import Jobs
 from bokeh_tf.delegate.verdicts import PRECISIONS, OutputCheck, Verdict
 from bokeh_tf.errors import CheckError
@@ -109,7 +109,7 @@ def bisect(path, *, precision="float32", photo=None, timeout_s=DEFAULT_TIMEOUT_S
         raise ValueError(f"timeout_s must be positive. Received: {timeout_s}.")
     content, model_file = read_file(path), inspect(path)
     start_s = time.monotonic()
-    is_coarse = precision == "default" or is_quantised(model_file)
+    is_coarse = precision == "default" or model_file.is_quantised
     try:
         with tempfile.TemporaryDirectory(prefix="bokeh_tf_bisect_") as folder:
             jobs = Jobs(str(path), Path(folder), start_s + timeout_s)

@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from bokeh_tf.delegate.integer_bounds import integer_bounds
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite import rewriting
+from bokeh_tf.tflite.inspection import is_quantisation
 from bokeh_tf.tflite.runtime import UNNAMED
 
 _INTEGER_TYPES = frozenset(
@@ -90,10 +91,17 @@ def _graph(model, key, graph, inputs, outputs):
 
 def _port(model, graph, name, index):
     tensor = graph.tensors[index]
-    is_quantised = tensor.quantization is not None and tensor.quantization.scale is not None
+    is_quantised = _is_quantised(tensor.quantization)
     bounds = None if is_quantised or tensor.type not in _INTEGER_TYPES else integer_bounds(model, graph, index)
     signature = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
     return Port(name, index, bounds, is_quantised, tuple(map(int, () if signature is None else signature)))
+
+
+def _is_quantised(quantisation):
+    if quantisation is None:
+        return False
+    scale_count = 0 if quantisation.scale is None else len(quantisation.scale)
+    return is_quantisation(scale_count, quantisation.detailsType)
 
 
 def _own_names(graph, tensors):

@@ -30,7 +30,6 @@ _PASSED_THROUGH = (
     "an output is an input itself: the runtime, not the delegate, then computes from zeros, on its CPU as well; "
     "put an operation between them"
 )
-QUANTISED_TYPES = frozenset({"int4", "int8", "uint8", "int16"})
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def probe(path, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISION
         with tempfile.TemporaryDirectory(prefix="bokeh_tf_check_") as folder:
             jobs = Jobs(str(path), Path(folder), start_s + timeout_s)
             jobs.write(content, probe_request(photo, model_file))
-            found = _Check(jobs, is_quantised(model_file)).run(precisions)
+            found = _Check(jobs, model_file.is_quantised).run(precisions)
     except OSError as error:
         raise CheckError(
             f"{path}: cannot be checked ({error.strerror or error} in {tempfile.gettempdir()})."
@@ -227,13 +226,8 @@ def probe_request(photo, model_file, *, trials=None):
         "trials": trials,
         "input_ranges": _declared_ranges(metadata.get("inputs"), len(model_file.inputs)),
         "output_ranges": _declared_ranges(metadata.get("outputs"), len(model_file.outputs)),
-        "is_quantised": is_quantised(model_file),
+        "is_quantised": model_file.is_quantised,
     }
-
-
-def is_quantised(model_file) -> bool:
-    """Whether any tensor holds small integers, so that CPU and GPU may round differently inside."""
-    return any(tensor.dtype in QUANTISED_TYPES for tensor in model_file.tensors)
 
 
 def _declared_ranges(entries, count):

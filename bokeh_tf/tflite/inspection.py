@@ -157,6 +157,14 @@ class ModelFile:
             return None
         return np.frombuffer(self.buffers[tensor.buffer], dtype, prod(tensor.shape)).reshape(tensor.shape)
 
+    @property
+    def is_quantised(self) -> bool:
+        """Whether real values stand behind integers anywhere, so that right computations may differ by whole steps.
+
+        Integers that mean themselves, such as a photo's bytes or an index, quantise nothing.
+        """
+        return any(tensor.is_quantised for tensor in self.tensors)
+
     def producer(self, tensor: int) -> int | None:
         """The node that computes a tensor, None for inputs and constants."""
         return self._producers.get(tensor)
@@ -186,6 +194,11 @@ class ModelFile:
         outputs = [next((tensor for tensor in node.outputs if tensor >= 0), None) for node in self.operators]
         names = ["" if output is None else self.tensors[output].name for output in outputs]
         return layer_names.layers([(node.name, name) for node, name in zip(self.operators, names, strict=True)])
+
+
+def is_quantisation(scale_count: int, details_type: int) -> bool:
+    """Whether a tensor's quantisation says anything; a mere range, or an empty list of scales, does not."""
+    return scale_count > 0 or details_type != 0
 
 
 def _content_of(model):
@@ -265,7 +278,7 @@ def _is_sensible(shape):
 def _tensor(index, table, buffer, is_constant):
     quantisation = table.table(_Tensor.QUANTISATION)
     scale_count = quantisation.length(_Quantisation.SCALE, 4) if quantisation else 0
-    has_details = quantisation is not None and quantisation.number(_Quantisation.DETAILS_TYPE, "<B") != 0
+    details_type = quantisation.number(_Quantisation.DETAILS_TYPE, "<B") if quantisation else 0
     return TensorInfo(
         index=index,
         name=table.text(_Tensor.NAME),
@@ -275,7 +288,7 @@ def _tensor(index, table, buffer, is_constant):
         is_dynamic=any(size < 0 for size in table.numbers(_Tensor.SHAPE_SIGNATURE)),
         buffer=buffer,
         is_variable=bool(table.number(_Tensor.IS_VARIABLE, "<B")),
-        is_quantised=scale_count > 0 or has_details,
+        is_quantised=is_quantisation(scale_count, details_type),
         scale_count=scale_count,
         is_sparse=table.has(_Tensor.SPARSITY),
     )
