@@ -10,6 +10,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from model_writer import FLOAT16, INT32, FileWriter
+from rule_graphs import build_graph
 
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite import flatbuffer
@@ -232,6 +233,28 @@ def test_state_quantised_and_sparse_tensors_are_told():
     assert [tensor.scale_count for tensor in tensors] == [0, 0, 2, 0, 0]
     assert [tensor.is_sparse for tensor in tensors] == [False, False, False, False, True]
     assert inspect(writer.finish()).values(4) is None
+
+
+# Weights in every stored form, by the number of the node that unpacks them; node 5 unpacks what is computed.
+PACKED_WEIGHTS = """DEQUANTIZE v3: constant float16[4] -> float32[4]
+DEQUANTIZE v3: quantised constant int8[4] -> float32[4]
+DENSIFY v1: sparse constant float16[4] -> dense = float16[4]
+DEQUANTIZE v3: dense -> float32[4]
+DENSIFY v1: sparse constant float32[4] -> float32[4]
+DEQUANTIZE v3: float16[4] -> float32[4]
+DEQUANTIZE v3: later = float16[4] -> float32[4]
+DENSIFY v1: sparse constant float16[4] -> later"""
+
+
+def test_unpacked_folded_and_set_aside_weights():
+    file = inspect(build_graph(PACKED_WEIGHTS))
+    # A node before the one that it needs, as node 6, unpacks nothing.
+    assert file.unpacked_weights.nodes == {0, 1, 2, 3, 4, 7}
+    # Small integers are no constants to a delegate.
+    assert file.folded_weights.nodes == {0, 2, 3, 4, 7}
+    # Behind a DENSIFY a DEQUANTIZE is a node like others.
+    assert file.set_aside_weights.nodes == {0}
+    assert file.set_aside_weights.tensors == {file.operators[0].outputs[0]}
 
 
 def test_signatures_and_further_graphs():

@@ -3,6 +3,7 @@
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from model_writer import FLOAT16, FileWriter
+from rule_graphs import build_graph
 
 from bokeh_tf.delegate import memory
 from bokeh_tf.delegate.memory import MemoryEstimate, estimate_memory, memory_text
@@ -61,6 +62,13 @@ def test_weights_count_apart_and_unpacking_them_takes_nothing():
     nodes = [("DEQUANTIZE", ["packed"], ["kernel"]), ("MUL", ["image", "kernel"], ["out"])]
     file = file_of({"image": 4, "kernel": 4, "out": 4}, nodes, constants=constants)
     assert estimate_memory(file) == MemoryEstimate(2 * SLICE_BYTES, 1, estimate_memory(file).place, 2 * 16)
+
+
+def test_unpacking_sparse_weights_takes_nothing_either():
+    graph = """DENSIFY v1: sparse constant float32[1,4,6,4] -> kernel = float32[1,4,6,4]
+MUL v1: float32[1,4,6,4], kernel -> float32[1,4,6,4]"""
+    # Image and result; the weights are counted as such.
+    assert estimate_memory(inspect(build_graph(graph))).peak_bytes == 2 * SLICE_BYTES
 
 
 def test_a_graph_without_nodes_holds_its_inputs():

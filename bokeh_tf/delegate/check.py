@@ -155,13 +155,7 @@ def _examine(path, steps) -> Report:
 
 def _float16_notes(model_file, targets):
     """Where one refused node costs more than itself: the unpacking of float16 weights, on every run."""
-    count = sum(
-        operator.name == "DEQUANTIZE"
-        and model_file.tensors[operator.inputs[0]].dtype == "float16"
-        and model_file.tensors[operator.inputs[0]].is_constant
-        for operator in model_file.operators
-        if operator.inputs and operator.inputs[0] >= 0
-    )
+    count = len(model_file.set_aside_weights.nodes)
     if not count:
         return ()
     return tuple(

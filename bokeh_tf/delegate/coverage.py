@@ -1,9 +1,8 @@
 """How much of a graph a delegate takes: nodes, arithmetic, bytes, and what crosses between CPU and GPU.
 
 By default a delegate runs one partition, the one with most nodes; the rest is the CPU's although it is supported.
-Constant DEQUANTIZE nodes (float16 weights) are not looked at as operations: with every other node supported they
-disappear into the delegate, otherwise they stay on the CPU. The delegate reads the weights directly in either case,
-so weights are never copied.
+The nodes of `ModelFile.set_aside_weights` are not looked at as operations. The delegate reads float16 weights
+directly, whether those nodes disappear into it or stay on the CPU, so weights are never copied.
 """
 
 from collections.abc import Set as AbstractSet
@@ -11,7 +10,7 @@ from math import prod
 
 from bokeh_tf.delegate.findings import Coverage
 from bokeh_tf.delegate.partitioning import find_partitions
-from bokeh_tf.tflite.inspection import ModelFile, OperatorInfo
+from bokeh_tf.tflite.inspection import ModelFile
 
 _BITS = {"bool": 8, "complex64": 64, "complex128": 128, "bfloat16": 16, "float8_e4m3fn": 8, "float8_e5m2": 8}
 _BITS |= {f"float{bits}": bits for bits in (16, 32, 64)}
@@ -26,7 +25,7 @@ def find_coverage(model_file: ModelFile, refused_nodes: AbstractSet[int], *, fai
             it could not even fold.
         fails: whether it cannot build its graph, so that nothing is delegated whatever it supports.
     """
-    weights = {node.index for node in model_file.operators if _is_float16_weight(node, model_file)} - refused_nodes
+    weights = model_file.set_aside_weights.nodes - refused_nodes
     folds = not refused_nodes
     counted = [node for node in model_file.operators if not (folds and node.index in weights)]
     supported = {node.index for node in model_file.operators} - refused_nodes - weights
@@ -49,13 +48,6 @@ def find_coverage(model_file: ModelFile, refused_nodes: AbstractSet[int], *, fai
         copies=len(copied),
         copied_bytes=sum(_tensor_bytes(model_file, tensor) for tensor in copied),
     )
-
-
-def _is_float16_weight(node: OperatorInfo, model_file: ModelFile) -> bool:
-    if node.name != "DEQUANTIZE" or not node.inputs or node.inputs[0] < 0:
-        return False
-    source = model_file.tensors[node.inputs[0]]
-    return source.is_constant and source.dtype == "float16"
 
 
 def _copied_tensors(model_file, delegated, weights):

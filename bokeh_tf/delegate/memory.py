@@ -37,11 +37,11 @@ class MemoryEstimate:
 
 def estimate_memory(model_file: ModelFile) -> MemoryEstimate:
     """Estimates the GPU memory of the main graph."""
-    folded = _unpacked_weights(model_file)
+    weights = model_file.unpacked_weights.tensors
     sizes = {
         tensor.index: _tensor_bytes(tensor.shape)
         for tensor in model_file.tensors
-        if not tensor.is_constant and tensor.index not in folded
+        if not tensor.is_constant and tensor.index not in weights
     }
     last_read_by = _last_reads(model_file)
     live = {tensor.index for tensor in model_file.inputs if tensor.index in sizes}
@@ -83,17 +83,6 @@ def _tensor_bytes(shape):
     *rest, channels = shape or (1,)
     slices = -(-channels // _SLICE_CHANNELS)
     return prod(rest) * slices * _SLICE_CHANNELS * _HALF_BYTES
-
-
-def _unpacked_weights(model_file):
-    """Results of DEQUANTIZE nodes on constants, which a delegate folds into the weights."""
-    return {
-        tensor
-        for node in model_file.operators
-        if node.name == "DEQUANTIZE" and node.inputs and node.inputs[0] >= 0
-        if model_file.tensors[node.inputs[0]].is_constant
-        for tensor in node.outputs
-    }
 
 
 def _last_reads(model_file):

@@ -13,11 +13,12 @@ from math import prod
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from bokeh_tf.tflite import layer_names
+from bokeh_tf.tflite import layer_names, unpacking
 from bokeh_tf.tflite.flatbuffer import Reader
 from bokeh_tf.tflite.macs import multiply_accumulates
 from bokeh_tf.tflite.options import Option, read_options
 from bokeh_tf.tflite.reading import IDENTIFIER, read_file
+from bokeh_tf.tflite.unpacking import UnpackedWeights, find_unpacked
 
 METADATA_NAME = "bokeh_tf"
 RUNTIME_METADATA_NAME = "min_runtime_version"
@@ -176,6 +177,24 @@ class ModelFile:
     def layer(self, node_index: int) -> str | None:
         """The Keras layer that a node comes from as far as names tell, such as "block/conv"."""
         return self._layers[node_index]
+
+    @cached_property
+    def unpacked_weights(self) -> UnpackedWeights:
+        """Weights that nodes unpack from any stored form: the same on every run, whatever the inputs are."""
+        return find_unpacked(self.operators, self.tensors, unpacking.is_any)
+
+    @cached_property
+    def folded_weights(self) -> UnpackedWeights:
+        """Those that GPU delegates fold, so that they are constants to them: float16 and sparse weights."""
+        return find_unpacked(self.operators, self.tensors, unpacking.is_folded)
+
+    @cached_property
+    def set_aside_weights(self) -> UnpackedWeights:
+        """Those whose nodes a delegate sets aside before it splits the graph: stored float16.
+
+        With every other node supported they disappear into the delegate, otherwise they stay on the CPU.
+        """
+        return find_unpacked(self.operators, self.tensors, unpacking.is_set_aside)
 
     @cached_property
     def _producers(self):

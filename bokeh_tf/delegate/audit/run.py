@@ -42,9 +42,6 @@ class Spread:
         return max(self.high - self.low, self.peak)
 
 
-# Operators that turn a stored constant into one of another form; float16 weights may be sparse as well.
-_UNPACKING = frozenset({"DEQUANTIZE", "DENSIFY"})
-_MOST_UNPACKINGS = 2
 _EMPTY = Spread(0.0, 0.0, 0)
 
 
@@ -72,11 +69,10 @@ class Run:
     def _unpacked(self, tensor):
         """A stored float16 constant behind its DEQUANTIZE, which XNNPACK takes for itself without running it."""
         producer = self.model_file.producer(tensor)
-        node = None if producer is None else self.model_file.operators[producer]
-        if node is None or node.name != "DEQUANTIZE" or not node.inputs or node.inputs[0] < 0:
+        if producer not in self.model_file.set_aside_weights.nodes:
             return None
-        stored = self.model_file.values(node.inputs[0])
-        return stored.astype(np.float32) if stored is not None and stored.dtype == np.float16 else None
+        stored = self.model_file.values(self.model_file.operators[producer].inputs[0])
+        return None if stored is None else stored.astype(np.float32)
 
     def spread(self, tensor) -> Spread:
         """The range of a tensor's finite values; zeros where there are none."""
@@ -102,15 +98,10 @@ class Run:
 
     def is_constant(self, tensor) -> bool:
         """Whether a tensor is stored in the file, if need be in a form that nodes unpack."""
-        for _ in range(_MOST_UNPACKINGS + 1):
-            producer = self.model_file.producer(tensor)
-            if tensor < 0 or producer is None:
-                return tensor >= 0 and self.model_file.tensors[tensor].is_constant
-            node = self.model_file.operators[producer]
-            if node.name not in _UNPACKING or not node.inputs:
-                return False
-            tensor = node.inputs[0]
-        return False
+        if tensor < 0:
+            return False
+        is_stored = self.model_file.tensors[tensor].is_constant
+        return is_stored or tensor in self.model_file.unpacked_weights.tensors
 
     def runtime_inputs(self, node) -> list[int]:
         """The inputs of a node that depend on the file's inputs."""

@@ -9,8 +9,6 @@ from math import prod
 
 # Longer constants are weights; no rule looks into them.
 _MAX_VALUES = 4096
-# The delegates fold these where their input is a float16 constant, so that what they make is a constant too.
-_FOLDED = {"DEQUANTIZE", "DENSIFY"}
 
 
 class TensorView:
@@ -53,7 +51,7 @@ class TensorView:
 
     @functools.cached_property
     def is_constant(self):
-        """Stored in the file, or made from a float16 constant by nodes that the delegates fold."""
+        """Stored in the file, or made of what is stored by nodes that the delegates fold."""
         return self.is_stored or self._info.index in self._graph.folded_tensors
 
     @property
@@ -154,7 +152,7 @@ class GraphView:
         self.input_indices = {tensor.index for tensor in model_file.inputs}
         self.output_indices = {tensor.index for tensor in model_file.outputs}
         self.producers, self.consumers = _edges(model_file.operators)
-        self.folded_tensors = _folded(model_file)
+        self.folded_tensors = model_file.folded_weights.tensors
         self._tensors, self._nodes = {}, {}
 
     @property
@@ -186,19 +184,6 @@ def _edges(operators):
         for tensor in operator.inputs:
             consumers.setdefault(tensor, []).append(operator.index)
     return producers, consumers
-
-
-def _folded(model_file):
-    """Tensors that the delegates hold as constants although nodes make them: float16 or sparse weights."""
-    folded = set()
-    # A node that stands before the one it needs is not folded, so a cycle ends here too.
-    for operator in model_file.operators:
-        if operator.name in _FOLDED and len(operator.inputs) == 1 and operator.inputs[0] >= 0:
-            source = model_file.tensors[operator.inputs[0]]
-            is_weight = operator.name == "DENSIFY" or source.dtype == "float16"
-            if is_weight and (source.is_constant or source.index in folded):
-                folded.update(operator.outputs)
-    return folded
 
 
 @dataclass
