@@ -3,15 +3,13 @@
 Keras and TensorFlow are imported where a model is built, so that command lines can be parsed without them.
 """
 
-import dataclasses
-import tempfile
 import warnings
 from pathlib import Path
 
-from bokeh_tf.delegate.check import Unchecked, check, check_file
+from bokeh_tf.delegate.check import check, check_file
 from bokeh_tf.errors import DependencyError, ModelFileError
-from bokeh_tf.files import write_bytes
 from bokeh_tf.native_messages import native_messages_muted
+from bokeh_tf.tflite.subject import subject_of
 
 # Fresh weights are the same each time, so that the same file comes out.
 _SEED = 0
@@ -80,16 +78,9 @@ def convert_model(model, *, precision) -> bytes:
 
 def check_on_delegate(content, name, *, photo=None, timeout_s=None):
     """Checks a file's bytes on the real delegate alone, under the file name `name`; see `check.check_file`."""
-    with tempfile.TemporaryDirectory(prefix="bokeh_tf_export_") as folder:
-        path = Path(folder) / name
-        write_bytes(path, content)
-        result = check_file(path, photo=photo, timeout_s=timeout_s)
-    if isinstance(result, Unchecked):
-        return Unchecked(name, result.reason.replace(str(path), name))
-    return dataclasses.replace(result, path=name)
+    return check_file(subject_of(content, label=name), photo=photo, timeout_s=timeout_s)
 
 
 def check_content(content, name, *, probe, photo=None, timeout_s=None):
     """Lints a file's bytes for every target and asks the real delegate if `probe`; the report calls it `name`."""
-    report = check(content, probe=probe, photo=photo, timeout_s=timeout_s)
-    return dataclasses.replace(report, path=name)
+    return check(subject_of(content, label=name), probe=probe, photo=photo, timeout_s=timeout_s)

@@ -1,4 +1,4 @@
-"""Which node is it? `bisect(path)` names the first node where the GPU's value leaves the CPU's.
+"""Which node is it? `bisect(model)` names the first node where the GPU's value leaves the CPU's.
 
 The tensors between a network's nodes are made outputs of the file, many at a time, and compared like any output. The
 delegate fuses nodes, and a tensor that is an output cannot be fused away, so an error may vanish under this; then the
@@ -10,6 +10,7 @@ adds a little; there it is the node whose error exceeds that of its own inputs t
 """
 
 import math
+import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -20,9 +21,8 @@ from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S, probe_request
 from bokeh_tf.delegate.probing.jobs import Jobs
 from bokeh_tf.delegate.verdicts import PRECISIONS, OutputCheck, Verdict
 from bokeh_tf.errors import CheckError
-from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.parity import Difference
-from bokeh_tf.tflite.reading import read_file
+from bokeh_tf.tflite.subject import Model, subject_of
 
 # Half precision: a right layer adds up to 2e-3 of the range to the root mean square error, wrong coordinates 3e-2.
 # A jump below this is no culprit: the error grows node by node.
@@ -90,10 +90,17 @@ class Bisection:
         return "; ".join([f"{self.verdict} in {self.precision}: {what}", *self.notes])
 
 
-def bisect(path, *, precision="float32", photo=None, timeout_s=DEFAULT_TIMEOUT_S) -> Bisection:
+def bisect(
+    model: Model,
+    *,
+    precision: str = "float32",
+    photo: str | os.PathLike | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> Bisection:
     """Finds the node at which a file goes wrong on the delegate, is refused, or ends the process.
 
     Args:
+        model: a path, the bytes of a `.tflite`, or a `Subject`.
         precision: "float32" or "default" (half).
         photo: a photograph for the photo trial; the packaged one if None.
         timeout_s: limit for the whole search.
@@ -107,22 +114,21 @@ def bisect(path, *, precision="float32", photo=None, timeout_s=DEFAULT_TIMEOUT_S
         raise ValueError(f"precision of a bisection. Received: {precision!r}. Known: {', '.join(PRECISIONS)}.")
     if not timeout_s > 0:
         raise ValueError(f"timeout_s must be positive. Received: {timeout_s}.")
-    content, model_file = read_file(path), inspect(path)
+    subject = subject_of(model)
+    is_coarse = precision == "default" or subject.model_file.is_quantised
     start_s = time.monotonic()
-    is_coarse = precision == "default" or model_file.is_quantised
     try:
         with tempfile.TemporaryDirectory(prefix="bokeh_tf_bisect_") as folder:
-            jobs = Jobs(str(path), Path(folder), start_s + timeout_s)
-            request = probe_request(photo, model_file)
-            trials = Trials(jobs, content, request=request, precision=precision, is_coarse=is_coarse)
-            found = _Search(model_file, trials, is_coarse).run()
+            jobs = Jobs(subject.label, Path(folder), start_s + timeout_s)
+            request = probe_request(photo, subject.model_file)
+            trials = Trials(jobs, subject.content, request=request, precision=precision, is_coarse=is_coarse)
+            found = _Search(subject.model_file, trials, is_coarse).run()
             adapter = trials.adapter
     except OSError as error:
-        raise CheckError(
-            f"{path}: cannot be searched ({error.strerror or error} in {tempfile.gettempdir()})."
-        ) from error
+        reason = error.strerror or error
+        raise CheckError(f"{subject.label}: cannot be searched ({reason} in {tempfile.gettempdir()}).") from error
     wall_s = time.monotonic() - start_s
-    return Bisection(str(path), precision, adapter=adapter, wall_s=wall_s, **found)
+    return Bisection(subject.label, precision, adapter=adapter, wall_s=wall_s, **found)
 
 
 class _Search:

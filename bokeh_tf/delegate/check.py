@@ -7,9 +7,8 @@ is not decided here but in `bokeh_tf.delegate.policy`. The lint alone imports ne
 """
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.verdicts import PRECISIONS, Verdict
 from bokeh_tf.errors import CheckError, ModelFileError
+from bokeh_tf.tflite.subject import Model, Subject, printable_path, subject_of
 
 if TYPE_CHECKING:
     from bokeh_tf.delegate.audit.auditing import AuditReport
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 PASSED, NOT_CHECKED, FAILED = 0, 1, 3
 SUFFIX = ".tflite"
-_BYTES_LABEL = "the model"
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,8 @@ def check(
     """Checks one model; see `Steps` for the arguments.
 
     Args:
-        model: a path, the bytes of a `.tflite`, or a functional Keras model, which is converted to float16 first.
+        model: a path, the bytes of a `.tflite`, a `Subject`, or a functional Keras model, which is converted to
+            float16 first.
 
     Raises:
         ModelFileError: the file or the bytes cannot be read as a model.
@@ -94,28 +94,16 @@ def check(
     """
     inputs = tuple(map(Path, inputs or ()))
     steps = Steps(tuple(targets), probe, audit, bisect, photo and Path(photo), inputs, timeout_s)
-    if isinstance(model, str | os.PathLike):
-        return _examine(Path(model), steps)
-    content, label = _converted(model)
-    with tempfile.TemporaryDirectory(prefix="bokeh_tf_check_") as folder:
-        path = Path(folder) / f"model{SUFFIX}"
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            raise CheckError(f"{label}: cannot be checked ({error.strerror} in {tempfile.gettempdir()}).") from error
-        try:
-            return _renamed(_examine(path, steps), str(path), label)
-        except ModelFileError as error:
-            raise ModelFileError(str(error).replace(str(path), label)) from error
+    return _examine(_subject(model), steps)
 
 
 def check_paths(paths, steps) -> Iterator[Report]:
     """Yields one report per file, as it comes."""
     for path in paths:
         try:
-            yield _examine(path, steps)
+            yield _examine(_subject(path), steps)
         except ModelFileError as error:
-            yield Report(_label(path), error=_printable_path(str(error)))
+            yield Report(printable_path(str(path)), error=printable_path(str(error)))
 
 
 def find_models(paths: Iterable[Path | str]) -> tuple[Path, ...]:
@@ -130,23 +118,34 @@ def find_models(paths: Iterable[Path | str]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _examine(path, steps) -> Report:
-    from bokeh_tf.delegate.lint import lint
-    from bokeh_tf.tflite.inspection import inspect
+def _subject(model) -> Subject:
+    """Whatever `check` takes, read and inspected."""
+    if isinstance(model, str | os.PathLike) and _is_dir(Path(model)):
+        raise ModelFileError(f"{model}: a folder without {SUFFIX} files. Give a file, or another folder.")
+    if isinstance(model, Model):
+        return subject_of(model)
+    if not (hasattr(model, "inputs") and hasattr(model, "count_params")):
+        kinds = "a path, the bytes of a .tflite file or a Keras model"
+        raise TypeError(f"model must be {kinds}. Received: {type(model).__name__}.")
+    from bokeh_tf.tflite.conversion import convert
 
-    if _is_dir(path):
-        raise ModelFileError(f"{path}: a folder without {SUFFIX} files. Give a file, or another folder.")
-    model_file = inspect(path)
+    return subject_of(convert(model, precision="float16", strict=False), label=str(model.name))
+
+
+def _examine(subject: Subject, steps: Steps) -> Report:
+    from bokeh_tf.delegate.lint import lint
+
+    model_file = subject.model_file
     targets = tuple(lint(model_file, target) for target in steps.targets)
-    probed, notes = _probe(path, steps)
+    probed, notes = _probe(subject, steps)
     memory = estimate_memory(model_file)
     notes = (*_float16_notes(model_file, targets), *filter(None, (warning(memory),)), *notes)
     return Report(
-        path=_label(path),
+        path=subject.label,
         targets=targets,
         probe=probed,
-        audit=_audit(path, steps) if steps.audit else None,
-        bisection=_bisect(path, probed, steps),
+        audit=_audit(subject, steps) if steps.audit else None,
+        bisection=_bisect(subject, probed, steps),
         reconciliation=reconcile(targets, probed),
         notes=notes,
         memory=memory,
@@ -165,13 +164,13 @@ def _float16_notes(model_file, targets):
     )
 
 
-def _probe(path, steps):
+def _probe(subject: Subject, steps: Steps):
     """(what the real delegate says, notes on it)."""
     if not steps.probe:
         return None, ()
     if "mldrift" not in steps.targets:
         return None, ("not probed: the real delegate here is ML Drift, and only v2 was asked for",)
-    probed = check_file(path, photo=steps.photo, timeout_s=steps.timeout_s)
+    probed = check_file(subject, photo=steps.photo, timeout_s=steps.timeout_s)
     if isinstance(probed, Unchecked):
         return probed, ()
     if probed.verdict is Verdict.UNAVAILABLE:
@@ -179,17 +178,17 @@ def _probe(path, steps):
     return probed, probed.doubts
 
 
-def _audit(path, steps):
+def _audit(subject: Subject, steps: Steps):
     from bokeh_tf.delegate.audit.auditing import DEFAULT_TIMEOUT_S, audit
 
     limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S
     try:
-        return audit(path, photo=steps.photo, inputs=steps.inputs or None, timeout_s=limit_s)
+        return audit(subject, photo=steps.photo, inputs=steps.inputs or None, timeout_s=limit_s)
     except (ModelFileError, CheckError) as error:
-        return Unchecked(_label(path), _printable_path(str(error)))
+        return Unchecked(subject.label, printable_path(str(error)))
 
 
-def _bisect(path, probed, steps):
+def _bisect(subject: Subject, probed, steps: Steps):
     """The search for the node that makes the probe fail, in the first precision in which it does."""
     if not steps.bisect or probed is None or isinstance(probed, Unchecked) or probed.verdict.exit_code != FAILED:
         return None
@@ -198,38 +197,9 @@ def _bisect(path, probed, steps):
     precision = next(part.precision for part in probed.precisions if part.verdict.exit_code == FAILED)
     limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S
     try:
-        return bisect(path, precision=precision, photo=steps.photo, timeout_s=limit_s)
+        return bisect(subject, precision=precision, photo=steps.photo, timeout_s=limit_s)
     except (ModelFileError, CheckError) as error:
-        return Unchecked(_label(path), _printable_path(str(error)))
-
-
-def _converted(model):
-    """(the bytes, how messages call them) of what is no path."""
-    if isinstance(model, bytes | bytearray | memoryview):
-        return bytes(model), _BYTES_LABEL
-    if not (hasattr(model, "inputs") and hasattr(model, "count_params")):
-        kinds = "a path, the bytes of a .tflite file or a Keras model"
-        raise TypeError(f"model must be {kinds}. Received: {type(model).__name__}.")
-    from bokeh_tf.tflite.conversion import convert
-
-    return convert(model, precision="float16", strict=False), str(model.name)
-
-
-def _renamed(report, path, label):
-    """A report on a temporary file under the model's own name."""
-
-    def rename(part):
-        if isinstance(part, Unchecked):
-            return Unchecked(label, part.reason.replace(path, label))
-        return replace(part, path=label) if hasattr(part, "path") else part
-
-    return replace(
-        report,
-        path=label,
-        probe=rename(report.probe),
-        audit=rename(report.audit),
-        bisection=rename(report.bisection),
-    )
+        return Unchecked(subject.label, printable_path(str(error)))
 
 
 def _is_model(path):
@@ -244,15 +214,6 @@ def _is_dir(path):
         return False
 
 
-def _label(path):
-    return _printable_path(str(path))
-
-
-def _printable_path(text):
-    """A file name that is not UTF-8 comes with lone surrogates, which no report could be written with."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
 def check_file(path, *, photo=None, timeout_s=None, precisions=PRECISIONS) -> "ProbeReport | Unchecked":
     """Checks one file on the real delegate alone; see `probe`. A photo that cannot be read raises."""
     from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S, probe
@@ -261,7 +222,8 @@ def check_file(path, *, photo=None, timeout_s=None, precisions=PRECISIONS) -> "P
     try:
         return probe(path, photo=photo, timeout_s=limit_s, precisions=precisions)
     except (ModelFileError, CheckError) as error:
-        return Unchecked(_label(path), _printable_path(str(error)))
+        label = path.label if isinstance(path, Subject) else printable_path(str(path))
+        return Unchecked(label, printable_path(str(error)))
 
 
 def check_files(paths, *, photo=None, timeout_s=None, precisions=PRECISIONS) -> "Iterator[ProbeReport | Unchecked]":

@@ -7,10 +7,11 @@ says so of wrong kernels. A refused file is compiled once more with the CPU allo
 All native code runs in child processes, one per job, so that a file can kill only its own check.
 """
 
-import hashlib
 import math
+import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,10 +21,9 @@ from bokeh_tf.delegate.probing.jobs import Jobs
 from bokeh_tf.delegate.probing.worker import SPLIT_JOB
 from bokeh_tf.delegate.verdicts import PRECISIONS, OutputCheck, OutputKind, Verdict, failure_reason, worst
 from bokeh_tf.errors import CheckError, ModelFileError
-from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.parity import Difference
-from bokeh_tf.tflite.reading import read_file
 from bokeh_tf.tflite.rewriting import SIGNATURE_KEY
+from bokeh_tf.tflite.subject import Model, Subject, subject_of
 
 DEFAULT_TIMEOUT_S = 600.0
 _PASSED_THROUGH = (
@@ -85,10 +85,17 @@ class ProbeReport:
     split: Split | None = None
 
 
-def probe(path, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISIONS) -> ProbeReport:
+def probe(
+    model: Model,
+    *,
+    photo: str | os.PathLike | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    precisions: Sequence[str] = PRECISIONS,
+) -> ProbeReport:
     """Checks one file on the real delegate.
 
     Args:
+        model: a path, the bytes of a `.tflite`, or a `Subject`.
         photo: a photograph for the photo trial; the packaged one if None.
         timeout_s: limit for the whole check of this file, all child processes together.
         precisions: "float32", "default" (half) or both.
@@ -104,19 +111,18 @@ def probe(path, *, photo=None, timeout_s=DEFAULT_TIMEOUT_S, precisions=PRECISION
         raise ValueError(f"precisions of the check. Received: {sorted(precisions)}. Known: {', '.join(PRECISIONS)}.")
     if not timeout_s > 0:
         raise ValueError(f"timeout_s must be positive. Received: {timeout_s}.")
-    content = read_file(path)
-    model_file = inspect(path)
+    subject = subject_of(model)
+    is_quantised = subject.model_file.is_quantised
     start_s = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="bokeh_tf_check_") as folder:
-            jobs = Jobs(str(path), Path(folder), start_s + timeout_s)
-            jobs.write(content, probe_request(photo, model_file))
-            found = _Check(jobs, model_file.is_quantised).run(precisions)
+            jobs = Jobs(subject.label, Path(folder), start_s + timeout_s)
+            jobs.write(subject.content, probe_request(photo, subject.model_file))
+            found = _Check(jobs, is_quantised).run(precisions)
     except OSError as error:
-        raise CheckError(
-            f"{path}: cannot be checked ({error.strerror or error} in {tempfile.gettempdir()})."
-        ) from error
-    return _report(str(path), content, found, timeout_s=timeout_s, wall_s=time.monotonic() - start_s)
+        reason = error.strerror or error
+        raise CheckError(f"{subject.label}: cannot be checked ({reason} in {tempfile.gettempdir()}).") from error
+    return _report(subject, found, timeout_s=timeout_s, wall_s=time.monotonic() - start_s)
 
 
 @dataclass(frozen=True)
@@ -129,15 +135,15 @@ class _Found:
     notes: tuple[str, ...]
 
 
-def _report(path, content, found, *, timeout_s, wall_s) -> ProbeReport:
+def _report(subject: Subject, found: _Found, *, timeout_s, wall_s) -> ProbeReport:
     name = next((part.adapter for part in found.parts if part.adapter), None)
     has_float16 = _has_float16(name)
     picture = found.reference.get("picture", "none")
     keys = [signature["key"] for signature in found.reference.get("signatures", ())]
     return ProbeReport(
-        path=path,
-        sha256=hashlib.sha256(content).hexdigest(),
-        size_bytes=len(content),
+        path=subject.label,
+        sha256=subject.sha256,
+        size_bytes=len(subject.content),
         verdict=worst(part.verdict for part in found.parts),
         precisions=found.parts,
         picture=picture,

@@ -5,6 +5,7 @@ main subgraph, the one that runs; a tensor's position in `tensors` is its index 
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -220,16 +221,19 @@ def is_quantisation(scale_count: int, details_type: int) -> bool:
     return scale_count > 0 or details_type != 0
 
 
-def _content_of(model):
-    """(bytes, how messages call them) of a model given as bytes or as a path."""
+def inspect(model: str | os.PathLike | bytes | bytearray, *, label: str | None = None) -> ModelFile:
+    """Reads `model`, the bytes of a `.tflite` file or its path, into a `ModelFile`.
+
+    Args:
+        label: what messages call it; None for its path, or for "the model" where it is bytes.
+
+    Raises:
+        ModelFileError: it cannot be read, or whatever is wrong with its bytes.
+    """
     if isinstance(model, bytes | bytearray):
-        return bytes(model), "the model"
-    return read_file(model), str(model)
-
-
-def inspect(model):
-    """Reads `model`, the bytes of a `.tflite` file or its path, into a `ModelFile`."""
-    content, label = _content_of(model)
+        content, label = bytes(model), label or "the model"
+    else:
+        content, label = read_file(model), label or str(model)
     reader = Reader(content, label)
     if content[4:8] != IDENTIFIER:
         raise reader.error("no TFL3 identifier")

@@ -1,5 +1,6 @@
 """Getting the bytes of a `.tflite` file, with a clear line for whatever is no such file."""
 
+import os
 from pathlib import Path
 
 from bokeh_tf.errors import ModelFileError
@@ -9,7 +10,7 @@ IDENTIFIER = b"TFL3"
 _MAX_FILE_BYTES = 2**31 - 1
 
 
-def read_file(path) -> bytes:
+def read_file(path: str | os.PathLike) -> bytes:
     """Reads a `.tflite` and looks at its identifier only.
 
     Raises:

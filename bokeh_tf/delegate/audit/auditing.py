@@ -6,8 +6,10 @@ run is in a child process with a memory and a time limit, because the interprete
 """
 
 import math
+import os
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from bokeh_tf.delegate.audit.findings import AuditFinding, AuditReport, OutputPrediction, Peak, Severity, explanations
@@ -15,18 +17,24 @@ from bokeh_tf.delegate.audit.worker import MODEL_NAME
 from bokeh_tf.delegate.rules import Explanation
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 from bokeh_tf.processes import DONE, ask_module
-from bokeh_tf.tflite.inspection import inspect
-from bokeh_tf.tflite.reading import read_file
 from bokeh_tf.tflite.runtime import UNNAMED
+from bokeh_tf.tflite.subject import Model, subject_of
 
 DEFAULT_TIMEOUT_S = 120.0
 _WORKER = "bokeh_tf.delegate.audit.worker"
 
 
-def audit(path, *, photo=None, inputs=None, timeout_s=DEFAULT_TIMEOUT_S) -> AuditReport:
+def audit(
+    model: Model,
+    *,
+    photo: str | os.PathLike | None = None,
+    inputs: Iterable[str | os.PathLike] | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> AuditReport:
     """Audits one file.
 
     Args:
+        model: a path, the bytes of a `.tflite`, or a `Subject`.
         photo: a photograph to run on; the packaged one if None. Not used where `inputs` are given.
         inputs: paths of samples to run on instead, each a photograph or an array file (see `audit.inputs`).
         timeout_s: limit for all samples together.
@@ -38,18 +46,17 @@ def audit(path, *, photo=None, inputs=None, timeout_s=DEFAULT_TIMEOUT_S) -> Audi
     """
     if not timeout_s > 0:
         raise ValueError(f"timeout_s must be positive. Received: {timeout_s}.")
-    content = read_file(path)
-    request = _request(inspect(path), photo, inputs)
+    subject = subject_of(model)
+    request = _request(subject.model_file, photo, inputs)
     start_s = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="bokeh_tf_audit_") as folder:
-            result = _run(str(path), Path(folder), content, request, timeout_s)
+            result = _run(subject.label, Path(folder), subject.content, request, timeout_s)
     except OSError as error:
-        raise CheckError(
-            f"{path}: cannot be audited ({error.strerror or error} in {tempfile.gettempdir()})."
-        ) from error
+        reason = error.strerror or error
+        raise CheckError(f"{subject.label}: cannot be audited ({reason} in {tempfile.gettempdir()}).") from error
     return AuditReport(
-        path=str(path),
+        path=subject.label,
         findings=tuple(
             AuditFinding(**{**entry, "severity": Severity(entry["severity"])}) for entry in result["findings"]
         ),
