@@ -1,4 +1,4 @@
-"""From the name of a model to a checked `.tflite`: build, load weights, convert, check. Nothing is written here.
+"""From the name of a model to a checked `.tflite`: build, load weights, convert, judge. Nothing is written here.
 
 Keras and TensorFlow are imported where a model is built, so that command lines can be parsed without them.
 """
@@ -6,17 +6,18 @@ Keras and TensorFlow are imported where a model is built, so that command lines 
 import warnings
 from pathlib import Path
 
-from bokeh_tf.delegate.check import check, check_file
+from bokeh_tf.delegate.check import check
+from bokeh_tf.delegate.policy import Judged, Policy, judge
 from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.native_messages import native_messages_muted
-from bokeh_tf.tflite.subject import subject_of
+from bokeh_tf.tflite.subject import Model, subject_of
 
 # Fresh weights are the same each time, so that the same file comes out.
 _SEED = 0
 _SHOWN_REASON_CHARACTERS = 200
 
 
-def artifact_name(model, variant, precision, image_shape) -> str:
+def artifact_name(model: str, variant: str, precision: str, image_shape: tuple[int, int]) -> str:
     """What a file is called, without its suffix."""
     height_px, width_px = image_shape
     return f"{model}_{variant}_{precision}_{height_px}x{width_px}"
@@ -76,11 +77,26 @@ def convert_model(model, *, precision) -> bytes:
     return convert(model, precision=precision)
 
 
-def check_on_delegate(content, name, *, photo=None, timeout_s=None):
-    """Checks a file's bytes on the real delegate alone, under the file name `name`; see `check.check_file`."""
-    return check_file(subject_of(content, label=name), photo=photo, timeout_s=timeout_s)
+def check_and_judge(
+    model: Model,
+    *,
+    label: str | None = None,
+    probe: bool = True,
+    require_probe: bool = False,
+    photo: Path | None = None,
+    timeout_s: float | None = None,
+) -> Judged:
+    """Whether a file may ship: both delegates' rules and, if `probe`, the real delegate, by the default policy.
 
+    Args:
+        model: a path, the bytes of a `.tflite`, or a `Subject`.
+        label: what the report calls it; see `subject_of`.
+        require_probe: without a Vulkan adapter the file counts as not checked.
+        photo: a photograph for the real delegate; the packaged one if None.
+        timeout_s: limit for the real delegate; its own if None.
 
-def check_content(content, name, *, probe, photo=None, timeout_s=None):
-    """Lints a file's bytes for every target and asks the real delegate if `probe`; the report calls it `name`."""
-    return check(subject_of(content, label=name), probe=probe, photo=photo, timeout_s=timeout_s)
+    Raises:
+        PhotoError: the photo cannot be read.
+    """
+    report = check(subject_of(model, label=label), probe=probe, photo=photo, timeout_s=timeout_s)
+    return judge(report, Policy(require_probe=require_probe))

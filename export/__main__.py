@@ -12,14 +12,14 @@ from rich.console import Console
 
 from bokeh_tf import exporting
 from bokeh_tf.checkout import git_commit
-from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED, exit_code
-from bokeh_tf.delegate.memory import estimate_memory, memory_text, warning
+from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED
 from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S
-from bokeh_tf.delegate.report import print_report, printable
+from bokeh_tf.delegate.writers.escaping import printable
+from bokeh_tf.delegate.writers.text import print_file
 from bokeh_tf.errors import BokehError
 from bokeh_tf.files import make_folder, write_bytes
 from bokeh_tf.models.weights import WEIGHTS_FOLDER
-from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.subject import subject_of
 from export import manifest
 from export.recipes import RECIPES
 
@@ -47,10 +47,10 @@ def main(
         folder = make_folder(options.out or assets_folder)
         package = None if options.out else weights_folder
         for recipe in chosen:
-            code, content, result = _export(recipe, [folder, package], weights_folder, build, options, console)
+            code, subject, probe = _export(recipe, [folder, package], weights_folder, build, options, console)
             codes.append(code)
-            if content:
-                manifest.write(folder, [manifest.entry(recipe, content, result, commit=commit)], order=order)
+            if subject:
+                manifest.write(folder, [manifest.entry(recipe, subject, probe, commit=commit)], order=order)
                 path = folder / f"{recipe.name}.tflite"
                 console.print(f"wrote {path}", soft_wrap=True, markup=False, highlight=False)
     except BokehError as error:
@@ -63,7 +63,7 @@ def main(
 
 
 def _export(recipe, folders, weights_folder, build, options, console):
-    """One recipe: its exit status, and its bytes and check where it was written.
+    """One recipe: its exit status, and the file and what the real delegate said where it was written.
 
     Args:
         folders: where the file goes, and where a packaged one is copied to, if anywhere.
@@ -71,15 +71,14 @@ def _export(recipe, folders, weights_folder, build, options, console):
     console.print(f"{recipe.name}: building, converting and checking", soft_wrap=True, highlight=False)
     try:
         content = convert_recipe(recipe, weights_folder, build)
-        file_name = f"{recipe.name}.tflite"
-        result = exporting.check_on_delegate(content, file_name, photo=options.photo, timeout_s=options.timeout)
-        print_report(result, console)
-        _print_memory(content, console)
-        code = exit_code([result])
-        if code == FAILED:
-            _complain(f"{recipe.name}: not written, it failed its check on the delegate")
+        subject = subject_of(content, label=f"{recipe.name}.tflite")
+        # What nobody asked the real delegate about is no passed check here: the manifest says what was proved.
+        judged = exporting.check_and_judge(subject, require_probe=True, photo=options.photo, timeout_s=options.timeout)
+        print_file(judged, console)
+        if judged.code == FAILED:
+            _complain(f"{recipe.name}: not written, it failed its check")
             return FAILED, None, None
-        if code == NOT_CHECKED and not options.allow_unchecked:
+        if judged.code == NOT_CHECKED and not options.allow_unchecked:
             _complain(f"{recipe.name}: not written, it could not be checked. --allow-unchecked writes it all the same")
             return NOT_CHECKED, None, None
         folder, package = folders
@@ -89,7 +88,7 @@ def _export(recipe, folders, weights_folder, build, options, console):
     except BokehError as error:
         _complain(error)
         return NOT_CHECKED, None, None
-    return PASSED, content, result
+    return PASSED, subject, judged.report.probe
 
 
 def convert_recipe(recipe, weights_folder, build=None) -> bytes:
@@ -98,12 +97,6 @@ def convert_recipe(recipe, weights_folder, build=None) -> bytes:
     model = exporting.build_model(recipe.model, variant=recipe.variant, image_shape=shape, build=build)
     exporting.load_weights(model, Path(weights_folder) / recipe.weights_name)
     return exporting.convert_model(model, precision=recipe.precision)
-
-
-def _print_memory(content, console):
-    estimate = estimate_memory(inspect(content))
-    for text in filter(None, (f"GPU memory: {memory_text(estimate)}", warning(estimate))):
-        console.print(f"  {text}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _parse(arguments, recipes):

@@ -6,17 +6,18 @@ showed: `{"verdict", "adapter", "runtime_version", "picture", "precisions": [{"p
 `{"verdict": "unchecked", "reason"}` for a file written with --allow-unchecked.
 """
 
-import hashlib
 import json
 from pathlib import Path
 
 import bokeh_tf
-from bokeh_tf.delegate.check import Unchecked
-from bokeh_tf.delegate.report import to_dict
+from bokeh_tf.delegate.probe import ProbeReport
+from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.verdicts import Verdict
+from bokeh_tf.delegate.writers.document import plain
 from bokeh_tf.errors import OutputError
 from bokeh_tf.files import write_text
-from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.subject import Subject
+from export.recipes import Recipe
 
 SCHEMA_VERSION = 1
 NAME = "manifest.json"
@@ -24,13 +25,15 @@ _CHECK_KEYS = ("verdict", "adapter", "adapter_has_float16", "runtime_version", "
 _PRECISION_KEYS = ("precision", "verdict", "outputs")
 
 
-def entry(recipe, content, result, *, commit) -> dict:
-    """The manifest's entry for one file: its bytes, the result of its check and the checkout's commit."""
-    file = inspect(content)
+def entry(recipe: Recipe, subject: Subject, probe: ProbeReport | Unchecked, *, commit: str | None) -> dict:
+    """The manifest's entry for one file that may ship: what it holds, what the real delegate showed, the commit."""
+    file = subject.model_file
+    if file.metadata is None:
+        raise ValueError(f"a file of our own converter describes itself. Received: {subject.label}.")
     return {
         "file": f"{recipe.name}.tflite",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "bytes": len(content),
+        "sha256": subject.sha256,
+        "bytes": len(subject.content),
         "model": recipe.model,
         "variant": recipe.variant,
         "precision": recipe.precision,
@@ -41,17 +44,17 @@ def entry(recipe, content, result, *, commit) -> dict:
         "parameters": file.parameters,
         "package_version": bokeh_tf.__version__,
         "commit": commit,
-        "check": check_summary(result),
+        "check": check_summary(probe),
     }
 
 
-def check_summary(result) -> dict:
+def check_summary(probe: ProbeReport | Unchecked) -> dict:
     """What the manifest keeps of a check: no paths and no times, so that the same files give the same manifest."""
-    if isinstance(result, Unchecked):
-        return {"verdict": "unchecked", "reason": result.reason}
-    if result.verdict is not Verdict.FULL:
-        return {"verdict": "unchecked", "reason": result.precisions[0].reasons[0]}
-    full = to_dict(result)
+    if isinstance(probe, Unchecked):
+        return {"verdict": "unchecked", "reason": probe.reason}
+    if probe.verdict is not Verdict.FULL:
+        return {"verdict": "unchecked", "reason": probe.precisions[0].reasons[0]}
+    full = plain(probe)
     precisions = [{key: part[key] for key in _PRECISION_KEYS} for part in full["precisions"]]
     return {**{key: full[key] for key in _CHECK_KEYS}, "precisions": precisions}
 

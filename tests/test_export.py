@@ -18,18 +18,26 @@ from export.__main__ import main
 from export.recipes import RECIPES, Recipe
 
 GOOD = Recipe("good", "base", "float16", 16, 24, is_packaged=True)
+OTHER = Recipe("other", "base", "float16", 16, 24)
 WRONG = Recipe("wrong", "base", "float16", 16, 24)
+REFUSED = Recipe("refused", "base", "float16", 16, 24)
 # Weights are rounded to half precision, sums over 27 of them stay in [0, 1].
 FLOAT16_WEIGHTS_TOLERANCE = 2e-3
 
 
 def build_tiny(name, *, variant, image_shape):
-    """Stands in for the real networks: "good" is right on the delegate, "wrong" has groups that it gets wrong."""
+    """Stands in for the real networks.
+
+    "good" and "other" are right on both delegates, "wrong" has groups that ML Drift gets wrong, and the rounding of
+    "refused" is known to ML Drift only.
+    """
     keras.utils.set_random_seed(11)
     image = keras.Input((*image_shape, 3), name="image")
     hidden = keras.layers.Conv2D(8, 3, padding="same", name="hidden")(image)
     if name == "wrong":
         hidden = keras.layers.Conv2D(8, 3, groups=4, padding="same", name="groups")(hidden)
+    if name == "refused":
+        hidden = keras.ops.round(hidden)
     rendered = keras.layers.Conv2D(3, 1, activation="sigmoid", name="rendered")(hidden)
     return keras.Model(image, {"rendered": rendered}, name=f"{name}.{variant}")
 
@@ -38,14 +46,14 @@ def build_tiny(name, *, variant, image_shape):
 def weights(tmp_path):
     folder = tmp_path / "weights"
     folder.mkdir()
-    for recipe in (GOOD, WRONG):
+    for recipe in (GOOD, OTHER, WRONG, REFUSED):
         model = build_tiny(recipe.model, variant="base", image_shape=(16, 24))
         model.layers[-1].bias.assign([0.5, -0.5, 1.0])
         model.save_weights(folder / recipe.weights_name)
     return folder
 
 
-def _run(tmp_path, weights, *arguments, recipes=(GOOD, WRONG)):
+def _run(tmp_path, weights, *arguments, recipes=(GOOD, OTHER, WRONG, REFUSED)):
     out = tmp_path / "out"
     status = main(arguments, recipes=recipes, weights_folder=weights, assets_folder=out, build=build_tiny)
     return status, out
@@ -59,7 +67,7 @@ def _entries(out):
 
 @pytest.mark.gpu
 def test_writes_what_passes_and_only_that(gpu, tmp_path, weights, capsys):
-    status, out = _run(tmp_path, weights)
+    status, out = _run(tmp_path, weights, recipes=(GOOD, WRONG))
     assert status == 3
     assert sorted(path.name for path in out.iterdir()) == [f"{GOOD.name}.tflite", "manifest.json"]
     assert f"{WRONG.name}: not written, it failed its check" in capsys.readouterr().err
@@ -95,12 +103,27 @@ def test_without_an_adapter_nothing_is_written(no_adapter, tmp_path, weights, ca
     assert "make software-gpu" in output.out and "--allow-unchecked" in output.err
 
 
+@pytest.mark.parametrize("recipe", [WRONG, REFUSED])
+def test_what_the_rules_refuse_is_not_written_even_unchecked(no_adapter, tmp_path, weights, capsys, recipe):
+    status, out = _run(tmp_path, weights, "--allow-unchecked", "--only", recipe.name)
+    assert status == 3 and list(out.iterdir()) == []
+    output = capsys.readouterr()
+    assert f"{recipe.name}: not written, it failed its check" in output.err and "instead: " in output.out
+
+
+@pytest.mark.gpu
+def test_what_one_delegate_refuses_is_not_written_though_the_real_one_takes_it(gpu, tmp_path, weights, capsys):
+    status, out = _run(tmp_path, weights, "--only", REFUSED.name)
+    assert status == 3 and list(out.iterdir()) == []
+    assert "real delegate: full" in capsys.readouterr().out
+
+
 def test_unchecked_files_are_stamped_and_others_keep_their_entries(no_adapter, tmp_path, weights):
-    for recipe in (GOOD, WRONG):
+    for recipe in (GOOD, OTHER):
         status, out = _run(tmp_path, weights, "--allow-unchecked", "--only", recipe.name)
         assert status == 0
     entries = _entries(out)
-    assert [entry["file"] for entry in entries] == [f"{GOOD.name}.tflite", f"{WRONG.name}.tflite"]
+    assert [entry["file"] for entry in entries] == [f"{GOOD.name}.tflite", f"{OTHER.name}.tflite"]
     assert all(entry["check"]["verdict"] == "unchecked" and "adapter" in entry["check"]["reason"] for entry in entries)
     assert inspect(out / f"{GOOD.name}.tflite").macs == entries[0]["macs"]
 
@@ -108,9 +131,9 @@ def test_unchecked_files_are_stamped_and_others_keep_their_entries(no_adapter, t
 def test_missing_or_foreign_weights_are_one_line_and_others_still_done(no_adapter, tmp_path, weights, capsys):
     (weights / GOOD.weights_name).write_bytes(b"not HDF5")
     absent = Recipe("absent", "base", "float16", 16, 24)
-    status, out = _run(tmp_path, weights, "--allow-unchecked", recipes=(absent, GOOD, WRONG))
+    status, out = _run(tmp_path, weights, "--allow-unchecked", recipes=(absent, GOOD, OTHER))
     assert status == 1
-    assert [entry["model"] for entry in _entries(out)] == ["wrong"]
+    assert [entry["model"] for entry in _entries(out)] == ["other"]
     complaints = capsys.readouterr().err.splitlines()
     assert len(complaints) == 2
     assert "no trained weights" in complaints[0] and "not the weights of good base" in complaints[1]

@@ -10,11 +10,13 @@ import pytest
 from rich.console import Console
 
 from bokeh_tf.delegate.adapter import find_adapters
-from bokeh_tf.delegate.check import Unchecked, check_file, check_files, exit_code
+from bokeh_tf.delegate.check import Steps, check_paths
+from bokeh_tf.delegate.policy import Policy, exit_code, judge
 from bokeh_tf.delegate.probe import probe
-from bokeh_tf.delegate.report import print_report, to_dict
 from bokeh_tf.delegate.verdicts import Verdict
-from bokeh_tf.errors import ModelFileError, PhotoError
+from bokeh_tf.delegate.writers.document import plain
+from bokeh_tf.delegate.writers.probe_text import print_precisions
+from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 
 # A two-layer network in half precision, measured at 71 dB; half that error again is still plainly half precision.
 HALF_PRECISION_PSNR_DB = (50, 100)
@@ -184,12 +186,11 @@ def test_files_that_are_no_models_do_not_stop_the_others(tiny_convolution, tmp_p
     garbage.write_bytes(np.random.default_rng(1).bytes(5000))
     cut.write_bytes(tiny_convolution.read_bytes()[:1500])
     paths = [garbage, cut, tmp_path / "absent.tflite", tiny_convolution]
-    results = list(check_files(paths, timeout_s=0.05))
-    assert [type(result) for result in results[:3]] == [Unchecked] * 3
-    for path, result in zip(paths[:3], results[:3], strict=True):
-        assert path.name in result.reason and "\n" not in result.reason
-    assert results[3].verdict is Verdict.TIMED_OUT
-    assert exit_code(results) == 1
+    *bad, good = check_paths(paths, Steps(probe=True, timeout_s=0.05))
+    for path, report in zip(paths[:3], bad, strict=True):
+        assert path.name in report.error and "\n" not in report.error and report.probe is None
+    assert good.error is None and good.probe.verdict is Verdict.TIMED_OUT
+    assert exit_code([judge(report, Policy()) for report in (*bad, good)]) == 1
 
 
 def test_a_damaged_model_that_passes_inspection_does_not_take_us_down(tiny_convolution, tmp_path):
@@ -200,8 +201,10 @@ def test_a_damaged_model_that_passes_inspection_does_not_take_us_down(tiny_convo
         damaged[generator.integers(8, len(content), 12)] = generator.integers(0, 256, 12, np.uint8)
         path = tmp_path / f"damaged_{number}.tflite"
         path.write_bytes(damaged.tobytes())
-        result = check_file(path, timeout_s=20, precisions=("float32",))
-        assert isinstance(result, Unchecked) or result.verdict in Verdict
+        try:
+            assert probe(path, timeout_s=20, precisions=("float32",)).verdict in Verdict
+        except (ModelFileError, CheckError) as error:
+            assert path.name in str(error) and "\n" not in str(error)
 
 
 def test_a_photo_that_cannot_be_read_is_one_line(tiny_convolution, tmp_path):
@@ -234,7 +237,7 @@ def test_a_missing_model_is_a_model_file_error(tmp_path):
 def test_an_infinite_psnr_is_valid_json(gpu, tiny_tflite):
     report = probe(tiny_tflite("doubled", lambda image: image * 2.0), precisions=("float32",))
     assert report.verdict is Verdict.FULL
-    json.dumps(to_dict(report), allow_nan=False)
+    json.dumps(plain(report), allow_nan=False)
     text = io.StringIO()
-    print_report(report, Console(file=text, width=100))
+    print_precisions(report, Console(file=text, width=100))
     assert "inf dB" in text.getvalue()

@@ -1,6 +1,5 @@
 """What the check on the real delegate is made of: the log's grammar, the limits, the inputs, the report."""
 
-import io
 import json
 import math
 
@@ -9,16 +8,17 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from model_writer import FileWriter
 from PIL import Image
-from rich.console import Console
 from rule_graphs import build_graph
 
 from bokeh_tf.delegate import delegate_log
-from bokeh_tf.delegate.check import Unchecked, check_file
+from bokeh_tf.delegate.check import Report, check
 from bokeh_tf.delegate.graphs import find_graphs
+from bokeh_tf.delegate.policy import Policy, judge
 from bokeh_tf.delegate.probe import probe_request
 from bokeh_tf.delegate.probing.cpu_reference import CpuReference
 from bokeh_tf.delegate.probing.inputs import load_picture, synthetic_picture, trial_inputs
-from bokeh_tf.delegate.report import print_report, to_dict
+from bokeh_tf.delegate.report import write
+from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.verdicts import (
     DEFAULT_MAX_ERROR,
     DEFAULT_MAX_OTHER_SHARE,
@@ -216,14 +216,14 @@ def test_a_photo_is_turned_upright(tmp_path):
 
 
 def test_reports_are_valid_json_and_safe_text(tiny_convolution):
-    results = [check_file(tiny_convolution, timeout_s=0.05), Unchecked("a.tflite", "a.tflite: \x1b[31mred\x1b[0m")]
-    documents = [json.loads(json.dumps(to_dict(result), allow_nan=False)) for result in results]
-    assert [document["verdict"] for document in documents] == ["timed out", None]
-    output = io.StringIO()
-    for result in results:
-        print_report(result, Console(file=output, width=100))
-    text = output.getvalue()
-    assert "TIMED OUT" in text and "NOT CHECKED" in text and "\x1b" not in text
+    broken = Unchecked("a.tflite", "a.tflite: \x1b[31mred\x1b[0m")
+    reports = [check(tiny_convolution, probe=True, timeout_s=0.05), Report("a.tflite", probe=broken)]
+    judged = [judge(report, Policy()) for report in reports]
+    document = json.loads(write(judged, Policy(), format="json"))
+    assert [file["probe"]["verdict"] for file in document["files"]] == ["timed out", None]
+    assert document["exit_code"] == 1
+    text = write(judged, Policy(), format="text")
+    assert "timed out" in text and "NOT CHECKED" in text and "\x1b" not in text
 
 
 def test_the_packaged_photograph_is_the_picture():

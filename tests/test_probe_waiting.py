@@ -8,8 +8,8 @@ import pytest
 
 from bokeh_tf.delegate.probe import probe
 from bokeh_tf.delegate.probing.compiled import Compiled, StalledError
-from bokeh_tf.delegate.report import to_dict
 from bokeh_tf.delegate.verdicts import Verdict
+from bokeh_tf.delegate.writers.document import plain
 
 SHAPE = (1, 2, 3, 1)
 SIGNATURE = {"key": "serving", "inputs": [{"name": "x"}], "outputs": [{"name": "y"}]}
@@ -191,7 +191,7 @@ def test_a_check_that_stalled_once_passes_and_says_so(stalling):
     assert report.verdict is Verdict.FULL
     (doubt,) = report.doubts
     assert doubt.startswith("float32: in a first try the GPU was not done after two minutes")
-    assert doubt in to_dict(report)["doubts"]
+    assert doubt in plain(report)["doubts"]
 
 
 def test_a_check_that_stalls_twice_is_not_done(stalling):

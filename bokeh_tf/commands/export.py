@@ -89,16 +89,18 @@ def _checked_size(options):
 
 def _check(content, name, options):
     """Checks the bytes and prints the report; returns the exit status."""
-
     from bokeh_tf import exporting
-    from bokeh_tf.delegate.policy import Policy, exit_code, judge
     from bokeh_tf.delegate.writers.text import print_file
 
-    probe = not options.no_probe
-    report = exporting.check_content(content, name, probe=probe, photo=options.photo, timeout_s=options.timeout)
-    judged = judge(report, Policy())
+    judged = exporting.check_and_judge(
+        content,
+        label=name,
+        probe=not options.no_probe,
+        photo=options.photo,
+        timeout_s=options.timeout,
+    )
     print_file(judged, open_console())
-    return exit_code([judged])
+    return judged.code
 
 
 def _say(text):

@@ -3,7 +3,6 @@
 `check` takes a path, the bytes of a `.tflite`, or a Keras model, and returns a `Report`; `check_paths` goes through
 files and folders, where one bad file is a report with an `error` and never stops the rest. What counts as a failure
 is not decided here but in `bokeh_tf.delegate.policy`. The lint alone imports neither the runtime nor image libraries.
-`check_file` asks the real delegate only.
 """
 
 import os
@@ -16,7 +15,7 @@ from bokeh_tf.delegate.findings import TARGETS, TargetReport
 from bokeh_tf.delegate.memory import MemoryEstimate, estimate_memory, warning
 from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import PRECISIONS, Verdict
+from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.tflite.subject import Model, Subject, printable_path, subject_of
 
@@ -170,9 +169,12 @@ def _probe(subject: Subject, steps: Steps):
         return None, ()
     if "mldrift" not in steps.targets:
         return None, ("not probed: the real delegate here is ML Drift, and only v2 was asked for",)
-    probed = check_file(subject, photo=steps.photo, timeout_s=steps.timeout_s)
-    if isinstance(probed, Unchecked):
-        return probed, ()
+    from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S, probe
+
+    try:
+        probed = probe(subject, photo=steps.photo, timeout_s=steps.timeout_s or DEFAULT_TIMEOUT_S)
+    except (ModelFileError, CheckError) as error:
+        return Unchecked(subject.label, printable_path(str(error))), ()
     if probed.verdict is Verdict.UNAVAILABLE:
         return probed, (f"not probed: {probed.precisions[0].reasons[0]}",)
     return probed, probed.doubts
@@ -212,27 +214,3 @@ def _is_dir(path):
     except ValueError:
         # A path with a zero byte is nothing; whoever opens it will say so.
         return False
-
-
-def check_file(path, *, photo=None, timeout_s=None, precisions=PRECISIONS) -> "ProbeReport | Unchecked":
-    """Checks one file on the real delegate alone; see `probe`. A photo that cannot be read raises."""
-    from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S, probe
-
-    limit_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
-    try:
-        return probe(path, photo=photo, timeout_s=limit_s, precisions=precisions)
-    except (ModelFileError, CheckError) as error:
-        label = path.label if isinstance(path, Subject) else printable_path(str(path))
-        return Unchecked(label, printable_path(str(error)))
-
-
-def check_files(paths, *, photo=None, timeout_s=None, precisions=PRECISIONS) -> "Iterator[ProbeReport | Unchecked]":
-    """Yields one result of `check_file` per path as it comes; `timeout_s` is the limit for each file."""
-    for path in paths:
-        yield check_file(path, photo=photo, timeout_s=timeout_s, precisions=precisions)
-
-
-def exit_code(results: "Iterable[ProbeReport | Unchecked]") -> int:
-    """Of results of `check_file`: 3 if any failed, else 1 if any could not be checked, else 0."""
-    codes = [NOT_CHECKED if isinstance(result, Unchecked) else result.verdict.exit_code for result in results]
-    return max(codes, default=PASSED)

@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from bokeh_tf import exporting
-from bokeh_tf.delegate.policy import Policy, judge
 from bokeh_tf.delegate.writers.escaping import printable, printable_lines
 from bokeh_tf.delegate.writers.summary import WORDS, lines_of
 from bokeh_tf.delegate.writers.text import print_file
@@ -66,7 +65,7 @@ def _demo(options, console):
     minutes = (time.monotonic() - start_s) / 60
     console.print("Exporting and checking the network as it is after training")
     content = convert_network(run.weights)
-    judged = judge(exporting.check_content(content, _file_name(), probe=True), Policy())
+    judged = exporting.check_and_judge(content, label=_file_name())
     if judged.code:
         print_file(judged, console)
         _complain(f"{_file_name()}: not written, it did not pass its check")

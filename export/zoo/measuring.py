@@ -11,14 +11,16 @@ from collections import Counter
 
 from bokeh_tf import exporting
 from bokeh_tf.delegate import memory
-from bokeh_tf.delegate.check import Unchecked
+from bokeh_tf.delegate.check import check
 from bokeh_tf.delegate.findings import TARGETS, TargetVerdict
 from bokeh_tf.delegate.lint import lint
+from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.errors import BokehError
 from bokeh_tf.models import catalogue
 from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.subject import subject_of
 from export.zoo.practice import FLAT_WHEN_FRESH, practise
 
 # The size at which models are compared with each other: a phone's preview.
@@ -101,7 +103,7 @@ def _probe(entry, variant):
         practise(model)
     content = exporting.convert_model(model, precision=PRECISION)
     name = exporting.artifact_name(entry.name, variant, PRECISION, entry.check_size_px)
-    result = exporting.check_on_delegate(content, f"{name}.tflite")
+    result = check(subject_of(content, label=f"{name}.tflite"), targets=("mldrift",), probe=True).probe
     if isinstance(result, Unchecked):
         probe = {"verdict": "not checked", "adapter": None, "runtime_version": None, "errors": {}}
         return probe, [f"real delegate: {result.reason}"]
