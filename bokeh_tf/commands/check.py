@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 from bokeh_tf.commands.console import open_console, positive
+from bokeh_tf.delegate.findings import TARGETS
+from bokeh_tf.delegate.report import FORMATS
 
-_FORMATS = ("text", "json", "markdown", "junit", "sarif", "github")
 _DESCRIPTION = """Says whether a phone's GPU delegate takes a .tflite file whole, and if not, which nodes it refuses and
 what to write instead. First a static lint by the rules of the classic TFLite GPU delegate (v2) and of LiteRT's
 (mldrift); it runs nothing. Then ML Drift itself: each file is compiled for the GPU alone, in a child process, and its
@@ -53,7 +54,8 @@ def add(commands):
 
 def _add_steps(parser):
     group = parser.add_argument_group("what is checked")
-    group.add_argument("--target", default="v2,mldrift", metavar="LIST", help="delegates (default v2,mldrift)")
+    targets = ",".join(TARGETS)
+    group.add_argument("--target", default=targets, metavar="LIST", help=f"delegates (default {targets})")
     group.add_argument("--no-probe", action="store_true", help="the static lint alone: no runtime, no GPU, instant")
     group.add_argument("--require-probe", action="store_true", help="no Vulkan adapter: not checked, status 1")
     group.add_argument(
@@ -76,7 +78,7 @@ def _add_judgement(parser):
 
 def _add_output(parser):
     group = parser.add_argument_group("what is written")
-    group.add_argument("--format", choices=_FORMATS, default="text", help="default text")
+    group.add_argument("--format", choices=FORMATS, default=FORMATS[0], help=f"default {FORMATS[0]}")
     group.add_argument("--output", type=Path, metavar="FILE", help="write there; the terminal still gets the text")
     group.add_argument("--annotate", action="store_true", help="with --output: the terminal gets GitHub annotations")
     group.add_argument("--explain", metavar="RULE", help="print a rule, its evidence and an example, and stop")
