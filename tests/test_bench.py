@@ -15,6 +15,7 @@ from bokeh_tf.bench import report
 from bokeh_tf.bench.cpu import open_model
 from bokeh_tf.bench.environment import find_environment_doubts, read_environment, usable_cores
 from bokeh_tf.bench.measurement import RunVerdict, StartCache, Startup, make_measurement
+from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.result import Result, from_json, new_path, to_json, write_result
 from bokeh_tf.bench.sampling import Contender, Samples, sample_interleaved
 from bokeh_tf.bench.statistics import find_doubts, paired_ratio, summarise
@@ -291,11 +292,11 @@ def test_a_result_that_cannot_be_written_is_an_output_error(tmp_path):
     ("changes", "status"),
     [
         ({}, 0),
-        ({"verdict": RunVerdict("FULL_GPU", "")}, 0),
-        ({"verdict": RunVerdict("BAD_OUTPUT", "")}, 3),
-        ({"verdict": RunVerdict("SILENT_CPU", "")}, 3),
-        ({"verdict": RunVerdict("WRONG_BACKEND", ""), "stamp": "not a GPU timing"}, 0),
-        ({"samples": None, "summary": None, "verdict": RunVerdict("FAILED_INIT", "")}, 1),
+        ({"verdict": RunVerdict(DelegateOutcome.FULL_GPU, "")}, 0),
+        ({"verdict": RunVerdict(DelegateOutcome.BAD_OUTPUT, "")}, 3),
+        ({"verdict": RunVerdict(DelegateOutcome.SILENT_CPU, "")}, 3),
+        ({"verdict": RunVerdict(DelegateOutcome.WRONG_BACKEND, ""), "stamp": "not a GPU timing"}, 0),
+        ({"samples": None, "summary": None, "verdict": RunVerdict(DelegateOutcome.FAILED_INIT, "")}, 1),
     ],
 )
 def test_exit_status_says_whether_what_was_asked_for_was_timed(changes, status):
@@ -333,3 +334,28 @@ def test_bench_never_imports_keras_or_tensorflow():
         "sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
+
+
+def test_outcomes_are_strings_in_a_file_and_members_in_the_program():
+    (measurement,) = steady_result().measurements
+    measurements = [
+        replace(measurement, verdict=RunVerdict(outcome, "why", ("a line",))) for outcome in DelegateOutcome
+    ]
+    result = replace(steady_result(), measurements=tuple(measurements))
+    text = to_json(result)
+    written = [entry["verdict"]["outcome"] for entry in json.loads(text)["measurements"]]
+    assert written == list(map(str, DelegateOutcome)) and type(written[0]) is str
+    assert from_json(text) == result
+    assert {type(one.verdict.outcome) for one in from_json(text).measurements} == {DelegateOutcome}
+    with pytest.raises(CheckError, match="'FAST' is not a valid DelegateOutcome"):
+        from_json(text.replace('"FULL_GPU"', '"FAST"'))
+
+
+def test_the_host_is_timed_without_the_reader_of_phones_logs():
+    program = (
+        "import sys, bokeh_tf.bench.host_run, bokeh_tf.bench.report\n"
+        "print([name for name in sys.modules if 'benchmark_log' in name or 'log_grammar' in name])"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

@@ -21,6 +21,7 @@ from bokeh_tf.bench.measurement import (
     Startup,
     make_measurement,
 )
+from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.page import facts, html_page, markdown, table
 from bokeh_tf.bench.page.runs import Run, read_runs
 from bokeh_tf.bench.page.scale import Scale
@@ -84,7 +85,7 @@ def full(text="plain"):
         **{"accelerator": text, "sample_kind": text, "stamp": text, "model_sha256": text},
         startup=Startup(5 * MS, 4 * MS, text, "serialised", StartCache(2**12, 7 * MS, None)),
         memory=Memory(2**27, 2**25),
-        verdict=RunVerdict("PARTIAL", text, (text,)),
+        verdict=RunVerdict(DelegateOutcome.PARTIAL, text, (text,)),
         outputs=(OutputComparison(text, 51.23, 0.25, 0, text), OutputComparison(text, None, None, 3, None)),
         prediction=Prediction(text, text, text, 8, 6, (text,)),
         details={text: {"log": [text, {"deep": [[[[[[text]]]]]]}]}, "predicted_and_logged": {"only_logged": [text]}},
@@ -203,7 +204,7 @@ def test_warnings_stand_with_the_number_they_concern():
     ],
 )
 def test_stamp_and_verdict_are_said_once(stamp, outcome, why, said):
-    warned = facts.warnings(measured(stamp=stamp, verdict=RunVerdict(outcome, why)))
+    warned = facts.warnings(measured(stamp=stamp, verdict=RunVerdict(DelegateOutcome(outcome), why)))
     assert [pair for pair in warned if pair[0] == "bad"] == ([] if said is None else [("bad", said)])
 
 
@@ -233,7 +234,7 @@ def test_optional_parts_may_be_missing(name):
 
 
 def test_a_run_without_times_is_still_reported():
-    failed = measured(samples=None, summary=None, verdict=RunVerdict("FAILED_INIT", "no such delegate"))
+    failed = measured(samples=None, summary=None, verdict=RunVerdict(DelegateOutcome.FAILED_INIT, "no such delegate"))
     page, marked, listed = pages(Run("a.json", result(failed)))
     assert "not timed" in page and "FAILED_INIT: no such delegate" in page and "<figure" not in page
     assert "not timed" in marked

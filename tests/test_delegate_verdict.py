@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bokeh_tf.bench.benchmark_log import parse_log
-from bokeh_tf.bench.delegate_verdict import DelegateOutcome, judge
+from bokeh_tf.bench.delegate_verdict import judge
+from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.reason_comparison import compare_reasons, predicted_reasons
 from bokeh_tf.delegate.findings import Finding, Kind, TargetReport, TargetVerdict
 from bokeh_tf.delegate.verdicts import OutputCheck

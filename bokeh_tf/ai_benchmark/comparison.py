@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bokeh_tf.ai_benchmark.own_runs import OwnRun
 from bokeh_tf.ai_benchmark.sheet import SheetRow
-from bokeh_tf.bench.delegate_verdict import DelegateOutcome
+from bokeh_tf.bench.outcome import DelegateOutcome
 
 # What no result can tell apart; said once for all rows.
 ALWAYS_DIFFERENT = (
@@ -19,7 +19,6 @@ ALWAYS_DIFFERENT = (
 )
 # Closer than this, two measurements of one thing on one phone are usually called the same.
 _SAME_WITHIN = 0.05
-_WHOLLY_ON_GPU = DelegateOutcome.FULL_GPU.upper()
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def _of_conditions(row, own):
         yield f"the app computed in {row.precision}, ours in {own.precision}"
     if own.stamp:
         yield f"ours is stamped: {own.stamp}"
-    if own.verdict and row.backend == "gpu" and own.verdict.upper() != _WHOLLY_ON_GPU:
+    if own.verdict and row.backend == "gpu" and own.verdict.upper() != DelegateOutcome.FULL_GPU:
         yield f"ours did not run on the GPU alone (verdict {own.verdict})"
     if own.doubts:
         yield f"ours is unstable: {'; '.join(own.doubts)}"

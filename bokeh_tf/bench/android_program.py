@@ -10,6 +10,7 @@ from bokeh_tf.bench.benchmark_log import BenchmarkLog, parse_log
 from bokeh_tf.bench.benchmark_model import NO_FILES, Program, ProgramKind, RunFiles
 from bokeh_tf.bench.device_facts import core_masks
 from bokeh_tf.bench.measurement import RunVerdict
+from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.run_folder import RunFolder
 from bokeh_tf.errors import BokehError, CheckError, DeviceError
 
@@ -23,7 +24,7 @@ class ProgramError(BokehError):
 
     def __init__(self, message, *, verdict: RunVerdict | None = None):
         super().__init__(message)
-        self.verdict = verdict or RunVerdict("FAILED_INIT", message)
+        self.verdict = verdict or RunVerdict(DelegateOutcome.FAILED_INIT, message)
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ class PhoneProgram:
         try:
             benchmark_model.check_flags(ran.log)
         except CheckError as error:
-            raise ProgramError(str(error), verdict=RunVerdict("UNPROVEN", str(error))) from error
+            unproven = RunVerdict(DelegateOutcome.UNPROVEN, str(error))
+            raise ProgramError(str(error), verdict=unproven) from error
         return ran
 
     def _call(self, flags, core_mask):

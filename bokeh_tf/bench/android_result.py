@@ -3,10 +3,17 @@
 from dataclasses import replace
 
 from bokeh_tf.bench.android_session import PHONE, PhoneContestant, Plan, contestants_of
-from bokeh_tf.bench.delegate_verdict import DelegateOutcome
 from bokeh_tf.bench.gpu import predict
 from bokeh_tf.bench.journal import Journal
-from bokeh_tf.bench.measurement import Measurement, Memory, OutputComparison, Prediction, RunVerdict, read_startup
+from bokeh_tf.bench.measurement import (
+    Measurement,
+    Memory,
+    OutputComparison,
+    Prediction,
+    RunVerdict,
+    read_startup,
+    read_verdict,
+)
 from bokeh_tf.bench.reason_comparison import compare_reasons, predicted_reasons
 from bokeh_tf.bench.statistics import find_doubts, summarise
 from bokeh_tf.delegate.lint import lint
@@ -78,16 +85,13 @@ def _verdict(facts, plan) -> RunVerdict | None:
     """The check's, unless a round was worse: one round on the CPU spoils the median."""
     found = [facts["verdict"]] if "verdict" in facts else []
     found += [facts[f"round {number}"]["verdict"] for number in range(plan.rounds) if f"round {number}" in facts]
-    verdicts = [RunVerdict(**{**entry, "evidence": tuple(entry["evidence"])}) for entry in found]
-    return next((verdict for verdict in verdicts if not _passed(verdict)), verdicts[0] if verdicts else None)
-
-
-def _passed(verdict):
-    return DelegateOutcome(verdict.outcome).passed
+    verdicts = list(map(read_verdict, found))
+    first = verdicts[0] if verdicts else None
+    return next((verdict for verdict in verdicts if not verdict.outcome.passed), first)
 
 
 def _stamp(verdict, setting):
-    if verdict is None or _passed(verdict):
+    if verdict is None or verdict.outcome.passed:
         return None
     return f"not a timing of {setting.label}: {verdict.outcome}"
 

@@ -276,7 +276,7 @@ class PhoneSession:
 
 def _judge(ran: ProgramRun, setting: PhoneSetting, check=None) -> RunVerdict:
     verdict = judge(ran.log, wanted_backend=setting.backend, exit_code=ran.exit_code, output_check=check)
-    return RunVerdict(str(verdict.outcome), verdict.why, tuple(map(str, verdict.evidence)))
+    return RunVerdict(verdict.outcome, verdict.why, tuple(map(str, verdict.evidence)))
 
 
 def _check_facts(ran):

@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass
 
 from bokeh_tf.bench.measurement import Measurement
+from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.result import Result
 from bokeh_tf.bench.statistics import Interval, unpaired_ratio
 from bokeh_tf.errors import CheckError
@@ -159,7 +160,8 @@ def _doubts(one, other, first, second):
     for side, measurement, result in (("first", one, first), ("second", other, second)):
         if measurement.stamp:
             yield side, measurement.stamp
-        if measurement.verdict is not None and measurement.verdict.outcome == "BAD_OUTPUT":
-            yield side, f"BAD_OUTPUT: {measurement.verdict.why}"
+        verdict = measurement.verdict
+        if verdict is not None and verdict.outcome is DelegateOutcome.BAD_OUTPUT:
+            yield side, f"{verdict.outcome}: {verdict.why}"
         for doubt in (*result.doubts, *measurement.doubts):
             yield side, f"unstable: {doubt}"

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bokeh_tf.bench.measurement import RunVerdict
+from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.output_check import compare_outputs
 from bokeh_tf.bench.serialised_start import cpu_start, measure_start, not_serialised
 from bokeh_tf.bench.subject import SEED, Subject, cpu_request, load_outputs
@@ -93,8 +94,9 @@ class CpuContestant:
             raise
         checks = check_outputs(self._worker, self.subject, is_coarse=self.subject.is_quantised)
         problems = [check["problem"] for check in checks if check["problem"]]
-        good = RunVerdict("CPU", "computed on the CPU, as asked")
-        verdict = RunVerdict("BAD_OUTPUT", problems[0]) if problems else good
+        verdict = RunVerdict(DelegateOutcome.CPU, "computed on the CPU, as asked")
+        if problems:
+            verdict = RunVerdict(DelegateOutcome.BAD_OUTPUT, problems[0])
         return {**facts, "outputs": checks, "verdict": asdict(verdict)}
 
     def take(self, runs, *, settle=False) -> Sequence[int]:
@@ -114,7 +116,8 @@ class CpuContestant:
 
     def failure_facts(self, error):
         """The runtime's own words."""
-        return {"failure": str(error), "verdict": asdict(RunVerdict("FAILED_INIT", str(error)))}
+        verdict = RunVerdict(DelegateOutcome.FAILED_INIT, str(error))
+        return {"failure": str(error), "verdict": asdict(verdict)}
 
     def close(self):
         """Ends the child process."""

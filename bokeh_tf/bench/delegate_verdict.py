@@ -14,7 +14,6 @@ Speaking against: a restored execution plan, a node that "failed to prepare", ze
 many nodes as the GPU had claimed (the GPU's part was undone), "Falling back to OpenGL".
 """
 
-import enum
 import math
 import re
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from bokeh_tf.bench.benchmark_log import BenchmarkLog, LogLine, Replacement
 from bokeh_tf.bench.benchmark_model import BACKENDS
 from bokeh_tf.bench.log_grammar import Kind
+from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.delegate.verdicts import OutputCheck
 
 _APIS = {"gpu": "OpenCL", "opengl": "OpenGL", "webgpu": "WebGPU"}
@@ -48,34 +48,6 @@ _SECOND_ATTEMPTS = (
     (re.compile(r"Failed to load OpenCL library"), re.compile(r"Loaded OpenCL library")),
 )
 _FAILURES = (Kind.DELEGATE_FAILURE, Kind.TOOL_FAILURE, Kind.CRASH, Kind.UNKNOWN_ERROR)
-
-
-class DelegateOutcome(enum.StrEnum):
-    """The verdict on one run."""
-
-    FULL_GPU = "FULL_GPU"
-    """The GPU computed the whole model, through the interface that was asked for."""
-    FULL_NNAPI = "FULL_NNAPI"
-    """A device of NNAPI computed the whole model, and not NNAPI's CPU reference."""
-    CPU = "CPU"
-    """The CPU computed it, as asked."""
-    PARTIAL = "PARTIAL"
-    """Some of the model ran on the CPU."""
-    SILENT_CPU = "SILENT_CPU"
-    """All of it ran on the CPU although an accelerator was asked for."""
-    WRONG_BACKEND = "WRONG_BACKEND"
-    """Another accelerator or interface computed it."""
-    FAILED_INIT = "FAILED_INIT"
-    """It did not start, or did not run to its end."""
-    BAD_OUTPUT = "BAD_OUTPUT"
-    """The accelerator computed wrong or non-finite values."""
-    UNPROVEN = "UNPROVEN"
-    """The log does not show enough to say; `missing` is what it lacks."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether the run's times are those of what was asked for."""
-        return self in (DelegateOutcome.FULL_GPU, DelegateOutcome.FULL_NNAPI, DelegateOutcome.CPU)
 
 
 @dataclass(frozen=True)

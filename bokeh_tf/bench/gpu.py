@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from bokeh_tf.bench.cpu import check_outputs, start_facts, take_runs
 from bokeh_tf.bench.measurement import Prediction, RunVerdict
+from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.serialised_start import gpu_start, measure_start
 from bokeh_tf.bench.subject import SEED, Subject
 from bokeh_tf.bench.worker_process import Worker, WorkerError
@@ -98,7 +99,7 @@ class GpuContestant:
         """The delegate's own reasons, which are on its stderr only."""
         reasons = delegate_log.parse(self._worker.log()).reasons
         why = reasons[0] if reasons else str(error)
-        verdict = RunVerdict("FAILED_INIT", why, reasons[:_MOST_REASONS])
+        verdict = RunVerdict(DelegateOutcome.FAILED_INIT, why, reasons[:_MOST_REASONS])
         return {"failure": why, "reasons": list(reasons), "verdict": asdict(verdict)}
 
     def close(self):
@@ -145,9 +146,13 @@ def _verdict(log, checks, stamp):
     problems = [f"{check['name']}: {check['problem']}" for check in checks if check["problem"]]
     errors = delegate_log.parse(log).errors
     if problems:
-        return RunVerdict("BAD_OUTPUT", problems[0], evidence)
+        return RunVerdict(DelegateOutcome.BAD_OUTPUT, problems[0], evidence)
     if stamp is not None:
-        return RunVerdict("WRONG_BACKEND" if stamp.startswith(NOT_A_GPU_TIMING) else "UNPROVEN", stamp, evidence)
+        is_software = stamp.startswith(NOT_A_GPU_TIMING)
+        outcome = DelegateOutcome.WRONG_BACKEND if is_software else DelegateOutcome.UNPROVEN
+        return RunVerdict(outcome, stamp, evidence)
     if errors:
-        return RunVerdict("UNPROVEN", f"the delegate complained: {errors[0]}", (*evidence, *errors[:_MOST_REASONS]))
-    return RunVerdict("FULL_GPU", "the GPU computed the whole model, and its values are the CPU's", evidence)
+        why = f"the delegate complained: {errors[0]}"
+        return RunVerdict(DelegateOutcome.UNPROVEN, why, evidence + errors[:_MOST_REASONS])
+    why = "the GPU computed the whole model, and its values are the CPU's"
+    return RunVerdict(DelegateOutcome.FULL_GPU, why, evidence)

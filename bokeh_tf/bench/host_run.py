@@ -9,7 +9,7 @@ from bokeh_tf.bench.cpu import CpuContestant, CpuSetting
 from bokeh_tf.bench.environment import Environment, find_environment_doubts, read_environment
 from bokeh_tf.bench.gpu import TARGET, GpuContestant, GpuSetting, predict
 from bokeh_tf.bench.journal import Journal, key_of
-from bokeh_tf.bench.measurement import Measurement, Memory, OutputComparison, RunVerdict, read_startup
+from bokeh_tf.bench.measurement import Measurement, Memory, OutputComparison, read_startup, read_verdict
 from bokeh_tf.bench.reason_comparison import compare_reasons, predicted_reasons
 from bokeh_tf.bench.result import Result, utc_now, write_result
 from bokeh_tf.bench.sampling import ignore
@@ -112,7 +112,7 @@ def _measurement(contestant, journal, rounds) -> Measurement:
         accelerator=facts.get("accelerator"),
         startup=read_startup(facts),
         memory=Memory(facts.get("peak_bytes"), facts.get("before_load_bytes")),
-        verdict=_verdict(facts),
+        verdict=read_verdict(facts["verdict"]) if "verdict" in facts else None,
         outputs=tuple(OutputComparison(**entry) for entry in facts.get("outputs", ())),
         prediction=predict(subject.model_file) if is_on_gpu else None,
         stamp=facts.get("stamp"),
@@ -125,9 +125,3 @@ def _reasons(subject, facts):
     logged = facts.get("reasons", [])
     compared = compare_reasons(predicted_reasons(lint(subject.model_file, TARGET)), logged)
     return {"reasons": logged, "predicted_and_logged": compared.as_details()}
-
-
-def _verdict(facts):
-    if "verdict" not in facts:
-        return None
-    return RunVerdict(**{**facts["verdict"], "evidence": tuple(facts["verdict"]["evidence"])})

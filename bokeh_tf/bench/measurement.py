@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.sampling import Samples
 from bokeh_tf.bench.statistics import Summary, find_doubts, summarise
 
@@ -65,11 +67,17 @@ class Memory:
 
 @dataclass(frozen=True)
 class RunVerdict:
-    """Who computed the model: `outcome` as in `delegate_verdict.DelegateOutcome`, with the lines it rests on."""
+    """Who computed the model, why that is believed, and the lines it rests on."""
 
-    outcome: str
+    outcome: DelegateOutcome
     why: str
     evidence: tuple[str, ...] = ()
+
+
+def read_verdict(entry: Mapping[str, Any]) -> RunVerdict:
+    """A verdict from JSON; `ValueError` or `KeyError` where it is none."""
+    outcome = DelegateOutcome(entry["outcome"])
+    return RunVerdict(**{**entry, "outcome": outcome, "evidence": tuple(entry["evidence"])})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from bokeh_tf.bench.reason_comparison import HEADINGS
 
 _NS_PER_MS = 1e6
 _UNSTABLE = "* unstable: "
-_USUAL_OUTCOMES = ("CPU", "FULL_GPU", "FULL_NNAPI")
 _STEADY = ("median", "95 % interval", "fps", "n")
 _SPREAD = ("min", "p5", "p90", "p95", "MAD")
 _STARTUP = ("cold init", "warm init", "warm from", "first run", "peak MiB")
@@ -81,7 +80,7 @@ def _about(measurement):
     """Lines on the verdict of a delegate, what it computed and what was predicted; nothing on an ordinary CPU run."""
     verdict, prediction = measurement.verdict, measurement.prediction
     lines = []
-    if verdict is not None and (verdict.outcome not in _USUAL_OUTCOMES or prediction is not None):
+    if verdict is not None and (not verdict.outcome.passed or prediction is not None):
         lines.append(f"{measurement.name}: {verdict.outcome}: {verdict.why}")
         lines += [f"    {line}" for line in verdict.evidence]
     for output in measurement.outputs if prediction is not None else ():

@@ -20,9 +20,9 @@ from bokeh_tf.bench.measurement import (
     Memory,
     OutputComparison,
     Prediction,
-    RunVerdict,
     StartCache,
     Startup,
+    read_verdict,
 )
 from bokeh_tf.bench.sampling import Samples
 from bokeh_tf.bench.statistics import Interval, Summary
@@ -150,7 +150,7 @@ def _measurement(entry):
         "doubts": tuple(entry["doubts"]),
         "startup": optional(_startup, "startup"),
         "memory": optional(lambda part: Memory(**part), "memory"),
-        "verdict": optional(lambda part: RunVerdict(**{**part, "evidence": tuple(part["evidence"])}), "verdict"),
+        "verdict": optional(read_verdict, "verdict"),
         "outputs": tuple(OutputComparison(**part) for part in entry.get("outputs", ())),
         "prediction": optional(lambda part: Prediction(**{**part, "reasons": tuple(part["reasons"])}), "prediction"),
     }

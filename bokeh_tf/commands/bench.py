@@ -11,7 +11,6 @@ _ANDROID = "android"
 _RUNTIMES = ("ai-edge-litert", "tflite-runtime")
 _PASSED, _NOT_DONE, _FAILED = 0, 1, 3
 _PHONE_SETTINGS = ("cpu", "gpu-fp16", "gpu-fp32", "nnapi")
-_GOOD_OUTCOMES = ("CPU", "FULL_GPU", "FULL_NNAPI")
 _DESCRIPTION = """Times each file on each target in interleaved rounds (A B A B), each in a process of its own, so that
 whatever disturbs the machine disturbs all of them. Medians with intervals, not means; an unstable run says why, and
 what to do. Cold and warm start, the first run and the steady runs are told apart. The warm start is that of a new
@@ -185,7 +184,7 @@ def exit_status(result):
     # What is stamped on this machine was allowed to be something else; a phone's stamp is a finding.
     judged = [one for one in result.measurements if one.verdict is not None]
     verdicts = [one.verdict for one in judged if one.stamp is None or one.device != HOST]
-    return _PASSED if all(verdict.outcome in _GOOD_OUTCOMES for verdict in verdicts) else _FAILED
+    return _PASSED if all(verdict.outcome.passed for verdict in verdicts) else _FAILED
 
 
 def _targets(options):

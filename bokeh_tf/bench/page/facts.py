@@ -12,7 +12,6 @@ _NS_PER_MS = 1e6
 _MEBIBYTE = 2**20
 _KIBIBYTE = 2**10
 _SHORT_SHA = 12
-_USUAL_OUTCOMES = ("CPU", "FULL_GPU", "FULL_NNAPI")
 # A part of a backend's name, and its family; the first that fits counts.
 _FAMILIES = (("nnapi", "NNAPI"), ("gpu", "GPU"), ("opengl", "GPU"), ("opencl", "GPU"))
 _CPU_PARTS = ("cpu", "xnnpack", "litert", "tflite")
@@ -83,7 +82,7 @@ def warnings(measurement) -> list[tuple[str, str]]:
 def _reproach(measurement):
     """Stamp and verdict as one sentence; None where who computed it is who was asked."""
     stamp, verdict = measurement.stamp, measurement.verdict
-    if verdict is None or verdict.outcome in _USUAL_OUTCOMES:
+    if verdict is None or verdict.outcome.passed:
         return stamp
     if stamp is None:
         return f"{verdict.outcome}: {verdict.why}"
