@@ -6,6 +6,8 @@ import time
 import numpy as np
 import pytest
 
+from bokeh_tf.bench.worker_process import Worker, WorkerError
+from bokeh_tf.delegate.graphs import find_graphs
 from bokeh_tf.delegate.probe import probe
 from bokeh_tf.delegate.probing.compiled import Compiled, StalledError
 from bokeh_tf.delegate.verdicts import Verdict
@@ -89,6 +91,16 @@ def test_a_gpu_at_work_is_waited_for(waits):
     double(*[(NOT_DONE, work)] * waits)
 
 
+def test_what_is_bound_is_waited_for_in_every_run():
+    # The first wait of each run fails, which leaves the buffer that it read locked for good.
+    bound = Compiled(Doubling([(NOT_DONE, work)]), 0.0).bind(SIGNATURE, [np.empty(SHAPE, np.float32)])
+    image = np.arange(6, dtype=np.float32).reshape(SHAPE)
+    bound.feed([image])
+    for _ in range(2):
+        bound.run()
+        np.testing.assert_array_equal(bound.outputs()[0], 2 * image)
+
+
 @pytest.mark.parametrize("waits", [0, 1])
 def test_a_gpu_that_stands_still_is_not(waits):
     with pytest.raises(StalledError, match="Failed to lock"):
@@ -105,13 +117,19 @@ def test_any_other_failure_is_one_at_once(message):
 # The whole check, with another runtime in the place of ai-edge-litert's delegate
 
 RUNTIME = '''
-"""Triples its input. Stands still in the first runs of the processes there are, as often as a file says."""
+"""Triples its input. Stands still in the first runs of the processes there are, as often as a file says.
 
+With WORK_S it is at work meanwhile, and done after the first wait.
+"""
+
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 
 MESSAGE = {message!r}
+WORK_S = {work_s!r}
 RUNS = Path({folder!r}) / "runs_that_fail"
 
 
@@ -127,6 +145,11 @@ class HardwareAccelerator:
 GpuOptions = Options
 
 
+def spin():
+    while time.thread_time() < WORK_S:
+        pass
+
+
 class Buffer:
     stands_still = False
 
@@ -135,6 +158,11 @@ class Buffer:
 
     def read(self, size, dtype):
         if Buffer.stands_still:
+            if WORK_S:
+                Buffer.stands_still = False
+                thread = threading.Thread(target=spin)
+                thread.start()
+                thread.join()
             raise RuntimeError(MESSAGE)
         return getattr(self, "values", np.zeros(size, dtype)).ravel()
 
@@ -168,16 +196,16 @@ class CompiledModel:
 
 @pytest.fixture
 def stalling(monkeypatch, tmp_path, tiny_tflite):
-    """`stalling(runs, message)`: a file that is tripled by a runtime whose first runs stand still."""
+    """`stalling(runs, message)`: a file that is tripled by a runtime whose first runs stand still, or take longer."""
 
-    def install(runs, message=NOT_DONE):
+    def install(runs, message=NOT_DONE, *, work_s=0.0):
         package = tmp_path / "ai_edge_litert"
         package.mkdir()
         # All but the one module comes from the installed package.
         (package / "__init__.py").write_text(
             "import pkgutil\n__path__ = pkgutil.extend_path(__path__, __name__)\n", encoding="utf-8"
         )
-        runtime = RUNTIME.format(message=message, folder=str(tmp_path))
+        runtime = RUNTIME.format(message=message, folder=str(tmp_path), work_s=work_s)
         (package / "compiled_model.py").write_text(runtime, encoding="utf-8")
         (tmp_path / "runs_that_fail").write_text(str(runs), encoding="utf-8")
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -203,3 +231,34 @@ def test_a_check_that_stalls_twice_is_not_done(stalling):
 def test_another_failure_is_not_tried_again(stalling):
     report = probe(stalling(1, FAILED), precisions=("float32",))
     assert report.verdict is Verdict.CRASHED and report.doubts == ()
+
+
+# A timing waits as a check does
+
+
+def open_in_worker(worker, path):
+    tensor = {"index": 0, "shape": [1, 16, 24, 3], "dtype": "float32"}
+    (port,), (made,) = ports_of(path)
+    request = {"do": "open", "path": str(path), "precision": "default", "seed": 0}
+    inputs, outputs = [{**tensor, "index": port}], [{**tensor, "index": made}]
+    worker.ask({**request, "inputs": inputs, "outputs": outputs})
+    return worker.ask({"do": "run", "runs": 2, "settle": False})["times_ns"]
+
+
+def ports_of(path):
+    (graph,) = find_graphs(path.read_bytes())
+    return [port.index for port in graph.inputs], [port.index for port in graph.outputs]
+
+
+def test_a_timing_waits_for_a_gpu_at_work(stalling):
+    path = stalling(2, work_s=WORK_S)
+    with Worker.on_gpu(timeout_s=60) as worker:
+        times_ns = open_in_worker(worker, path)
+    # The wait is part of the run: the GPU was computing.
+    assert len(times_ns) == 2 and min(times_ns) >= WORK_S * 1e9
+
+
+def test_a_timing_of_a_gpu_that_stands_still_ends(stalling):
+    path = stalling(1)
+    with Worker.on_gpu(timeout_s=60) as worker, pytest.raises(WorkerError, match="Failed to lock"):
+        open_in_worker(worker, path)
