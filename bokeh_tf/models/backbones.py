@@ -5,14 +5,15 @@ Transformations for Deep Neural Networks" (CVPR 2017), table 1, in torchvision's
 3x3 convolution, and padding is explicit, since TensorFlow's "same" pads a stride of two on one side only. Layers are
 called as in torchvision, with underscores, behind a prefix: `scrn_resnet_layer1_0_conv1`.
 
-Trainable parameters: 23,508,032 (ResNet-50) and 22,979,904 (ResNeXt-50). Grouped convolutions have a multiple of four
-channels in every group: with others, GPU delegates compute wrong numbers.
+Trainable parameters: 23,508,032 (ResNet-50) and 22,979,904 (ResNeXt-50).
 """
 
 from dataclasses import dataclass
 
 import keras
 from keras import layers
+
+from bokeh_tf.ops import grouped
 
 # Output channels of a bottleneck per planes, those of torchvision's stage.
 _EXPANSION = 4
@@ -38,8 +39,6 @@ class Encoder:
             raise ValueError(f"planes and the four numbers of blocks must be positive. Received: {self}")
         if self.groups < 1 or self.width < 1 or self.width % self.groups:
             raise ValueError(f"width must be a multiple of groups. Received: {self}")
-        if self.groups > 1 and self.width // self.groups % 4:
-            raise ValueError(f"groups must have a multiple of four channels. Received: {self}")
 
 
 RESNET50 = Encoder()
@@ -85,7 +84,8 @@ def _conv_norm(x, filters, kernel_size, *, names, strides=1, groups=1):
     if strides > 1 and kernel_size > 1:
         x = layers.ZeroPadding2D(kernel_size // 2, name=f"{names[0]}_pad")(x)
     padding = "valid" if strides > 1 else "same"
-    conv = layers.Conv2D(filters, kernel_size, strides, padding=padding, groups=groups, use_bias=False, name=names[0])
+    settings = {"padding": padding, "groups": groups, "use_bias": False, "name": names[0]}
+    conv = grouped.Conv2D(filters, kernel_size, strides, **settings)
     # PyTorch's defaults, which the published weights were trained with: its momentum 0.1 is 0.9 here.
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=names[1])(conv(x))
 

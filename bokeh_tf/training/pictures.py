@@ -1,6 +1,5 @@
 """Examples and losses of a run, for people: pictures in a folder, and all of it for TensorBoard."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -19,7 +18,9 @@ class ExamplePictures:
     """
 
     def __init__(self, out, phase, job):
-        self._folder, self._phase, self._render = make_folder(out / "pictures"), phase, _renderer(job.trainer)
+        self._folder = make_folder(out / "pictures")
+        self._phase = phase
+        self._trainer = job.trainer
         self._writer = tf.summary.create_file_writer(str(out / "logs" / phase))
         inputs, target = next(iter(job.batches(0, frozenset()).take(1)))[:2]
         self._inputs = {name: np.asarray(value)[:1] for name, value in inputs.items()}
@@ -27,7 +28,7 @@ class ExamplePictures:
 
     def add(self, batch, values):
         """Writes the example as it looks after `batch` batches, and the numbers `values`."""
-        rendered = self._render(self._inputs)
+        rendered = self._trainer(self._inputs, training=False)
         rendered = np.asarray(rendered["rendered"] if isinstance(rendered, dict) else rendered).astype(np.float32)
         picture = side_by_side([self._inputs["image"][0], rendered[0], self._target[0]])
         png = tf.io.encode_png(np.round(picture * 255).astype(np.uint8)).numpy()
@@ -37,14 +38,6 @@ class ExamplePictures:
                 tf.summary.scalar(name, value)
             tf.summary.image("photo, picture, target", picture[None])
         self._writer.flush()
-
-
-def _renderer(trainer):
-    def render(inputs):
-        return trainer(inputs, training=False)
-
-    # Layer by layer, TensorFlow would compile every grouped convolution anew for every picture.
-    return tf.function(render, autograph=False) if keras.backend.backend() == "tensorflow" else render
 
 
 def side_by_side(pictures):
