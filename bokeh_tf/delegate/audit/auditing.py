@@ -55,8 +55,12 @@ def audit(
     except OSError as error:
         reason = error.strerror or error
         raise CheckError(f"{subject.label}: cannot be audited ({reason} in {tempfile.gettempdir()}).") from error
+    return _report(subject.label, result, wall_s=time.monotonic() - start_s)
+
+
+def _report(label, result, *, wall_s):
     return AuditReport(
-        path=subject.label,
+        path=label,
         findings=tuple(
             AuditFinding(**{**entry, "severity": Severity(entry["severity"])}) for entry in result["findings"]
         ),
@@ -68,7 +72,7 @@ def audit(
         samples=tuple(result["samples"]),
         nodes=result["nodes"],
         nodes_unseen=result["nodes_unseen"],
-        wall_s=time.monotonic() - start_s,
+        wall_s=wall_s,
         doubts=tuple(result["doubts"]),
     )
 
