@@ -218,7 +218,7 @@ class Job:
     name: str
 
     def read_request(self) -> dict:
-        """The question."""
+        """The question, as `ask_module` was given it."""
         return json.loads((self.folder / REQUEST_NAME).read_text(encoding="utf-8"))
 
     def enter(self, stage: str):

@@ -109,7 +109,7 @@ def steps(card) -> tuple[str, ...]:
 
 
 def to_markdown(card) -> str:
-    """The card as Markdown."""
+    """The card for people who read files: settings as a table, the steps, and what to mind."""
     lines = [f"# AI Benchmark settings: {_code(card.source)}", ""]
     lines += ["| setting | value |", "|---|---|"]
     lines += [f"| {label} | **{value}** |" for label, value in card.settings]

@@ -34,7 +34,7 @@ class Lens:
 
     @property
     def opening_mm(self):
-        """Diameter of the opening."""
+        """Diameter of the opening, millimetres."""
         return self.focal_length_mm / self.f_number
 
     def radius_px_per_dioptre(self, focus_distance_m):
@@ -70,12 +70,12 @@ class DisparityScale:
         return cls(1 / near_m - 1 / far_m, 1 / far_m)
 
     def distance_m(self, disparity):
-        """Distance of what has `disparity`."""
+        """Metres to what has `disparity`, a number or an array; infinity where that is the horizon's."""
         with np.errstate(divide="ignore"):
             return 1 / (self.scale_per_m * np.asarray(disparity, np.float64) + self.offset_per_m)
 
     def disparity(self, distance_m):
-        """Disparity of what is at `distance_m`."""
+        """The inverse of `distance_m`; the unit is this scale's own."""
         return (1 / np.asarray(distance_m, np.float64) - self.offset_per_m) / self.scale_per_m
 
     def aperture_px(self, lens, focus_disparity):

@@ -99,9 +99,7 @@ class FirstInput(layers.Layer):
     """
 
     def call(self, inputs):
-        """Returns the first tensor."""
         return inputs[0]
 
     def compute_output_shape(self, input_shape):
-        """The first input's."""
         return input_shape[0]

@@ -77,7 +77,6 @@ class PositionBias(layers.Layer):
         super().build(input_shape)
 
     def call(self, features):
-        """Returns features plus the bias."""
         rows, columns = (np.linspace(-1, 1, size, dtype="float32") for size in features.shape[1:3])
         y, x = np.meshgrid(rows, columns, indexing="ij")
         terms = np.stack([x, y, x * x, y * y, x * y], axis=-1)[None]
@@ -99,7 +98,6 @@ class GuidedFilter(layers.Layer):
         return ops.clip((sharpened - low) * (1 / (high - low)), 0.0, 1.0)
 
     def get_config(self):
-        """Adds radius, epsilon and range."""
         own = {"radius_px": self.radius_px, "epsilon": self.epsilon, "focus_range": self.focus_range}
         return {**super().get_config(), **own}
 
@@ -124,7 +122,6 @@ class BackgroundBlend(layers.Layer):
         return background * (1.0 - in_focus_weight)
 
     def get_config(self):
-        """Adds the sigmas."""
         return {**super().get_config(), "sigmas_px": self.sigmas_px}
 
 

@@ -116,7 +116,6 @@ class DefocusMasks(layers.Layer):
         return defocus_masks(defocus, self.count)
 
     def get_config(self):
-        """Adds the count."""
         return {**super().get_config(), "count": self.count}
 
 
@@ -145,7 +144,6 @@ class LayeredBlur(layers.Layer):
         return blurred[..., :3] / (blurred[..., 3:] + _EPSILON)
 
     def get_config(self):
-        """Adds the disks."""
         own = {"disk_sizes_px": self.disk_sizes_px, "are_disks_decimated": self.are_disks_decimated}
         return {**super().get_config(), **own}
 

@@ -39,7 +39,6 @@ class Channel(layers.Layer):
         return inputs[..., self.index : self.index + self.count]
 
     def get_config(self):
-        """Adds index and count."""
         return {**super().get_config(), "index": self.index, "count": self.count}
 
 
@@ -76,14 +75,12 @@ class InstanceNormalization(layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs):
-        """Returns the normalised features."""
         centred = inputs - ops.mean(inputs, axis=(1, 2), keepdims=True)
         variance = ops.mean(ops.square(centred), axis=(1, 2), keepdims=True)
         normalised = centred * ops.rsqrt(variance + self.epsilon)
         return normalised * self.gamma + self.beta if self.affine else normalised
 
     def get_config(self):
-        """Adds epsilon and affine."""
         return {**super().get_config(), "epsilon": self.epsilon, "affine": self.affine}
 
 

@@ -24,7 +24,7 @@ from bokeh_tf.ops.resize import BilinearUpsampling
 
 @dataclass(frozen=True)
 class Config:
-    """What may vary in MegaDepth."""
+    """Width of the network, and at what share of the photo's size it works."""
 
     # Size of the head's convolution, odd.
     head_kernel_size: int = 3

@@ -78,11 +78,9 @@ class SeparableGaussianBlur(keras.layers.Layer):
         return _blur_padded(padded, self._weights_1d)
 
     def compute_output_shape(self, input_shape):
-        """Same as the input's."""
         return input_shape
 
     def get_config(self):
-        """Kernel size and sigma."""
         return {**super().get_config(), "kernel_size_px": self.kernel_size_px, "sigma_px": self.sigma_px}
 
 
@@ -158,7 +156,6 @@ class GaussianBlurBank(keras.layers.Layer):
         return [input_shape for _ in self.kernel_sizes_px]
 
     def get_config(self):
-        """Kernel sizes and sigmas."""
         return {**super().get_config(), "kernel_sizes_px": self.kernel_sizes_px, "sigmas_px": self.sigmas_px}
 
 

@@ -77,12 +77,10 @@ class ChannelwiseUpsampling(keras.layers.Layer):
         return phase_offsets(size, self.factor, align_corners=self.align_corners)
 
     def compute_output_shape(self, input_shape):
-        """Height and width times `factor`."""
         if None in input_shape[1:]:
             raise ValueError(f"features must have static height, width and channels. Received: {input_shape[1:]}")
         batch, height, width, channels = input_shape
         return (batch, height * self.factor, width * self.factor, channels)
 
     def get_config(self):
-        """Factor and alignment."""
         return {**super().get_config(), "factor": self.factor, "align_corners": self.align_corners}

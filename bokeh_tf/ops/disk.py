@@ -84,9 +84,7 @@ class SoftDiskBlur(keras.layers.Layer):
         return BilinearUpsampling(self._cell_px, name="upsampling")(_correlate(cells, self._kernel))
 
     def compute_output_shape(self, input_shape):
-        """Same as the input's."""
         return input_shape
 
     def get_config(self):
-        """Size and form."""
         return {**super().get_config(), "size_px": self.size_px, "is_decimated": self.is_decimated}

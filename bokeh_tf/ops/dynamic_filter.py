@@ -80,10 +80,8 @@ class DynamicFilter(keras.layers.Layer):
     """`dynamic_filter` as a layer."""
 
     def call(self, images, weights):
-        """Returns the filtered images."""
         return dynamic_filter(images, weights)
 
     def compute_output_shape(self, images_shape, weights_shape):
-        """The images' shape."""
         _window_side_px(images_shape, weights_shape)
         return images_shape

@@ -129,12 +129,10 @@ class BilinearUpsampling(keras.layers.Layer):
         return upsample_extended(_extend_edges(images), bilinear_taps(self.factor))
 
     def compute_output_shape(self, input_shape):
-        """Height and width times `factor`."""
         if None in input_shape[1:]:
             raise ValueError(f"images must have static height, width and channels. Received: {input_shape[1:]}")
         batch, height, width, channels = input_shape
         return (batch, height * self.factor, width * self.factor, channels)
 
     def get_config(self):
-        """The factor."""
         return {**super().get_config(), "factor": self.factor}

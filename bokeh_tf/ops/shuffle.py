@@ -62,7 +62,6 @@ class _Shuffle(keras.layers.Layer):
         self.block_px = block_px
 
     def get_config(self):
-        """Adds block_px."""
         return {**super().get_config(), "block_px": self.block_px}
 
 
@@ -71,7 +70,6 @@ class SpaceToDepth(_Shuffle):
     """`space_to_depth` as a layer."""
 
     def call(self, images):
-        """Returns one pixel per cell."""
         return space_to_depth(images, self.block_px)
 
 
@@ -80,5 +78,4 @@ class DepthToSpace(_Shuffle):
     """`depth_to_space` as a layer."""
 
     def call(self, images):
-        """Returns one cell per pixel."""
         return depth_to_space(images, self.block_px)

@@ -58,7 +58,6 @@ class HaarTransform(keras.layers.Layer):
     """`haar_transform` as a layer."""
 
     def call(self, images):
-        """Returns the four bands."""
         return haar_transform(images)
 
 
@@ -67,5 +66,4 @@ class InverseHaarTransform(keras.layers.Layer):
     """`inverse_haar_transform` as a layer."""
 
     def call(self, bands):
-        """Returns the images."""
         return inverse_haar_transform(bands)

@@ -18,7 +18,7 @@ _IMAGE_SHAPE = (64, 64)
 
 @dataclass(frozen=True)
 class Ported:
-    """What was written."""
+    """The written file, how many tensors of the checkpoint are in it, and how many trainable parameters."""
 
     path: Path
     tensors: int

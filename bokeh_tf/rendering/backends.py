@@ -84,7 +84,6 @@ class TfliteModel:
         return self._height, self._width
 
     def run(self, canvas):
-        """Renders one canvas."""
         return self._outputs.pick(self._runner.run(canvas[None]))
 
 
@@ -114,7 +113,6 @@ class KerasModel:
         return _LYING_CANVAS if photo_width >= photo_height else _STANDING_CANVAS
 
     def run(self, canvas):
-        """Renders one canvas."""
         model, outputs = self._build(canvas.shape[:2])
         values = model.predict_on_batch(canvas[None])
         if isinstance(values, dict):

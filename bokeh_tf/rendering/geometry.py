@@ -31,7 +31,7 @@ class Placement:
 
 
 def place(photo_height, photo_width, canvas_height, canvas_width):
-    """The `Placement` of a photo in a canvas."""
+    """Where a photo lies in a canvas: all of it, stretched a little, or else centred with its own proportions."""
     vertical, horizontal = canvas_height / photo_height, canvas_width / photo_width
     if max(vertical, horizontal) <= MAX_STRETCH * min(vertical, horizontal):
         return Placement(canvas_height, canvas_width, 0, 0, canvas_height, canvas_width)

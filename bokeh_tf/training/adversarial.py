@@ -70,7 +70,6 @@ class WassersteinTrainer(keras.Model):
         self.critic_optimizer.build(self._critic_variables())
 
     def call(self, inputs, training=None):
-        """The network's pictures."""
         return self.generator(inputs, training=training)
 
     def train_step(self, data):

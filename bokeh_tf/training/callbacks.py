@@ -30,7 +30,6 @@ class StopWhenNotFinite(keras.callbacks.Callback):
         self._step = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        """Looks at the losses."""
         self._step += 1
         broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
         if broken:
@@ -59,11 +58,9 @@ class RichProgress(keras.callbacks.Callback):
         self._task = self._progress.add_task("", total=total, completed=first, losses="")
 
     def on_train_begin(self, logs=None):
-        """Shows the bar."""
         self._progress.start()
 
     def on_train_batch_end(self, batch, logs=None):
-        """Advances the bar."""
         losses = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
         self._progress.update(self._task, advance=1, losses=losses)
 

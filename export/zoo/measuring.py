@@ -29,7 +29,7 @@ PRECISION = "float16"
 
 
 def measure_model(job: Job) -> dict:
-    """Measures what the request names."""
+    """Builds, converts and checks the variant that the request names."""
     request = job.read_request()
     row = measure(catalogue.entry(request["model"]), request["variant"])
     # What is no JSON fails here, where the row can say so, not where all rows are written.
