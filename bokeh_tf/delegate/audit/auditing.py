@@ -12,9 +12,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from bokeh_tf.delegate.audit.findings import AuditFinding, AuditReport, OutputPrediction, Peak, Severity, explanations
+from bokeh_tf.delegate.audit.findings import AuditFinding, AuditReport, OutputPrediction, Peak, Severity
 from bokeh_tf.delegate.audit.worker import MODEL_NAME
-from bokeh_tf.delegate.rules import Explanation
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 from bokeh_tf.processes import DONE, ask_module
 from bokeh_tf.tflite.runtime import UNNAMED
@@ -75,14 +74,6 @@ def _report(label, result, *, wall_s):
         wall_s=wall_s,
         doubts=tuple(result["doubts"]),
     )
-
-
-def explain_audit(rule_id) -> Explanation:
-    """What a rule of the audit means, how it is known, and the least Keras code that meets it."""
-    known = explanations()
-    if rule_id not in known:
-        raise ValueError(f"unknown rule. Received: {rule_id!r}. Known: {', '.join(sorted(known))}.")
-    return known[rule_id]
 
 
 def _request(model_file, photo, inputs):

@@ -87,11 +87,6 @@ class AuditReport:
     wall_s: float
     doubts: tuple[str, ...]
 
-    @property
-    def has_errors(self) -> bool:
-        """Whether any finding is more than a warning."""
-        return any(finding.severity is Severity.ERROR for finding in self.findings)
-
 
 def worst_first(findings) -> tuple[AuditFinding, ...]:
     """One finding for each rule and node, the worst of them; errors before warnings, then by node."""

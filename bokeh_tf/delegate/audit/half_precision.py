@@ -8,8 +8,7 @@ FULLY_CONNECTED add in float32 and round once; RESIZE_BILINEAR rounds the coordi
 import numpy as np
 
 LARGEST = 65504.0
-# The smallest positive number, and what still rounds up to it.
-SMALLEST = 2.0**-24
+# What still rounds up to the smallest positive number, 2^-24.
 VANISHING = 2.0**-25
 # Largest relative error of rounding a normal number.
 UNIT_ROUNDOFF = 2.0**-11
