@@ -211,7 +211,8 @@ class _Search:
 
     def _chunks(self, tensors):
         """As many tensors at a time as memory takes."""
-        chunks, size_bytes = [[]], 0
+        chunks: list[list[int]] = [[]]
+        size_bytes = 0
         for tensor in tensors:
             tensor_bytes = 4 * math.prod(self._model_file.tensors[tensor].shape)
             if chunks[-1] and (len(chunks[-1]) >= _MOST_EXPOSED or size_bytes + tensor_bytes > _MOST_EXPOSED_BYTES):
@@ -260,7 +261,7 @@ class _Search:
 
     def _node_errors(self, checks):
         """One entry per node, in the order in which nodes run; of several outputs the worst."""
-        entries = {}
+        entries: dict[int, NodeError] = {}
         for tensor, check in checks.items():
             node = self._producers.get(tensor)
             if node is None or check.difference is None:

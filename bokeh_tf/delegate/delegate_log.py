@@ -76,7 +76,8 @@ def _messages(grammar, lines):
 
 def _refusal_reasons(lines):
     """The distinct `OP: reason` lines. An empty reason is collateral (a DEQUANTIZE beside a refused operation)."""
-    with_reason, without_reason = [], []
+    with_reason: list[str] = []
+    without_reason: list[str] = []
     is_listing = False
     for line in lines:
         if _HEADER.match(line):

@@ -30,8 +30,8 @@ def convert_in_child(model, *, precision, strict):
 
     Its own layers must be registered (`keras.saving.register_keras_serializable`) by a module that can be imported.
     """
-    with tempfile.TemporaryDirectory(prefix="bokeh_tf_") as folder:
-        folder = Path(folder)
+    with tempfile.TemporaryDirectory(prefix="bokeh_tf_") as name:
+        folder = Path(name)
         model.save(folder / _MODEL)
         modules = sorted({type(operation).__module__ for operation in _all_operations(model)})
         request = {"name": model.name, "precision": precision, "strict": strict, "modules": modules}

@@ -1,6 +1,8 @@
 """Rules of the half-precision audit about the range and the resolution of values. One function is one rule or family;
 each takes a `Run` and a node of it and yields findings."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from bokeh_tf.delegate.audit.findings import Severity, number
@@ -231,9 +233,14 @@ def angle(run, node):
 def threshold(run, node):
     """Comparisons and roundings that half precision decides otherwise."""
     decide = _DECISIONS.get(node.name)
-    operands = [run.values(tensor) for tensor in node.inputs[:2]] if decide else []
+    if decide is None:
+        return
+    operands = [run.values(tensor) for tensor in node.inputs[:2]]
     operands = [operand for operand in operands if operand is not None]
-    if not operands or (node.name == "CAST" and run.model_file.tensors[node.outputs[0]].dtype.startswith("float")):
+    if not operands:
+        return
+    # A CAST between floats decides nothing.
+    if node.name == "CAST" and run.model_file.tensors[node.outputs[0]].dtype.startswith("float"):
         return
     with np.errstate(invalid="ignore"):
         flipped = decide(*operands) != decide(*map(rounded, operands))
@@ -250,7 +257,7 @@ def threshold(run, node):
 
 
 _FLIPPED_SHARE = 0.002
-_DECISIONS = {
+_DECISIONS: dict[str, Callable[..., np.ndarray]] = {
     "GREATER": np.greater,
     "GREATER_EQUAL": np.greater_equal,
     "LESS": np.less,

@@ -103,7 +103,7 @@ def synthetic_picture() -> Image.Image:
 def _fit(picture, shape):
     """The middle of the picture at the input's size, values [0, 1], in the input's number of channels."""
     batch, height_px, width_px, channels = shape
-    fitted = ImageOps.fit(picture, (width_px, height_px), Image.LANCZOS)
+    fitted = ImageOps.fit(picture, (width_px, height_px), Image.Resampling.LANCZOS)
     pixels = np.asarray(fitted, np.float32) / 255
     if channels == 1:
         pixels = (pixels @ _LUMA)[..., None]

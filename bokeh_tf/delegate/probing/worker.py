@@ -49,14 +49,18 @@ def _run_reference(job, request):
         (folder / MODEL_NAME).write_bytes(content)
         graphs = find_graphs(content)
     reference = CpuReference(content, graphs, threads=os.cpu_count())
-    result = {"picture": picture_source, "has_unique_names": has_unique_names, "signatures": []}
+    signatures = []
     for number, graph in enumerate(graphs):
         # A file's own description speaks of its first signature.
         ranges = request["input_ranges"] if number == 0 else []
-        result["signatures"].append(_reference_of(job, request, reference, number, picture, ranges))
-        result["signatures"][-1] |= {"key": graph.key, "labels": labels[number]}
-    result["has_usual_kernels"] = reference.has_usual_kernels
-    return result
+        signature = _reference_of(job, request, reference, number, picture, ranges)
+        signatures.append({**signature, "key": graph.key, "labels": labels[number]})
+    return {
+        "picture": picture_source,
+        "has_unique_names": has_unique_names,
+        "signatures": signatures,
+        "has_usual_kernels": reference.has_usual_kernels,
+    }
 
 
 def _reference_of(job, request, reference, number, picture, ranges):

@@ -177,7 +177,8 @@ class GraphView:
 
 def _edges(operators):
     """(producer of a tensor, its consumers), each a mapping from tensor index to node indices."""
-    producers, consumers = {}, {}
+    producers: dict[int, int] = {}
+    consumers: dict[int, list[int]] = {}
     for operator in operators:
         for tensor in operator.outputs:
             producers.setdefault(tensor, operator.index)

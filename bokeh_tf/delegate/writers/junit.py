@@ -56,7 +56,7 @@ def _fill(case, name, one):
         _add(case, "failure", one.broken_limits[0], "\n".join(one.broken_limits))
     elif isinstance(result, Unchecked):
         _add(case, "error", result.reason, result.reason)
-    elif name == PROBE and result.verdict in (Verdict.UNAVAILABLE, Verdict.TIMED_OUT):
+    elif name == PROBE and result is not None and result.verdict in (Verdict.UNAVAILABLE, Verdict.TIMED_OUT):
         tag = "error" if one.unchecked else "skipped"
         _add(case, tag, f"{result.verdict}: {result.precisions[0].reasons[0]}", "")
     tolerated = [p for p in one.problems if p.source == name and p.standing is not Standing.FAILS]
