@@ -14,11 +14,14 @@ import pytest
 from rich.console import Console
 
 from bokeh_tf.bench import report
+from bokeh_tf.bench.contestant import Failed, Finished, Started
 from bokeh_tf.bench.cpu import PYTHON_VARIABLE, CpuSetting, find_tflite_runtime_python
 from bokeh_tf.bench.environment import read_environment
 from bokeh_tf.bench.gpu import NOT_A_GPU_TIMING, GpuSetting
 from bokeh_tf.bench.host_run import HostRun, bench
 from bokeh_tf.bench.journal import Journal, key_of
+from bokeh_tf.bench.measurement import RunVerdict
+from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.output_check import compare_outputs
 from bokeh_tf.bench.result import read_result
 from bokeh_tf.bench.suite_run import run_interleaved
@@ -41,7 +44,7 @@ class FakeContestant:
 
     def start(self):
         self.log.append(f"start {self.name}")
-        return {"first_ns": 99 * MS}
+        return Started(first_ns=99 * MS)
 
     def take(self, runs, *, settle=False):
         if settle:
@@ -54,10 +57,10 @@ class FakeContestant:
         return (self.run_ns,) * runs
 
     def finish(self):
-        return {"peak_bytes": 7}
+        return Finished(peak_bytes=7)
 
-    def failure_facts(self, error):
-        return {"failure": str(error)}
+    def explain(self, error):
+        return Failed(str(error), RunVerdict(DelegateOutcome.FAILED_INIT, str(error)))
 
     def close(self):
         self.log.append(f"close {self.name}")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import bokeh_tf
 from bokeh_tf.bench.adb import Adb, find_adb
-from bokeh_tf.bench.android_program import CORES, Amount, PhoneSetting
+from bokeh_tf.bench.android_program import Amount, PhoneSetting
 from bokeh_tf.bench.android_result import phone_doubts, phone_facts, phone_measurements
 from bokeh_tf.bench.android_session import Gate, Hooks, PhoneSession, Plan, phone_identity
 from bokeh_tf.bench.device import Device
@@ -27,14 +27,13 @@ from bokeh_tf.bench.result import Result, utc_now, write_result
 from bokeh_tf.bench.run_folder import RETURN_TIMEOUT_S
 from bokeh_tf.bench.sampling import ignore
 from bokeh_tf.bench.subject import Subject, distinct_names
+from bokeh_tf.bench.vocabulary import CORES, SETTINGS
 from bokeh_tf.errors import CheckError, DependencyError, DeviceError
 from bokeh_tf.files import write_bytes
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.reading import read_file
 
 ALL = "all"
-SETTINGS = ("cpu", "gpu-fp16", "gpu-fp32", "nnapi")
-DEFAULT_SETTINGS = ("cpu", "gpu-fp16", "gpu-fp32")
 PROGRAM_VARIABLE = "BOKEH_BENCHMARK_MODEL"
 GATE = Gate()
 TURN = Amount(runs=50, warmup_runs=5, max_seconds=10)

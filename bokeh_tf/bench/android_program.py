@@ -14,7 +14,6 @@ from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.run_folder import RunFolder
 from bokeh_tf.errors import BokehError, CheckError, DeviceError
 
-CORES = ("all", "big", "prime")
 _HELP_TIMEOUT_S = 60.0
 _NAMES = {"cpu": "CPU", "gpu": "GPU", "nnapi": "NNAPI", "opengl": "OpenGL", "webgpu": "WebGPU"}
 
@@ -29,7 +28,7 @@ class ProgramError(BokehError):
 
 @dataclass(frozen=True)
 class PhoneSetting:
-    """How a model runs on a phone. `cores` is one of `CORES`, None leaves the choice to Android."""
+    """How a model runs on a phone. `cores` is one of `vocabulary.CORES`, None leaves the choice to Android."""
 
     backend: str
     precision: str = "fp32"

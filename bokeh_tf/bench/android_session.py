@@ -18,7 +18,7 @@ from bokeh_tf.bench.benchmark_model import NO_FILES, RunFiles
 from bokeh_tf.bench.delegate_verdict import judge
 from bokeh_tf.bench.device import Device
 from bokeh_tf.bench.journal import Journal
-from bokeh_tf.bench.measurement import SERIALISED, RunVerdict, StartCache
+from bokeh_tf.bench.measurement import SERIALISED, OutputComparison, RunVerdict, StartCache
 from bokeh_tf.bench.result import utc_now
 from bokeh_tf.bench.run_folder import RETURN_TIMEOUT_S, RunFolder
 from bokeh_tf.bench.subject import Subject
@@ -175,7 +175,8 @@ class PhoneSession:
             return
         expected = None if contestant.setting.backend == "cpu" else self._reference(contestant)
         ran, actual = self._run_and_pull(contestant, contestant.setting, is_saving=expected is not None)
-        outputs, note = (), None
+        outputs: tuple[OutputComparison, ...] = ()
+        note = None
         if expected is None:
             note = "this program cannot be fed and save values, so what it computed was not compared"
         elif actual is None:

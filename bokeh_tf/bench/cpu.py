@@ -8,29 +8,30 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bokeh_tf.bench.measurement import RunVerdict
+from bokeh_tf.bench.contestant import Failed, Finished, Known, Started, WarmStart
+from bokeh_tf.bench.measurement import OutputComparison, RunVerdict
 from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.output_check import compare_outputs
-from bokeh_tf.bench.serialised_start import cpu_start, measure_start, not_serialised
+from bokeh_tf.bench.serialised_start import NoCacheError, Start, cpu_start, measure_start, not_serialised
 from bokeh_tf.bench.subject import SEED, Subject, cpu_request, load_outputs
 from bokeh_tf.bench.timing_worker import random_input
+from bokeh_tf.bench.vocabulary import LITERT, TFLITE_RUNTIME
 from bokeh_tf.bench.worker_process import Worker, WorkerError
-from bokeh_tf.errors import DependencyError
+from bokeh_tf.errors import BokehError, DependencyError
 from bokeh_tf.tflite.runtime import load
 
-LITERT, TFLITE_RUNTIME = "ai-edge-litert", "tflite-runtime"
-RUNTIMES = (LITERT, TFLITE_RUNTIME)
 BACKEND = "litert-xnnpack"
 PYTHON_VARIABLE = "BOKEH_TFLITE_RUNTIME_PYTHON"
-_FAMILIES = {LITERT: "litert", TFLITE_RUNTIME: "tflite-runtime"}
 _ADVICE = (
-    "It needs a Python of its own, 3.11 or older: python3.11 -m venv VENV, VENV/bin/pip install tflite-runtime==2.14.0 "
-    f'"numpy<2", then --runtime-python VENV/bin/python or {PYTHON_VARIABLE}.'
+    "It needs a Python of its own, 3.11 or older: python3.11 -m venv VENV, "
+    'VENV/bin/pip install tflite-runtime==2.14.0 "numpy<2", '
+    f"then --runtime-python VENV/bin/python or {PYTHON_VARIABLE}."
 )
+_FAMILIES = {LITERT: "litert", TFLITE_RUNTIME: "tflite-runtime"}
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,12 @@ class CpuSetting:
         plain = "" if self.xnnpack else ", without XNNPACK"
         return threads + plain + ("" if self.runtime == LITERT else f", {self.runtime}")
 
+    def contestant(self, subject: Subject, *, timeout_s: float) -> "CpuContestant":
+        """The model with this setting, not yet started; `timeout_s` is for one request."""
+        return CpuContestant(subject, self, timeout_s=timeout_s)
 
-def find_tflite_runtime_python(*, explicit=None) -> str:
+
+def find_tflite_runtime_python(*, explicit: str | Path | None = None) -> str:
     """The interpreter with tflite-runtime: the one given, else that of the environment variable."""
     python = explicit or os.environ.get(PYTHON_VARIABLE)
     if not python:
@@ -66,83 +71,114 @@ def find_tflite_runtime_python(*, explicit=None) -> str:
 
 
 class CpuContestant:
-    """A model in a CPU runtime; a `suite_run.Contestant`."""
+    """A model in a CPU runtime; a `contestant.Contestant`."""
 
-    device = "host"
     precision: str | None = None
-    stamp: str | None = None
 
     def __init__(self, subject: Subject, setting: CpuSetting, *, timeout_s: float):
         self.subject, self.setting, self._timeout_s = subject, setting, timeout_s
         self.name = f"{subject.name}, {setting.label}"
         self.backend, self.threads = setting.backend, setting.threads
         self._stack = contextlib.ExitStack()
-        self._worker: Worker | None = None
+        self._worker: Worker
 
-    def start(self):
+    def start(self) -> Started:
         """Loads the model, runs it once, compares what it computed."""
         setting = self.setting
-        self._worker = self._stack.enter_context(Worker.on_cpu(timeout_s=self._timeout_s, python=setting.python))
+        worker = Worker.on_cpu(timeout_s=self._timeout_s, python=setting.python)
+        self._worker = self._stack.enter_context(worker)
         request = cpu_request(
             self.subject.path, runtime=setting.runtime, threads=setting.threads, xnnpack=setting.xnnpack
         )
         try:
-            facts = start_facts(self._worker, request)
+            opened = start_worker(self._worker, request)
         except WorkerError as error:
             if error.kind == "runtime":
                 raise DependencyError(f"{setting.runtime} cannot be used ({error}). {_ADVICE}") from error
             raise
-        checks = check_outputs(self._worker, self.subject, is_coarse=self.subject.is_quantised)
-        problems = [check["problem"] for check in checks if check["problem"]]
+        outputs = check_outputs(self._worker, self.subject, is_coarse=self.subject.is_quantised)
+        problems = [output.problem for output in outputs if output.problem]
         verdict = RunVerdict(DelegateOutcome.CPU, "computed on the CPU, as asked")
         if problems:
             verdict = RunVerdict(DelegateOutcome.BAD_OUTPUT, problems[0])
-        return {**facts, "outputs": checks, "verdict": asdict(verdict)}
+        return replace(opened, outputs=outputs, verdict=verdict)
 
-    def take(self, runs, *, settle=False) -> Sequence[int]:
+    def take(self, runs: int, *, settle: bool = False) -> Sequence[int]:
         """Times runs."""
         return take_runs(self._worker, runs, settle=settle)
 
-    def finish(self):
+    def finish(self) -> Finished:
         """Peak memory and the warm load: from XNNPACK's cache on disk, else a second one in the same process."""
-        facts = self._worker.ask({"do": "finish"})
+        finished = finish_worker(self._worker)
         setting = self.setting
         if setting.runtime != LITERT:
-            return {**facts, "warm_init_how": not_serialised(f"{setting.runtime} has none")}
+            return with_reason(finished, f"{setting.runtime} has none")
         if not setting.xnnpack:
-            return {**facts, "warm_init_how": not_serialised("it is XNNPACK's")}
+            return with_reason(finished, "it is XNNPACK's")
         start = cpu_start(threads=setting.threads)
-        return {**facts, **measure_start(self.subject.path, start, timeout_s=self._timeout_s)}
+        return started_from_disk(finished, self.subject.path, start, timeout_s=self._timeout_s)
 
-    def failure_facts(self, error):
+    def explain(self, error: BokehError) -> Failed:
         """The runtime's own words."""
-        verdict = RunVerdict(DelegateOutcome.FAILED_INIT, str(error))
-        return {"failure": str(error), "verdict": asdict(verdict)}
+        return Failed(str(error), RunVerdict(DelegateOutcome.FAILED_INIT, str(error)))
 
-    def close(self):
+    def close(self) -> None:
         """Ends the child process."""
         self._stack.close()
 
+    def prediction(self) -> None:
+        """There is no delegate to predict."""
 
-def start_facts(worker, request):
+    def details(self, known: Known) -> dict[str, object]:
+        """Nothing that the measurement does not say already."""
+        return {}
+
+
+def start_worker(worker: Worker, request: Mapping[str, object]) -> Started:
     """Opens a model and runs it for the first time."""
     opened = worker.ask(request)
     (first_ns,) = take_runs(worker, 1)
-    return {**opened, "first_ns": first_ns}
+    return Started(
+        first_ns=first_ns,
+        cold_init_ns=opened["cold_init_ns"],
+        before_load_bytes=opened["before_load_bytes"],
+        runtime=opened["runtime"],
+    )
 
 
-def take_runs(worker, runs, *, settle=False) -> tuple[int, ...]:
+def take_runs(worker: Worker, runs: int, *, settle: bool = False) -> tuple[int, ...]:
     """Times of runs in nanoseconds."""
     return tuple(worker.ask({"do": "run", "runs": runs, "settle": settle})["times_ns"])
 
 
-def check_outputs(worker, subject, *, is_coarse):
-    """The outputs of the last run against the CPU's, as JSON holds them."""
+def finish_worker(worker: Worker) -> Finished:
+    """Peak memory, and the warm start of the same process."""
+    told = worker.ask({"do": "finish"})
+    peak_bytes = told.pop("peak_bytes")
+    return Finished(peak_bytes, WarmStart(**told))
+
+
+def with_reason(finished: Finished, reason: str) -> Finished:
+    """What finished with a warm start of the same process, saying why no cache on disk was used."""
+    return replace(finished, warm=replace(finished.warm, warm_init_how=not_serialised(reason)))
+
+
+def started_from_disk(finished: Finished, model: Path, start: Start, *, timeout_s: float) -> Finished:
+    """What finished, with the warm start from a cache on disk where that can be had."""
+    try:
+        warm = measure_start(model, start, timeout_s=timeout_s)
+    except NoCacheError as error:
+        return with_reason(finished, str(error))
+    return replace(finished, warm=warm)
+
+
+def check_outputs(worker: Worker, subject: Subject, *, is_coarse: bool) -> tuple[OutputComparison, ...]:
+    """The outputs of the last run against the CPU's."""
     path = subject.path.with_name("made.npz")
     worker.ask({"do": "outputs", "path": str(path)})
     actual = load_outputs(path)
     path.unlink()
-    return [asdict(one) for one in compare_outputs(actual, subject.expected, subject.output_names, is_coarse=is_coarse)]
+    return compare_outputs(actual, subject.expected, subject.output_names, is_coarse=is_coarse)
 
 
 def open_model(content, *, threads, inputs=None, seed=SEED):

@@ -7,21 +7,29 @@ says that this is not a GPU timing.
 import contextlib
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 
-from bokeh_tf.bench.cpu import check_outputs, start_facts, take_runs
+from bokeh_tf.bench.contestant import Failed, Finished, Known, Started
+from bokeh_tf.bench.cpu import (
+    check_outputs,
+    finish_worker,
+    start_worker,
+    started_from_disk,
+    take_runs,
+)
 from bokeh_tf.bench.measurement import Prediction, RunVerdict
 from bokeh_tf.bench.outcome import DelegateOutcome
-from bokeh_tf.bench.serialised_start import gpu_start, measure_start
+from bokeh_tf.bench.reason_comparison import compare_reasons, predicted_reasons
+from bokeh_tf.bench.serialised_start import gpu_start
 from bokeh_tf.bench.subject import SEED, Subject
+from bokeh_tf.bench.vocabulary import GPU_PRECISIONS
 from bokeh_tf.bench.worker_process import Worker, WorkerError
 from bokeh_tf.delegate import delegate_log
 from bokeh_tf.delegate.findings import Kind
 from bokeh_tf.delegate.lint import lint
-from bokeh_tf.errors import CheckError
+from bokeh_tf.errors import BokehError, CheckError
 
 BACKEND = "litert-gpu"
-PRECISIONS = ("default", "float32")
 NOT_A_GPU_TIMING = "not a GPU timing"
 TARGET = "mldrift"
 _SOFTWARE_LINE = re.compile(r"Selected adapter: .*adapterType=CPU")
@@ -31,21 +39,24 @@ _MOST_REASONS = 5
 
 @dataclass(frozen=True)
 class GpuSetting:
-    """How a model is compiled; "default" is the delegate's own precision, half."""
+    """How a model is compiled for the GPU; `precision` is one of `GPU_PRECISIONS`."""
 
-    precision: str = "default"
+    precision: str = GPU_PRECISIONS[0]
     allow_software: bool = False
 
     @property
     def label(self) -> str:
         """What is added to a model's name to tell contestants apart."""
-        return "GPU" if self.precision == "default" else f"GPU {self.precision}"
+        return "GPU" if self.precision == GPU_PRECISIONS[0] else f"GPU {self.precision}"
+
+    def contestant(self, subject: Subject, *, timeout_s: float) -> "GpuContestant":
+        """The model with this setting, not yet started; `timeout_s` is for one request."""
+        return GpuContestant(subject, self, timeout_s=timeout_s)
 
 
 class GpuContestant:
-    """A model on the host's GPU; a `suite_run.Contestant`."""
+    """A model on the host's GPU; a `contestant.Contestant`."""
 
-    device = "host"
     backend = BACKEND
     threads: int | None = None
 
@@ -53,9 +64,9 @@ class GpuContestant:
         self.subject, self.setting, self._timeout_s = subject, setting, timeout_s
         self.name, self.precision = f"{subject.name}, {setting.label}", setting.precision
         self._stack = contextlib.ExitStack()
-        self._worker: Worker | None = None
+        self._worker: Worker
 
-    def start(self):
+    def start(self) -> Started:
         """Compiles the model, looks at the adapter, runs once, compares what was computed."""
         self._worker = self._stack.enter_context(Worker.on_gpu(timeout_s=self._timeout_s))
         request = {
@@ -64,7 +75,7 @@ class GpuContestant:
             "outputs": _tensors(self.subject.model_file.outputs),
         }
         try:
-            facts = start_facts(self._worker, request)
+            opened = start_worker(self._worker, request)
         except WorkerError as error:
             if delegate_log.parse(self._worker.log()).has_no_adapter:
                 raise CheckError(
@@ -73,38 +84,50 @@ class GpuContestant:
                 ) from error
             raise
         log = self._worker.log()
+        said = delegate_log.parse(log)
         stamp = self._judge_adapter(log)
         is_coarse = self.setting.precision == "default" or self.subject.is_quantised
-        checks = check_outputs(self._worker, self.subject, is_coarse=is_coarse)
-        return {
-            **facts,
-            "accelerator": delegate_log.parse(log).adapter,
-            "reasons": list(delegate_log.parse(log).reasons),
-            "stamp": stamp,
-            "outputs": checks,
-            "verdict": asdict(_verdict(log, checks, stamp)),
-        }
+        outputs = check_outputs(self._worker, self.subject, is_coarse=is_coarse)
+        return replace(
+            opened,
+            accelerator=said.adapter,
+            reasons=said.reasons,
+            stamp=stamp,
+            outputs=outputs,
+            verdict=_verdict(log, outputs, stamp),
+        )
 
-    def take(self, runs, *, settle=False) -> Sequence[int]:
+    def take(self, runs: int, *, settle: bool = False) -> Sequence[int]:
         """Times runs."""
         return take_runs(self._worker, runs, settle=settle)
 
-    def finish(self):
+    def finish(self) -> Finished:
         """Peak memory and the warm compilation: from the delegate's cache on disk, else a second one in the process."""
-        facts = self._worker.ask({"do": "finish"})
+        finished = finish_worker(self._worker)
         start = gpu_start(precision=self.setting.precision)
-        return {**facts, **measure_start(self.subject.path, start, timeout_s=self._timeout_s)}
+        return started_from_disk(finished, self.subject.path, start, timeout_s=self._timeout_s)
 
-    def failure_facts(self, error):
+    def explain(self, error: BokehError) -> Failed:
         """The delegate's own reasons, which are on its stderr only."""
-        reasons = delegate_log.parse(self._worker.log()).reasons
+        # Where the worker itself could not be started there is no log.
+        reasons = delegate_log.parse(self._worker.log()).reasons if hasattr(self, "_worker") else ()
         why = reasons[0] if reasons else str(error)
         verdict = RunVerdict(DelegateOutcome.FAILED_INIT, why, reasons[:_MOST_REASONS])
-        return {"failure": why, "reasons": list(reasons), "verdict": asdict(verdict)}
+        return Failed(why, verdict, reasons)
 
-    def close(self):
+    def close(self) -> None:
         """Ends the child process."""
         self._stack.close()
+
+    def prediction(self) -> Prediction:
+        """The static check for this delegate."""
+        return predict(self.subject.model_file)
+
+    def details(self, known: Known) -> dict[str, object]:
+        """The delegate's own reasons beside those of the static check."""
+        predicted = predicted_reasons(lint(self.subject.model_file, TARGET))
+        compared = compare_reasons(predicted, known.reasons)
+        return {"reasons": list(known.reasons), "predicted_and_logged": compared.as_details()}
 
     def _judge_adapter(self, log):
         """The stamp that the adapter deserves; refuses a software one that is not allowed."""
@@ -140,10 +163,10 @@ def _tensors(infos):
     return [{"index": info.index, "shape": list(info.shape), "dtype": info.dtype} for info in infos]
 
 
-def _verdict(log, checks, stamp):
+def _verdict(log, outputs, stamp):
     evidence = tuple(line.strip() for line in log.splitlines() if "Selected adapter" in line or "-based API" in line)
     evidence = (*dict.fromkeys(evidence), "compiled for the GPU alone; the CPU was not allowed")
-    problems = [f"{check['name']}: {check['problem']}" for check in checks if check["problem"]]
+    problems = [f"{output.name}: {output.problem}" for output in outputs if output.problem]
     errors = delegate_log.parse(log).errors
     if problems:
         return RunVerdict(DelegateOutcome.BAD_OUTPUT, problems[0], evidence)

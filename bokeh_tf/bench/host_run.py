@@ -1,22 +1,19 @@
 """Timing models on this machine, on its CPU and its GPU, in one interleaved run that can be interrupted."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bokeh_tf.bench.cpu import CpuContestant, CpuSetting
+from bokeh_tf.bench.contestant import Contestant, Setting, read_known
 from bokeh_tf.bench.environment import Environment, find_environment_doubts, read_environment
-from bokeh_tf.bench.gpu import TARGET, GpuContestant, GpuSetting, predict
 from bokeh_tf.bench.journal import Journal, key_of
-from bokeh_tf.bench.measurement import Measurement, Memory, OutputComparison, read_startup, read_verdict
-from bokeh_tf.bench.reason_comparison import compare_reasons, predicted_reasons
+from bokeh_tf.bench.measurement import Measurement
 from bokeh_tf.bench.result import Result, utc_now, write_result
 from bokeh_tf.bench.sampling import ignore
 from bokeh_tf.bench.statistics import find_doubts, summarise
-from bokeh_tf.bench.subject import Subject, read_subjects
+from bokeh_tf.bench.subject import read_subjects
 from bokeh_tf.bench.suite_run import run_interleaved
-from bokeh_tf.delegate.lint import lint
 
 TIMEOUT_S = 600.0
 
@@ -26,12 +23,20 @@ class HostRun:
     """What is timed: every model with every setting. `timeout_s` is for one request, a turn at the longest."""
 
     models: tuple[Path, ...]
-    settings: tuple[CpuSetting | GpuSetting, ...]
+    settings: tuple[Setting, ...]
     rounds: int = 10
     timeout_s: float = TIMEOUT_S
 
 
-def bench(run: HostRun, *, folder=None, prefix="bench", environment=None, on_round=ignore, on_continue=ignore):
+def bench(
+    run: HostRun,
+    *,
+    folder: Path | None = None,
+    prefix: str = "bench",
+    environment: Environment | None = None,
+    on_round: Callable[[], object] = ignore,
+    on_continue: Callable[[], object] = ignore,
+) -> tuple[Result, Path | None]:
     """Carries out a run; returns the `Result` and the path of its JSON, None without a folder.
 
     Args:
@@ -51,7 +56,9 @@ def bench(run: HostRun, *, folder=None, prefix="bench", environment=None, on_rou
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_bench_") as copies:
         subjects = read_subjects(run.models, Path(copies), timeout_s=run.timeout_s)
         environment = environment or read_environment()
-        contestants = [_contestant(subject, setting, run.timeout_s) for subject in subjects for setting in run.settings]
+        contestants = [
+            setting.contestant(subject, timeout_s=run.timeout_s) for subject in subjects for setting in run.settings
+        ]
         with Journal(folder, _key(run, subjects, environment), created_utc=utc_now()) as journal:
             if journal.sessions_utc:
                 on_continue()
@@ -70,13 +77,7 @@ def _key(run, subjects, environment: Environment):
     return key_of([models, settings, run.rounds, asdict(lasting)])
 
 
-def _contestant(subject: Subject, setting, timeout_s) -> CpuContestant | GpuContestant:
-    if isinstance(setting, GpuSetting):
-        return GpuContestant(subject, setting, timeout_s=timeout_s)
-    return CpuContestant(subject, setting, timeout_s=timeout_s)
-
-
-def _result(run: HostRun, contestants: Sequence, journal: Journal, environment: Environment) -> Result:
+def _result(run: HostRun, contestants: Sequence[Contestant], journal: Journal, environment: Environment) -> Result:
     threads = max((contestant.threads or 1 for contestant in contestants), default=1)
     return Result(
         created_utc=journal.created_utc,
@@ -88,15 +89,15 @@ def _result(run: HostRun, contestants: Sequence, journal: Journal, environment: 
     )
 
 
-def _measurement(contestant, journal, rounds) -> Measurement:
-    facts, samples = journal.facts(contestant.name), journal.samples(contestant.name)
+def _measurement(contestant: Contestant, journal: Journal, rounds: int) -> Measurement:
+    known = read_known(journal.facts(contestant.name))
+    samples = journal.samples(contestant.name)
     summary = None if samples is None else summarise(samples.rounds_ns)
     doubts = () if samples is None or summary is None else find_doubts(samples, summary)
-    if facts.get("failure"):
+    if known.failure:
         done = journal.turns_done(contestant.name)
-        doubts = (f"it failed after {done} of {rounds} rounds: {facts['failure']}", *doubts)
+        doubts = (f"it failed after {done} of {rounds} rounds: {known.failure}", *doubts)
     subject = contestant.subject
-    is_on_gpu = isinstance(contestant, GpuContestant)
     return Measurement(
         name=contestant.name,
         model=subject.file_name,
@@ -106,22 +107,14 @@ def _measurement(contestant, journal, rounds) -> Measurement:
         samples=samples,
         summary=summary,
         doubts=doubts,
-        runtime=facts.get("runtime"),
+        runtime=known.runtime,
         precision=contestant.precision,
-        device=contestant.device,
-        accelerator=facts.get("accelerator"),
-        startup=read_startup(facts),
-        memory=Memory(facts.get("peak_bytes"), facts.get("before_load_bytes")),
-        verdict=read_verdict(facts["verdict"]) if "verdict" in facts else None,
-        outputs=tuple(OutputComparison(**entry) for entry in facts.get("outputs", ())),
-        prediction=predict(subject.model_file) if is_on_gpu else None,
-        stamp=facts.get("stamp"),
-        details=_reasons(subject, facts) if is_on_gpu else {},
+        accelerator=known.accelerator,
+        startup=known.startup,
+        memory=known.memory,
+        verdict=known.verdict,
+        outputs=known.outputs,
+        prediction=contestant.prediction(),
+        stamp=known.stamp,
+        details=contestant.details(known),
     )
-
-
-def _reasons(subject, facts):
-    """The delegate's own reasons beside those of the static check."""
-    logged = facts.get("reasons", [])
-    compared = compare_reasons(predicted_reasons(lint(subject.model_file, TARGET)), logged)
-    return {"reasons": logged, "predicted_and_logged": compared.as_details()}

@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any, BinaryIO, Literal
 
 from bokeh_tf import files
 from bokeh_tf.bench.environment import Conditions
@@ -29,7 +30,7 @@ _VERSION = 1
 _KEY_DIGITS = 16
 
 
-def key_of(plan) -> str:
+def key_of(plan: object) -> str:
     """A short digest of a plan (anything that JSON holds); equal plans have equal keys."""
     return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:_KEY_DIGITS]
 
@@ -37,24 +38,23 @@ def key_of(plan) -> str:
 class Journal:
     """The record of one run. `folder` None keeps it in memory only."""
 
-    def __init__(self, folder, key, *, created_utc):
+    def __init__(self, folder: str | Path | None, key: str, *, created_utc: str):
         self.path = None if folder is None else Path(folder) / f"unfinished_{key}.jsonl"
         self.created_utc = created_utc
         self.sessions_utc: list[str] = []
         self.conditions: list[Conditions] = []
         self.elapsed_ns = 0
-        self._facts: dict[str, dict] = {}
+        self._facts: dict[str, dict[str, Any]] = {}
         self._warmups: dict[str, dict] = {}
         self._turns: dict[str, list[dict]] = {}
         self._lines = [{"journal": _VERSION, "key": key, "created_utc": created_utc}]
-        self._file = None
+        self._file: BinaryIO | None = None
 
     def __enter__(self):
         if self.path is not None and self.path.exists():
             with contextlib.ExitStack() as on_failure:
                 on_failure.callback(self.__exit__)
-                self._open("r+b")
-                self._load()
+                self._load(self._open(self.path, "r+b"))
                 on_failure.pop_all()
         return self
 
@@ -62,19 +62,19 @@ class Journal:
         if self._file is not None:
             self._file.close()
 
-    def turns_done(self, name) -> int:
+    def turns_done(self, name: str) -> int:
         """How many turns of a contestant are finished."""
         return len(self._turns.get(name, ()))
 
-    def facts(self, name) -> dict:
+    def facts(self, name: str) -> dict[str, Any]:
         """What is known of a contestant."""
         return self._facts.get(name, {})
 
-    def warmup(self, name) -> dict | None:
+    def warmup(self, name: str) -> dict[str, Any] | None:
         """The recorded warm-up of a contestant."""
         return self._warmups.get(name)
 
-    def samples(self, name) -> Samples | None:
+    def samples(self, name: str) -> Samples | None:
         """The samples of a contestant; None where no turn is finished."""
         turns, warmup = self._turns.get(name), self._warmups.get(name)
         if not turns or warmup is None:
@@ -87,44 +87,46 @@ class Journal:
             rounds_start_ns=tuple(turn["start_ns"] for turn in turns),
         )
 
-    def add(self, record):
+    def add(self, record: dict[str, Any]) -> None:
         """Records one of the things that the module's docstring lists."""
         self._take(record)
         if self.path is None:
             return
         self._lines.append(record)
-        if self._file is None:
-            if "turn" not in record:
-                return
+        if self._file is None and "turn" not in record:
+            return
+        file = self._file
+        if file is None:
             files.make_folder(self.path.parent)
-            self._open("x+b")
-        self._write("".join(json.dumps(line, allow_nan=False) + "\n" for line in self._lines))
+            file = self._open(self.path, "x+b")
+        self._write(file, "".join(json.dumps(line, allow_nan=False) + "\n" for line in self._lines))
         self._lines = []
 
-    def remove(self):
+    def remove(self) -> None:
         """Removes the file, whose content is now in a result."""
-        if self._file is not None:
+        if self._file is not None and self.path is not None:
             self.path.unlink(missing_ok=True)
 
-    def _open(self, mode):
+    def _open(self, path: Path, mode: Literal["r+b", "x+b"]) -> BinaryIO:
         try:
-            self._file = self.path.open(mode)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file = file = path.open(mode)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
         except BlockingIOError as error:
             raise CheckError(f"{self.path}: another run of the same thing is at work. Wait for it.") from error
         except OSError as error:
             raise OutputError(f"{self.path}: cannot write here ({error.strerror}). Choose another folder.") from error
 
-    def _write(self, text):
+    def _write(self, file: BinaryIO, text: str) -> None:
         try:
-            self._file.write(text.encode())
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
         except OSError as error:
             raise OutputError(f"{self.path}: cannot write ({error.strerror}). What it holds is kept.") from error
 
-    def _load(self):
-        content = self._file.read()
+    def _load(self, file: BinaryIO) -> None:
+        content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
         try:
             head, *records = [json.loads(line) for line in whole.splitlines()]
@@ -136,8 +138,8 @@ class Journal:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckError(f"{self.path}: damaged ({error}). Delete it and measure again.") from error
         with contextlib.suppress(OSError):
-            self._file.truncate(len(whole))
-        self._file.seek(len(whole))
+            file.truncate(len(whole))
+        file.seek(len(whole))
         self._lines = []
 
     def _take(self, record):

@@ -13,6 +13,7 @@ import secrets
 import socket
 import tempfile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from absl import logging
 
@@ -104,14 +105,14 @@ class RunFolder:
         return self.device.script(_LIST_SCRIPT, self._family).stdout.split("\n")
 
     def _remove(self, *folders):
-        folders = [folder for folder in folders if folder.startswith(self._family)]
-        if not folders:
+        own = [folder for folder in folders if folder.startswith(self._family)]
+        if not own:
             return
         limit_s = min(_CLEANUP_TIMEOUT_S, self.device.adb.timeout_s)
-        removed = self.device.script(_REMOVE_SCRIPT, *folders, timeout_s=limit_s)
+        removed = self.device.script(_REMOVE_SCRIPT, *own, timeout_s=limit_s)
         if removed.return_code:
             reason = last_line(removed.stderr + removed.stdout) or "no reason given"
-            raise DeviceError(f"{self.device.serial}: {', '.join(folders)} cannot be removed: {reason}.")
+            raise DeviceError(f"{self.device.serial}: {', '.join(own)} cannot be removed: {reason}.")
 
     def push(self, local, *, name=None, executable=False) -> str:
         """Copies a file into the folder, proved by its sha256, and returns its path on the phone."""
@@ -219,10 +220,10 @@ def _try_lock(file):
         # Windows: one byte of the file stands for the phone.
         import msvcrt
 
-        lock = getattr(msvcrt, "locking", None)
+        windows: Any = msvcrt
         with contextlib.suppress(OSError):
             file.seek(0)
-            lock(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            windows.locking(file.fileno(), windows.LK_NBLCK, 1)
             return True
         return False
     with contextlib.suppress(BlockingIOError):

@@ -79,7 +79,7 @@ def sample_interleaved(contenders, *, rounds=10, clock_ns=time.perf_counter_ns, 
     first_ns = [take(1)[0] for take in takes]
     warmups = [warm_up(take) for take in takes]
     runs_per_turn = [plan_turn(times_ns) for times_ns, _ in warmups]
-    turns = [[] for _ in contenders]
+    turns: list[list[tuple[int, ...]]] = [[] for _ in contenders]
     for _ in range(rounds):
         for take, runs, done in zip(takes, runs_per_turn, turns, strict=True):
             done.append(take(runs, settle=True))

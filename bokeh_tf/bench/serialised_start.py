@@ -10,9 +10,10 @@ known to have read it; otherwise what is known of the same process stays, with t
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from bokeh_tf.bench.contestant import WarmStart
 from bokeh_tf.bench.measurement import SERIALISED, StartCache
 from bokeh_tf.bench.timing_worker import SECOND_LOAD
 from bokeh_tf.errors import BokehError
@@ -43,7 +44,7 @@ class Start:
     hit: str = ""
 
 
-class _NoCacheError(BokehError):
+class NoCacheError(BokehError):
     """Why a start was not from a cache."""
 
 
@@ -68,19 +69,20 @@ def gpu_start(*, precision: str) -> Start:
     return Start("gpu", "gpu_options", options, "the delegate's compiled kernels", "has no buffers yet", _GPU_HIT)
 
 
-def measure_start(model: Path, start: Start, *, timeout_s) -> dict:
-    """Facts of `Startup` for a contestant, to be laid over those of its second load in the same process.
+def measure_start(model: Path, start: Start, *, timeout_s: float) -> WarmStart:
+    """The start from a cache on disk.
 
     Args:
         timeout_s: for each of the two processes.
+
+    Raises:
+        NoCacheError: nothing is known of one.
     """
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_start_") as folder:
         try:
             return _measure(model, start, Path(folder), timeout_s)
-        except _NoCacheError as error:
-            return {"warm_init_how": not_serialised(str(error))}
         except OSError as error:
-            return {"warm_init_how": not_serialised(f"{error.strerror}")}
+            raise NoCacheError(f"{error.strerror}") from error
 
 
 def not_serialised(reason: str) -> str:
@@ -94,17 +96,17 @@ def _measure(model, start, folder, timeout_s):
     cold_ns, _ = _load(model, start, cache, timeout_s)
     written = _files(cache)
     if not any(size_bytes for _, size_bytes, _ in written):
-        raise _NoCacheError("the runtime wrote none for this model")
+        raise NoCacheError("the runtime wrote none for this model")
     warm_ns, log = _load(model, start, cache, timeout_s)
     if (start.hit not in log) if start.hit else (_files(cache) != written):
-        raise _NoCacheError("the runtime did not use the one that it had written")
+        raise NoCacheError("the runtime did not use the one that it had written")
     size_bytes = sum(size_bytes for _, size_bytes, _ in written)
-    return {
-        "warm_init_ns": warm_ns,
-        "warm_init_kind": SERIALISED,
-        "warm_init_how": _HOW.format(what=start.what, lacks=start.lacks),
-        "cache": asdict(StartCache(size_bytes=size_bytes, cold_init_ns=cold_ns, was_read=True)),
-    }
+    return WarmStart(
+        warm_init_ns=warm_ns,
+        warm_init_kind=SERIALISED,
+        warm_init_how=_HOW.format(what=start.what, lacks=start.lacks),
+        cache=StartCache(size_bytes=size_bytes, cold_init_ns=cold_ns, was_read=True),
+    )
 
 
 def _load(model, start, cache, timeout_s):
@@ -114,16 +116,16 @@ def _load(model, start, cache, timeout_s):
     arguments = (model, start.accelerator, start.identifier, start.options(cache), answer)
     child = run_module(_WORKER, arguments, timeout_s=timeout_s)
     if child.timed_out:
-        raise _NoCacheError(f"its process did not end within {timeout_s:g} s")
+        raise NoCacheError(f"its process did not end within {timeout_s:g} s")
     if child.signal_name:
-        raise _NoCacheError(f"its process was ended by {child.signal_name}")
+        raise NoCacheError(f"its process was ended by {child.signal_name}")
     try:
         told = json.loads(answer.read_text(encoding="utf-8"))
         if "error" in told:
-            raise _NoCacheError(str(told["error"]))
+            raise NoCacheError(str(told["error"]))
         return int(told["init_ns"]), child.stderr
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _NoCacheError("its process gave no answer") from error
+        raise NoCacheError("its process gave no answer") from error
 
 
 def _files(folder):

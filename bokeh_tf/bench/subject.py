@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bokeh_tf.bench.vocabulary import LITERT
 from bokeh_tf.bench.worker_process import Worker, WorkerError
 from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.tflite.inspection import ModelFile, inspect
@@ -43,7 +44,7 @@ class Subject:
         return self.model_file.is_quantised
 
 
-def read_subjects(paths: Sequence, folder: Path, *, timeout_s) -> list[Subject]:
+def read_subjects(paths: Sequence[str | Path], folder: Path, *, timeout_s: float) -> list[Subject]:
     """Reads models and runs each once on the CPU, in a child process.
 
     Args:
@@ -65,7 +66,13 @@ def read_subjects(paths: Sequence, folder: Path, *, timeout_s) -> list[Subject]:
     return subjects
 
 
-def cpu_request(path, *, runtime="ai-edge-litert", threads=1, xnnpack=True):
+def cpu_request(
+    path: str | Path,
+    *,
+    runtime: str = LITERT,
+    threads: int = 1,
+    xnnpack: bool = True,
+) -> dict[str, object]:
     """The request that opens a model in a CPU worker."""
     return {
         "do": "open",
@@ -97,10 +104,11 @@ def load_outputs(path) -> dict[int, np.ndarray]:
         return {int(index): saved[index] for index in saved.files}
 
 
-def distinct_names(paths):
+def distinct_names(paths: Sequence[str | Path]) -> list[str]:
     """A distinct name per path: its stem, numbered where another file has the same."""
     stems = [Path(path).stem for path in paths]
-    seen, total = Counter(), Counter(stems)
+    total = Counter(stems)
+    seen: Counter[str] = Counter()
     names = []
     for stem in stems:
         seen[stem] += 1

@@ -9,10 +9,10 @@ phone interleaves its own rounds (`android_session.py`) after this machine has f
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Protocol
 
+from bokeh_tf.bench.contestant import Timeable
 from bokeh_tf.bench.environment import read_conditions
 from bokeh_tf.bench.journal import Journal
 from bokeh_tf.bench.result import utc_now
@@ -20,30 +20,13 @@ from bokeh_tf.bench.sampling import ignore, plan_turn, warm_up
 from bokeh_tf.bench.worker_process import WorkerError
 
 
-class Contestant(Protocol):
-    """Something that can be timed. Every method may raise `WorkerError`; facts are what JSON holds."""
-
-    @property
-    def name(self) -> str:
-        """Unique in the run, and the same whenever the same thing is measured."""
-
-    def start(self) -> Mapping[str, object]:
-        """Gets ready and runs once; returns facts, "first_ns" among them."""
-
-    def take(self, runs: int, *, settle: bool = False) -> Sequence[int]:
-        """Times of `runs` runs in nanoseconds, after an untimed one if `settle`."""
-
-    def finish(self) -> Mapping[str, object]:
-        """Called after the last turn; returns further facts."""
-
-    def failure_facts(self, error: WorkerError) -> Mapping[str, object]:
-        """What to record when a method raised `error`."""
-
-    def close(self) -> None:
-        """Frees everything; called once, whatever happened."""
-
-
-def run_interleaved(contestants: Sequence[Contestant], journal: Journal, *, rounds=10, on_round=ignore):
+def run_interleaved(
+    contestants: Sequence[Timeable],
+    journal: Journal,
+    *,
+    rounds: int = 10,
+    on_round: Callable[[], object] = ignore,
+) -> None:
     """Lets the contestants take their turns until each has `rounds` of them, and records all in `journal`.
 
     Args:
@@ -87,14 +70,12 @@ class _Field:
                 is_new |= bool(step(contestant, self._journal))
             except WorkerError as error:
                 self._live.remove(contestant)
-                self._journal.add({"facts": dict(contestant.failure_facts(error)), "of": contestant.name})
+                self._journal.add({"facts": contestant.explain(error).facts(), "of": contestant.name})
         return is_new
 
 
 def _start(contestant, journal):
-    facts = contestant.start()
-    # What an earlier session recorded of a failure no longer holds.
-    journal.add({"facts": {"failure": None, **facts}, "of": contestant.name})
+    journal.add({"facts": contestant.start().facts(), "of": contestant.name})
 
 
 def _warm_up(contestant, journal):
@@ -114,7 +95,7 @@ def _take_turn(contestant, journal, number, offset_ns):
 
 
 def _finish(contestant, journal):
-    journal.add({"facts": dict(contestant.finish()), "of": contestant.name})
+    journal.add({"facts": contestant.finish().facts(), "of": contestant.name})
 
 
 def _record_conditions(journal, offset_ns):

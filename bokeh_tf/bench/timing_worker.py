@@ -22,7 +22,9 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -68,7 +70,8 @@ class InterpreterEngine:
         }
         self._content = Path(request["path"]).read_bytes()
         self._seed = request["seed"]
-        self._interpreter = None
+        # The two runtimes have an interpreter of the same form each, and only one of them is here.
+        self._interpreter: Any
 
     def load(self):
         """Loads the model from its bytes, up to allocated tensors."""
@@ -95,15 +98,36 @@ class InterpreterEngine:
 
     def unload(self):
         """Drops the model."""
-        self._interpreter = None
+        del self._interpreter
+
+
+class Engine(Protocol):
+    """A model in a runtime. `load` comes before all others, and may come again after `unload`."""
+
+    runtime: str
+
+    def load(self) -> None:
+        """Gets the model ready to run."""
+
+    def feed(self) -> None:
+        """Puts the inputs where they stay."""
+
+    def run(self) -> None:
+        """Runs the model once."""
+
+    def outputs(self) -> list[tuple[int, str, np.ndarray]]:
+        """(tensor index, name, array) of each output of the last run."""
+
+    def unload(self) -> None:
+        """Drops the model."""
 
 
 class Session:
     """One model from its first load to its last; the methods are named after the requests."""
 
-    def __init__(self, make_engine):
+    def __init__(self, make_engine: Callable[[dict[str, Any]], Engine]):
         self._make_engine = make_engine
-        self._engine = None
+        self._engine: Engine
         self._peak_bytes = 0
 
     def open(self, request):
@@ -127,9 +151,10 @@ class Session:
         """Saves the outputs."""
         with self._own_memory():
             outputs = self._engine.outputs()
-            np.savez(request["path"], **{str(index): array for index, _, array in outputs})
+            arrays: dict[str, Any] = {str(index): array for index, _, array in outputs}
+            np.savez(request["path"], **arrays)
             names = {str(index): name for index, name, _ in outputs}
-            del outputs
+            del outputs, arrays
         return {"names": names}
 
     def finish(self, _request):

@@ -81,7 +81,7 @@ def _problem(value, hint, where):
         return next(filter(None, (_problem(entry, options[0], where) for entry in value)), None)
     if origin is Mapping:
         return None if isinstance(value, dict) else f"{where} is not an object"
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         if not isinstance(value, hint):
             return f"{where} is not an object"
         hints = typing.get_type_hints(hint)
