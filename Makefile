@@ -6,6 +6,10 @@ READY := $(VENV)/.ready
 FLAGSHIP := dbsi_mobile_base_float16_1024x1536
 DEMO := demo_output
 FUZZ_CASES ?= 5000
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
+# Left alone, TensorFlow chooses by the processor, and a test's verdict would depend on whose machine it is.
+WITH_ONEDNN := TF_ENABLE_ONEDNN_OPTS=1
+WITHOUT_ONEDNN := TF_ENABLE_ONEDNN_OPTS=0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo train-demo test check lint fuzz nightly software-gpu clean
@@ -22,8 +26,9 @@ demo: $(READY) try-software-gpu ## export, check, time and render a sample photo
 train-demo: $(READY) try-software-gpu ## train for minutes, killed and resumed; export and compare before and after
 	$(BIN)/python -m export.train_demo $(DEMO)/training
 
-test: $(READY) try-software-gpu ## run the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+test: $(READY) try-software-gpu ## run the tests, the numeric ones with oneDNN and without
+	$(WITH_ONEDNN) $(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(WITHOUT_ONEDNN) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "numeric and not slow and not device and not gpu"
 
 lint: $(READY) ## check style, formatting and types
 	$(BIN)/ruff check .
@@ -36,7 +41,8 @@ fuzz: $(READY) ## throw damaged files at all that reads them (FUZZ_CASES=200000 
 	$(BIN)/python -m tests.fuzz --cases $(FUZZ_CASES)
 
 nightly: $(READY) try-software-gpu ## run the slow tests and a long fuzz too
-	$(BIN)/python -m pytest -m "not device"
+	$(WITH_ONEDNN) $(BIN)/python -m pytest -m "not device"
+	$(WITHOUT_ONEDNN) $(BIN)/python -m pytest -m "numeric and not device and not gpu"
 	$(BIN)/python -m tests.fuzz --cases 1000000 --seconds 1800 --seed $$(date +%Y%m%d)
 	$(BIN)/python -m tests.fuzz --reader native --cases 500 --seconds 900 --seed $$(date +%Y%m%d)
 

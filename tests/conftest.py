@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from numeric import NUMERIC_FILES
 from PIL import Image
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -14,6 +15,12 @@ SEED = 7
 def pytest_configure(config):
     # Keras 3.15 with NumPy 2.4: theirs to mend, and every save or predict of a model meets it.
     config.addinivalue_line("filterwarnings", "ignore:__array__ implementation doesn't accept:DeprecationWarning")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.name in NUMERIC_FILES:
+            item.add_marker(pytest.mark.numeric)
 
 
 @pytest.fixture(scope="session")

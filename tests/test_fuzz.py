@@ -54,7 +54,7 @@ def test_structure_is_found_in_a_shipped_file():
 
 def test_one_table_named_very_many_times_is_refused_at_once():
     """Beyond any graph there is, nodes and tables cost only time and memory."""
-    started_s = time.monotonic()
+    started_s = time.process_time()
     messages = set()
     for seed in range(12):
         try:
@@ -63,7 +63,7 @@ def test_one_table_named_very_many_times_is_refused_at_once():
             messages.add(str(error))
     assert any("20001 nodes, more than 20000" in message for message in messages)
     assert any("more than 200000 tables" in message for message in messages)
-    assert time.monotonic() - started_s < 2 * LIMITS.seconds
+    assert time.process_time() - started_s < 2 * LIMITS.seconds
 
 
 # The readers below are broken on files with the identifier only; workers import them by name.

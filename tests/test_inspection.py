@@ -344,11 +344,11 @@ def test_tables_that_share_one_huge_vector_are_refused_in_bounded_time():
     struct.pack_into("<HHH", reader_bytes, 80, 6, 8, 4)
     struct.pack_into("<iI", reader_bytes, 100, 20, 1000 - 104)
     reader = flatbuffer.Reader(bytes(reader_bytes), "crafted")
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ModelFileError, match="hold more elements than it has room for"):
         for _ in range(10_000):
             flatbuffer.Table(reader, 100).numbers(0)
-    assert time.monotonic() - started < MAX_SECONDS
+    assert time.process_time() - started < MAX_SECONDS
 
 
 def mutated(content, source):
@@ -372,7 +372,7 @@ def mutated(content, source):
 def test_mutants_are_read_or_refused_but_never_worse(content):
     source = random.Random(11)
     refused = 0
-    started = time.monotonic()
+    started = time.process_time()
     for _ in range(MUTANTS):
         try:
             inspect(mutated(content, source))
@@ -380,7 +380,7 @@ def test_mutants_are_read_or_refused_but_never_worse(content):
             refused += 1
             assert "\n" not in str(error)
     assert MUTANTS / 4 < refused < MUTANTS
-    assert time.monotonic() - started < MAX_SECONDS
+    assert time.process_time() - started < MAX_SECONDS
 
 
 @pytest.mark.parametrize(("name", "message"), [("missing.tflite", "No such file"), ("", "not a file")])

@@ -199,7 +199,7 @@ def test_hundreds_of_thousands_of_tables_are_refused_in_bounded_time():
     struct.pack_into("<I", content, 1004, count)
     entries = 1008 + 4 * np.arange(count)
     content[1008 : 1008 + 4 * count] = ((100 - entries) & 0xFFFFFFFF).astype("<u4").tobytes()
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ModelFileError, match="more than 200000 tables"):
         flatbuffer.Table(flatbuffer.Reader(bytes(content), "crafted"), 100).tables(0)
-    assert time.monotonic() - started < MAX_SECONDS
+    assert time.process_time() - started < MAX_SECONDS
