@@ -66,5 +66,5 @@ setup(
             "scikit-image>=0.22",
         ],
     },
-    entry_points={"console_scripts": ["bokeh-tf = bokeh_tf.cli:main"]},
+    entry_points={"console_scripts": ["bokeh-tf = bokeh_tf.__main__:main"]},
 )

@@ -5,26 +5,21 @@ import sys
 from pathlib import Path
 
 from benchmarks.suites import SUITES
-from bokeh_tf.errors import BokehError
+from bokeh_tf.program import DONE, guarded, run_program
 
 _RESULTS = Path(__file__).parent / "results"
-_EXIT_FAILED = 1
-_EXIT_INTERRUPTED = 130
 
 
 def main(arguments=None):
     """Runs the suite named in `arguments` (default: the command line) and returns the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        path = SUITES[options.suite].run(options)
-    except BokehError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return _EXIT_FAILED
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return _EXIT_INTERRUPTED
+    return guarded("benchmarks", lambda: _run(options))
+
+
+def _run(options):
+    path = SUITES[options.suite].run(options)
     print(f"written: {path}")
-    return 0
+    return DONE
 
 
 def _parser():
@@ -40,4 +35,4 @@ def _parser():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("benchmarks", lambda: main))

@@ -1,8 +1,20 @@
-"""`python -m bokeh_tf`: the same command line as `bokeh-tf`."""
+"""`bokeh-tf` and `python -m bokeh_tf`: the command line, guarded from its first import on."""
 
 import sys
 
-from bokeh_tf.cli import main
+from bokeh_tf.program import run_program
+
+
+def main() -> int:
+    """Runs the command line; returns the exit status."""
+    return run_program("bokeh-tf", _load)
+
+
+def _load():
+    from bokeh_tf import cli
+
+    return cli.run
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,36 +5,24 @@ Exit status of every command: 0 done, 1 something could not be done (one line on
 and no command of the base install touches TensorFlow.
 """
 
-import sys
+from collections.abc import Sequence
 
 from absl.flags import argparse_flags
 
 from bokeh_tf import __version__
 from bokeh_tf.commands import ai_benchmark, bench, check, compare, data, export, models, port, render, report, train
-from bokeh_tf.errors import BokehError
-
-_PASSED, _NOT_DONE, _INTERRUPTED = 0, 1, 130
+from bokeh_tf.program import guarded
 
 
-def main(arguments=None):
-    """Runs the command line; returns the exit status."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line, guarded as a program is; returns the exit status."""
+    return guarded("bokeh-tf", lambda: run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Parses the command line and runs its command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        status = options.run(options)
-        # A reader that has gone shows itself here, not while Python shuts down.
-        if sys.stdout:
-            sys.stdout.flush()
-        return status
-    except BokehError as error:
-        print(f"bokeh-tf: {error}", file=sys.stderr)
-        return _NOT_DONE
-    except KeyboardInterrupt:
-        print("bokeh-tf: interrupted; everything written so far is whole", file=sys.stderr)
-        return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`head`, a pager) has seen enough; Python must not complain again while it shuts down.
-        sys.stdout = None
-        return _PASSED
+    return options.run(options)
 
 
 def _parser():

@@ -1,13 +1,28 @@
-"""Writing results so that nothing half-written is ever left under a final name."""
+"""Writing results so that nothing half-written is ever left under a final name, and nothing is lost by it.
+
+A file is written beside its target and renamed; the new one keeps the mode of the one that it replaces. A link is
+followed, not replaced. Into what is no regular file (a device, a pipe, `/dev/stdout`) the bytes go straight.
+"""
 
 import contextlib
+import errno
+import os
 import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bokeh_tf.errors import OutputError
 
+# Names of open files and of devices: renaming something over them would replace the name, not write to the file.
+_OPEN_FILES = ("/dev/", "/proc/")
+# How memory cards and network folders say that they know no hard links.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
-def make_folder(path):
+
+def make_folder(path: Path | str) -> Path:
     """Creates the folder `path` with its parents and returns it as a `Path`; `OutputError` where it cannot be."""
     path = Path(path)
     try:
@@ -18,8 +33,8 @@ def make_folder(path):
 
 
 @contextlib.contextmanager
-def replacing(path):
-    """Yields a temporary sibling of `path` to write to; renames it to `path` only if the block succeeds.
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Yields a temporary file to write to, which becomes `path` only if the block succeeds.
 
     The temporary file keeps the suffix of `path`, because image and weights writers choose their
     format by it.
@@ -28,29 +43,156 @@ def replacing(path):
         OutputError: the folder does not exist or cannot be written, or the disk is full.
     """
     path = Path(path)
+    try:
+        status = _status(path)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: cannot write here ({_reason(error)}). Choose another output path.") from error
+    if status is not None and stat.S_ISDIR(status.st_mode):
+        raise OutputError(f"{path}: cannot write ({os.strerror(errno.EISDIR)}). Nothing was left behind.")
+    is_open_file = os.path.abspath(path).startswith(_OPEN_FILES)  # noqa: PTH100 (keeps links)
+    if status is not None and (is_open_file or not stat.S_ISREG(status.st_mode)):
+        with _pouring_into(path) as temporary:
+            yield temporary
+        return
+    with _renaming_to(path, status) as temporary:
+        yield temporary
+
+
+def _status(path):
+    """What lies at `path`, at the end of its links; None for nothing."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        # Said better by whoever tries to write there.
+        return None
+
+
+@contextlib.contextmanager
+def _renaming_to(path, status):
+    # A link stays one: its target is replaced.
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
     # Only the name before the `try`: an interruption right after the file is made must not leave it.
-    temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    temporary = target.parent / f".{secrets.token_hex(8)}{path.suffix}"
     try:
         try:
             temporary.touch(exist_ok=False)
+            if status is not None:
+                _take_over(temporary, status)
         except OSError as error:
-            raise OutputError(f"{path}: cannot write here ({error.strerror}). Choose another output path.") from error
+            raise OutputError(f"{path}: cannot write here ({_reason(error)}). Choose another output path.") from error
         yield temporary
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
-        raise OutputError(f"{path}: cannot write ({error.strerror or error}). Nothing was left behind.") from error
+        raise OutputError(f"{path}: cannot write ({_reason(error)}). Nothing was left behind.") from error
     finally:
         # Where the folder itself is at fault this fails too, and the first error is the one to tell.
         with contextlib.suppress(OSError):
             temporary.unlink()
 
 
-def write_bytes(path, content):
-    """Writes `content` (bytes) to `path` in one step: the old file or the new one, never half of it."""
+def _take_over(temporary, status):
+    """Gives the new file the mode and, where that is allowed, the owner of the one that it will replace."""
+    own = temporary.stat()
+    if (own.st_uid, own.st_gid) != (status.st_uid, status.st_gid):
+        with contextlib.suppress(PermissionError):
+            os.chown(temporary, status.st_uid, status.st_gid)
+    # After the owner: a change of owner clears bits of the mode.
+    temporary.chmod(stat.S_IMODE(status.st_mode))
+
+
+@contextlib.contextmanager
+def _pouring_into(path):
+    """For devices and pipes, beside which there is nothing to rename."""
+    with tempfile.TemporaryDirectory(prefix="bokeh_tf_") as folder:
+        temporary = Path(folder) / f"output{path.suffix}"
+        temporary.touch()
+        yield temporary
+        try:
+            with temporary.open("rb") as source, path.open("wb") as sink:
+                shutil.copyfileobj(source, sink)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot write ({_reason(error)}).") from error
+
+
+def _reason(error):
+    """An error of the operating system in its own few words."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def refuse_inputs(outputs: Iterable[Path | str | None], inputs: Iterable[Path | str | None]) -> None:
+    """Refuses a run whose outputs would replace what it reads, under whatever name or link.
+
+    Args:
+        outputs: files that the run will write; None is no file.
+        inputs: files that it reads; None is no file.
+
+    Raises:
+        OutputError: an output is one of the inputs.
+    """
+    read = {_identity(path) for path in inputs if path is not None} - {None}
+    for path in outputs:
+        if path is not None and _identity(path) in read:
+            raise OutputError(f"{path}: this run reads that file, and would replace it. Choose another output path.")
+
+
+def _identity(path):
+    """What is equal for two names of one regular file (links, other case), None where there is no such file."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Writes `content` to `path` in one step: the old file or the new one, never half of it."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
-def write_text(path, content):
-    """Writes `content` (str) as UTF-8 to `path` in one step."""
+def write_new(path: Path | str, content: bytes) -> bool:
+    """Writes `content` to a name that nothing has yet; returns whether it was free.
+
+    Of processes that want one name at the same moment exactly one gets it, with its whole content.
+    """
+    path = Path(path)
+    with contextlib.ExitStack() as stack:
+        temporary = stack.enter_context(_beside(path))
+        try:
+            temporary.write_bytes(content)
+            _link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise OutputError(f"{path}: cannot write ({_reason(error)}). Nothing was left behind.") from error
+    return True
+
+
+def _link(temporary, path):
+    """Gives a finished file its name: whole or not at all, and never over another."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # The name is claimed by an empty file, which only its maker may replace.
+        path.touch(exist_ok=False)
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _beside(path):
+    """A free name beside `path`; what lies there in the end is removed."""
+    temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    try:
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_text(path: Path | str, content: str) -> None:
+    """Writes `content` as UTF-8 to `path` in one step."""
     write_bytes(path, content.encode("utf-8"))

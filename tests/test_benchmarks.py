@@ -261,7 +261,7 @@ def test_a_missing_model_is_one_line_and_exit_code_1(tmp_path, capsys):
         main(["quality", "--pairs", str(tmp_path), "--model", str(tmp_path / "no.tflite"), "--out", str(tmp_path)]) == 1
     )
     error = capsys.readouterr().err
-    assert error.startswith("error: ")
+    assert error.startswith("benchmarks: ")
     assert error.count("\n") == 1
 
 

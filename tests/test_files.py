@@ -1,8 +1,11 @@
 """Results appear whole or not at all; archives are read back with distrust."""
 
+import concurrent.futures
 import contextlib
+import errno
 import io
 import itertools
+import multiprocessing
 import os
 import resource
 import stat
@@ -38,6 +41,104 @@ def test_results_are_as_readable_as_the_umask_says(tmp_path):
     finally:
         os.umask(previous)
     assert stat.S_IMODE((tmp_path / "result").stat().st_mode) == 0o640
+
+
+def test_a_replaced_file_keeps_its_mode(tmp_path):
+    path = tmp_path / "result"
+    path.write_bytes(b"old")
+    path.chmod(0o604)
+    write_bytes(path, b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o604 and path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give files away")
+def test_a_replaced_file_keeps_its_owner(tmp_path):
+    path = tmp_path / "result"
+    path.write_bytes(b"old")
+    os.chown(path, 1234, 2345)
+    write_bytes(path, b"new")
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
+
+
+def test_a_link_stays_a_link_and_its_target_is_replaced(tmp_path):
+    (tmp_path / "runs").mkdir()
+    target, link, dangling = tmp_path / "runs" / "target", tmp_path / "link", tmp_path / "dangling"
+    target.write_bytes(b"old")
+    link.symlink_to("runs/target")
+    dangling.symlink_to(tmp_path / "runs" / "later")
+    write_bytes(link, b"new")
+    write_bytes(dangling, b"first")
+    assert link.is_symlink() and dangling.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert (tmp_path / "runs" / "later").read_bytes() == b"first"
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["later", "target"]
+
+
+def test_links_in_a_circle_are_refused_in_one_line(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OutputError, match="symbolic links"):
+        write_bytes(tmp_path / "a", b"")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_devices_and_pipes_are_written_to_and_stay_what_they_are(tmp_path):
+    write_bytes("/dev/null", b"nothing")
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_bytes(pipe, b"through")
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode) and list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_full_device_is_one_line():
+    with pytest.raises(OutputError, match=r"/dev/full: cannot write \(No space left"):
+        write_bytes("/dev/full", b"x" * 100_000)
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+
+
+def test_an_output_that_is_an_input_is_refused_under_every_name(tmp_path):
+    model, link, hard_link = tmp_path / "model.tflite", tmp_path / "link", tmp_path / "hard"
+    model.write_bytes(b"model")
+    link.symlink_to(model)
+    hard_link.hardlink_to(model)
+    for output in (model, str(model), link, hard_link, tmp_path / "." / "model.tflite"):
+        with pytest.raises(OutputError, match="this run reads that file"):
+            files.refuse_inputs([None, output], [tmp_path / "other", model])
+    files.refuse_inputs([tmp_path / "new", None, "/dev/null"], [model, None, "/dev/null", "no\0file"])
+
+
+def claim_names(folder, writer):
+    """Writes files as one of several processes that want the same names; returns the names that it got."""
+    got = []
+    for number in range(200):
+        if files.write_new(Path(folder) / f"result_{number}.json", f"{writer}".encode()):
+            got.append(number)
+    return got
+
+
+def test_of_processes_that_want_one_name_exactly_one_gets_it(tmp_path):
+    with concurrent.futures.ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
+        claims = list(pool.map(claim_names, [tmp_path] * 4, range(4)))
+    assert sorted(number for claim in claims for number in claim) == list(range(200))
+    for writer, claim in enumerate(claims):
+        for number in claim:
+            assert (tmp_path / f"result_{number}.json").read_text() == str(writer)
+    assert len(list(tmp_path.iterdir())) == 200
+
+
+def test_a_name_is_claimed_where_there_are_no_hard_links_too(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert files.write_new(tmp_path / "result", b"first")
+    assert not files.write_new(tmp_path / "result", b"second")
+    assert (tmp_path / "result").read_bytes() == b"first" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_the_temporary_file_keeps_the_suffix_and_the_folder(tmp_path):

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import write_text
+from bokeh_tf.program import Interruption, ending_signals
 
 
 class NonFiniteLoss(Exception):
@@ -70,7 +71,7 @@ class RichProgress(keras.callbacks.Callback):
 
 
 class SaveWhenInterrupted(keras.callbacks.Callback):
-    """On Ctrl-C finishes the batch, saves, and leaves; a second Ctrl-C leaves at once.
+    """On Ctrl-C, SIGTERM or SIGHUP finishes the batch, saves, and leaves; a second one leaves at once.
 
     Args:
         save: a function of the number of batches since `fit` began.
@@ -78,30 +79,32 @@ class SaveWhenInterrupted(keras.callbacks.Callback):
 
     def __init__(self, save):
         super().__init__()
-        self._save, self._step, self._is_asked = save, 0, False
-        self._previous = None
+        self._save = save
+        self._step = 0
+        self._asked_by: int | None = None
+        self._previous: dict = {}
 
     def on_train_begin(self, logs=None):
-        """Takes over Ctrl-C, unless the program was started to ignore it."""
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._previous = signal.signal(signal.SIGINT, self._ask)
+        """Takes over the signals that end a program, unless it was started to ignore them."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in ending_signals():
+            self._previous[number] = signal.signal(number, self._ask)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Saves and raises `KeyboardInterrupt` if that was asked for."""
+        """Saves and raises `Interruption` if that was asked for."""
         self._step += 1
-        if self._is_asked:
+        if self._asked_by is not None:
             self._save(self._step)
-            raise KeyboardInterrupt
+            raise Interruption(self._asked_by)
 
     def give_back(self):
-        """Gives Ctrl-C back."""
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+        """Gives the signals back."""
+        while self._previous:
+            signal.signal(*self._previous.popitem())
 
     def _ask(self, number, frame):
-        self._is_asked = True
+        self._asked_by = number
         self.give_back()
 
 

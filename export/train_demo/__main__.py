@@ -20,13 +20,13 @@ from bokeh_tf import exporting
 from bokeh_tf.delegate.writers.escaping import printable, printable_lines
 from bokeh_tf.delegate.writers.summary import WORDS, lines_of
 from bokeh_tf.delegate.writers.text import print_file
-from bokeh_tf.errors import BokehError
 from bokeh_tf.files import make_folder, write_bytes
+from bokeh_tf.program import DONE, NOT_DONE, guarded, run_program
 from export.train_demo import held_out
 from export.train_demo.interrupted_run import MODEL, VARIANT, train_interrupted
 from export.train_demo.photographs import write_photographs
 
-_DONE, _NOT_DONE, _INTERRUPTED = 0, 1, 130
+_ANEW = "stopped; the same command begins anew"
 _PRECISION = "float16"
 _IMAGE_SHAPE = (512, 768)
 _SUBJECTS, _BACKDROPS, _HELD_OUT = 48, 24, 4
@@ -37,14 +37,7 @@ _STEPS, _BATCHES_PER_CHECKPOINT = 2500, 250
 def main(arguments=None) -> int:
     """Runs the demo; returns the exit status."""
     options = _parse(arguments)
-    try:
-        return _demo(options, Console())
-    except BokehError as error:
-        _complain(error)
-        return _NOT_DONE
-    except KeyboardInterrupt:
-        _complain("stopped; the same command begins anew")
-        return _INTERRUPTED
+    return guarded("train_demo", lambda: _demo(options, Console()), when_interrupted=_ANEW)
 
 
 def _demo(options, console):
@@ -119,11 +112,11 @@ def write_model(folder, content):
 def conclude(before, after) -> int:
     """The exit status of two `held_out.Score`s; says on stderr what is wrong where `after` is not better."""
     if after.is_better_than(before):
-        return _DONE
+        return DONE
     _complain(
         f"the pictures are not better than before the training: {after} after, {before} before. Train for longer."
     )
-    return _NOT_DONE
+    return NOT_DONE
 
 
 def _file_name():
@@ -157,4 +150,4 @@ def _complain(message):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("train_demo", lambda: main))

@@ -11,27 +11,25 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bokeh_tf.errors import BokehError
 from bokeh_tf.models import measured
+from bokeh_tf.program import DONE, NOT_DONE, guarded, run_program
 from export.zoo import page, rows
 
 DEFAULT_TIMEOUT_S = 3600.0
-_DONE, _NOT_DONE, _INTERRUPTED, _NOT_GREEN = 0, 1, 130, 3
+_NOT_GREEN = 3
+_KEPT = "stopped; the rows measured so far are kept"
 
 
 def main(arguments=None) -> int:
     """Measures and writes what the command line asks for; returns the exit status."""
     options, keys = _parse(arguments)
-    try:
-        code = _DONE if options.docs else _measure(keys, options)
-        for path in page.write():
-            _say(f"written: {path}")
-    except BokehError as error:
-        print(f"export.zoo: {error}", file=sys.stderr)
-        return _NOT_DONE
-    except KeyboardInterrupt:
-        print("export.zoo: stopped; the rows measured so far are kept", file=sys.stderr)
-        return _INTERRUPTED
+    return guarded("export.zoo", lambda: _run(options, keys), when_interrupted=_KEPT)
+
+
+def _run(options, keys):
+    code = DONE if options.docs else _measure(keys, options)
+    for path in page.write():
+        _say(f"written: {path}")
     return code
 
 
@@ -53,8 +51,8 @@ def _measure(keys, options):
 
 def _exit_code(found):
     if any(row["parameters"] is None for row in found):
-        return _NOT_DONE
-    return _DONE if all(map(measured.is_green, found)) else _NOT_GREEN
+        return NOT_DONE
+    return DONE if all(map(measured.is_green, found)) else _NOT_GREEN
 
 
 def _line(key, row):
@@ -87,4 +85,4 @@ def _parse(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("export.zoo", lambda: main))

@@ -1,0 +1,171 @@
+"""What stands between a command and the operating system: signals, standard streams, the exit status.
+
+`guarded` runs a command and turns its end into an exit status. The status never depends on who reads the output: a
+standard stream that breaks (a reader that has gone, a full disk) is written to no more, and the command goes on to
+its own end, so that a gate that failed stays failed. SIGTERM and SIGHUP end a command as Ctrl-C does, through its
+clean-up. Nothing heavy is imported here: it is the first module that a command line loads.
+"""
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TextIO
+
+from bokeh_tf.errors import BokehError
+
+DONE, NOT_DONE = 0, 1
+# What a shell reports of a process that a signal ended.
+_SIGNAL_BASE = 128
+_WHOLE = "interrupted; everything written so far is whole"
+_HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
+# The number of the signal that was caught last, None before.
+_caught: int | None = None
+
+
+class Interruption(KeyboardInterrupt):
+    """Raised in the main thread by the signals that end a command."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def interrupt(number: int, _frame: FrameType | None) -> None:
+    """The handler of SIGINT, SIGTERM and SIGHUP."""
+    global _caught
+    # A closing terminal and a supervisor both signal more than once, which must not break into the clean-up.
+    is_repeated = _caught is not None and number != signal.SIGINT
+    _caught = number
+    if not is_repeated:
+        raise Interruption(number)
+
+
+def ending_signals() -> list[int]:
+    """The numbers of the signals that end this process by now; those that the caller ignores are none."""
+    # Windows has no SIGHUP.
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [int(getattr(signal, name)) for name in names]
+    usual = (signal.default_int_handler, signal.SIG_DFL, interrupt)
+    return [number for number in numbers if signal.getsignal(number) in usual]
+
+
+def catch_signals() -> None:
+    """Makes the signals that end this process raise `Interruption`."""
+    for number in ending_signals():
+        signal.signal(number, interrupt)
+
+
+def run_program(name: str, load: Callable[[], Callable[[], int]]) -> int:
+    """Runs a whole program from its first import on; returns the exit status.
+
+    Args:
+        name: what its messages begin with.
+        load: imports the program and returns its main function.
+    """
+    catch_signals()
+    status = guarded(name, lambda: load()())
+    # All is said and written; Python's own shutdown must not answer an impatient Ctrl-C with a traceback.
+    with suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
+
+
+def guarded(name: str, command: Callable[[], int], *, when_interrupted: str = _WHOLE) -> int:
+    """Runs a command; returns its exit status, 1 with one line on stderr for a `BokehError`, 128 + N for signal N.
+
+    Args:
+        name: what its messages begin with.
+        command: returns the exit status.
+        when_interrupted: what is said of an interrupted command.
+    """
+    global _caught
+    _caught = None
+    with _unbreakable_streams() as (output, errors):
+        try:
+            status = command()
+        except BokehError as error:
+            print(f"{name}: {_one_line(error)}", file=sys.stderr)
+            status = NOT_DONE
+        except KeyboardInterrupt as interruption:
+            print(f"{name}: {when_interrupted}", file=sys.stderr)
+            status = _SIGNAL_BASE + getattr(interruption, "number", signal.SIGINT)
+        except (ImportError, SystemError, AttributeError, RuntimeError):
+            # Native modules that are interrupted while they load come back as errors of their own.
+            if _caught is None:
+                raise
+            print(f"{name}: {when_interrupted}", file=sys.stderr)
+            status = _SIGNAL_BASE + _caught
+        for stream in filter(None, (output, errors)):
+            stream.flush()
+        failure = output.failure if output else None
+        if failure is not None and failure.errno not in _HUNG_UP:
+            print(f"{name}: standard output cannot be written ({failure.strerror})", file=sys.stderr)
+            status = status or NOT_DONE
+        return status
+
+
+def _one_line(error):
+    """An error's words, which may quote names from untrusted files, without what would drive a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in " ".join(str(error).splitlines()))
+
+
+class StandardStream:
+    """A text stream that may break without stopping the program.
+
+    Attributes:
+        failure: why nothing can be written any more; None while all is well.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self.failure: OSError | None = None
+        with suppress(AttributeError, ValueError):
+            # File names need not be text in any encoding; what cannot be shown as it is, is shown escaped.
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
+
+    def write(self, text: str) -> int:
+        """Writes `text`, or drops it where the stream is broken."""
+        if self.failure is None:
+            self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Writes what is still held back."""
+        if self.failure is None:
+            self._try(self._stream.flush)
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def _try(self, act):
+        try:
+            act()
+        except OSError as error:
+            self.failure = error
+            self._let_go()
+
+    def _let_go(self):
+        """Sends what Python still holds back to nowhere, so that it does not complain while it shuts down."""
+        # A stream in memory, as in tests, has no descriptor.
+        with suppress(OSError, ValueError, AttributeError):
+            descriptor = self._stream.fileno()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+            self._stream.flush()
+
+
+@contextmanager
+def _unbreakable_streams() -> Iterator[tuple[StandardStream | None, StandardStream | None]]:
+    """Puts `StandardStream`s in place of stdout and stderr; None where Python was started without."""
+    before = sys.stdout, sys.stderr
+    output, errors = (None if stream is None else StandardStream(stream) for stream in before)
+    sys.stdout, sys.stderr = output, errors  # type: ignore[assignment]
+    try:
+        yield output, errors
+    finally:
+        sys.stdout, sys.stderr = before

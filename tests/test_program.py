@@ -1,0 +1,162 @@
+"""The exit status is the command's own, whoever reads its output and whatever ends it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bokeh_tf.errors import CheckError
+from bokeh_tf.program import StandardStream, guarded
+
+PRINTS_AND_FAILS = """
+import sys
+from bokeh_tf.program import run_program
+def command():
+    for line in range(20_000):
+        print("a line of a long report", line)
+    return 3
+sys.exit(run_program("test", lambda: command))
+"""
+PRINTS_A_LITTLE = PRINTS_AND_FAILS.replace("20_000", "1").replace("return 3", "return 0")
+full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+
+
+def run_script(code, **options):
+    return subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=60, **options)
+
+
+def closed_pipe():
+    """The write end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+def test_a_reader_that_has_gone_does_not_change_the_status():
+    ended = run_script(PRINTS_AND_FAILS, stdout=closed_pipe())
+    assert (ended.returncode, ended.stderr) == (3, "")
+    ended = run_script(PRINTS_A_LITTLE, stdout=closed_pipe())
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@full_disk
+def test_a_full_disk_behind_stdout_fails_a_command_but_keeps_a_failed_gate():
+    with Path("/dev/full").open("w") as full:
+        ended = run_script(PRINTS_AND_FAILS, stdout=full)
+        assert ended.returncode == 3
+        assert ended.stderr == "test: standard output cannot be written (No space left on device)\n"
+        ended = run_script(PRINTS_A_LITTLE, stdout=full)
+        assert ended.returncode == 1
+        assert ended.stderr.count("\n") == 1
+
+
+def test_without_standard_streams_the_status_is_the_same():
+    for code, status in ((PRINTS_AND_FAILS, 3), (PRINTS_A_LITTLE, 0)):
+        ended = subprocess.run(["sh", "-c", 'exec "$0" -c "$1" >&- 2>&-', sys.executable, code], timeout=60)
+        assert ended.returncode == status
+
+
+WAITS = """
+import sys, tempfile, time
+from pathlib import Path
+from bokeh_tf.program import run_program
+def command():
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]):
+        print("ready", flush=True)
+        time.sleep(60)
+sys.exit(run_program("test", lambda: command))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_end_a_command_through_its_clean_up(tmp_path, name):
+    number = getattr(signal, name)
+    # A test runner in the background may have been started to ignore them.
+    restore = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); signal.signal({number}, "
+    restore += "signal.default_int_handler)\n" if name == "SIGINT" else "signal.SIG_DFL)\n"
+    child = subprocess.Popen(
+        [sys.executable, "-c", restore + WAITS, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout.readline() == "ready\n"
+    child.send_signal(number)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 128 + number
+    assert errors == "test: interrupted; everything written so far is whole\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path):
+    ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    child = subprocess.Popen(
+        [sys.executable, "-c", ignore + WAITS, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert child.stdout.readline() == b"ready\n"
+    child.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert child.poll() is None
+    child.kill()
+    child.communicate()
+
+
+# What native modules make of Ctrl-C while they load: an error of their own that says nothing of it.
+LOADS_BADLY = """
+import os, signal, sys
+from bokeh_tf.program import run_program
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def load():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("numpy.core.multiarray failed to import") from None
+sys.exit(run_program("test", load))
+"""
+
+
+def test_ctrl_c_that_a_native_module_turned_into_its_own_error_is_still_ctrl_c():
+    ended = run_script(LOADS_BADLY, stdout=subprocess.PIPE)
+    assert ended.returncode == 130
+    assert ended.stderr == "test: interrupted; everything written so far is whole\n"
+
+
+def test_errors_that_nobody_interrupted_keep_their_traceback():
+    with pytest.raises(ImportError, match="truly missing"):
+        guarded("test", lambda: (_ for _ in ()).throw(ImportError("truly missing")))
+
+
+def test_an_error_is_one_line_without_what_drives_a_terminal(capsys):
+    def command():
+        raise CheckError("\x1b[2Jmodel\x07.tflite: two\nlines")
+
+    assert guarded("test", command) == 1
+    assert capsys.readouterr().err == "test: ?[2Jmodel?.tflite: two lines\n"
+
+
+def test_names_that_are_no_text_are_printed_escaped():
+    code = PRINTS_A_LITTLE.replace('"a line of a long report", line', r'"model\udcff.tflite größe"')
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    ended = run_script(code, stdout=subprocess.PIPE, env=environment)
+    assert (ended.returncode, ended.stdout) == (0, "model\\udcff.tflite gr\\xf6\\xdfe\n")
+
+
+class Broken:
+    """A text stream whose disk is full."""
+
+    def write(self, text):
+        raise OSError(28, "No space left on device")
+
+    def flush(self):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_broken_stream_is_asked_once():
+    stream = StandardStream(Broken())
+    assert stream.write("abc") == 3
+    assert stream.failure is not None and stream.failure.errno == 28
+    stream.flush()
