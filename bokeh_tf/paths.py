@@ -1,0 +1,103 @@
+"""Paths that nobody vouches for: questions that never raise, reads that end, claims, names fit to be printed.
+
+`Path.is_file` and its siblings raise where a parent folder cannot be searched, a name is too long or holds a NUL;
+reading a pipe or a device may never end. Whoever takes a path from outside asks here.
+"""
+
+import os
+import stat
+import unicodedata
+from errno import EFBIG, EINVAL
+from pathlib import Path
+
+from bokeh_tf.errors import OutputError
+
+# Joiners shape letters and emoji and hide nothing; every other format character may.
+_SHOWN_FORMAT_CHARACTERS = frozenset("\u200c\u200d")
+_HIDDEN_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+# What a name that is not UTF-8 becomes in Python: byte 0x80 is U+DC80.
+_FIRST_UNDECODED, _LAST_UNDECODED = 0xDC80, 0xDCFF
+
+
+def is_file(path) -> bool:
+    """Whether `path` is, perhaps through links, a regular file; False where that cannot be found out."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_dir(path) -> bool:
+    """Whether `path` is, perhaps through links, a folder; False where that cannot be found out."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def read_bytes(path, *, limit_bytes) -> bytes:
+    """The content of the regular file `path`.
+
+    A file whose size is given as 0 is not read: among those that the system makes up are some without an end.
+
+    Raises:
+        OSError: it cannot be read, is a pipe, a device or a folder, or has more than `limit_bytes`; `strerror`
+            says which, as a phrase for a message.
+    """
+    try:
+        # Before opening too: for some devices that alone has an effect.
+        _require_regular(os.stat(path), limit_bytes)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError as error:
+        raise OSError(EINVAL, "no file can have this name") from error
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        _require_regular(status, limit_bytes)
+        content = file.read(limit_bytes + 1) if status.st_size else b""
+    if len(content) > limit_bytes:
+        raise OSError(EFBIG, _too_large(limit_bytes))
+    return content
+
+
+def _require_regular(status, limit_bytes):
+    # A folder is left to `open`, whose message is the one people know.
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise OSError(EINVAL, "a pipe or a device, not a file")
+    if status.st_size > limit_bytes and stat.S_ISREG(status.st_mode):
+        raise OSError(EFBIG, _too_large(limit_bytes))
+
+
+def _too_large(limit_bytes):
+    return f"larger than {limit_bytes / 1e6:,.0f} MB" if limit_bytes >= 1e6 else f"larger than {limit_bytes:,} bytes"
+
+
+def claim(path) -> bool:
+    """Creates the empty file `path` unless anything has that name, a dangling link included; whether it did.
+
+    Of several processes that claim one name, one gets it.
+
+    Raises:
+        OutputError: no file can be made there.
+    """
+    try:
+        Path(path).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write here ({error.strerror}). Choose another output path.") from error
+    except ValueError as error:
+        raise OutputError(f"{path}: no file can have this name. Choose another output path.") from error
+    return True
+
+
+def printable(text) -> str:
+    """`str(text)` in one line that does nothing to a terminal: control and hidden characters as escapes."""
+    return "".join(_shown(character) for character in str(text))
+
+
+def _shown(character):
+    if unicodedata.category(character) not in _HIDDEN_CATEGORIES or character in _SHOWN_FORMAT_CHARACTERS:
+        return character
+    if _FIRST_UNDECODED <= ord(character) <= _LAST_UNDECODED:
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
