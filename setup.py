@@ -43,6 +43,7 @@ setup(
         "absl-py>=2.1",
         "ai-edge-litert>=2.1",
         "flatbuffers>=24.3",
+        "msgspec>=0.19",
         "numpy>=1.26",
         "opencv-python-headless>=4.11",
         "pillow>=10.3",

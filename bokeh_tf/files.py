@@ -6,6 +6,7 @@ followed, not replaced. Into what is no regular file (a device, a pipe, `/dev/st
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import shutil
@@ -18,7 +19,8 @@ from bokeh_tf.errors import OutputError
 
 # Names of open files and of devices: renaming something over them would replace the name, not write to the file.
 _OPEN_FILES = ("/dev/", "/proc/")
-# How memory cards and network folders say that they know no hard links.
+# How memory cards and network folders say that they know no locks, and no hard links.
+_NO_LOCKS = (errno.EBADF, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -30,6 +32,29 @@ def make_folder(path: Path | str) -> Path:
     except OSError as error:
         raise OutputError(f"{path}: cannot create this folder ({error.strerror}). Choose another one.") from error
     return path
+
+
+def claim_folder(folder: Path | str) -> contextlib.ExitStack:
+    """Claims a folder for one run at a time; the claim ends with the process or when the result is closed.
+
+    Where the file system has no locks for folders (some network folders), nothing is claimed.
+
+    Raises:
+        OutputError: another run has claimed it.
+    """
+    claim = contextlib.ExitStack()
+    descriptor = os.open(folder, os.O_RDONLY)
+    claim.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        claim.close()
+        raise OutputError(f"{folder}: another run is at work in this folder. Wait, or choose another one.") from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            claim.close()
+            raise OutputError(f"{folder}: cannot be claimed for this run ({_reason(error)}).") from error
+    return claim
 
 
 @contextlib.contextmanager

@@ -46,11 +46,11 @@ def read_bytes(path, *, limit_bytes) -> bytes:
     """
     try:
         # Before opening too: for some devices that alone has an effect.
-        _require_regular(os.stat(path), limit_bytes)
+        _require_regular(Path(path).stat(), limit_bytes)
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except ValueError as error:
         raise OSError(EINVAL, "no file can have this name") from error
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         _require_regular(status, limit_bytes)
         content = file.read(limit_bytes + 1) if status.st_size else b""

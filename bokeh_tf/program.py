@@ -16,6 +16,7 @@ from types import FrameType
 from typing import TextIO
 
 from bokeh_tf.errors import BokehError
+from bokeh_tf.paths import printable
 
 DONE, NOT_DONE = 0, 1
 # What a shell reports of a process that a signal ended.
@@ -88,7 +89,7 @@ def guarded(name: str, command: Callable[[], int], *, when_interrupted: str = _W
         try:
             status = command()
         except BokehError as error:
-            print(f"{name}: {_one_line(error)}", file=sys.stderr)
+            print(f"{name}: {printable(' '.join(str(error).splitlines()))}", file=sys.stderr)
             status = NOT_DONE
         except KeyboardInterrupt as interruption:
             print(f"{name}: {when_interrupted}", file=sys.stderr)
@@ -106,11 +107,6 @@ def guarded(name: str, command: Callable[[], int], *, when_interrupted: str = _W
             print(f"{name}: standard output cannot be written ({failure.strerror})", file=sys.stderr)
             status = status or NOT_DONE
         return status
-
-
-def _one_line(error):
-    """An error's words, which may quote names from untrusted files, without what would drive a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in " ".join(str(error).splitlines()))
 
 
 class StandardStream:

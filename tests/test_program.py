@@ -135,7 +135,7 @@ def test_an_error_is_one_line_without_what_drives_a_terminal(capsys):
         raise CheckError("\x1b[2Jmodel\x07.tflite: two\nlines")
 
     assert guarded("test", command) == 1
-    assert capsys.readouterr().err == "test: ?[2Jmodel?.tflite: two lines\n"
+    assert capsys.readouterr().err == "test: \\x1b[2Jmodel\\x07.tflite: two lines\n"
 
 
 def test_names_that_are_no_text_are_printed_escaped():

@@ -5,6 +5,8 @@ import dataclasses
 import json
 import resource
 import shutil
+import subprocess
+import sys
 
 import cv2
 import keras
@@ -14,7 +16,7 @@ from absl import logging
 from PIL import Image
 from training_pairs import write_pairs
 
-from bokeh_tf.data.archives import read_archive
+from bokeh_tf.data.archives import read_archive, write_archive
 from bokeh_tf.errors import DataError, OutputError, TrainingError
 from bokeh_tf.training import checkpoints
 from bokeh_tf.training.callbacks import CsvLog
@@ -152,11 +154,44 @@ def test_a_resumed_run_must_be_the_same_run(finished, pairs, tmp_path):
 
 
 def test_a_damaged_manifest_is_said(finished, pairs, tmp_path):
-    for content in (b"", b"[]", b"{", b'{"schema_version": 1}', b'{"schema_version": 9}'):
+    whole = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))
+    skipped = {"first": {"is_finished": False, "skipped": [{"batch": "many", "ids": []}]}}
+    contents = [
+        *(b"", b"[]", b"{", b'{"schema_version": 1}', b'{"schema_version": 9}', b"[" * 100_000, b"\xff\x00"),
+        *(json.dumps({**whole, **change}).encode() for change in ({"phases": {}}, {"plan": []}, {"phases": skipped})),
+        json.dumps({**whole, "schema_version": 9}).encode(),
+        json.dumps(whole).encode().replace(b'"seed": 0', b'"seed": ' + b"7" * 5000),
+    ]
+    for content in contents:
         (tmp_path / "manifest.json").write_bytes(content)
         with pytest.raises(TrainingError, match=r"manifest|another version") as error:
             train(PLAN, data=pairs, out=tmp_path, settings=settings(resume=True))
-        assert "\n" not in str(error.value)
+        assert "\n" not in str(error.value) and len(str(error.value)) < 500
+
+
+def test_a_checkpoint_whose_header_is_nonsense_is_passed_over(tmp_path):
+    variables = [np.arange(3, dtype=np.float32)]
+    checkpoints.save(variables, tmp_path, phase=1, batch=2)
+    good = read_archive(tmp_path / "phase01_batch00000002.npz")
+    headers = ["[" * 100_000, "[]", "{}", '{"schema_version": 2, "phase": 1, "batch": "x", "sha256": ""}', "\ud800"]
+    for number, header in enumerate(headers):
+        write_archive(tmp_path / f"phase01_batch{number + 10:08d}.npz", {**good, "header": np.array(header)})
+    assert checkpoints.newest(tmp_path).batch == 2
+
+
+def test_a_second_run_in_one_folder_says_that_one_is_at_work(pairs, tmp_path):
+    code = "import sys, time; from bokeh_tf.files import claim_folder; claim = claim_folder(sys.argv[1]); "
+    code += "print('claimed', flush=True); time.sleep(60)"
+    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "claimed\n"
+        for resume in (False, True):
+            with pytest.raises(OutputError, match="another run is at work"):
+                train(ONE_PHASE, data=pairs, out=tmp_path, settings=settings(resume=resume))
+    finally:
+        other.kill()
+        other.communicate()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_accumulated_batches_are_one_large_batch(pairs, tmp_path):

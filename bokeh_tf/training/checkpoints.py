@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from absl import logging
 
+from bokeh_tf import documents
 from bokeh_tf.data.archives import read_archive, write_archive
 from bokeh_tf.errors import DataError, TrainingError
 from bokeh_tf.files import make_folder
@@ -28,6 +29,16 @@ class Checkpoint:
     phase: int
     batch: int
     arrays: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a checkpoint says of itself."""
+
+    schema_version: int
+    phase: int
+    batch: int
+    sha256: str
 
 
 def save(variables, folder, *, phase, batch):
@@ -85,16 +96,14 @@ def _files(folder, *, up_to_phase=None):
 def _read(path):
     arrays = read_archive(path)
     try:
-        header = json.loads(str(arrays.pop("header")))
-        phase, batch, digest = header["phase"], header["batch"], header["sha256"]
-        version = header["schema_version"]
-    except (LookupError, TypeError, ValueError) as error:
+        header = documents.typed(documents.parse(str(arrays.pop("header"))), _Header)
+    except (KeyError, documents.DocumentError) as error:
         raise DataError(f"{path}: damaged, its header cannot be read.") from error
-    if version != _SCHEMA_VERSION:
+    if header.schema_version != _SCHEMA_VERSION:
         raise TrainingError(f"{path}: written by another version of this package. Choose another --out.")
-    if _digest(arrays) != digest:
+    if _digest(arrays) != header.sha256:
         raise DataError(f"{path}: damaged, its checksum is wrong.")
-    return Checkpoint(phase, batch, tuple(arrays[name] for name in sorted(arrays)))
+    return Checkpoint(header.phase, header.batch, tuple(arrays[name] for name in sorted(arrays)))
 
 
 def _digest(arrays):

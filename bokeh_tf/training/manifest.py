@@ -6,15 +6,19 @@
 
 import dataclasses
 import json
+import os
 import platform
+from typing import Any
 
 import keras
 import numpy as np
 
 import bokeh_tf
+from bokeh_tf import documents
 from bokeh_tf.checkout import git_commit
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import write_text
+from bokeh_tf.paths import is_file, printable
 
 _NAME = "manifest.json"
 _SCHEMA_VERSION = 1
@@ -58,10 +62,7 @@ def start(out, plan, conditions, *, resume, is_writing=True):
     path = out / _NAME
     promised = json.loads(json.dumps({"plan": dataclasses.asdict(plan), "conditions": conditions}))
     if resume:
-        document = _read(path)
-        name = document["plan"].get("name")
-        if name != plan.name:
-            raise TrainingError(f"{path}: this run is of the plan {name}, not of {plan.name}. Choose another --out.")
+        document = _read(path, plan)
         for part, value in promised.items():
             differing = [key for key in value if document[part].get(key) != value[key]]
             if differing:
@@ -69,26 +70,53 @@ def start(out, plan, conditions, *, resume, is_writing=True):
                     f"{path}: this run began with another {', '.join(differing)}. Use the same options to resume."
                 )
         return Manifest(path, document, is_writing=is_writing)
-    if path.exists():
+    if os.path.lexists(path):
         raise TrainingError(f"{path}: there is a run in this folder. Add --resume or choose another --out.")
     phases = {phase.name: {"is_finished": False, "skipped": []} for phase in plan.phases}
     facts = {"schema_version": _SCHEMA_VERSION, "versions": _versions(), "commit": git_commit(), "phases": phases}
     return Manifest(path, {**facts, **promised}, is_writing=is_writing)
 
 
-def _read(path):
-    if not path.exists():
+@dataclasses.dataclass(frozen=True)
+class _Skipped:
+    batch: int
+    ids: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Phase:
+    is_finished: bool
+    skipped: tuple[_Skipped, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Document:
+    """What a manifest must hold to be gone on from."""
+
+    schema_version: int
+    plan: dict[str, Any]
+    conditions: dict[str, Any]
+    phases: dict[str, _Phase]
+
+
+def _read(path, plan):
+    if not is_file(path):
         raise TrainingError(f"{path}: no run to resume. Leave out --resume to start.")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["schema_version"] != _SCHEMA_VERSION:
-            raise TrainingError(f"{path}: written by another version of this package. Choose another --out.")
-        skipped = [entry["batch"] for phase in document["phases"].values() for entry in phase["skipped"]]
-        parts = [document["plan"], document["conditions"]]
-        if not all(isinstance(part, dict) for part in parts) or not all(isinstance(batch, int) for batch in skipped):
-            raise ValueError("not a manifest")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise TrainingError(f"{path}: damaged manifest. Choose another --out.") from error
+        document = documents.parse(documents.read(path))
+        read = documents.typed(document, _Document)
+    except documents.DocumentError as error:
+        raise TrainingError(f"{path}: damaged manifest ({error}). Choose another --out.") from error
+    if read.schema_version != _SCHEMA_VERSION:
+        raise TrainingError(f"{path}: written by another version of this package. Choose another --out.")
+    name = read.plan.get("name")
+    if name != plan.name:
+        raise TrainingError(
+            f"{path}: this run is of the plan {printable(name)}, not of {plan.name}. Choose another --out."
+        )
+    lacking = [phase.name for phase in plan.phases if phase.name not in read.phases]
+    if lacking:
+        raise TrainingError(f"{path}: damaged manifest (no phase {lacking[0]}). Choose another --out.")
     return document
 
 

@@ -13,6 +13,7 @@ A run that goes on does so from the newest intact checkpoint, and sees the batch
 have seen.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 import keras
@@ -20,7 +21,7 @@ from absl import logging
 
 from bokeh_tf.data.pipeline import PipelineError
 from bokeh_tf.errors import TrainingError
-from bokeh_tf.files import make_folder
+from bokeh_tf.files import claim_folder, make_folder
 from bokeh_tf.models.weights import save_weights, weights_name
 from bokeh_tf.training import checkpoints, handover, manifest
 from bokeh_tf.training.callbacks import CsvLog, NonFiniteLoss, RichProgress, SaveWhenInterrupted, StopWhenNotFinite
@@ -66,11 +67,18 @@ class Run:
     def __init__(self, plan, *, out, options, make_job, conditions, workers=ALONE):
         self._plan, self._out, self._options = plan, make_folder(out), options
         self._make_job, self._workers = make_job, workers
-        conditions = {**conditions, "seed": options.seed}
-        self._manifest = manifest.start(self._out, plan, conditions, resume=options.resume, is_writing=workers.is_first)
-        # A process that comes late must not find the others' run in a folder that was empty.
-        workers.wait_for_all()
-        self._manifest.write()
+        # Of processes that train together one writes; a second run would write between its lines.
+        self._claim = claim_folder(self._out) if workers.is_first else contextlib.ExitStack()
+        with contextlib.ExitStack() as on_failure:
+            on_failure.push(self._claim)
+            conditions = {**conditions, "seed": options.seed}
+            self._manifest = manifest.start(
+                self._out, plan, conditions, resume=options.resume, is_writing=workers.is_first
+            )
+            # A process that comes late must not find the others' run in a folder that was empty.
+            workers.wait_for_all()
+            self._manifest.write()
+            on_failure.pop_all()
 
     def train(self, *, only_phase=None):
         """Runs all phases, or the one numbered `only_phase`, that are not finished; returns the weights file's path.
@@ -78,6 +86,10 @@ class Run:
         Raises:
             TrainingError: a loss is not finite, a checkpoint cannot be used, or the phase before was not run.
         """
+        with self._claim:
+            return self._train(only_phase)
+
+    def _train(self, only_phase):
         model = None
         for number, phase in enumerate(self._plan.phases, start=1):
             if only_phase in (None, number) and not self._result_of(phase.name).exists():
