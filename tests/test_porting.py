@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+import zipfile
 from collections import OrderedDict
 
 import numpy as np
@@ -228,12 +229,20 @@ class Tensor:
     def detach(self): return self
     def to(self, kind): return Tensor(self.array.astype(kind))
     def numpy(self): return self.array
+    def numel(self): return self.array.size
 def load(path, *, map_location, weights_only):
     assert map_location == "cpu" and weights_only is True
     with numpy.load(path) as archive:
         return {"state_dict": {"module." + name: Tensor(archive[name]) for name in archive.files}}
 """,
 }
+
+
+# A tensor that is one stored value seen a billion times, which must not be written out.
+STAND_INS["expands"] = STAND_INS["reads"].replace(
+    "Tensor(archive[name]) for name in archive.files",
+    "Tensor(numpy.broadcast_to(numpy.float32(1), (30_000, 40_000))) for name in archive.files",
+)
 
 
 @pytest.fixture
@@ -275,6 +284,25 @@ def test_a_reader_that_cannot_is_one_clear_line(stand_in, checkpoint, name, erro
     with pytest.raises(error, match=message) as raised:
         read_state_dict(checkpoint)
     assert "\n" not in str(raised.value) and "unsafe" not in str(raised.value)
+
+
+def test_a_checkpoint_that_expands_beyond_its_size_is_refused_before_it_is_written(stand_in, tmp_path):
+    stand_in("expands")
+    path = tmp_path / "small.pth"
+    with path.open("wb") as file:
+        np.savez(file, weight=np.zeros(1, np.float32))
+    with pytest.raises(ModelFileError, match=r"small.pth: .* its tensors would take 4,800,000,000") as raised:
+        read_state_dict(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_archive_that_unpacks_beyond_its_size_is_refused(stand_in, tmp_path):
+    stand_in("reads")
+    path = tmp_path / "packed.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weight.npy", bytes(100_000_000))
+    with pytest.raises(ModelFileError, match=r"packed.pth: .* what is packed in it would take 100,000,000"):
+        read_state_dict(path)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -9,6 +9,7 @@ import json
 import pickle
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +22,10 @@ TENSORS_NAME = "tensors.npz"
 DEPENDENCY = "dependency"
 # Before it, files made for the purpose got past `weights_only` (CVE-2025-32434).
 OLDEST_VERSION = (2, 6)
+_FLOAT32_BYTES = 4
+# From bytes to floats is four times; tensors that share their values, as tied weights do, are written for each name.
+_MOST_EXPANSION = 16
+_SMALL_BYTES = 1_000_000
 _INSTALL = 'Run: pip install "bokeh-tf[pytorch]"'
 
 
@@ -30,11 +35,24 @@ def write_tensors(job: Job) -> dict:
     torch = _import_torch()
     content = _load(torch, checkpoint)
     tensors = unwrapped(content, label=checkpoint)
+    # A tensor may be a view that repeats one stored value for ever: what it expands to is known before it is written.
+    expanded_bytes = sum(tensor.numel() * _FLOAT32_BYTES for tensor in tensors.values())
+    _refuse_expansion(checkpoint, expanded_bytes, "its tensors")
     arrays = [tensor.detach().to(torch.float32).numpy() for tensor in tensors.values()]
     numbered = {f"{index:06d}": array for index, array in enumerate(arrays)}
     with (job.folder / TENSORS_NAME).open("wb") as file:
         np.savez(file, names=np.array(json.dumps(list(tensors))), **numbered)
     return {}
+
+
+def _refuse_expansion(checkpoint, expanded_bytes, what):
+    """Refuses content that fills memory and disk with what no file of this size can have stored."""
+    stored_bytes = Path(checkpoint).stat().st_size
+    if expanded_bytes > _MOST_EXPANSION * stored_bytes + _SMALL_BYTES:
+        raise ModelFileError(
+            f"{checkpoint}: damaged or made to do harm: of {stored_bytes:,} bytes, {what} would take "
+            f"{expanded_bytes:,}. Fetch it again."
+        )
 
 
 def _import_torch():
@@ -74,6 +92,8 @@ def _check_archive(checkpoint):
         return
     try:
         with zipfile.ZipFile(checkpoint) as archive:
+            unpacked_bytes = sum(entry.file_size for entry in archive.infolist())
+            _refuse_expansion(checkpoint, unpacked_bytes, "what is packed in it")
             damaged = archive.testzip()
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, zlib.error) as error:
         raise ModelFileError(f"{checkpoint}: a damaged archive ({error}). Fetch it again.") from error
