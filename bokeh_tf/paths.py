@@ -4,7 +4,10 @@
 reading a pipe or a device may never end. Whoever takes a path from outside asks here.
 """
 
+import contextlib
+import dataclasses
 import os
+import secrets
 import stat
 import unicodedata
 from errno import EFBIG, EINVAL
@@ -88,6 +91,45 @@ def claim(path) -> bool:
     except ValueError as error:
         raise OutputError(f"{path}: no file can have this name. Choose another output path.") from error
     return True
+
+
+@dataclasses.dataclass
+class New:
+    """A file that gets its name at the end: written as `temporary`, then called `path`."""
+
+    temporary: Path
+    path: Path | None = None
+
+
+@contextlib.contextmanager
+def creating(names):
+    """Yields a `New` to write to, which becomes the first of the paths `names` that nothing has, once the block ends.
+
+    Nothing is overwritten and nobody sees half a file, whatever other processes do. All `names` lie in one folder and
+    have one suffix; the temporary file has it too, because image writers choose their format by it.
+
+    Raises:
+        OutputError: the folder does not exist or cannot be written, the disk is full, or no name is free.
+    """
+    names = iter(names)
+    path = next(names)
+    new = New(path.parent / f".{secrets.token_hex(8)}{path.suffix}")
+    try:
+        if not claim(new.temporary):
+            raise OutputError(f"{path}: cannot write here. Try again.")
+        yield new
+        while not claim(path):
+            taken, path = path, next(names, None)
+            if path is None:
+                raise OutputError(f"{taken}: exists already. Choose another output path.")
+        new.temporary.replace(path)
+        new.path = path
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write ({error.strerror or error}). Nothing was left behind.") from error
+    finally:
+        # Where the folder itself is at fault this fails too, and the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            new.temporary.unlink()
 
 
 def printable(text) -> str:

@@ -56,7 +56,9 @@ def test_folders_and_photos_to_a_folder(tmp_path, capfd):
     assert value(out / "b.png") == 155
     assert value(first) == 60
     stdout, stderr = capfd.readouterr()
-    assert len(stdout.splitlines()) == 2
+    left_out, *lines = stdout.splitlines()
+    assert left_out.endswith("in: 2 files and 1 folder left out; --recursive takes the folders too")
+    assert len(lines) == 2
     assert stderr == ""
 
 
@@ -65,7 +67,7 @@ def test_one_photo_to_a_file_name_of_another_format(tmp_path):
     assert render_files([source], output=target, model=Negative()) == 0
     with Image.open(target) as image:
         assert image.format == "WEBP"
-    render_files([source], output=target, model=Negative(), compare=True)
+    render_files([source], output=target, model=Negative(), compare=True, overwrite=True)
     assert names(target.parent) == ["größer.webp", "größer_compare.webp"]
 
 
@@ -98,6 +100,161 @@ def test_links_to_the_photo_do_not_fool_it(tmp_path):
         assert names(link.parent) == ["a.png", "a_bokeh.png"]
     assert render_files([source], output=source, model=Negative()) == 1
     assert value(source) == 60
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_lies_in_the_output_folder_stays(tmp_path):
+    source, out = photo(tmp_path / "in" / "a.png"), tmp_path / "out"
+    for name in ("a.png", "a_bokeh.png", "a_compare.png", "a_2.png", "b_compare.png"):
+        photo(out / name, 7)
+    (out / "a_3.png").symlink_to(tmp_path / "nowhere")
+    (out / "a_4.png").mkdir()
+    before = contents(out)
+    for _ in range(2):
+        assert render_files([source], output=out, model=Negative(), compare=True) == 0
+    after = contents(out)
+    assert before.items() <= after.items()
+    made = {"a_5.png", "a_5_compare.png", "a_6.png", "a_6_compare.png"}
+    assert after.keys() - before.keys() == made
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_results_of_an_earlier_run_stay(tmp_path):
+    for folder, shade in (("x", 10), ("y", 20)):
+        source = photo(tmp_path / folder / "a.png", shade)
+        assert render_files([source], output=tmp_path / "out", model=Negative()) == 0
+    assert {name: value(tmp_path / "out" / name) for name in names(tmp_path / "out")} == {"a.png": 245, "a_2.png": 235}
+
+
+def test_overwriting_is_asked_for_and_spares_the_photos(tmp_path):
+    sources = [photo(tmp_path / "x" / "a.png", 10), photo(tmp_path / "y" / "a.png", 20)]
+    for _ in range(2):
+        assert render_files(sources, output=tmp_path / "x", model=Negative(), overwrite=True) == 0
+    values = {name: value(tmp_path / "x" / name) for name in names(tmp_path / "x")}
+    assert values == {"a.png": 10, "a_bokeh.png": 245, "a_bokeh_2.png": 235}
+    photo(tmp_path / "mine.png", 77)
+    assert render_files(sources[:1], output=tmp_path / "mine.png", model=Negative(), overwrite=True) == 0
+    assert value(tmp_path / "mine.png") == 245
+
+
+def test_an_existing_file_name_is_refused_in_one_line(tmp_path, capfd):
+    source, target = photo(tmp_path / "a.png"), photo(tmp_path / "mine.png", 77)
+    assert render_files([source], output=target, model=Negative()) == 1
+    assert value(target) == 77
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "exists already" in line and "--overwrite" in line
+
+
+def test_runs_at_the_same_time_lose_nothing(tmp_path):
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from test_render_files import *; "
+        "print('ready', flush=True); sys.stdin.readline(); "
+        "sys.exit(render_files([sys.argv[2]], output=sys.argv[3], model=Negative()))"
+    )
+    shades = (10, 20, 30)
+    children = []
+    for shade in shades:
+        for number in range(8):
+            photo(tmp_path / str(shade) / f"{number}.png", shade)
+        arguments = map(str, [Path(__file__).parent, tmp_path / str(shade), tmp_path / "out"])
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        children.append(subprocess.Popen([sys.executable, "-c", program, *arguments], **pipes))
+    for child in children:
+        assert child.stdout.readline() == b"ready\n"
+    for child in children:
+        child.stdin.write(b"go\n")
+        child.stdin.flush()
+    for child in children:
+        child.communicate()
+        assert child.returncode == 0
+    results = sorted(value(tmp_path / "out" / name) for name in names(tmp_path / "out"))
+    assert results == sorted(255 - shade for shade in shades for _ in range(8))
+
+
+def test_recursive_keeps_the_folders_and_passes_over_its_own_output(tmp_path, capfd):
+    folder = tmp_path / "in"
+    for name in ("a.png", "day 1/a.png", "day 1/evening/b.png", ".thumbnails/a.png"):
+        photo(folder / name)
+    (folder / "day 1" / "film.mov").write_bytes(b"film")
+    (folder / "again").symlink_to(folder, target_is_directory=True)
+    for run in (1, 2):
+        assert render_files([folder], output=folder / "out", model=Negative(), recursive=True) == 0
+        made = [name for name in contents(folder / "out") if not name.endswith("_2.png")]
+        assert sorted(made) == ["a.png", "day 1/a.png", "day 1/evening/b.png"]
+        assert len(contents(folder / "out")) == 3 * run
+    assert "in: 1 file and 2 folders left out\n" in capfd.readouterr().out
+
+
+def test_folders_without_photos_say_where_photos_may_be(tmp_path, capfd):
+    photo(tmp_path / "in" / "deeper" / "a.png")
+    assert render_files([tmp_path / "in"], output=tmp_path / "out", model=Negative()) == 1
+    assert "--recursive takes the folders too" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["missing.jpg", "text.jpg", "empty folder"])
+def test_no_empty_folder_is_left(tmp_path, given):
+    (tmp_path / "text.jpg").write_text("not a photo")
+    (tmp_path / "empty folder").mkdir()
+    assert render_files([tmp_path / given], output=tmp_path / "new" / "out", model=Negative()) == 1
+    with pytest.raises(ModelFileError):
+        render_files([tmp_path / given], output=tmp_path / "new" / "out", model="no_such_model")
+    assert names(tmp_path) == ["empty folder", "text.jpg"]
+    (tmp_path / "old").mkdir()
+    assert render_files([tmp_path / given], output=tmp_path / "old", model=Negative()) == 1
+    assert (tmp_path / "old").is_dir()
+
+
+def odd_photos(folder):
+    """Photos that cannot be one, by their kind."""
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "loop.jpg").symlink_to(folder / "loop.jpg")
+    with (folder / "sparse.jpg").open("wb") as file:
+        file.truncate(1 << 42)
+    photo(folder / "inside.png").rename(folder / "file.png")
+    return {
+        "pipe": folder / "pipe.jpg",
+        "link loop": folder / "loop.jpg",
+        "4 terabytes": folder / "sparse.jpg",
+        "endless device": "/dev/zero",
+        "kernel log": "/proc/kmsg",
+        "long name": folder / ("a" * 5000 + ".jpg"),
+        "long path": "/".join(["a" * 200] * 50),
+        "below a file": folder / "file.png" / "a.jpg",
+        "NUL": str(folder / "a\0.jpg"),
+    }
+
+
+def test_odd_inputs_are_one_line_each(tmp_path, capfd):
+    odd = odd_photos(tmp_path)
+    good = photo(tmp_path / "good.png")
+    assert render_files([*odd.values(), good], output=tmp_path / "out", model=Negative()) == len(odd)
+    assert names(tmp_path / "out") == ["good.png"]
+    assert len(capfd.readouterr().err.splitlines()) == len(odd)
+
+
+def test_odd_outputs_are_one_line_each(tmp_path):
+    source = photo(tmp_path / "good.png")
+    for output in ("a" * 5000, "/".join(["a" * 200] * 50), tmp_path / "good.png" / "out", "/dev/null/out", "/dev/null"):
+        with pytest.raises(OutputError) as refusal:
+            render_files([source], output=output, model=Negative())
+        assert "\n" not in str(refusal.value)
+
+
+def test_names_are_shown_without_effect_on_the_terminal(tmp_path, capfd):
+    evil = "\x1b[2J\x1b]0;owned\x07a\nb"
+    photo(tmp_path / "in" / f"{evil}.png")
+    photo(tmp_path / "in" / os.fsdecode(b"\xff.png"))
+    (tmp_path / "in" / f"{evil}.jpg").write_text("not a photo")
+    assert render_files([tmp_path / "in"], output=tmp_path / "out", model=Negative()) == 1
+    stdout, stderr = capfd.readouterr()
+    assert len(stdout.splitlines()) == 2
+    assert len(stderr.splitlines()) == 1
+    assert r"\x1b[2J\x1b]0;owned\x07a\nb.png" in stdout
+    assert r"\xff.png" in stdout
+    assert not set(stdout + stderr) & set("\x1b\x07\r")
 
 
 def test_bad_photos_have_one_line_each_and_the_others_are_done(tmp_path, capfd):
@@ -134,6 +291,8 @@ def test_notes_are_told(tmp_path, capfd):
         (["a.png", "b.png"], "out.png", "need a folder"),
         (["."], "out.png", "need a folder"),
         (["a.png"], "out.gif", "Known suffixes"),
+        (["a.png"], "out.cr3", "Known suffixes"),
+        (["a.png"], "OUT.JXL", "Known suffixes"),
         (["a.png"], "b.png/out", "cannot create"),
     ],
 )

@@ -20,12 +20,29 @@ def add(commands):
         action="store_true",
         help="also write before | after | weight map in one picture",
     )
-    parser.set_defaults(run=run)
+    _add_file_options(parser)
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def _add_file_options(parser):
+    parser.add_argument("--recursive", action="store_true", help="also take the folders in the folders given")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files that have a result's name (default: number the result)",
+    )
 
 
 def run(options) -> int:
     """Runs the command with parsed `options`; returns the exit status."""
     from bokeh_tf.rendering import render_files
 
-    failures = render_files(options.photos, output=options.out, model=options.model, compare=options.compare)
+    failures = render_files(
+        options.photos,
+        output=options.out,
+        model=options.model,
+        compare=options.compare,
+        recursive=options.recursive,
+        overwrite=options.overwrite,
+    )
     return _NOT_DONE if failures else _DONE

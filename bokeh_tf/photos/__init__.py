@@ -2,7 +2,7 @@
 
 from bokeh_tf.photos.photo import FORMATS, SUFFIXES, Photo, format_of_suffix, reduced_to_8_bits
 from bokeh_tf.photos.reading import MAX_MEGAPIXELS, MIN_SIDE_PX, jpeg_shape, read
-from bokeh_tf.photos.writing import write
+from bokeh_tf.photos.writing import write, write_new
 
 __all__ = [
     "FORMATS",
@@ -15,4 +15,5 @@ __all__ = [
     "read",
     "reduced_to_8_bits",
     "write",
+    "write_new",
 ]

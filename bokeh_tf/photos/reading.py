@@ -9,12 +9,12 @@ import io
 import struct
 import warnings
 import zlib
-from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
+from bokeh_tf import paths
 from bokeh_tf.errors import PhotoError
 from bokeh_tf.native_messages import native_messages_muted
 from bokeh_tf.photos.metadata import exif_and_orientation, turned_upright
@@ -42,6 +42,8 @@ _DECODER_ERRORS = (
     ImageCms.PyCMSError,
     Image.DecompressionBombError,
 )
+# 64 megapixels of 16 bits with alpha, and some metadata.
+_MAX_FILE_BYTES = 600_000_000
 _BAND_PIXELS = 1 << 20
 _WHITE_IS_ZERO = 0
 _UNSIGNED_INTEGER = 1
@@ -56,18 +58,28 @@ def read(path):
     Raises:
         PhotoError: there is no such file, it is no photo, damaged, or of an absurd size.
     """
-    path = Path(path)
+    content = _content(path)
     with warnings.catch_warnings():
         # Pillow warns of odd metadata and of large pictures; both are judged here.
         warnings.simplefilter("ignore")
         try:
-            if not path.is_file():
-                raise PhotoError(f"{path}: {'not a file' if path.exists() else 'no such file'}. Check the path.")
-            if path.stat().st_size == 0:
-                raise PhotoError(f"{path}: the file is empty. Copy the photo again.")
-            return _read(path)
+            return _read(path, content)
         except _DECODER_ERRORS as error:
             raise PhotoError(f"{path}: {_reason(error)}") from error
+
+
+def _content(path):
+    try:
+        content = paths.read_bytes(path, limit_bytes=_MAX_FILE_BYTES)
+    except FileNotFoundError as error:
+        raise PhotoError(f"{path}: no such file. Check the path.") from error
+    except IsADirectoryError as error:
+        raise PhotoError(f"{path}: not a file. Check the path.") from error
+    except OSError as error:
+        raise PhotoError(f"{path}: cannot be read ({error.strerror}). Check the path and its rights.") from error
+    if not content:
+        raise PhotoError(f"{path}: the file is empty. Copy the photo again.")
+    return content
 
 
 def jpeg_shape(content):
@@ -85,23 +97,21 @@ def _reason(error):
         return "not a JPEG, PNG, WebP or TIFF picture. Convert it to one of these."
     if isinstance(error, Image.DecompressionBombError):
         return f"too large; at most {MAX_MEGAPIXELS} megapixels can be rendered."
-    if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read ({error.strerror}). Check its rights."
     return f"damaged or cut short ({' '.join(str(error).split()) or type(error).__name__}). Copy the photo again."
 
 
-def _read(path):
-    with Image.open(path, formats=tuple(FORMATS)) as image:
+def _read(path, content):
+    with Image.open(io.BytesIO(content), formats=tuple(FORMATS)) as image:
         _check_size(path, *image.size)
         # Phones save several pictures in one JPEG; Pillow calls such a file MPO.
         file_format = "JPEG" if image.format == "MPO" else image.format
-        is_16_bit = _is_16_bit(path, image)
-        facts = {"save_options": _save_options(path, image), "dpi": _dpi(image)}
+        is_16_bit = _is_16_bit(path, content, image)
+        facts = {"save_options": _save_options(content, image), "dpi": _dpi(image)}
         notes = _pictures_note(image)
         # JPEG and WebP decoders are silent, and muting touches the whole process.
         with native_messages_muted() if file_format in ("PNG", "TIFF") else contextlib.nullcontext():
             image.load()
-            samples = _samples_of_16_bits(path, image) if is_16_bit else None
+            samples = _samples_of_16_bits(content, image) if is_16_bit else None
         icc = image.info.get("icc_profile") or b""
         exif, orientation, exif_notes = _exif(image)
         if samples is None:
@@ -121,10 +131,9 @@ def _check_size(path, width, height):
         raise PhotoError(f"{path}: {megapixels:.0f} megapixels is too large; at most {MAX_MEGAPIXELS} can be rendered.")
 
 
-def _is_16_bit(path, image):
+def _is_16_bit(path, content, image):
     if image.format == "PNG":
-        with path.open("rb") as file:
-            return file.read(25)[24] == 16
+        return content[24] == 16
     if image.format != "TIFF":
         return False
     bits = max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
@@ -134,14 +143,13 @@ def _is_16_bit(path, image):
     return bits == 16
 
 
-def _save_options(path, image):
+def _save_options(content, image):
     """Pillow's `save` options that store a picture as this file does."""
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         sampling = JpegImagePlugin.get_sampling(image)
         return {"subsampling": sampling} if sampling >= 0 else {}
     if image.format == "WEBP":
-        with path.open("rb") as file:
-            return {"lossless": _is_lossless_webp(file)}
+        return {"lossless": _is_lossless_webp(io.BytesIO(content))}
     return {}
 
 
@@ -175,13 +183,12 @@ def _exif(image):
         return b"", 1, ("its damaged EXIF data is left out",)
 
 
-def _samples_of_16_bits(path, image):
+def _samples_of_16_bits(content, image):
     """`[H, W]` or `[H, W, C]` uint16, or None where OpenCV and Pillow do not see the same picture."""
     photometric = getattr(image, "tag_v2", {}).get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION)
     if image.mode not in ("I;16", "I;16B", "I;16L", "I", "L", "LA", "RGB", "RGBA") or photometric == _WHITE_IS_ZERO:
         return None
-    # imdecode, because imread cannot open every file name on every system.
-    samples = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    samples = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.dtype != np.uint16 or samples.shape[:2] != (image.height, image.width):
         return None
     if samples.ndim == 2:

@@ -1,5 +1,6 @@
 """Writing a rendered photograph: JPEG, PNG, WebP or TIFF with its EXIF, ICC profile, alpha and resolution."""
 
+import itertools
 import struct
 import zlib
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image
 
 from bokeh_tf.errors import OutputError
 from bokeh_tf.files import replacing
+from bokeh_tf.paths import creating
 from bokeh_tf.photos.photo import SUFFIXES, format_of_suffix, reduced_to_8_bits
 from bokeh_tf.photos.tiff import write_tiff
 
@@ -22,7 +24,7 @@ _PNG_SIGNATURE_AND_HEADER_BYTES = 8 + 25
 
 
 def write(path, photo):
-    """Writes `photo` to `path` in the format of its suffix, in one step.
+    """Writes `photo` to `path` in the format of its suffix, in one step; a file of that name is replaced.
 
     Returns:
         What that format cannot hold and was left out, a tuple of short sentences.
@@ -32,23 +34,53 @@ def write(path, photo):
             file cannot be written.
     """
     path = Path(path)
-    file_format = format_of_suffix(path.suffix)
-    if file_format is None:
-        raise OutputError(f"{path}: cannot write this kind of file. Known suffixes: {', '.join(SUFFIXES)}.")
-    _check_size(path, photo, file_format)
-    samples, has_alpha, notes = _fitted(photo, file_format)
-    exif = photo.exif
-    if file_format == "JPEG" and len(exif) > _MAX_JPEG_EXIF_BYTES:
-        exif, notes = b"", (*notes, "its EXIF data is left out, being too large for JPEG")
+    encoder = _Encoder(path, photo)
     with replacing(path) as temporary:
-        if file_format == "TIFF":
-            write_tiff(temporary, samples, has_alpha=has_alpha, exif=exif, icc=photo.icc, dpi=photo.dpi)
+        encoder.save(temporary)
+    return encoder.notes
+
+
+def write_new(names, photo):
+    """Writes `photo` under the first of the paths `names`, equal in folder and suffix, that nothing has yet.
+
+    Returns:
+        The path, and what its format cannot hold as `write` tells it.
+
+    Raises:
+        OutputError: as in `write`, or no name is free.
+    """
+    names = map(Path, names)
+    first = next(names)
+    encoder = _Encoder(first, photo)
+    with creating(itertools.chain([first], names)) as new:
+        encoder.save(new.temporary)
+    return new.path, encoder.notes
+
+
+class _Encoder:
+    """A photo as one format holds it; `notes` says what that format cannot hold."""
+
+    def __init__(self, path, photo):
+        self._format = format_of_suffix(path.suffix)
+        if self._format is None:
+            raise OutputError(f"{path}: cannot write this kind of file. Known suffixes: {', '.join(SUFFIXES)}.")
+        _check_size(path, photo, self._format)
+        self._photo = photo
+        self._samples, self._has_alpha, self.notes = _fitted(photo, self._format)
+        self._exif = photo.exif
+        if self._format == "JPEG" and len(photo.exif) > _MAX_JPEG_EXIF_BYTES:
+            self._exif = b""
+            self.notes += ("its EXIF data is left out, being too large for JPEG",)
+
+    def save(self, path):
+        photo, samples, exif = self._photo, self._samples, self._exif
+        if self._format == "TIFF":
+            write_tiff(path, samples, has_alpha=self._has_alpha, exif=exif, icc=photo.icc, dpi=photo.dpi)
         elif samples.dtype == np.uint16:
-            temporary.write_bytes(_png_of_16_bits(samples, exif, photo.icc, photo.dpi))
+            path.write_bytes(_png_of_16_bits(samples, exif, photo.icc, photo.dpi))
         else:
-            options = photo.save_options if file_format == photo.format else {}
-            _save_with_pillow(temporary, samples, file_format, exif, photo, options)
-    return notes
+            options = photo.save_options if self._format == photo.format else {}
+            _save_with_pillow(path, samples, self._format, exif, photo, options)
 
 
 def _check_size(path, photo, file_format):

@@ -1,99 +1,120 @@
-"""Which photos a command means and where each result goes, so that no photo and no other result is overwritten."""
+"""Where each result goes, so that no photo and no other file is overwritten."""
 
+import contextlib
+import itertools
+import os
 from pathlib import Path
 
 from PIL import Image
 
-from bokeh_tf.errors import OutputError, PhotoError
+from bokeh_tf import paths
+from bokeh_tf.errors import OutputError
 from bokeh_tf.files import make_folder
-from bokeh_tf.photos import FORMATS, SUFFIXES, format_of_suffix
+from bokeh_tf.photos import FORMATS, SUFFIXES, format_of_suffix, write, write_new
 
-
-def find_photos(paths):
-    """Expands folders among `paths` to the photos directly in them, sorted; each photo once.
-
-    Returns:
-        The photos' paths, and a `PhotoError` for each folder without any.
-    """
-    found, errors = {}, []
-    for path in map(Path, paths):
-        inside = [path]
-        if path.is_dir():
-            try:
-                inside = sorted(entry for entry in path.iterdir() if _is_photo_name(entry))
-            except OSError as error:
-                errors.append(PhotoError(f"{path}: cannot list this folder ({error.strerror})."))
-                continue
-            if not inside:
-                errors.append(PhotoError(f"{path}: no photos in this folder ({', '.join(SUFFIXES)})."))
-        for entry in inside:
-            found.setdefault(entry.resolve(), entry)
-    return list(found.values()), errors
-
-
-def _is_photo_name(path):
-    return not path.name.startswith(".") and format_of_suffix(path.suffix) is not None and path.is_file()
+# Who ends a name so means a file, also where Pillow does not know the kind.
+_FOREIGN_PICTURE_SUFFIXES = frozenset(
+    (
+        *(".heic", ".heif", ".hif", ".avif", ".jxl", ".jpe", ".svg", ".exr", ".hdr", ".raw", ".mp4", ".mov"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
+    )
+)
 
 
 class Destinations:
-    """Gives each photo of one run a path for its result.
+    """Gives each photo of one run a path for its result. Use it in a `with`: folders it made in vain go again.
 
-    `output` is a file name if there is one photo and the name ends like a picture's; else it is a folder,
-    which is made if needed. A photo that lies there keeps its file: the result is then called NAME_bokeh.
-    Photos of one name from different folders become NAME, NAME_2, NAME_3 in the order given.
+    `output` is a file name if there is one photo and the name ends like a picture's; else it is a folder, which is
+    made if needed. What lies there already keeps its name, whoever made it: the result of a photo in the folder itself
+    is called NAME_bokeh, any other NAME_2, NAME_3, as are photos of one name from different folders. `overwrite`
+    permits to replace files that are no photos of this run.
 
     Raises:
         OutputError: `output` is a file name of an unknown or unsuitable kind, or the folder cannot be made.
     """
 
-    def __init__(self, output, photos, *, is_single):
+    def __init__(self, output, photos, *, is_single, overwrite=False):
         """Plans for `photos` (paths); `is_single` says that one photo, not a folder, was asked for."""
         output = Path(output)
-        is_picture_name = output.suffix.lower() in Image.registered_extensions() and not output.is_dir()
+        is_picture_name = _is_picture_name(output) and not paths.is_dir(output)
         if is_picture_name and not is_single:
             raise OutputError(f"{output}: several photos or a folder need a folder as output, not a file name.")
         if is_picture_name and format_of_suffix(output.suffix) is None:
             raise OutputError(f"{output}: cannot write this kind of file. Known suffixes: {', '.join(SUFFIXES)}.")
         self._file = output if is_picture_name else None
-        self._folder = make_folder(output.parent if is_picture_name else output)
+        self._overwrite = overwrite
         self._photo_files = {identity for photo in photos if (identity := _identity(photo))}
         self._taken = set()
+        self._made = []
+        self._folder = self._make_folder(output.parent if is_picture_name else output)
 
-    def choose(self, photo_path, file_format):
-        """The path for the rendering of the photo read from `photo_path`, which was in `file_format`."""
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for folder in sorted(self._made, key=lambda path: len(path.parts), reverse=True):
+            # Only an empty folder can be removed so.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def write(self, photo, *, source, subfolder=Path()):
+        """Writes `photo`, the rendering of the one read from `source`; returns the path and what was left out."""
         if self._file:
-            if _identity(self._file) in self._photo_files:
-                raise OutputError(f"{self._file}: is the photo itself. Choose another output path.")
-            self._taken.add(self._file.name.casefold())
-            return self._file
-        stem, suffix = photo_path.stem, photo_path.suffix
-        if format_of_suffix(suffix) != file_format:
-            stem, suffix = (photo_path.stem if format_of_suffix(suffix) else photo_path.name), FORMATS[file_format][0]
-        return self._free(stem, suffix)
+            return self._write([self._file], photo)
+        stem, suffix = source.stem, source.suffix
+        if format_of_suffix(suffix) != photo.format:
+            stem, suffix = (source.stem if format_of_suffix(suffix) else source.name), FORMATS[photo.format][0]
+        return self._write(self._names(self._make_folder(self._folder / subfolder), stem, suffix), photo)
 
-    def beside(self, result, ending):
-        """A free path for a second picture that belongs to `result`: its name with `ending` added to the stem."""
-        return self._free(result.stem + ending, result.suffix)
+    def write_beside(self, photo, result, ending):
+        """Writes `photo`, which belongs to `result`, as that with `ending` added to its stem; returns the path."""
+        return self._write(self._names(result.parent, result.stem + ending, result.suffix), photo)[0]
 
-    def _free(self, stem, suffix):
-        if self._is_photo(f"{stem}{suffix}"):
+    def _make_folder(self, folder):
+        missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+        make_folder(folder)
+        self._made += missing
+        return folder
+
+    def _names(self, folder, stem, suffix):
+        if self._is_photo(folder / f"{stem}{suffix}"):
             stem += "_bokeh"
-        name, number = f"{stem}{suffix}", 1
-        # Names that differ in case only are one file on some systems.
-        while name.casefold() in self._taken or self._is_photo(name):
-            number += 1
-            name = f"{stem}_{number}{suffix}"
-        self._taken.add(name.casefold())
-        return self._folder / name
+        yield folder / f"{stem}{suffix}"
+        for number in itertools.count(2):
+            yield folder / f"{stem}_{number}{suffix}"
 
-    def _is_photo(self, name):
-        return _identity(self._folder / name) in self._photo_files
+    def _write(self, names, photo):
+        names = (path for path in names if _folded(path) not in self._taken and not self._is_photo(path))
+        path = next(names, None)
+        if path is None:
+            raise OutputError(f"{self._file}: is the photo itself. Choose another output path.")
+        if self._overwrite and paths.is_file(path):
+            notes = write(path, photo)
+        elif path == self._file and os.path.lexists(path):
+            raise OutputError(f"{path}: exists already. Choose another output path, or give --overwrite.")
+        else:
+            path, notes = write_new(itertools.chain([path], names), photo)
+        self._taken.add(_folded(path))
+        return path, notes
+
+    def _is_photo(self, path):
+        return _identity(path) in self._photo_files
+
+
+def _is_picture_name(path):
+    suffix = path.suffix.lower()
+    return suffix in Image.registered_extensions() or suffix in _FOREIGN_PICTURE_SUFFIXES
+
+
+def _folded(path):
+    # Names that differ in case only are one file on some systems.
+    return path.parent, path.name.casefold()
 
 
 def _identity(path):
     """What is equal for two names of one file (links, other case), or None where there is no file."""
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return status.st_dev, status.st_ino

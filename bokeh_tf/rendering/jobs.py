@@ -9,70 +9,73 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bokeh_tf import photos
+from bokeh_tf import paths, photos
 from bokeh_tf.errors import BokehError
 from bokeh_tf.rendering.backends import load_model
-from bokeh_tf.rendering.destinations import Destinations, find_photos
+from bokeh_tf.rendering.destinations import Destinations
 from bokeh_tf.rendering.geometry import resize
 from bokeh_tf.rendering.render import render
+from bokeh_tf.rendering.selection import find_photos
 
 # A comparison is for looking at, not for keeping: three full-size panels of a large photo would open nowhere.
 _PANEL_SIDE_PX = 1600
 _GAP_PX = 16
 
 
-def render_files(paths, *, output, model=None, compare=False):
-    """Renders the photos and folders `paths` and writes the results; prints a line for each photo.
+def render_files(given, *, output, model=None, compare=False, recursive=False, overwrite=False):
+    """Renders the photos and folders `given` and writes the results; prints a line for each photo.
 
     Args:
-        paths: photos, or folders whose photos (not those in further folders) are meant.
+        given: paths of photos, or of folders whose photos are meant.
         output: a folder, or for a single photo a file name.
         model: the name or path `load_model` takes, or a `BokehModel`.
         compare: also write before | after | weight of the photo in one picture.
+        recursive: also take the folders in folders; the results lie in folders of the same names.
+        overwrite: replace files that have a result's name and are no photos of this run.
 
     Returns:
-        How many of `paths` and photos failed; each has its line on stderr.
+        How many of `given` and photos failed; each has its line on stderr.
 
     Raises:
         BokehError: the model or the output is unusable, so no photo can be rendered.
     """
-    found, errors = find_photos(paths)
-    is_single = len(paths) == 1 and not Path(paths[0]).is_dir()
-    destinations = Destinations(output, found, is_single=is_single)
-    if model is None or isinstance(model, (str, Path)):
-        model = load_model(model)
+    selection = find_photos(given, recursive=recursive, output=output)
+    is_single = len(given) == 1 and not paths.is_dir(given[0])
+    found = [photo.path for photo in selection.photos]
     console, error_console = Console(), Console(stderr=True)
-    for error in errors:
-        _print(error_console, error)
-    failures = len(errors)
-    with _progress(error_console, hidden=len(found) < 2) as progress:
-        for path in progress.track(found, description="Rendering"):
-            try:
-                _print(console, _render_file(path, destinations, model, compare=compare))
-            except BokehError as error:
-                failures += 1
-                _print(error_console, error)
+    failures = len(selection.errors)
+    with Destinations(output, found, is_single=is_single, overwrite=overwrite) as destinations:
+        if model is None or isinstance(model, (str, Path)):
+            model = load_model(model)
+        _print(error_console, *selection.errors)
+        _print(console, *selection.left_out)
+        with _progress(error_console, hidden=len(found) < 2) as progress:
+            for photo in progress.track(selection.photos, description="Rendering"):
+                try:
+                    _print(console, *_render_file(photo, destinations, model, compare=compare))
+                except BokehError as error:
+                    failures += 1
+                    _print(error_console, error)
     return failures
 
 
-def _render_file(path, destinations, model, *, compare):
-    """Renders one photo; returns what to tell the user."""
+def _render_file(found, destinations, model, *, compare):
+    """Renders one photo; returns the lines to tell the user."""
     start_ns = time.perf_counter_ns()
+    path = found.path
     photo = photos.read(path)
     rendering = render(photo.pixels, model)
     picture = comparison(photo.pixels, rendering) if compare else None
     # From here on the original is not needed; a large one would be in the way of the encoder.
     photo = dataclasses.replace(photo, pixels=rendering.image)
-    target = destinations.choose(path, photo.format)
-    notes = photo.notes + photos.write(target, photo)
+    target, notes = destinations.write(photo, source=path, subfolder=found.subfolder)
     line = f"{path} -> {target}"
     if compare:
-        comparison_path = destinations.beside(target, "_compare")
-        photos.write(comparison_path, photos.Photo(picture, photo.format, icc=photo.icc))
-        line += f", {comparison_path}"
+        shown = photos.Photo(picture, photo.format, icc=photo.icc)
+        line += f", {destinations.write_beside(shown, target, '_compare')}"
     height, width, _ = photo.pixels.shape
     seconds = (time.perf_counter_ns() - start_ns) / 1e9
-    return "\n".join([f"{line} ({width}x{height}, {seconds:.1f} s)", *(f"  {path.name}: {note}" for note in notes)])
+    return [f"{line} ({width}x{height}, {seconds:.1f} s)", *(f"  {path.name}: {note}" for note in photo.notes + notes)]
 
 
 def comparison(before, rendering):
@@ -92,5 +95,6 @@ def _progress(console, *, hidden):
     return Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal)
 
 
-def _print(console, message):
-    console.print(str(message), markup=False, highlight=False, soft_wrap=True)
+def _print(console, *lines):
+    for line in lines:
+        console.print(paths.printable(line), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,107 @@
+"""Which photos a command means, and what of the folders it was given is left out."""
+
+import collections
+import dataclasses
+import os
+from pathlib import Path
+
+from bokeh_tf import paths
+from bokeh_tf.errors import PhotoError
+from bokeh_tf.photos import SUFFIXES, format_of_suffix
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundPhoto:
+    """A photo to render; `subfolder` is where it lies below the folder that was asked for, else empty."""
+
+    path: Path
+    subfolder: Path = Path()
+
+
+@dataclasses.dataclass
+class Selection:
+    """What was found.
+
+    Attributes:
+        photos: each photo once, folders sorted.
+        errors: a `PhotoError` for each folder that cannot be listed or has no photos.
+        left_out: a line for each folder of which something is left out.
+    """
+
+    photos: list[FoundPhoto] = dataclasses.field(default_factory=list)
+    errors: list[PhotoError] = dataclasses.field(default_factory=list)
+    left_out: list[str] = dataclasses.field(default_factory=list)
+
+
+def find_photos(given, *, recursive=False, output=None):
+    """Expands folders among the paths `given` to the photos in them.
+
+    Args:
+        given: photos and folders.
+        recursive: also take the folders in folders, except hidden and linked ones.
+        output: the folder of the results, which is passed over inside another one.
+
+    Returns:
+        A `Selection`.
+    """
+    selection, seen = Selection(), set()
+    for path in map(Path, given):
+        found = _in_folder(path, selection, recursive, output) if paths.is_dir(path) else [FoundPhoto(path)]
+        for photo in found:
+            key = _resolved(photo.path)
+            if key not in seen:
+                seen.add(key)
+                selection.photos.append(photo)
+    return selection
+
+
+def _in_folder(folder, selection, recursive, output):
+    """The photos in `folder`; adds to the errors and to what is left out."""
+    found, counts = [], collections.Counter()
+    for parent, folders, files in os.walk(folder, onerror=lambda error: _cannot_list(error, selection)):
+        names = sorted(name for name in files if _is_photo(Path(parent, name)))
+        found += [FoundPhoto(Path(parent, name), Path(parent).relative_to(folder)) for name in names]
+        counts["file"] += len(files) - len(names)
+        inside = [name for name in folders if not _is_same(Path(parent, name), output)]
+        taken = [name for name in inside if recursive and not _is_passed_over(Path(parent, name))]
+        counts["folder"] += len(inside) - len(taken)
+        folders[:] = sorted(taken)
+    hint = "; --recursive takes the folders too" if counts["folder"] and not recursive else ""
+    if not found and not selection.errors:
+        suffixes = ", ".join(SUFFIXES)
+        selection.errors.append(PhotoError(f"{folder}: no photos in this folder ({suffixes}){hint}."))
+    elif counts.total():
+        selection.left_out.append(f"{folder}: {_counted(counts)} left out{hint}")
+    return found
+
+
+def _cannot_list(error, selection):
+    selection.errors.append(PhotoError(f"{error.filename}: cannot list this folder ({error.strerror})."))
+
+
+def _is_photo(path):
+    return not path.name.startswith(".") and format_of_suffix(path.suffix) is not None and paths.is_file(path)
+
+
+def _is_passed_over(folder):
+    return folder.name.startswith(".") or folder.is_symlink()
+
+
+def _is_same(path, other):
+    try:
+        return other is not None and path.samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
+def _resolved(path):
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        # A loop of links, or a name that no file can have: reading it will say so.
+        return path
+
+
+def _counted(counts):
+    parts = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count]
+    return " and ".join(parts)
