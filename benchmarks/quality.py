@@ -51,12 +51,19 @@ def add_options(parser):
     parser.add_argument(
         "--model", nargs="+", default=[None], help=".tflite files or model names (default: the shipped flagship)"
     )
+    parser.add_argument(
+        "--input-range",
+        nargs=2,
+        type=float,
+        metavar=("MIN", "MAX"),
+        help="values of the pictures that the .tflite files take (default: what each says of itself)",
+    )
 
 
 def run(options):
     """Runs the suite, prints its table, writes sheets and JSON, and returns the path of the JSON."""
     pairs = find_pairs(options.pairs)
-    models = load_models(options.model)
+    models = load_models(options.model, input_range=options.input_range)
     created_utc = utc_now()
     path = new_path(files.make_folder(options.out), "quality", created_utc)
     sheets = files.make_folder(path.with_suffix(""))
@@ -79,11 +86,11 @@ def run(options):
     return path
 
 
-def load_models(sources):
-    """The models that `sources` say (see `bokeh_tf.rendering.load_model`), by their names."""
+def load_models(sources, *, input_range=None):
+    """The models that `sources` say, by their names; for both arguments see `bokeh_tf.rendering.load_model`."""
     models = {}
     for source in sources:
-        model = load_model(source)
+        model = load_model(source, input_range=input_range)
         if model.name in models:
             raise ModelFileError(f"{source}: a model called {model.name} is already given. Rename one of them.")
         models[model.name] = model

@@ -10,11 +10,13 @@ import os
 import secrets
 import stat
 import unicodedata
-from errno import EFBIG, EINVAL
+from errno import EFBIG, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM
 from pathlib import Path
 
 from bokeh_tf.errors import OutputError
 
+# How memory cards and network folders say that they know no hard links.
+_NO_LINKS = (EPERM, ENOTSUP, ENOSYS, EMLINK)
 # Joiners shape letters and emoji and hide nothing; every other format character may.
 _SHOWN_FORMAT_CHARACTERS = frozenset("\u200c\u200d")
 _HIDDEN_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
@@ -118,11 +120,10 @@ def creating(names):
         if not claim(new.temporary):
             raise OutputError(f"{path}: cannot write here. Try again.")
         yield new
-        while not claim(path):
+        while not _named(new.temporary, path):
             taken, path = path, next(names, None)
             if path is None:
                 raise OutputError(f"{taken}: exists already. Choose another output path.")
-        new.temporary.replace(path)
         new.path = path
     except OSError as error:
         raise OutputError(f"{path}: cannot write ({error.strerror or error}). Nothing was left behind.") from error
@@ -130,6 +131,22 @@ def creating(names):
         # Where the folder itself is at fault this fails too, and the first error is the one to tell.
         with contextlib.suppress(OSError):
             new.temporary.unlink()
+
+
+def _named(temporary, path):
+    """Gives a finished file its name unless anything has it; whether it did."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # An empty file holds the name for a moment; only its maker may replace it.
+        if not claim(path):
+            return False
+        temporary.replace(path)
+    return True
 
 
 def printable(text) -> str:

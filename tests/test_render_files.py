@@ -346,7 +346,8 @@ def test_48_megapixels_in_2_gigabytes(tmp_path, tiny_tflite, suffix):
     cv2.imwrite(str(tmp_path / f"large{suffix}"), pixels if suffix != ".jpg" else (pixels >> 8).astype(np.uint8))
     program = (
         "import sys; from bokeh_tf.rendering import render_files; "
-        "failures = render_files([sys.argv[1]], output=sys.argv[2], model=sys.argv[3], compare=True); "
+        "failures = render_files([sys.argv[1]], output=sys.argv[2], model=sys.argv[3], "
+        "input_range=(0, 1), compare=True); "
         "peak, = (line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')); "
         "print('peak', peak); sys.exit(failures)"
     )

@@ -222,7 +222,7 @@ def blend_graph(image):
 
 def test_tflite_backend_matches_the_arithmetic(tiny_tflite):
     path = tiny_tflite("blend", blend_graph, image_shape=CANVAS)
-    model = load_model(path)
+    model = load_model(path, input_range=(0, 1))
     assert model.canvas_size(1, 1) == CANVAS
     photo = noise(*CANVAS)
     rendering = render(photo, model)
@@ -231,6 +231,47 @@ def test_tflite_backend_matches_the_arithmetic(tiny_tflite):
     blurred = cv2.blur(photo.astype(np.float64), (5, 5), borderType=cv2.BORDER_CONSTANT) / ones[..., None]
     assert np.abs(rendering.image - (0.25 * photo + 0.75 * blurred)).max() <= 0.5 + FLOAT_TOLERANCE
     np.testing.assert_allclose(rendering.in_focus_weight, 0.25, atol=1e-6)
+
+
+@pytest.mark.parametrize("input_range", [(0, 1), (0, 255), (-1, 1)])
+def test_a_foreign_files_range_is_asked_for_and_applied(tiny_tflite, input_range):
+    path = tiny_tflite("blend", blend_graph, image_shape=CANVAS)
+    with pytest.raises(ModelFileError, match="--input-range 0 1") as refusal:
+        load_model(path)
+    assert "\n" not in str(refusal.value)
+    photo = noise(*CANVAS)
+    # A mean of pixels is a mean of pixels in every range, so the picture must be the same.
+    expected, rendered = (render(photo, load_model(path, input_range=pair)) for pair in ((0, 1), input_range))
+    assert np.abs(rendered.image.astype(int) - expected.image).max() <= ONE_STEP
+
+
+def test_a_range_that_does_not_fit_shows(tiny_tflite):
+    # The negative for 0 to 1; for any other range another picture, so the range reaches the model.
+    path = tiny_tflite("negative", lambda image: [1.0 - image], image_shape=CANVAS)
+    photo = noise(*CANVAS)
+    images = [render(photo, load_model(path, input_range=pair)).image for pair in ((0, 1), (-1, 1))]
+    assert np.abs(images[0].astype(int) - (255 - photo.astype(int))).max() <= ONE_STEP
+    # In -1 to 1 the model computes 1 - x, clipped to 1 below the middle: (2 - 2 * photo) / 2 + 0.5.
+    expected = np.clip(1.5 - photo / 255, 0, 1) * 255
+    assert np.abs(images[1] - expected).max() <= ONE_STEP
+
+
+def test_what_the_file_states_is_taken(tmp_path):
+    import keras
+
+    from bokeh_tf.tflite.conversion import convert
+    from bokeh_tf.tflite.inspection import inspect
+
+    image = keras.Input((*CANVAS, 3), batch_size=1, name="image")
+    rendered = keras.layers.Rescaling(-1.0, offset=1.0, name="rendered")(image)
+    path = tmp_path / "negative.tflite"
+    path.write_bytes(convert(keras.Model(image, rendered, name="negative"), precision="float32"))
+    assert inspect(path).metadata["inputs"][0]["range"] == [0, 1]
+    photo = noise(*CANVAS)
+    image = render(photo, load_model(path)).image
+    assert np.abs(image.astype(int) - (255 - photo.astype(int))).max() <= ONE_STEP
+    with pytest.raises(ModelFileError, match="Leave out"):
+        load_model("dbsi_mobile", input_range=(0, 1))
 
 
 def test_unusable_model_files_have_one_line(tmp_path, tiny_tflite):
@@ -255,7 +296,7 @@ def test_unusable_model_files_have_one_line(tmp_path, tiny_tflite):
 def test_not_a_number_is_an_error(tiny_tflite):
     import keras
 
-    model = load_model(tiny_tflite("nan", lambda image: [keras.ops.log(image - 2.0)]))
+    model = load_model(tiny_tflite("nan", lambda image: [keras.ops.log(image - 2.0)]), input_range=(0, 1))
     with pytest.raises(ModelFileError, match="NaN"):
         render(noise(16, 24), model)
 
@@ -295,7 +336,7 @@ def test_keras_model_without_weights_or_keras(tmp_path, monkeypatch):
 def test_rendering_a_tflite_imports_no_tensorflow(tmp_path, tiny_tflite, photo_file):
     program = (
         "import sys; from bokeh_tf.rendering import render_files; "
-        "failures = render_files([sys.argv[1]], output=sys.argv[2], model=sys.argv[3]); "
+        "failures = render_files([sys.argv[1]], output=sys.argv[2], model=sys.argv[3], input_range=(0, 1)); "
         "sys.exit(failures or any(name in sys.modules for name in ('tensorflow', 'keras')))"
     )
     model = tiny_tflite("blend", blend_graph, image_shape=CANVAS)

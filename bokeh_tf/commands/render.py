@@ -20,8 +20,19 @@ def add(commands):
         action="store_true",
         help="also write before | after | weight map in one picture",
     )
+    _add_model_options(parser)
     _add_file_options(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def _add_model_options(parser):
+    parser.add_argument(
+        "--input-range",
+        nargs=2,
+        type=float,
+        metavar=("MIN", "MAX"),
+        help="values of the pictures that the .tflite takes (default: what the file says of itself)",
+    )
 
 
 def _add_file_options(parser):
@@ -36,11 +47,15 @@ def _add_file_options(parser):
 def run(options) -> int:
     """Runs the command with parsed `options`; returns the exit status."""
     from bokeh_tf.rendering import render_files
+    from bokeh_tf.tflite.value_ranges import is_range
 
+    if options.input_range and not is_range(options.input_range):
+        options.usage_error("--input-range needs two finite numbers, the lower one first")
     failures = render_files(
         options.photos,
         output=options.out,
         model=options.model,
+        input_range=options.input_range,
         compare=options.compare,
         recursive=options.recursive,
         overwrite=options.overwrite,

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from bokeh_tf import paths
 from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.models import weights
 from bokeh_tf.native_messages import native_messages_muted
@@ -41,31 +42,37 @@ class BokehModel(Protocol):
         """Renders one canvas, float32 `[h, w, 3]` in [0, 1]."""
 
 
-def load_model(name=None):
+def load_model(name=None, *, input_range=None):
     """The `BokehModel` that `name` says.
 
     Args:
         name: the path of a `.tflite` file, the name of one of `bokeh_tf.models.MODELS`, or None for the
             flagship that comes with the package.
+        input_range: (lowest, highest) value of the pictures a `.tflite` takes; what the file itself states if None.
 
     Raises:
-        ModelFileError: there is no such model, or the file is no bokeh model.
+        ModelFileError: there is no such model, the file is no bokeh model, or nothing says its input range.
         DependencyError: a Keras model is asked for and Keras or TensorFlow is not installed.
     """
     if name is None:
         flagship = weights.FLAGSHIP_FILE
         if not flagship.is_file():
             raise ModelFileError(f"{flagship}: missing from this installation. Reinstall, or name a model.")
-        return TfliteModel(flagship, is_trusted=True)
-    if Path(name).suffix == ".tflite" or Path(name).exists():
-        return TfliteModel(name)
+        return TfliteModel(flagship, is_trusted=True, input_range=input_range)
+    if Path(name).suffix == ".tflite" or paths.is_file(name) or paths.is_dir(name):
+        return TfliteModel(name, input_range=input_range)
+    if input_range is not None:
+        raise ModelFileError(f"{name}: the models of this package take [0, 1]. Leave out the input range.")
     return KerasModel(str(name))
 
 
 class TfliteModel:
-    """A `.tflite` with one image input `[1, H, W, 3]`, an output of that shape and, optionally, one `[1, H, W, 1]`."""
+    """A `.tflite` with one image input `[1, H, W, 3]`, an output of that shape and, optionally, one `[1, H, W, 1]`.
 
-    def __init__(self, path, *, is_trusted=False):
+    The picture it returns has the range that the file states for it, or else that of its input.
+    """
+
+    def __init__(self, path, *, is_trusted=False, input_range=None):
         """Loads the file `path`; one that `is_trusted` is spared the trial run in a child process."""
         from bokeh_tf.tflite import runtime
 
@@ -78,13 +85,17 @@ class TfliteModel:
         self._outputs = _Outputs.find(
             str(path), [spec.shape for spec in self._runner.outputs], self._height, self._width
         )
+        self._input_range, self._output_range = _ranges(path, input_range, self._outputs.rendered)
 
     def canvas_size(self, photo_height, photo_width):
         """The size the file was converted for, whatever the photo's."""
         return self._height, self._width
 
     def run(self, canvas):
-        return self._outputs.pick(self._runner.run(canvas[None]))
+        low, high = self._input_range
+        output = self._outputs.pick(self._runner.run(canvas[None] * np.float32(high - low) + np.float32(low)))
+        low, high = self._output_range
+        return dataclasses.replace(output, rendered=(output.rendered - np.float32(low)) / np.float32(high - low))
 
 
 class KerasModel:
@@ -159,6 +170,22 @@ class _Outputs:
         if not np.isfinite(rendered).all() or (weight is not None and not np.isfinite(weight).all()):
             raise ModelFileError(f"{self.label}: computes NaN or infinity for this photo.")
         return ModelOutput(rendered, weight)
+
+
+def _ranges(path, input_range, rendered):
+    """(lowest, highest) of the input, and of the output at index `rendered`."""
+    from bokeh_tf.tflite.inspection import inspect
+    from bokeh_tf.tflite.value_ranges import stated_ranges
+
+    file = inspect(path)
+    input_range = input_range or stated_ranges(file.metadata, "inputs", 1)[0]
+    if input_range is None:
+        raise ModelFileError(
+            f"{path}: does not say which values its input takes. Add --input-range 0 1, or as its maker says: "
+            "0 255, or -1 1."
+        )
+    stated = stated_ranges(file.metadata, "outputs", len(file.outputs))
+    return input_range, (stated[rendered] or input_range)
 
 
 def _input_size(path, inputs):

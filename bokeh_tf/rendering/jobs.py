@@ -22,13 +22,14 @@ _PANEL_SIDE_PX = 1600
 _GAP_PX = 16
 
 
-def render_files(given, *, output, model=None, compare=False, recursive=False, overwrite=False):
+def render_files(given, *, output, model=None, input_range=None, compare=False, recursive=False, overwrite=False):
     """Renders the photos and folders `given` and writes the results; prints a line for each photo.
 
     Args:
         given: paths of photos, or of folders whose photos are meant.
         output: a folder, or for a single photo a file name.
         model: the name or path `load_model` takes, or a `BokehModel`.
+        input_range: which values the `.tflite` at `model` takes, see `load_model`.
         compare: also write before | after | weight of the photo in one picture.
         recursive: also take the folders in folders; the results lie in folders of the same names.
         overwrite: replace files that have a result's name and are no photos of this run.
@@ -46,7 +47,7 @@ def render_files(given, *, output, model=None, compare=False, recursive=False, o
     failures = len(selection.errors)
     with Destinations(output, found, is_single=is_single, overwrite=overwrite) as destinations:
         if model is None or isinstance(model, (str, Path)):
-            model = load_model(model)
+            model = load_model(model, input_range=input_range)
         _print(error_console, *selection.errors)
         _print(console, *selection.left_out)
         with _progress(error_console, hidden=len(found) < 2) as progress:
