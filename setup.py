@@ -46,13 +46,15 @@ setup(
         "msgspec>=0.19",
         "numpy>=1.26",
         "opencv-python-headless>=4.11",
-        "pillow>=10.3",
+        "pillow>=11.3",
         "rich>=13.7",
     ],
     extras_require={
         "tensorflow": _TENSORFLOW,
         # Older readers of checkpoints can be tricked into running code (CVE-2025-32434).
         "pytorch": ["torch>=2.6"],
+        # HEIC photos; AVIF comes with Pillow.
+        "photos": ["pillow-heif>=1.0"],
         "dev": [
             *_TENSORFLOW,
             "adbutils>=2.12",
@@ -60,6 +62,7 @@ setup(
             "jax>=0.4.30",
             "jsonschema>=4.20",
             "mypy>=1.10",
+            "pillow-heif>=1.0",
             "pytest>=8",
             "pytest-xdist>=3.6",
             "pyyaml>=6",

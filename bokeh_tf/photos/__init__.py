@@ -1,11 +1,13 @@
-"""Reading and writing photographs with all that their files say: EXIF, ICC profile, alpha, 16 bits."""
+"""Reading and writing photographs with all that their files say: EXIF, XMP, colours, alpha, 16 bits."""
 
 from bokeh_tf.photos.photo import FORMATS, SUFFIXES, Photo, format_of_suffix, reduced_to_8_bits
+from bokeh_tf.photos.plugins import INSTALL, usable_formats
 from bokeh_tf.photos.reading import MAX_MEGAPIXELS, MIN_SIDE_PX, jpeg_shape, read
 from bokeh_tf.photos.writing import write, write_new
 
 __all__ = [
     "FORMATS",
+    "INSTALL",
     "MAX_MEGAPIXELS",
     "MIN_SIDE_PX",
     "SUFFIXES",
@@ -14,6 +16,7 @@ __all__ = [
     "jpeg_shape",
     "read",
     "reduced_to_8_bits",
+    "usable_formats",
     "write",
     "write_new",
 ]

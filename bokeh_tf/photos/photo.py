@@ -11,6 +11,8 @@ FORMATS = {
     "PNG": (".png",),
     "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
 }
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 
@@ -26,6 +28,9 @@ class Photo:
         alpha: `[H, W]` of the type of `pixels`, or None; colours are not premultiplied by it.
         exif: EXIF block without an orientation, or empty.
         icc: ICC profile, or empty.
+        xmp: XMP packet, or empty; nothing in it speaks of the old file's samples or of what else lay in that.
+        png_chunks: (name, data) of chunks that say a PNG's colour space and hold its texts. What profiles can say of
+            the colours, `icc` says too.
         dpi: horizontal and vertical resolution in pixels per inch, or None.
         save_options: how its own format stored it (chroma subsampling, lossless), as Pillow's `save` takes it.
         notes: what reading had to change, a short sentence each.
@@ -37,6 +42,8 @@ class Photo:
     alpha: np.ndarray | None = None
     exif: bytes = b""
     icc: bytes = b""
+    xmp: bytes = b""
+    png_chunks: tuple[tuple[bytes, bytes], ...] = ()
     dpi: tuple[float, float] | None = None
     save_options: Mapping[str, object] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Reading a photograph from a JPEG, PNG, WebP or TIFF file that nobody vouches for.
+"""Reading a photograph from a JPEG, PNG, WebP, TIFF, AVIF or HEIC file that nobody vouches for.
 
 Pillow decodes everything once, because it notices truncated files; samples of 16 bits, which it would
 reduce, are then taken from OpenCV.
@@ -17,8 +17,12 @@ from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, TiffImagePlugin, Uni
 from bokeh_tf import paths
 from bokeh_tf.errors import PhotoError
 from bokeh_tf.native_messages import native_messages_muted
+from bokeh_tf.photos import plugins
+from bokeh_tf.photos.colour_spaces import colours_of
+from bokeh_tf.photos.embedded import embedded_notes
 from bokeh_tf.photos.metadata import exif_and_orientation, turned_upright
-from bokeh_tf.photos.photo import FORMATS, Photo, reduced_to_8_bits
+from bokeh_tf.photos.photo import Photo, reduced_to_8_bits
+from bokeh_tf.photos.xmp import still_true
 
 MIN_SIDE_PX = 16
 MAX_MEGAPIXELS = 64
@@ -46,6 +50,9 @@ _DECODER_ERRORS = (
 _MAX_FILE_BYTES = 600_000_000
 _BAND_PIXELS = 1 << 20
 _WHITE_IS_ZERO = 0
+_TIFF_XMP, _TIFF_IPTC, _IPTC_RESOURCE = 700, 33723, 0x0404
+# Behind its name: version, flags, number of channels.
+_PIXI_BITS = 9
 _UNSIGNED_INTEGER = 1
 
 
@@ -57,8 +64,10 @@ def read(path):
 
     Raises:
         PhotoError: there is no such file, it is no photo, damaged, or of an absurd size.
+        DependencyError: it is in a format that needs an optional part of the installation.
     """
     content = _content(path)
+    plugins.require(plugins.format_of_brand(content), path)
     with warnings.catch_warnings():
         # Pillow warns of odd metadata and of large pictures; both are judged here.
         warnings.simplefilter("ignore")
@@ -94,33 +103,40 @@ def jpeg_shape(content):
 
 def _reason(error):
     if isinstance(error, UnidentifiedImageError):
-        return "not a JPEG, PNG, WebP or TIFF picture. Convert it to one of these."
+        return "not a JPEG, PNG, WebP, TIFF, AVIF or HEIC picture. Convert it to one of these."
     if isinstance(error, Image.DecompressionBombError):
         return f"too large; at most {MAX_MEGAPIXELS} megapixels can be rendered."
     return f"damaged or cut short ({' '.join(str(error).split()) or type(error).__name__}). Copy the photo again."
 
 
 def _read(path, content):
-    with Image.open(io.BytesIO(content), formats=tuple(FORMATS)) as image:
+    with Image.open(io.BytesIO(content), formats=plugins.usable_formats()) as image:
         _check_size(path, *image.size)
         # Phones save several pictures in one JPEG; Pillow calls such a file MPO.
         file_format = "JPEG" if image.format == "MPO" else image.format
         is_16_bit = _is_16_bit(path, content, image)
         facts = {"save_options": _save_options(content, image), "dpi": _dpi(image)}
         notes = _pictures_note(image)
-        # JPEG and WebP decoders are silent, and muting touches the whole process.
-        with native_messages_muted() if file_format in ("PNG", "TIFF") else contextlib.nullcontext():
+        # The decoders of JPEG and WebP are silent, and muting touches the whole process.
+        with contextlib.nullcontext() if file_format in ("JPEG", "WEBP") else native_messages_muted():
             image.load()
             samples = _samples_of_16_bits(content, image) if is_16_bit else None
         icc = image.info.get("icc_profile") or b""
         exif, orientation, exif_notes = _exif(image)
+        # Pillow gives its PNG texts only once it has loaded the picture.
+        xmp, xmp_notes = still_true(_xmp(image))
+        bits_notes = _bits_notes(content, file_format)
+        colours = colours_of(content, image)
         if samples is None:
             samples, icc, sample_notes = _samples_of_8_bits(image, icc)
-            notes += (("its 16 bits per sample are reduced to 8",) if is_16_bit else ()) + sample_notes
+            bits_notes += (("its 16 bits per sample are reduced to 8",) if is_16_bit else ()) + sample_notes
+        notes += bits_notes + exif_notes + xmp_notes + _caption_notes(image) + embedded_notes(content, file_format)
         # Frees Pillow's own copy of the picture.
         image.close()
     pixels, alpha, grey = _split(turned_upright(samples, orientation))
-    return Photo(pixels, file_format, grey, alpha, exif, icc, notes=notes + exif_notes, **facts)
+    icc, colour_notes = (icc, ()) if icc else colours.profile(grey=grey)
+    facts |= {"xmp": xmp, "png_chunks": colours.png_chunks}
+    return Photo(pixels, file_format, grey, alpha, exif, icc, notes=notes + colour_notes, **facts)
 
 
 def _check_size(path, width, height):
@@ -147,7 +163,8 @@ def _save_options(content, image):
     """Pillow's `save` options that store a picture as this file does."""
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         sampling = JpegImagePlugin.get_sampling(image)
-        return {"subsampling": sampling} if sampling >= 0 else {}
+        options = {"subsampling": sampling} if sampling >= 0 else {}
+        return options | ({"comment": image.info["comment"]} if image.info.get("comment") else {})
     if image.format == "WEBP":
         return {"lossless": _is_lossless_webp(io.BytesIO(content))}
     return {}
@@ -174,6 +191,26 @@ def _pictures_note(image):
     count = getattr(image, "n_frames", 1)
     # The further pictures in a phone's JPEG are previews and depth maps, not a second photograph.
     return (f"only the first of its {count} pictures is rendered",) if count > 1 and image.format != "MPO" else ()
+
+
+def _xmp(image):
+    xmp = image.tag_v2.get(_TIFF_XMP) if image.format == "TIFF" else image.info.get("xmp")
+    return xmp if isinstance(xmp, bytes) else b""
+
+
+def _bits_notes(content, file_format):
+    """AVIF and HEIF say in a box how many bits a sample has; their decoders give 8."""
+    start = content.find(b"pixi") if file_format in ("AVIF", "HEIF") else -1
+    bits = content[start + _PIXI_BITS : start + _PIXI_BITS + 1] if start >= 0 else b""
+    return (f"its {bits[0]} bits per sample are reduced to 8",) if bits and bits[0] > 8 else ()
+
+
+def _caption_notes(image):
+    resources = image.info.get("photoshop")
+    has_iptc = isinstance(resources, dict) and _IPTC_RESOURCE in resources
+    if image.format == "TIFF":
+        has_iptc = _TIFF_IPTC in image.tag_v2
+    return ("its IPTC captions are left out",) if has_iptc else ()
 
 
 def _exif(image):

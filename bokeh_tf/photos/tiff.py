@@ -15,15 +15,19 @@ _DEFLATE = 8
 _HORIZONTAL_DIFFERENCING = 2
 _UNASSOCIATED_ALPHA = 2
 _INCH = 2
+_XMP = 700
 
 
-def write_tiff(path, samples, *, has_alpha, exif=b"", icc=b"", dpi=None):
+def write_tiff(path, samples, *, has_alpha, exif=b"", icc=b"", xmp=b"", dpi=None):
     """Writes `samples` `[H, W, C]` (uint8 or uint16; C = 1 or 3, one more with alpha) to `path`."""
     height, _, _ = samples.shape
     rows_per_strip = max(1, _STRIP_BYTES // samples[0].nbytes)
     strips = [_compressed(samples[top : top + rows_per_strip]) for top in range(0, height, rows_per_strip)]
     directory = _directory(samples, has_alpha=has_alpha)
     _add_description(directory, exif, icc, dpi)
+    if xmp:
+        directory.tagtype[_XMP] = TiffTags.BYTE
+        directory[_XMP] = xmp
     sizes = [len(strip) for strip in strips]
     directory[TiffImagePlugin.ROWSPERSTRIP] = rows_per_strip
     _set_longs(directory, TiffImagePlugin.STRIPBYTECOUNTS, sizes)

@@ -1,5 +1,7 @@
-"""Writing a rendered photograph: JPEG, PNG, WebP or TIFF with its EXIF, ICC profile, alpha and resolution."""
+"""Writing a rendered photograph with its EXIF, XMP, colours, alpha and resolution as far as its format has a place."""
 
+import dataclasses
+import io
 import itertools
 import struct
 import zlib
@@ -12,7 +14,10 @@ from PIL import Image
 from bokeh_tf.errors import OutputError
 from bokeh_tf.files import replacing
 from bokeh_tf.paths import creating
+from bokeh_tf.photos.colour import name_of_transfer, profile_of_code_points
 from bokeh_tf.photos.photo import SUFFIXES, format_of_suffix, reduced_to_8_bits
+from bokeh_tf.photos.plugins import require
+from bokeh_tf.photos.png import colour_chunk, keywords, with_chunks, xmp_chunk
 from bokeh_tf.photos.tiff import write_tiff
 
 # High enough that a second lossy compression is not seen.
@@ -20,7 +25,8 @@ _QUALITY = 95
 _MAX_SIDE_PX = {"JPEG": 65_500, "WEBP": 16_383}
 # EXIF has one JPEG segment: 65,535 bytes less the length field.
 _MAX_JPEG_EXIF_BYTES = 65_533
-_PNG_SIGNATURE_AND_HEADER_BYTES = 8 + 25
+# The same less the name of the standard.
+_MAX_JPEG_XMP_BYTES = 65_504
 
 
 def write(path, photo):
@@ -32,6 +38,7 @@ def write(path, photo):
     Raises:
         OutputError: the suffix names no known format, the format cannot hold so many pixels, or the
             file cannot be written.
+        DependencyError: the format needs an optional part of the installation.
     """
     path = Path(path)
     encoder = _Encoder(path, photo)
@@ -64,23 +71,48 @@ class _Encoder:
         self._format = format_of_suffix(path.suffix)
         if self._format is None:
             raise OutputError(f"{path}: cannot write this kind of file. Known suffixes: {', '.join(SUFFIXES)}.")
+        require(self._format, path)
         _check_size(path, photo, self._format)
-        self._photo = photo
+        self._path = path
         self._samples, self._has_alpha, self.notes = _fitted(photo, self._format)
-        self._exif = photo.exif
-        if self._format == "JPEG" and len(photo.exif) > _MAX_JPEG_EXIF_BYTES:
-            self._exif = b""
-            self.notes += ("its EXIF data is left out, being too large for JPEG",)
+        is_too_large = self._format == "JPEG" and len(photo.exif) > _MAX_JPEG_EXIF_BYTES
+        exif = b"" if is_too_large else photo.exif
+        self.notes += ("its EXIF data is left out, being too large for JPEG",) if is_too_large else ()
+        is_too_large = self._format == "JPEG" and len(photo.xmp) > _MAX_JPEG_XMP_BYTES
+        xmp = b"" if is_too_large else photo.xmp
+        self.notes += ("its XMP data is left out, being too large for JPEG",) if is_too_large else ()
+        self.notes += _chunk_notes(photo, self._format)
+        options = photo.save_options if self._format == photo.format else {}
+        self._photo = dataclasses.replace(photo, exif=exif, xmp=xmp, save_options=options)
 
     def save(self, path):
-        photo, samples, exif = self._photo, self._samples, self._exif
-        if self._format == "TIFF":
-            write_tiff(path, samples, has_alpha=self._has_alpha, exif=exif, icc=photo.icc, dpi=photo.dpi)
-        elif samples.dtype == np.uint16:
-            path.write_bytes(_png_of_16_bits(samples, exif, photo.icc, photo.dpi))
-        else:
-            options = photo.save_options if self._format == photo.format else {}
-            _save_with_pillow(path, samples, self._format, exif, photo, options)
+        photo, samples = self._photo, self._samples
+        try:
+            if self._format == "TIFF":
+                facts = {"exif": photo.exif, "icc": photo.icc, "xmp": photo.xmp, "dpi": photo.dpi}
+                write_tiff(path, samples, has_alpha=self._has_alpha, **facts)
+            elif self._format == "PNG":
+                path.write_bytes(_png(samples, photo))
+            else:
+                _save_with_pillow(path, samples, self._format, photo)
+        except (ValueError, TypeError, ArithmeticError, RuntimeError, struct.error) as error:
+            reason = " ".join(str(error).split())
+            raise OutputError(f"{self._path}: the {self._format} encoder refuses it ({reason}). Choose PNG.") from error
+
+
+def _chunk_notes(photo, file_format):
+    """What a PNG's chunks say and `file_format` has no place for."""
+    if file_format == "PNG" or not photo.png_chunks:
+        return ()
+    notes = ()
+    names = keywords(photo.png_chunks)
+    if names:
+        notes += (f"its PNG texts ({', '.join(names)}) are left out, {file_format} having no place for them",)
+    code_points = colour_chunk(photo.png_chunks, b"cICP")
+    if code_points and profile_of_code_points(*code_points[:2]) is None:
+        name = name_of_transfer(code_points[1])
+        notes += (f"its HDR colours ({name}) are left out, {file_format} having no place; the result looks flat",)
+    return notes
 
 
 def _check_size(path, photo, file_format):
@@ -93,7 +125,7 @@ def _check_size(path, photo, file_format):
 def _fitted(photo, file_format):
     """Samples `[H, W, C]` as `file_format` holds them, whether the last is alpha, and notes."""
     colours, alpha, notes = photo.pixels, photo.alpha, ()
-    if colours.dtype == np.uint16 and file_format in ("JPEG", "WEBP"):
+    if colours.dtype == np.uint16 and file_format not in ("PNG", "TIFF"):
         colours, alpha = reduced_to_8_bits(colours), reduced_to_8_bits(alpha)
         notes += (f"its 16 bits per sample are reduced to the 8 of {file_format}",)
     if alpha is not None and file_format == "JPEG":
@@ -114,26 +146,48 @@ def _on_white(colours, alpha):
     return result
 
 
-def _save_with_pillow(path, samples, file_format, exif, photo, options):
+def _save_with_pillow(path, samples, file_format, photo):
     image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-    options = dict(options)
-    if exif:
-        options["exif"] = exif
-    if photo.icc:
-        options["icc_profile"] = photo.icc
-    if photo.dpi and file_format != "WEBP":
-        options["dpi"] = photo.dpi
+    named = {"exif": photo.exif, "icc_profile": photo.icc, "xmp": photo.xmp}
+    if file_format in ("JPEG", "PNG"):
+        named["dpi"] = photo.dpi
+    options = {**photo.save_options, **{name: value for name, value in named.items() if value}}
     if file_format == "JPEG":
         options = {"subsampling": 0, **options, "quality": _QUALITY}
     elif file_format == "WEBP":
         # In a lossless file Pillow takes the quality as the effort to compress; 80 is its own choice.
         quality = 80 if options.get("lossless") else _QUALITY
         options |= {"quality": quality, "exact": True}
+    elif file_format in ("AVIF", "HEIF"):
+        options |= {"quality": _QUALITY}
     image.save(path, format=file_format, **options)
 
 
-def _png_of_16_bits(samples, exif, icc, dpi):
-    """A PNG file as bytes: OpenCV's, which knows no metadata, with the metadata put in behind the header."""
+def _png(samples, photo):
+    """A PNG file as bytes: the encoder's, with the metadata that it does not know put in behind the header."""
+    is_16_bit = samples.dtype == np.uint16
+    chunks = [
+        (name, data)
+        for name, data in photo.png_chunks
+        # A file may have either of the two.
+        if name != b"sRGB" or not photo.icc
+    ]
+    if photo.xmp:
+        chunks.append(xmp_chunk(photo.xmp))
+    if not is_16_bit:
+        encoded = io.BytesIO()
+        _save_with_pillow(encoded, samples, "PNG", dataclasses.replace(photo, xmp=b""))
+        return with_chunks(encoded.getbuffer(), chunks)
+    if photo.icc:
+        chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(photo.icc)))
+    if photo.dpi:
+        chunks.append((b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in photo.dpi), 1)))
+    if photo.exif:
+        chunks.append((b"eXIf", photo.exif.removeprefix(b"Exif\0\0")))
+    return with_chunks(_encoded_16_bits(samples), chunks)
+
+
+def _encoded_16_bits(samples):
     if samples.shape[2] == 2:
         # OpenCV writes no grey with alpha.
         samples = samples[..., [0, 0, 0, 1]]
@@ -141,16 +195,4 @@ def _png_of_16_bits(samples, exif, icc, dpi):
     succeeded, encoded = cv2.imencode(".png", samples if order is None else cv2.cvtColor(samples, order))
     if not succeeded:
         raise OSError("PNG encoder failed")
-    chunks = b""
-    if icc:
-        chunks += _png_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
-    if dpi:
-        chunks += _png_chunk(b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in dpi), 1))
-    if exif:
-        chunks += _png_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    encoded = encoded.data
-    return b"".join([encoded[:_PNG_SIGNATURE_AND_HEADER_BYTES], chunks, encoded[_PNG_SIGNATURE_AND_HEADER_BYTES:]])
-
-
-def _png_chunk(name, content):
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    return encoded.data

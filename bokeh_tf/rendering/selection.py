@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bokeh_tf import paths
 from bokeh_tf.errors import PhotoError
-from bokeh_tf.photos import SUFFIXES, format_of_suffix
+from bokeh_tf.photos import INSTALL, SUFFIXES, format_of_suffix, usable_formats
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,16 +57,19 @@ def find_photos(given, *, recursive=False, output=None):
 
 def _in_folder(folder, selection, recursive, output):
     """The photos in `folder`; adds to the errors and to what is left out."""
-    found, counts = [], collections.Counter()
+    found, counts, unreadable = [], collections.Counter(), 0
     for parent, folders, files in os.walk(folder, onerror=lambda error: _cannot_list(error, selection)):
         names = sorted(name for name in files if _is_photo(Path(parent, name)))
         found += [FoundPhoto(Path(parent, name), Path(parent).relative_to(folder)) for name in names]
         counts["file"] += len(files) - len(names)
+        unreadable += sum(_needs_plugin(Path(parent, name)) for name in files)
         inside = [name for name in folders if not _is_same(Path(parent, name), output)]
         taken = [name for name in inside if recursive and not _is_passed_over(Path(parent, name))]
         counts["folder"] += len(inside) - len(taken)
         folders[:] = sorted(taken)
     hint = "; --recursive takes the folders too" if counts["folder"] and not recursive else ""
+    if unreadable:
+        hint += f"; for {unreadable} of them: {INSTALL}"
     if not found and not selection.errors:
         suffixes = ", ".join(SUFFIXES)
         selection.errors.append(PhotoError(f"{folder}: no photos in this folder ({suffixes}){hint}."))
@@ -80,7 +83,13 @@ def _cannot_list(error, selection):
 
 
 def _is_photo(path):
-    return not path.name.startswith(".") and format_of_suffix(path.suffix) is not None and paths.is_file(path)
+    is_shown = not path.name.startswith(".") and paths.is_file(path)
+    return is_shown and format_of_suffix(path.suffix) in usable_formats()
+
+
+def _needs_plugin(path):
+    file_format = format_of_suffix(path.suffix)
+    return file_format is not None and file_format not in usable_formats()
 
 
 def _is_passed_over(folder):

@@ -27,5 +27,9 @@ def stated_ranges(metadata, side, count) -> tuple[tuple[float, float] | None, ..
     entries = (metadata or {}).get(side)
     if not isinstance(entries, list) or len(entries) != count:
         return (None,) * count
-    pairs = (entry.get("range") if isinstance(entry, dict) else None for entry in entries)
-    return tuple((float(pair[0]), float(pair[1])) if is_range(pair) else None for pair in pairs)
+    return tuple(_range_of(entry) for entry in entries)
+
+
+def _range_of(entry):
+    pair = entry.get("range") if isinstance(entry, dict) else None
+    return (float(pair[0]), float(pair[1])) if pair and is_range(pair) else None
