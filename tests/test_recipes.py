@@ -54,6 +54,13 @@ RULE = """
    "evidence": [],
    "example": "from keras import Input, Model, layers\\nx = Input((8, 8, 4))\\nmodel = Model(x, layers.Conv2D(4, 3)(x))"
   },"""
+FORMAT = '''"""Toy: how many files passed."""
+
+
+def write(judged, policy) -> str:
+    """The whole run as one number."""
+    return f"toy: {sum(one.code == 0 for one in judged)} of {len(judged)}\\n"
+'''
 # Recipe -> what it tells to write where: a new file, or the text after which something goes.
 RECIPES = {
     "Add a loss": {
@@ -70,6 +77,10 @@ RECIPES = {
         ],
     },
     "Add a delegate rule": {"bokeh_tf/delegate/rules/v2.json": [('"rules": [', RULE)]},
+    "Add a report format": {
+        "bokeh_tf/delegate/writers/<name>.py": [(None, FORMAT)],
+        "bokeh_tf/delegate/report.py": [('FORMATS = ("text", ', '"toy", ')],
+    },
 }
 # A recipe may leave the choice; here is what it names beyond what these steps chose.
 CHOICES = {
@@ -117,3 +128,8 @@ def test_an_added_rule_is_explained_and_finds_its_nodes(project):
     [model] = (project / "bokeh_tf" / "weights").glob("*.tflite")
     shown = run(project, "bokeh_tf", "check", model, "--no-probe", "--target", "v2", status=3)
     assert "toys do not convolve" in shown
+
+
+def test_an_added_format_is_one_of_the_command(project, tiny_convolution):
+    options = ("--no-probe", "--target", "mldrift", "--format", "toy")
+    assert run(project, "bokeh_tf", "check", tiny_convolution, *options) == "toy: 1 of 1\n"
