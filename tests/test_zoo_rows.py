@@ -25,6 +25,55 @@ def test_sources_are_the_files_that_a_models_numbers_depend_on():
     assert not {"models/pynet.py", "models/catalogue.py", "ops/wavelet.py", "cli.py"} & names
 
 
+WHOLE = '''"""Doubles and halves."""
+
+from bokeh_tf.delegate.memory import SIDE
+
+FACTOR = 2
+
+
+def double(value):
+    """Twice."""
+    import math
+
+    return math.prod([value, FACTOR])
+
+
+def halve(value):
+    # By what it was doubled with.
+    return value / FACTOR
+'''
+FIRST = '''"""Halves."""
+
+from here import FACTOR
+
+
+def halve(value):
+    """Half."""
+    return (
+        value / FACTOR
+    )
+'''
+SECOND = """FACTOR = 2
+def double(value):
+    return math.prod([value, FACTOR])
+"""
+
+
+def test_code_that_moves_is_the_same_code_and_code_that_changes_is_not(tmp_path):
+    def digest(*texts):
+        paths = [tmp_path / f"{index}.py" for index in range(len(texts))]
+        for path, text in zip(paths, texts, strict=True):
+            path.write_text(text, encoding="utf-8")
+        return rows.code_sha256(paths)
+
+    assert digest(WHOLE) == digest(FIRST, SECOND) == digest(SECOND, FIRST)
+    changes = [("value / FACTOR", "value // FACTOR"), ("FACTOR = 2", "FACTOR = 2.0"), ("[value,", "[value, value,")]
+    for before, after in changes:
+        assert digest(WHOLE.replace(before, after)) != digest(WHOLE)
+    assert digest(FIRST) != digest(FIRST, SECOND)
+
+
 def test_rows_hold_until_sources_or_versions_change():
     key = ("unet", "tiny")
     assert rows.holds(row_of(key), "unet")

@@ -1,6 +1,8 @@
 """The table of measurements as it is made: which rows still hold, and measuring those that do not.
 
-A row holds while the sources that its model is built from and the versions of the libraries are those of its making.
+A row holds while the code that its model is built from and the versions of the libraries are those of
+its making. Code is compared by its definitions: one that moves to another file, a comment or another
+line break makes no row stale.
 """
 
 import ast
@@ -8,6 +10,7 @@ import functools
 import hashlib
 import json
 import tempfile
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -99,13 +102,49 @@ def versions() -> dict[str, str]:
 
 
 @functools.cache
-def sources_sha256(name) -> str:
-    """Digest of all files of ours that a model's numbers depend on."""
+def sources_sha256(name: str) -> str:
+    """Digest of all code of ours that a model's numbers depend on."""
+    return code_sha256(sources(name))
+
+
+def code_sha256(paths: Iterable[Path]) -> str:
+    """Digest of what Python files define, in hexadecimal: the same in whichever of the files a definition stands.
+
+    Imports, docstrings, comments and layout do not count, nor does the order of the definitions.
+    """
+    definitions = [_form(node) for path in paths for node in _definitions(path)]
     digest = hashlib.sha256()
-    for path in sources(name):
-        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\0".encode())
-        digest.update(path.read_bytes())
+    for definition in sorted(map(repr, definitions)):
+        digest.update(f"{definition}\0".encode())
     return digest.hexdigest()
+
+
+class _WithoutWords(ast.NodeTransformer):
+    """Takes imports and docstrings out of a tree, as they change when the code around them moves."""
+
+    def visit_Import(self, node):
+        return None
+
+    def visit_ImportFrom(self, node):
+        return None
+
+    def visit_Expr(self, node):
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+
+def _definitions(path):
+    return _WithoutWords().visit(ast.parse(path.read_text(encoding="utf-8"))).body
+
+
+def _form(node):
+    """A syntax tree as nested tuples; what is empty is left out, as later Pythons add fields that are."""
+    if isinstance(node, ast.AST):
+        fields = [(name, _form(value)) for name, value in ast.iter_fields(node) if value not in (None, [])]
+        return (type(node).__name__, *fields)
+    if isinstance(node, list):
+        return tuple(map(_form, node))
+    return node
 
 
 def sources(name) -> list[Path]:
