@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 import tensorflow as tf
+from learning import assert_descends
 from photographs import write_folder
 from training_pairs import write_pairs
 
@@ -58,14 +59,16 @@ TRIALS = {
 
 @dataclass(frozen=True)
 class Start:
-    """A phase before its first step: its job, first batch and its pictures, critics, weights, and which learn."""
+    """A phase before its first step: its job, weights and critics, which weights learn, and where losses fall.
+
+    With critics, `gradients` are those of the critics' loss, whom pictures then have to please; else of the network's.
+    """
 
     job: object
-    batch: tuple = field(repr=False)
-    pictures: np.ndarray = field(repr=False)
-    critics: list = field(repr=False)
+    critics: dict = field(repr=False)
     weights: dict = field(repr=False)
     learning: frozenset = field(repr=False)
+    gradients: dict = field(repr=False)
 
 
 def pair_folder(folder, size_px, *, maps=(), is_target_a_map=False):
@@ -85,47 +88,62 @@ def layer_by_layer():
     tf.config.run_functions_eagerly(False)
 
 
-def pictures_of(job, batch):
-    """What the network makes of a batch, normalised by the batch as in a step."""
-    return np.asarray(job.trainer(batch[0], training=True))
+def arrays_of(variables):
+    return {variable.path: np.array(variable) for variable in variables}
 
 
-def critics_of(job):
-    return getattr(job.trainer, "critics", ())
+def critic_variables(job):
+    return [variable for critic in getattr(job.trainer, "critics", ()) for variable in critic.trainable_weights]
 
 
-def losses_of(start):
-    """The loss on the first batch at the start and now; with critics theirs, whom pictures then have to please."""
-    trainer, (inputs, target) = start.job.trainer, start.batch
-    if start.critics:
-        now = [critic.get_weights() for critic in trainer.critics]
-        return [critics_loss(trainer, target, start.pictures, weights) for weights in (start.critics, now)]
-    pictures = (start.pictures, pictures_of(start.job, start.batch))
-    return [float(trainer.compute_loss(inputs, target, some, None)) for some in pictures]
+def gradients_of(loss, variables, tape):
+    """By path; a weight that the loss does not depend on has none."""
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    pairs = zip(variables, gradients, strict=True)
+    return {variable.path: np.array(gradient) for variable, gradient in pairs if gradient is not None}
 
 
-def critics_loss(trainer, photos, rendered, weights):
-    """WGAN-GP's with these weights, its penalty half way between photo and picture."""
-    values = []
-    for critic, own in zip(trainer.critics, weights, strict=True):
-        critic.set_weights(own)
-        mixed = tf.constant((photos + rendered) / 2)
-        with tf.GradientTape() as tape:
-            tape.watch(mixed)
-            score = tf.reduce_mean(critic(mixed))
-        steepness = np.sqrt(np.sum(np.square(tape.gradient(score, mixed))))
-        values.append(np.mean(critic(rendered)) - np.mean(critic(photos)) + 10 * (steepness - 1) ** 2)
-    return float(np.mean(values))
+def network_gradients(job, batch, variables):
+    """Of the phase's loss on a batch, which normalises itself as in a step."""
+    inputs, target = batch
+    with tf.GradientTape() as tape:
+        loss = job.trainer.compute_loss(inputs, target, job.trainer(inputs, training=True), None)
+    return gradients_of(loss, variables, tape)
+
+
+def critics_gradients(job, batch):
+    """Of WGAN-GP's loss, its penalty half way between photo and picture."""
+    inputs, photos = batch
+    rendered = tf.stop_gradient(job.trainer(inputs, training=True))
+    mixed = (photos + rendered) / 2
+    loss = 0.0
+    with tf.GradientTape() as tape:
+        for critic in job.trainer.critics:
+            with tf.GradientTape() as inner:
+                inner.watch(mixed)
+                score = tf.reduce_mean(critic(mixed))
+            steepness = tf.sqrt(tf.reduce_sum(tf.square(inner.gradient(score, mixed))))
+            loss += tf.reduce_mean(critic(rendered)) - tf.reduce_mean(critic(photos)) + 10 * (steepness - 1) ** 2
+    return gradients_of(loss, critic_variables(job), tape)
 
 
 def started(phase, model, pairs):
-    weights = {variable.path: np.array(variable) for variable in model.weights}
+    weights = arrays_of(model.weights)
     learning = frozenset(variable.path for variable in model.trainable_weights)
     make_job = adversarial_job if phase.adversary else pairs_job
     job = make_job(model, phase, pairs, seed=0, vgg_weights="random")
     batch = next(iter(job.batches(0, frozenset())))
-    critics = [critic.get_weights() for critic in critics_of(job)]
-    return Start(job, batch, pictures_of(job, batch), critics, weights, learning)
+    critics = arrays_of(critic_variables(job))
+    gradients = critics_gradients(job, batch) if critics else network_gradients(job, batch, model.trainable_weights)
+    return Start(job, critics, weights, learning, gradients)
+
+
+def assert_learns(phase, start, result):
+    """Its weights, or its critics', went where the loss on the first batch falls."""
+    before, after = start.weights, result
+    if start.critics:
+        before, after = start.critics, arrays_of(critic_variables(start.job))
+    assert_descends(start.gradients, {path: after[path] - before[path] for path in start.gradients}, phase.name)
 
 
 @pytest.mark.parametrize("name", TRIALS)
@@ -146,9 +164,8 @@ def test_every_phase_learns_and_hands_over(name, tmp_path):
     assert list(starts) == [phase.name for phase in plan.phases]
     for phase in plan.phases:
         start = starts[phase.name]
-        before, after = losses_of(start)
-        assert after < before, phase.name
         result = read_archive(tmp_path / "out" / "phases" / f"{phase.name}.npz")
+        assert_learns(phase, start, result)
         assert_only_what_learns_has_changed(phase, start, result)
         if phase.starts_from:
             handed_over = read_archive(tmp_path / "out" / "phases" / f"{phase.starts_from}.npz")

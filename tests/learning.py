@@ -1,0 +1,49 @@
+"""Whether something was learned, told from chance: the losses of a few steps differ by little more than noise.
+
+Two processors, or one with other kernels, round a step differently, and a first step may overshoot; so one loss
+before and one after say nothing certain. Of thousands of weights, though, nearly all must go against their gradient;
+where only losses are known, the line through all of them must fall.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+# Standard deviations by which chance would have to err. Plans that learn have several times as many.
+LEAST_AGREEMENT = 6.0
+# Standard errors of its slope by which the line through losses must fall.
+LEAST_FALL = 3.0
+
+
+def agreement(directions: Mapping[str, np.ndarray], steps: Mapping[str, np.ndarray]) -> float:
+    """How far `steps` follow `directions`, in standard deviations of steps as long, each with a random sign.
+
+    About 0 for a random walk, positive where the steps go along. Both are arrays by the name of a weight; only the
+    weights of `directions` count.
+    """
+    products = np.concatenate([(direction * steps[name]).ravel() for name, direction in directions.items()])
+    products = products.astype(np.float64)
+    spread = np.sqrt(np.square(products).sum())
+    return float(products.sum() / spread) if spread else 0.0
+
+
+def assert_descends(gradients: Mapping[str, np.ndarray], steps: Mapping[str, np.ndarray], label: str = "") -> None:
+    """Fails unless the steps go against the gradients of a loss."""
+    found = agreement({name: -gradient for name, gradient in gradients.items()}, steps)
+    assert found > LEAST_AGREEMENT, f"{label}: {found:.1f} standard deviations downhill"
+
+
+def fall(losses: Sequence[float]) -> float:
+    """How steeply the straight line through the losses of equal numbers of steps falls, in standard errors."""
+    steps = np.arange(len(losses)) - (len(losses) - 1) / 2
+    values = np.asarray(losses, np.float64)
+    slope = steps @ values / (steps @ steps)
+    residuals = values - values.mean() - slope * steps
+    error = np.sqrt(residuals @ residuals / (len(losses) - 2) / (steps @ steps))
+    return float(-slope / error)
+
+
+def assert_falls(losses: Sequence[float]) -> None:
+    """Fails unless the losses fall by more than their noise."""
+    found = fall(losses)
+    assert found > LEAST_FALL, f"{losses}: the line through them falls by {found:.1f} standard errors"
