@@ -274,7 +274,7 @@ def test_each_refused_file_has_one_line(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".avif"])
 def test_damaged_files_never_escape(tmp_path, suffix):
     generator = random.Random(suffix)
     options = {"exif": camera_exif(6), "icc_profile": SRGB}

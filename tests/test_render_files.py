@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bokeh_tf import photos
 from bokeh_tf.errors import ModelFileError, OutputError
 from bokeh_tf.rendering import ModelOutput, render_files
 
@@ -192,6 +193,20 @@ def test_folders_without_photos_say_where_photos_may_be(tmp_path, capfd):
     photo(tmp_path / "in" / "deeper" / "a.png")
     assert render_files([tmp_path / "in"], output=tmp_path / "out", model=Negative()) == 1
     assert "--recursive takes the folders too" in capfd.readouterr().err
+
+
+def test_photos_that_need_an_optional_part_are_counted(tmp_path, capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    photos.usable_formats.cache_clear()
+    try:
+        photo(tmp_path / "in" / "a.png")
+        for name in ("b.heic", "c.HEIC", "notes.txt"):
+            (tmp_path / "in" / name).write_bytes(b"x")
+        assert render_files([tmp_path / "in"], output=tmp_path / "out", model=Negative()) == 0
+        left_out = capfd.readouterr().out.splitlines()[0]
+        assert left_out.endswith('in: 3 files left out; for 2 of them: pip install "bokeh-tf[photos]"')
+    finally:
+        photos.usable_formats.cache_clear()
 
 
 @pytest.mark.parametrize("given", ["missing.jpg", "text.jpg", "empty folder"])

