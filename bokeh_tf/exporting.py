@@ -1,9 +1,12 @@
-"""From the name of a model to a checked `.tflite`: build, load weights, convert, judge. Nothing is written here.
+"""From the name of a model to a checked `.tflite`: build, load weights, convert, judge.
 
-Keras and TensorFlow are imported where a model is built, so that command lines can be parsed without them.
+Nothing is written here. Keras and TensorFlow are imported where a model is built, so that command
+lines can be parsed without them.
 """
 
+import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from bokeh_tf.delegate.check import check
@@ -23,7 +26,13 @@ def artifact_name(model: str, variant: str, precision: str, image_shape: tuple[i
     return f"{model}_{variant}_{precision}_{height_px}x{width_px}"
 
 
-def build_model(name, *, variant, image_shape, build=None):
+def build_model(
+    name: str,
+    *,
+    variant: str,
+    image_shape: tuple[int, int],
+    build: Callable | None = None,
+):
     """Builds a model with fresh weights, varied so that its graph is that of trained ones.
 
     Args:
@@ -51,7 +60,7 @@ def build_model(name, *, variant, image_shape, build=None):
     return model
 
 
-def load_weights(model, path):
+def load_weights(model, path: str | os.PathLike) -> None:
     """Loads trained weights into a Keras model.
 
     Raises:
@@ -70,7 +79,7 @@ def load_weights(model, path):
         raise ModelFileError(f"{path}: these are not the weights of {label} ({reason}).") from error
 
 
-def convert_model(model, *, precision) -> bytes:
+def convert_model(model, *, precision: str) -> bytes:
     """The bytes of the `.tflite` of a Keras model; raises `ConversionError` where it cannot be one."""
     with native_messages_muted():
         from bokeh_tf.tflite.conversion import convert
@@ -86,7 +95,9 @@ def check_and_judge(
     photo: Path | None = None,
     timeout_s: float | None = None,
 ) -> Judged:
-    """Whether a file may ship: both delegates' rules and, if `probe`, the real delegate, by the default policy.
+    """Whether a file may ship: both delegates' rules and, if `probe`, the real delegate.
+
+    What counts is the default policy's business, here as in `bokeh-tf check`.
 
     Args:
         model: a path, the bytes of a `.tflite`, or a `Subject`.

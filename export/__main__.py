@@ -63,7 +63,7 @@ def main(
 
 
 def _export(recipe, folders, weights_folder, build, options, console):
-    """One recipe: its exit status, and the file and what the real delegate said where it was written.
+    """One recipe: its exit status, and the file and what the real delegate said if it was written.
 
     Args:
         folders: where the file goes, and where a packaged one is copied to, if anywhere.
@@ -72,7 +72,8 @@ def _export(recipe, folders, weights_folder, build, options, console):
     try:
         content = convert_recipe(recipe, weights_folder, build)
         subject = subject_of(content, label=f"{recipe.name}.tflite")
-        # What nobody asked the real delegate about is no passed check here: the manifest says what was proved.
+        # A file that the real delegate was not asked about has not passed here: the manifest says
+        # what was proved.
         judged = exporting.check_and_judge(subject, require_probe=True, photo=options.photo, timeout_s=options.timeout)
         print_file(judged, console)
         if judged.code == FAILED:

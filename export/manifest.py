@@ -26,7 +26,7 @@ _PRECISION_KEYS = ("precision", "verdict", "outputs")
 
 
 def entry(recipe: Recipe, subject: Subject, probe: ProbeReport | Unchecked, *, commit: str | None) -> dict:
-    """The manifest's entry for one file that may ship: what it holds, what the real delegate showed, the commit."""
+    """The manifest's entry for one file: what it holds, what the real delegate showed, the commit."""
     file = subject.model_file
     if file.metadata is None:
         raise ValueError(f"a file of our own converter describes itself. Received: {subject.label}.")
@@ -59,7 +59,7 @@ def check_summary(probe: ProbeReport | Unchecked) -> dict:
     return {**{key: full[key] for key in _CHECK_KEYS}, "precisions": precisions}
 
 
-def write(folder, new_entries, *, order):
+def write(folder: Path, new_entries: list[dict], *, order: list[str]) -> None:
     """Writes the manifest of `folder`, keeping the entries of files that were not written this time.
 
     Args:

@@ -235,7 +235,7 @@ def test_state_quantised_and_sparse_tensors_are_told():
     assert inspect(writer.finish()).values(4) is None
 
 
-# Weights in every stored form, by the number of the node that unpacks them; node 5 unpacks what is computed.
+# Weights in every stored form, one node each; node 5 unpacks what is computed.
 PACKED_WEIGHTS = """DEQUANTIZE v3: constant float16[4] -> float32[4]
 DEQUANTIZE v3: quantised constant int8[4] -> float32[4]
 DENSIFY v1: sparse constant float16[4] -> dense = float16[4]

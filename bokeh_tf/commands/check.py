@@ -35,7 +35,7 @@ examples:
   bokeh-tf check --explain v2.op"""
 
 
-def add(commands):
+def add(commands) -> None:
     """Adds the command's parser to the subparsers `commands`."""
     parser = commands.add_parser(
         "check",
@@ -71,7 +71,7 @@ def _add_steps(parser):
 
 def _add_judgement(parser):
     group = parser.add_argument_group("what fails")
-    group.add_argument("--fail-on", default="refused,wrong", metavar="LIST", help="conditions, see below")
+    group.add_argument("--fail-on", metavar="LIST", help="conditions, see below")
     group.add_argument("--baseline", type=Path, metavar="FILE", help="findings in this file do not fail")
     group.add_argument("--write-baseline", type=Path, metavar="FILE", help="write all findings that fail, and pass")
 
@@ -84,7 +84,7 @@ def _add_output(parser):
     group.add_argument("--explain", metavar="RULE", help="print a rule, its evidence and an example, and stop")
 
 
-def run(options):
+def run(options: argparse.Namespace) -> int:
     """Runs the command with parsed `options`; returns the exit status."""
     if options.explain is not None:
         return _explain(options)
@@ -109,7 +109,7 @@ def run(options):
 def _settings(options):
     """The policy and the steps that the options ask for; ends with status 2 where they make no sense."""
     from bokeh_tf.delegate.check import Steps
-    from bokeh_tf.delegate.policy import Policy
+    from bokeh_tf.delegate.policy import DEFAULT, Policy
 
     if not options.paths:
         options.usage_error("the following arguments are required: PATH")
@@ -119,7 +119,9 @@ def _settings(options):
         if options.no_probe and getattr(options, name):
             options.usage_error(f"--{name.replace('_', '-')} and --no-probe exclude each other")
     try:
-        policy = Policy.parse(options.fail_on, require_probe=options.require_probe)
+        # The default is not the parser's, which would have to import the policy to know it.
+        fail_on = DEFAULT if options.fail_on is None else options.fail_on
+        policy = Policy.parse(fail_on, require_probe=options.require_probe)
         steps = Steps(
             targets=tuple(dict.fromkeys(name.strip() for name in options.target.split(","))),
             probe=not options.no_probe,

@@ -26,7 +26,7 @@ examples:
   bokeh-tf export dmshn --variant tiny --size 1024x1536 --no-probe -o models/"""
 
 
-def add(commands):
+def add(commands) -> None:
     """Adds the command's parser to the subparsers `commands`."""
     parser = commands.add_parser(
         "export",
@@ -47,7 +47,7 @@ def add(commands):
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
-def run(options):
+def run(options: argparse.Namespace) -> int:
     """Runs the command with parsed `options`; returns the exit status."""
     from bokeh_tf import exporting
     from bokeh_tf.files import make_folder, write_bytes

@@ -72,31 +72,46 @@ class Report:
     error: str | None = None
     memory: MemoryEstimate | None = None
 
-    def target(self, name) -> TargetReport | None:
+    def target(self, name: str) -> TargetReport | None:
         """The lint for one delegate, None where it was not asked for."""
         return next((target for target in self.targets if target.target == name), None)
 
 
 def check(
-    model, *, targets=TARGETS, probe=False, audit=False, bisect=False, photo=None, inputs=(), timeout_s=None
+    model,
+    *,
+    targets: Iterable[str] = TARGETS,
+    probe: bool = False,
+    audit: bool = False,
+    bisect: bool = False,
+    photo: str | os.PathLike | None = None,
+    inputs: Iterable[str | os.PathLike] = (),
+    timeout_s: float | None = None,
 ) -> Report:
     """Checks one model; see `Steps` for the arguments.
 
     Args:
-        model: a path, the bytes of a `.tflite`, a `Subject`, or a functional Keras model, which is converted to
-            float16 first.
+        model: a path, the bytes of a `.tflite`, a `Subject`, or a functional Keras model, which is
+            converted to float16 first.
 
     Raises:
         ModelFileError: the file or the bytes cannot be read as a model.
         ConversionError: the Keras model has no form in builtin operators, or no fixed size; `offenders` says why.
         PhotoError: the photo cannot be read.
     """
-    inputs = tuple(map(Path, inputs or ()))
-    steps = Steps(tuple(targets), probe, audit, bisect, photo and Path(photo), inputs, timeout_s)
+    steps = Steps(
+        targets=tuple(targets),
+        probe=probe,
+        audit=audit,
+        bisect=bisect,
+        photo=Path(photo) if photo else None,
+        inputs=tuple(map(Path, inputs or ())),
+        timeout_s=timeout_s,
+    )
     return _examine(_subject(model), steps)
 
 
-def check_paths(paths, steps) -> Iterator[Report]:
+def check_paths(paths: Iterable[Path | str], steps: Steps) -> Iterator[Report]:
     """Yields one report per file, as it comes."""
     for path in paths:
         try:

@@ -1,8 +1,8 @@
 """How much of a graph a delegate takes: nodes, arithmetic, bytes, and what crosses between CPU and GPU.
 
 By default a delegate runs one partition, the one with most nodes; the rest is the CPU's although it is supported.
-The nodes of `ModelFile.set_aside_weights` are not looked at as operations. The delegate reads float16 weights
-directly, whether those nodes disappear into it or stay on the CPU, so weights are never copied.
+The nodes of `ModelFile.set_aside_weights` are not looked at as operations. The delegate reads float16
+weights directly, whether those nodes disappear into it or stay on the CPU, so weights are never copied.
 """
 
 from collections.abc import Set as AbstractSet

@@ -55,7 +55,7 @@ class Graph:
         return all(len({port.name for port in ports}) == len(ports) for ports in (self.inputs, self.outputs))
 
 
-def find_graphs(content) -> tuple[Graph, ...]:
+def find_graphs(content: bytes) -> tuple[Graph, ...]:
     """The graphs of a file, in the order of its signatures.
 
     Raises:

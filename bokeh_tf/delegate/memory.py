@@ -60,7 +60,7 @@ def estimate_memory(model_file: ModelFile) -> MemoryEstimate:
     return MemoryEstimate(peak_bytes, peak_node, _place(model_file, peak_node), _HALF_BYTES * model_file.parameters)
 
 
-def memory_text(estimate) -> str:
+def memory_text(estimate: MemoryEstimate) -> str:
     """The estimate in one line for people, without quoting anything from the file."""
     where = "" if estimate.node is None else f" at node {estimate.node}"
     return (
@@ -68,7 +68,7 @@ def memory_text(estimate) -> str:
     )
 
 
-def warning(estimate) -> str | None:
+def warning(estimate: MemoryEstimate) -> str | None:
     """A warning in one line where a phone may not have so much to spare, else None."""
     if estimate.total_bytes <= WARNING_BYTES:
         return None

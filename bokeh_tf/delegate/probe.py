@@ -11,7 +11,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,7 @@ from bokeh_tf.delegate.probing.jobs import Jobs
 from bokeh_tf.delegate.probing.worker import SPLIT_JOB
 from bokeh_tf.delegate.verdicts import PRECISIONS, OutputCheck, OutputKind, Verdict, failure_reason, worst
 from bokeh_tf.errors import CheckError, ModelFileError
+from bokeh_tf.tflite.inspection import ModelFile
 from bokeh_tf.tflite.parity import Difference
 from bokeh_tf.tflite.rewriting import SIGNATURE_KEY
 from bokeh_tf.tflite.subject import Model, Subject, subject_of
@@ -220,7 +221,7 @@ class _Check:
         return Split(log.on_gpu, log.on_cpu, log.reasons, outputs, failure)
 
 
-def probe_request(photo, model_file, *, trials=None):
+def probe_request(photo: str | os.PathLike | None, model_file: ModelFile, *, trials: list[str] | None = None) -> dict:
     """What the worker needs besides the file; ranges only where the file's metadata is of the form we write.
 
     Args:
@@ -251,12 +252,12 @@ def _bounds(declared):
     return declared if declared[0] < declared[1] else None
 
 
-def judge(runs, *, is_coarse) -> tuple[OutputCheck, ...]:
+def judge(runs: Iterable[dict], *, is_coarse: bool) -> tuple[OutputCheck, ...]:
     """Judges every output of a job's runs."""
     return tuple(_judge(run, output, is_coarse) for run in runs for output in run["outputs"])
 
 
-def failures(outputs) -> tuple[str, ...]:
+def failures(outputs: Sequence[OutputCheck]) -> tuple[str, ...]:
     """One line per output that failed; the signature is named where there are several."""
     several = len({check.signature for check in outputs}) > 1
     return tuple(

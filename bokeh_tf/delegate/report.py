@@ -1,6 +1,7 @@
-"""Writing check results in the formats of `bokeh-tf check`: `write(judged, policy, format=…)` gives a whole run's text.
+"""Writing check results in the formats of `bokeh-tf check`.
 
-Each format is a module of `writers`. Cheap to import, so that the command line can name the formats.
+`write(judged, policy, format=…)` gives the text of a whole run; each format is a module of `writers`.
+Cheap to import, so that the command line can name the formats.
 """
 
 import importlib

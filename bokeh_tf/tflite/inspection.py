@@ -161,9 +161,10 @@ class ModelFile:
 
     @property
     def is_quantised(self) -> bool:
-        """Whether real values stand behind integers anywhere, so that right computations may differ by whole steps.
+        """Whether real values stand behind integers anywhere.
 
-        Integers that mean themselves, such as a photo's bytes or an index, quantise nothing.
+        Right computations of such a model may differ by whole steps. Integers that mean themselves,
+        such as a photo's bytes or an index, quantise nothing.
         """
         return any(tensor.is_quantised for tensor in self.tensors)
 
@@ -181,19 +182,20 @@ class ModelFile:
 
     @cached_property
     def unpacked_weights(self) -> UnpackedWeights:
-        """Weights that nodes unpack from any stored form: the same on every run, whatever the inputs are."""
+        """Weights that nodes unpack from any stored form: they do not depend on the inputs."""
         return find_unpacked(self.operators, self.tensors, unpacking.is_any)
 
     @cached_property
     def folded_weights(self) -> UnpackedWeights:
-        """Those that GPU delegates fold, so that they are constants to them: float16 and sparse weights."""
+        """Those that GPU delegates fold, so that they are constants to them: float16 and sparse."""
         return find_unpacked(self.operators, self.tensors, unpacking.is_folded)
 
     @cached_property
     def set_aside_weights(self) -> UnpackedWeights:
         """Those whose nodes a delegate sets aside before it splits the graph: stored float16.
 
-        With every other node supported they disappear into the delegate, otherwise they stay on the CPU.
+        With every other node supported they disappear into the delegate, otherwise they stay on
+        the CPU.
         """
         return find_unpacked(self.operators, self.tensors, unpacking.is_set_aside)
 
@@ -217,7 +219,7 @@ class ModelFile:
 
 
 def is_quantisation(scale_count: int, details_type: int) -> bool:
-    """Whether a tensor's quantisation says anything; a mere range, or an empty list of scales, does not."""
+    """Whether a tensor's quantisation says anything; a mere range, or no scale, does not."""
     return scale_count > 0 or details_type != 0
 
 

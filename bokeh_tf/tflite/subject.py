@@ -1,4 +1,4 @@
-"""A `.tflite` that something is to be said about: read once, inspected once, and called by one name throughout."""
+"""A `.tflite` that something is to be said about: read once, inspected once, called by one name."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ _BYTES_LABEL = "the model"
 
 @dataclass(frozen=True)
 class Subject:
-    """`label` is what messages and reports call it, `content` its bytes, `model_file` what is in them."""
+    """`label` is what messages and reports call it, `content` its bytes, `model_file` what they hold."""
 
     label: str
     content: bytes = field(repr=False)
@@ -50,5 +50,8 @@ def subject_of(model: Model, *, label: str | None = None) -> Subject:
 
 
 def printable_path(text: str) -> str:
-    """A file name that is not UTF-8 comes with lone surrogates, which no report could be written with."""
+    """A path as text that can be written.
+
+    A file name that is not UTF-8 comes with lone surrogates, which no report could be written with.
+    """
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

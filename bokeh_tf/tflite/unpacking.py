@@ -1,7 +1,9 @@
-"""Weights that a file stores packed (half precision, small integers, sparse) and that nodes unpack on every run.
+"""Weights that a file stores packed and that nodes unpack on every run: half precision, small
+integers, sparse.
 
-Who asks wants one of three sets, each within the one before: all such weights, those that a GPU delegate folds into
-its own constants, and those whose nodes it sets aside before it looks at the graph. See `ModelFile`.
+Who asks wants one of three sets, each within the one before: all such weights, those that a GPU
+delegate folds into its own constants, and those whose nodes it sets aside before it looks at the
+graph. See `ModelFile`.
 """
 
 from __future__ import annotations
@@ -50,12 +52,18 @@ def is_any(operator: OperatorInfo, source: TensorInfo) -> bool:
 
 
 def is_folded(operator: OperatorInfo, source: TensorInfo) -> bool:
-    """Delegates fold float16 and sparse weights; small integers they read as they are, or leave to the CPU."""
+    """Delegates fold float16 and sparse weights.
+
+    Small integers they read as they are, or leave to the CPU.
+    """
     return operator.name == "DENSIFY" or source.dtype == "float16"
 
 
 def is_set_aside(operator: OperatorInfo, source: TensorInfo) -> bool:
-    """The runtime looks past the unpacking of stored float16 alone; behind a DENSIFY it is a node like others."""
+    """The runtime looks past the unpacking of stored float16 alone.
+
+    Behind a DENSIFY a DEQUANTIZE is a node like others.
+    """
     return operator.name == "DEQUANTIZE" and source.dtype == "float16" and source.is_constant
 
 
