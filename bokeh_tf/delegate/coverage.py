@@ -10,7 +10,7 @@ from math import prod
 
 from bokeh_tf.delegate.findings import Coverage
 from bokeh_tf.delegate.partitioning import find_partitions
-from bokeh_tf.tflite.inspection import ModelFile
+from bokeh_tf.tflite.model_file import ModelFile
 
 _BITS = {"bool": 8, "complex64": 64, "complex128": 128, "bfloat16": 16, "float8_e4m3fn": 8, "float8_e5m2": 8}
 _BITS |= {f"float{bits}": bits for bits in (16, 32, 64)}

@@ -12,7 +12,7 @@ from bokeh_tf.delegate.findings import Finding, Kind, TargetReport, TargetVerdic
 from bokeh_tf.delegate.rules import Rule, RuleSet, load_rules
 from bokeh_tf.delegate.rules.conditions import compile_subject
 from bokeh_tf.delegate.rules.views import Found, GraphView, NodeView
-from bokeh_tf.tflite.inspection import ModelFile
+from bokeh_tf.tflite.model_file import ModelFile
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
 

@@ -9,7 +9,7 @@ and what it adds in scratch space are not known from the file, so this is no bou
 from dataclasses import dataclass
 from math import prod
 
-from bokeh_tf.tflite.inspection import ModelFile
+from bokeh_tf.tflite.model_file import ModelFile
 
 # Above this a phone's system starts to close other programs for it.
 WARNING_BYTES = 1_000_000_000

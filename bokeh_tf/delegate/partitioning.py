@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
-from bokeh_tf.tflite.inspection import ModelFile
+from bokeh_tf.tflite.model_file import ModelFile
 
 _STATEFUL_TYPES = frozenset({"resource", "variant"})
 _STATEFUL_OPERATORS = frozenset({"CALL", "CALL_ONCE"})

@@ -21,7 +21,7 @@ from bokeh_tf.delegate.probing.jobs import Jobs
 from bokeh_tf.delegate.probing.worker import SPLIT_JOB
 from bokeh_tf.delegate.verdicts import PRECISIONS, OutputCheck, OutputKind, Verdict, failure_reason, worst
 from bokeh_tf.errors import CheckError, ModelFileError
-from bokeh_tf.tflite.inspection import ModelFile
+from bokeh_tf.tflite.model_file import ModelFile
 from bokeh_tf.tflite.parity import Difference
 from bokeh_tf.tflite.rewriting import SIGNATURE_KEY
 from bokeh_tf.tflite.subject import Model, Subject, subject_of

@@ -5,7 +5,8 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from bokeh_tf.tflite.inspection import ModelFile, inspect
+from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.model_file import ModelFile
 from bokeh_tf.tflite.reading import read_file
 
 _BYTES_LABEL = "the model"

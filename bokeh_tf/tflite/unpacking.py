@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bokeh_tf.tflite.inspection import OperatorInfo, TensorInfo
+    from bokeh_tf.tflite.model_file import OperatorInfo, TensorInfo
 
 _UNPACKING = frozenset({"DEQUANTIZE", "DENSIFY"})
 

@@ -57,16 +57,17 @@ def audit(
     return _report(subject.label, result, wall_s=time.monotonic() - start_s)
 
 
-def _report(label, result, *, wall_s):
+def _report(label: str, result: dict, *, wall_s: float) -> AuditReport:
+    """The worker's answer as a report."""
+    findings = [AuditFinding(**{**entry, "severity": Severity(entry["severity"])}) for entry in result["findings"]]
+    predicted = [
+        OutputPrediction(entry["name"], entry["error"], tuple(entry["rules"]), tuple(entry["nodes"]))
+        for entry in result["predicted"]
+    ]
     return AuditReport(
         path=label,
-        findings=tuple(
-            AuditFinding(**{**entry, "severity": Severity(entry["severity"])}) for entry in result["findings"]
-        ),
-        predicted=tuple(
-            OutputPrediction(entry["name"], entry["error"], tuple(entry["rules"]), tuple(entry["nodes"]))
-            for entry in result["predicted"]
-        ),
+        findings=tuple(findings),
+        predicted=tuple(predicted),
         peak=None if result["peak"] is None else Peak(**result["peak"]),
         samples=tuple(result["samples"]),
         nodes=result["nodes"],

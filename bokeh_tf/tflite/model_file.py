@@ -1,0 +1,153 @@
+"""What a `.tflite` file holds, as `inspection` reads it: tensors, nodes and their graph."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+
+import numpy as np
+
+from bokeh_tf.tflite import layer_names, unpacking
+from bokeh_tf.tflite.options import Option
+from bokeh_tf.tflite.unpacking import UnpackedWeights, find_unpacked
+
+# Types of fewer than eight bits are packed, and of bfloat16 and the 8-bit floats NumPy knows nothing.
+NUMPY_TYPES = {
+    name: np.dtype(name)
+    for bits in (8, 16, 32, 64)
+    for name in (f"int{bits}", f"uint{bits}", *([f"float{bits}"] if bits > 8 else []))
+} | {name: np.dtype(name) for name in ("bool", "complex64", "complex128")}
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One tensor. `shape` holds 1 where a dimension is dynamic, as in the file; constants have their values in it.
+
+    `is_variable` is state that outlives a run; `is_quantised` says that real values stand behind the integers, by
+    `scale_count` scales in the tensor itself (0 where they are kept elsewhere).
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    is_constant: bool
+    is_dynamic: bool
+    buffer: int
+    is_variable: bool = False
+    is_quantised: bool = False
+    scale_count: int = 0
+    is_sparse: bool = False
+
+
+@dataclass(frozen=True)
+class OperatorInfo:
+    """One node. A custom operator's name is its custom code; inputs and outputs are tensor indices, -1 for none.
+
+    `options` are the schema's fields of a builtin operator by name: enumerations by the name of their value, lists as
+    tuples, and "fused_activation" for the activation that is computed with it. Custom operators have none.
+    """
+
+    index: int
+    name: str
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    is_custom: bool
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A `.tflite` file's content.
+
+    `macs` are multiply-accumulates as `bokeh_tf.tflite.macs` counts them, `node_macs` those of each node, `parameters`
+    the elements of its constant weights. `metadata` is what this package wrote into the file, None for a file from
+    elsewhere. `subgraph_count` counts the main graph too; `signatures` are the keys under which the file may be
+    called. `buffers` are views of the file's bytes, by `TensorInfo.buffer`.
+    """
+
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    tensors: tuple[TensorInfo, ...]
+    operators: tuple[OperatorInfo, ...]
+    macs: int
+    parameters: int
+    size_bytes: int
+    metadata: dict | None
+    min_runtime_version: str | None
+    node_macs: tuple[int, ...] = ()
+    subgraph_count: int = 1
+    signatures: tuple[str, ...] = ()
+    buffers: tuple[memoryview, ...] = field(default=(), repr=False, compare=False)
+
+    def values(self, tensor_index: int) -> np.ndarray | None:
+        """A constant's values, read-only; None where it is no constant, or sparse, or of a type NumPy lacks."""
+        tensor = self.tensors[tensor_index]
+        dtype = NUMPY_TYPES.get(tensor.dtype)
+        if not tensor.is_constant or tensor.is_sparse or dtype is None:
+            return None
+        return np.frombuffer(self.buffers[tensor.buffer], dtype, prod(tensor.shape)).reshape(tensor.shape)
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether real values stand behind integers anywhere.
+
+        Right computations of such a model may differ by whole steps. Integers that mean themselves,
+        such as a photo's bytes or an index, quantise nothing.
+        """
+        return any(tensor.is_quantised for tensor in self.tensors)
+
+    def producer(self, tensor: int) -> int | None:
+        """The node that computes a tensor, None for inputs and constants."""
+        return self._producers.get(tensor)
+
+    def consumers(self, tensor: int) -> tuple[int, ...]:
+        """The nodes that read a tensor, each once, in the file's order."""
+        return self._consumers.get(tensor, ())
+
+    def layer(self, node_index: int) -> str | None:
+        """The Keras layer that a node comes from as far as names tell, such as "block/conv"."""
+        return self._layers[node_index]
+
+    @cached_property
+    def unpacked_weights(self) -> UnpackedWeights:
+        """Weights that nodes unpack from any stored form: they do not depend on the inputs."""
+        return find_unpacked(self.operators, self.tensors, unpacking.is_any)
+
+    @cached_property
+    def folded_weights(self) -> UnpackedWeights:
+        """Those that GPU delegates fold, so that they are constants to them: float16 and sparse."""
+        return find_unpacked(self.operators, self.tensors, unpacking.is_folded)
+
+    @cached_property
+    def set_aside_weights(self) -> UnpackedWeights:
+        """Those whose nodes a delegate sets aside before it splits the graph: stored float16.
+
+        With every other node supported they disappear into the delegate, otherwise they stay on
+        the CPU.
+        """
+        return find_unpacked(self.operators, self.tensors, unpacking.is_set_aside)
+
+    @cached_property
+    def _producers(self):
+        return {tensor: node.index for node in self.operators for tensor in node.outputs}
+
+    @cached_property
+    def _consumers(self):
+        consumers: dict[int, list[int]] = {}
+        for node in self.operators:
+            for tensor in dict.fromkeys(node.inputs):
+                consumers.setdefault(tensor, []).append(node.index)
+        return {tensor: tuple(nodes) for tensor, nodes in consumers.items()}
+
+    @cached_property
+    def _layers(self):
+        outputs = [next((tensor for tensor in node.outputs if tensor >= 0), None) for node in self.operators]
+        names = ["" if output is None else self.tensors[output].name for output in outputs]
+        return layer_names.layers([(node.name, name) for node, name in zip(self.operators, names, strict=True)])
+
+
+def is_quantisation(scale_count: int, details_type: int) -> bool:
+    """Whether a tensor's quantisation says anything; a mere range, or no scale, does not."""
+    return scale_count > 0 or details_type != 0
