@@ -8,9 +8,12 @@ import re
 import xml.etree.ElementTree as ElementTree
 from argparse import ArgumentParser
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from bokeh_tf.bench import report as terminal
 from bokeh_tf.bench.environment import Conditions, read_environment
 from bokeh_tf.bench.measurement import (
     Memory,
@@ -19,10 +22,11 @@ from bokeh_tf.bench.measurement import (
     RunVerdict,
     StartCache,
     Startup,
+    backend_family,
     make_measurement,
 )
 from bokeh_tf.bench.outcome import DelegateOutcome
-from bokeh_tf.bench.page import facts, html_page, markdown, table
+from bokeh_tf.bench.page import columns, facts, html_page, markdown, table
 from bokeh_tf.bench.page.runs import Run, read_runs
 from bokeh_tf.bench.page.scale import Scale
 from bokeh_tf.bench.result import Result, as_json
@@ -31,6 +35,9 @@ from bokeh_tf.commands import report
 from bokeh_tf.errors import CheckError, OutputError
 
 MS, SECOND = 10**6, 10**9
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+# Those of the other kinds hold no measurements.
+KEPT = sorted({*RESULTS.glob("*.json")} - {*RESULTS.glob("overhead_*"), *RESULTS.glob("repeatability_*")})
 HOSTILE = """=1+1<script>alert("x")</script> & 'q' | `c` [l](http://e.vil) {x} \x1b[31m\n\n# h \ud800 @all"""
 ALLOWED_TAGS = {
     *(
@@ -397,3 +404,72 @@ def test_command_refuses_other_suffixes_and_folders(tmp_path, capsys):
     assert "must end in .html, .md, .csv" in capsys.readouterr().err
     with pytest.raises(OutputError):
         call(source, "-o", tmp_path / "none" / "report.md")
+
+
+# What is said of a measurement is formed once
+
+
+def shown_in_terminal(made, *, width=240):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(terminal.render(made))
+    return console.export_text()
+
+
+@pytest.mark.parametrize("width", [80, 240])
+def test_a_new_figure_is_one_line_of_the_columns(monkeypatch, width):
+    best = columns.Column(
+        "best of all ms",
+        lambda one, _: "" if one.summary is None else f"{one.summary.min_ms:.4f}",
+        "best",
+        values=(("best_ms", lambda one: one.summary and one.summary.min_ms),),
+    )
+    monkeypatch.setattr(columns, "STEADY", (*columns.STEADY, best))
+    made = result(measured(), measured("not timed", samples=None, summary=None))
+    page, marked, listed = pages(Run("a.json", made))
+    for text in (page, marked, shown_in_terminal(made, width=width)):
+        assert "best" in text and text.count("19.8000") == 1
+    rows = rows_of(listed)
+    # Whoever reads the old columns by their place still finds them there.
+    assert tuple(rows[0]) == (*table.COLUMNS, "best_ms")
+    assert [row["best_ms"] for row in rows] == ["19.8", ""]
+
+
+def test_the_terminal_says_of_a_measurement_what_the_page_says():
+    one = full()
+    shown = shown_in_terminal(result(one))
+    said = [text for _, text in facts.warnings(one)]
+    said += facts.startup_lines(one) + facts.output_lines(one) + facts.prediction_lines(one)
+    said += [*facts.prediction_reasons(one), *facts.difference_lines(one)]
+    assert len(said) == 9
+    page, marked, _ = pages(Run("a.json", result(one)))
+    for text in said:
+        assert text in shown and text in text_of(page) and text in marked.replace("\\", "")
+    # Bad values on the CPU count for a reason to doubt there too.
+    wrong = measured(verdict=RunVerdict(DelegateOutcome.BAD_OUTPUT, "y: 20 dB"))
+    shown = shown_in_terminal(result(wrong))
+    assert "20.0 !" in shown and "! net, 1 thread: BAD_OUTPUT: y: 20 dB" in shown
+
+
+@pytest.mark.parametrize(
+    ("backend", "family"),
+    [
+        ("litert-xnnpack", "CPU"),
+        ("tflite-runtime", "CPU"),
+        ("litert-gpu", "GPU"),
+        ("tflite-opengl", "GPU"),
+        ("tflite-nnapi", "NNAPI"),
+        ("opencv 4.10", None),
+    ],
+)
+def test_backends_belong_to_families(backend, family):
+    assert backend_family(backend) == family
+    assert facts.family(measured(backend=backend)) == (family or "other")
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_results_that_were_ever_kept_are_still_read(path):
+    runs = read_runs([path])
+    timed = [one for one in runs[0].result.measurements if one.summary]
+    rows = rows_of(table.write(runs))
+    assert timed and [row["median_ms"] for row in rows] == [str(one.summary.median_ms.value) for one in timed]
+    assert all(pages(*runs)) and timed[0].name in shown_in_terminal(runs[0].result)

@@ -9,17 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bokeh_tf.bench.measurement import HOST, RUN
+from bokeh_tf.bench.measurement import HOST, RUN, backend_family
 
 _MOST_BYTES = 256_000_000
 _NS_PER_MS = 1e6
 # In nanoseconds or milliseconds alike: no number beyond it is a time.
 _LONGEST = 1e18
-# A part of a backend's name in our results, and the sheet's word for it; the first that fits counts.
-_FAMILIES = (
-    *(("nnapi", "nnapi"), ("gpu", "gpu"), ("opengl", "gpu")),
-    *(("xnnpack", "cpu"), ("cpu", "cpu"), ("litert", "cpu"), ("tflite-runtime", "cpu")),
-)
 
 
 @dataclass(frozen=True)
@@ -121,7 +116,7 @@ def _run(file, node, around):
         created_utc=around.created_utc,
         model_sha256=sha256.lower(),
         backend=backend,
-        family=next((family for part, family in _FAMILIES if part in backend.lower()), backend.lower()),
+        family=(backend_family(backend) or backend).lower(),
         precision=_text(node.get("precision")).lower() or None,
         threads=threads if isinstance(threads, int) else None,
         device=_device(_text(node.get("device")) or HOST, around),

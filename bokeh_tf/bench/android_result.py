@@ -6,6 +6,7 @@ from bokeh_tf.bench.android_session import PHONE, PhoneContestant, Plan, contest
 from bokeh_tf.bench.gpu import predict
 from bokeh_tf.bench.journal import Journal
 from bokeh_tf.bench.measurement import (
+    ROUND_MEDIAN,
     Measurement,
     Memory,
     OutputComparison,
@@ -72,7 +73,7 @@ def _measurement(contestant: PhoneContestant, journal, plan, phone_name, failure
         accelerator=gpu["renderer"] if gpu and is_on_gpu else None,
         startup=read_startup(facts),
         memory=_memory(facts),
-        sample_kind=facts.get("sample_kind", "round median"),
+        sample_kind=facts.get("sample_kind", ROUND_MEDIAN),
         verdict=verdict,
         outputs=tuple(OutputComparison(**entry) for entry in facts.get("outputs", ())),
         prediction=prediction,

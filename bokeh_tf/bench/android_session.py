@@ -18,7 +18,14 @@ from bokeh_tf.bench.benchmark_model import NO_FILES, RunFiles
 from bokeh_tf.bench.delegate_verdict import judge
 from bokeh_tf.bench.device import Device
 from bokeh_tf.bench.journal import Journal
-from bokeh_tf.bench.measurement import SERIALISED, OutputComparison, RunVerdict, StartCache
+from bokeh_tf.bench.measurement import (
+    ROUND_MEAN,
+    ROUND_MEDIAN,
+    SERIALISED,
+    OutputComparison,
+    RunVerdict,
+    StartCache,
+)
 from bokeh_tf.bench.result import utc_now
 from bokeh_tf.bench.run_folder import RETURN_TIMEOUT_S, RunFolder
 from bokeh_tf.bench.subject import Subject
@@ -306,8 +313,8 @@ def _round_facts(ran, verdict):
 def steady_us(log) -> tuple[str, float | None]:
     """(what it is, time) of a round: the median where the program prints one, else the mean; None where neither."""
     if log.inference is not None and log.inference.median_us is not None:
-        return "round median", log.inference.median_us
-    return "round mean", log.inference_us
+        return ROUND_MEDIAN, log.inference.median_us
+    return ROUND_MEAN, log.inference_us
 
 
 def was_flat(log, *, tolerance=0.1) -> bool:

@@ -4,7 +4,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bokeh_tf.bench.report import format_ms
+from bokeh_tf.bench.page.facts import format_ms
 
 
 def render(comparison):

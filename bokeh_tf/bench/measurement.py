@@ -10,9 +10,26 @@ from bokeh_tf.bench.statistics import Summary, find_doubts, summarise
 
 HOST = "host"
 # What a sample is: one run, or what a tool that keeps no raw times said about a round.
-RUN, ROUND_MEDIAN = "run", "round median"
+RUN, ROUND_MEDIAN, ROUND_MEAN = "run", "round median", "round mean"
 # What made a second start warm: a cache on disk that a new process read, or the process that had loaded it before.
 SERIALISED, SAME_PROCESS = "serialised", "same process"
+# A part of a backend's name, and its family; the first that fits counts.
+_FAMILIES = (
+    ("nnapi", "NNAPI"),
+    ("gpu", "GPU"),
+    ("opengl", "GPU"),
+    ("opencl", "GPU"),
+    ("cpu", "CPU"),
+    ("xnnpack", "CPU"),
+    ("litert", "CPU"),
+    ("tflite", "CPU"),
+)
+
+
+def backend_family(backend: str) -> str | None:
+    """CPU, GPU or NNAPI: what was asked to compute, by the name of a backend; None for any other."""
+    name = backend.lower()
+    return next((family for part, family in _FAMILIES if part in name), None)
 
 
 @dataclass(frozen=True)

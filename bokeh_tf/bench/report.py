@@ -1,27 +1,25 @@
-"""A timing run for people: a progress bar while it lasts, then tables and the reasons to doubt them."""
+"""A timing run in the terminal: a progress bar while it lasts, then tables and the reasons to doubt them.
+
+What is said of a measurement is formed in `page/`, for every writer alike; here it is laid out for a terminal.
+"""
 
 import contextlib
+from collections.abc import Callable, Iterable, Iterator
 
 from rich.console import Console, Group
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from bokeh_tf.bench.measurement import SAME_PROCESS, SERIALISED
-from bokeh_tf.bench.reason_comparison import HEADINGS
+from bokeh_tf.bench.measurement import Measurement
+from bokeh_tf.bench.page import columns, facts
+from bokeh_tf.bench.result import Result
 
-_NS_PER_MS = 1e6
-_UNSTABLE = "* unstable: "
-_STEADY = ("median", "95 % interval", "fps", "n")
-_SPREAD = ("min", "p5", "p90", "p95", "MAD")
-_STARTUP = ("cold init", "warm init", "warm from", "first run", "peak MiB")
-_WARM_FROM = {SERIALISED: "disk", SAME_PROCESS: "process"}
-_MEBIBYTE = 2**20
 _WIDE_COLUMNS = 120
 
 
 @contextlib.contextmanager
-def progress(rounds):
+def progress(rounds: int) -> Iterator[Callable[[], object]]:
     """Shows a bar on a terminal's stderr while its block runs; yields what to call after each of the `rounds`."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -29,32 +27,35 @@ def progress(rounds):
         yield lambda: bar.advance(task)
 
 
-def render(result):
+def render(result: Result) -> Group:
     """The result as something `rich` prints."""
     environment = result.environment
     lines = [f"{environment.cpu}, {environment.usable_cores} cores; {_runtimes(result)}; times in milliseconds"]
-    lines += [f"{_UNSTABLE}{reason}" for reason in result.doubts]
+    lines += [f"* unstable: {reason}" for reason in result.doubts]
     lines += _warm_starts(result.measurements)
-    for measurement in result.measurements:
-        lines += [f"! {measurement.name}: {measurement.stamp}"] if measurement.stamp else []
-        lines += _about(measurement)
-        lines += [f"{_UNSTABLE}{measurement.name}: {'; '.join(measurement.doubts)}"] if measurement.doubts else []
+    for one in result.measurements:
+        warned = facts.warnings(one)
+        lines += [f"! {one.name}: {text}" for severity, text in warned if severity == "bad"]
+        lines += _about(one)
+        lines += [f"* {one.name}: {text}" for severity, text in warned if severity == "doubt"]
     # Text, not str: a file name may contain what rich would read as markup.
-    return Group(_Tables(result.measurements), *map(Text, lines))
+    return Group(_Tables(result), *map(Text, lines))
 
 
 class _Tables:
     """The steady times, their spread, the start-up: in fewer tables where there is room for more columns."""
 
-    def __init__(self, measurements):
-        self._measurements = measurements
+    def __init__(self, result: Result):
+        self._result = result
 
     def __rich_console__(self, console, options):
-        parts = [(_STEADY, _steady_cells), (_SPREAD, _spread_cells), (_STARTUP, _startup_cells)]
-        if options.max_width >= _WIDE_COLUMNS:
-            parts[:2] = [(_STEADY + _SPREAD, lambda one: _steady_cells(one) + _spread_cells(one))]
-        for headings, cells_of in parts:
-            yield _table(self._measurements, headings, cells_of)
+        steady = [column for column in columns.STEADY if column.short]
+        first = [column for column in steady if column.is_first]
+        spread = [column for column in steady if not column.is_first]
+        parts = [first + spread] if options.max_width >= _WIDE_COLUMNS else [first, spread]
+        parts.append([column for column in columns.STARTUP if column.short])
+        for shown in parts:
+            yield _table(self._result, shown)
 
 
 def _runtimes(result):
@@ -62,93 +63,40 @@ def _runtimes(result):
     return ", ".join(dict.fromkeys(named)) or result.environment.runtime
 
 
-def _warm_starts(measurements):
+def _warm_starts(measurements: Iterable[Measurement]) -> Iterator[str]:
     """How the warm starts were measured, each way once."""
-    startups = [one.startup for one in measurements if one.startup and one.startup.warm_init_how]
-    for how in dict.fromkeys(startup.warm_init_how for startup in startups):
-        is_paired = any(_written_ns(startup) for startup in startups if startup.warm_init_how == how)
-        note = "; after 'of' stands the start that wrote it, which alone compares with it" if is_paired else ""
-        yield f"warm init: {how}{note}"
+    is_paired: dict[str, bool] = {}
+    for one in measurements:
+        for line in facts.startup_lines(one):
+            is_paired[line] = is_paired.get(line, False) or bool(facts.written_ns(one.startup))
+    for line, has_writer in is_paired.items():
+        yield f"{line}; after 'of' stands the start that wrote it, which alone compares with it" if has_writer else line
 
 
-def _written_ns(startup):
-    """How long the start took that wrote the cache of the warm one; None without one."""
-    return startup and startup.cache and startup.cache.cold_init_ns
-
-
-def _about(measurement):
+def _about(one: Measurement) -> list[str]:
     """Lines on the verdict of a delegate, what it computed and what was predicted; nothing on an ordinary CPU run."""
-    verdict, prediction = measurement.verdict, measurement.prediction
     lines = []
-    if verdict is not None and (not verdict.outcome.passed or prediction is not None):
-        lines.append(f"{measurement.name}: {verdict.outcome}: {verdict.why}")
+    verdict = one.verdict
+    # A verdict that did not pass has been said as a warning.
+    if verdict is not None and verdict.outcome.passed and one.prediction is not None:
+        lines += [f"{one.name}: {line}" for line in facts.verdict_lines(one)]
+    if verdict is not None and (not verdict.outcome.passed or one.prediction is not None):
         lines += [f"    {line}" for line in verdict.evidence]
-    for output in measurement.outputs if prediction is not None else ():
-        lines.append(f"    {output.name} against the CPU: {_difference(output)}")
-    if prediction is not None:
-        taken = f"{prediction.nodes_delegated} of {prediction.nodes} nodes"
-        lines.append(f"    predicted by {prediction.target}, {prediction.release}: {prediction.verdict}, {taken}")
-        lines += [f"        {reason}" for reason in prediction.reasons]
-    compared = measurement.details.get("predicted_and_logged", {})
-    for part, heading in HEADINGS.items():
-        texts = (entry if isinstance(entry, str) else " / ".join(entry) for entry in compared.get(part, ()))
-        lines += [f"    {heading}: {text}" for text in texts]
-    return lines
+    if one.prediction is not None:
+        lines += [f"    output against the CPU's: {line}" for line in facts.output_lines(one)]
+    lines += [f"    predicted by {line}" for line in facts.prediction_lines(one)]
+    lines += [f"        {reason}" for reason in facts.prediction_reasons(one)]
+    return lines + [f"    {line}" for line in facts.difference_lines(one)]
 
 
-def _difference(output):
-    if output.non_finite_count:
-        return f"{output.non_finite_count} values are not finite"
-    if output.max_abs is None:
-        return output.problem
-    psnr = "equal" if output.psnr_db is None else f"{output.psnr_db:.1f} dB"
-    return f"{psnr}, largest error {output.max_abs:.2g}" + (f": {output.problem}" if output.problem else "")
-
-
-def _table(measurements, headings, cells_of):
+def _table(result: Result, shown: list[columns.Column]) -> Table:
     table = Table()
     table.add_column("", overflow="fold")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for measurement in measurements:
-        table.add_row(Text(measurement.name), *cells_of(measurement))
+    for column in shown:
+        table.add_column(column.short or "", justify="right", no_wrap=True)
+    for one in result.measurements:
+        cells = [column.short_cell(one, result) for column in shown]
+        if shown[0] is columns.STEADY[0]:
+            cells[0] += facts.flags(one)
+        table.add_row(Text(one.name), *map(Text, cells))
     return table
-
-
-def _startup_cells(measurement):
-    startup, samples, memory = measurement.startup, measurement.samples, measurement.memory
-    times_ns = (
-        startup and startup.cold_init_ns,
-        startup and startup.warm_init_ns,
-        samples and samples.first_ns,
-    )
-    peak_bytes = memory and memory.peak_bytes
-    peak = "" if peak_bytes is None else f"{peak_bytes / _MEBIBYTE:.0f}"
-    cold, warm, first = ("" if time_ns is None else format_ms(time_ns / _NS_PER_MS) for time_ns in times_ns)
-    written_ns = _written_ns(startup)
-    warm += f" of {format_ms(written_ns / _NS_PER_MS)}" if warm and written_ns else ""
-    return cold, warm, _WARM_FROM.get(startup and startup.warm_init_kind, ""), first, peak
-
-
-def _steady_cells(measurement):
-    summary = measurement.summary
-    if summary is None:
-        return ("not timed",) + ("",) * (len(_STEADY) - 1)
-    median = summary.median_ms
-    marks = (" !" if measurement.stamp else "") + (" *" if measurement.doubts else "")
-    interval = f"{format_ms(median.low)} … {format_ms(median.high)}"
-    return format_ms(median.value) + marks, interval, f"{summary.fps:.1f}", str(summary.n)
-
-
-def _spread_cells(measurement):
-    summary = measurement.summary
-    if summary is None:
-        return ("",) * len(_SPREAD)
-    values_ms = (summary.min_ms, summary.p5_ms, summary.p90_ms, summary.p95_ms, summary.mad_ms)
-    return tuple(map(format_ms, values_ms))
-
-
-def format_ms(value_ms):
-    """Milliseconds with three significant digits, at most three decimals."""
-    decimals = 0 if value_ms >= 100 else 1 if value_ms >= 10 else 2 if value_ms >= 1 else 3
-    return f"{value_ms:.{decimals}f}"

@@ -23,8 +23,7 @@ def about_lines(one, text):
 
 def flagged(text, one):
     """A number with the marks that lead to its warnings."""
-    severities = {severity for severity, _ in facts.warnings(one)}
-    return text + (" !" if "bad" in severities else "") + (" *" if "doubt" in severities else "")
+    return text + facts.flags(one)
 
 
 def legend(measurements):

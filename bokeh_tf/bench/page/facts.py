@@ -4,33 +4,32 @@ import itertools
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from bokeh_tf.bench.measurement import HOST, RUN, SERIALISED
+from bokeh_tf.bench.measurement import HOST, RUN, SERIALISED, Measurement, Startup, backend_family
 from bokeh_tf.bench.reason_comparison import HEADINGS
-from bokeh_tf.bench.report import format_ms
+from bokeh_tf.bench.result import Result
 
 _NS_PER_MS = 1e6
-_MEBIBYTE = 2**20
 _KIBIBYTE = 2**10
 _SHORT_SHA = 12
-# A part of a backend's name, and its family; the first that fits counts.
-_FAMILIES = (("nnapi", "NNAPI"), ("gpu", "GPU"), ("opengl", "GPU"), ("opencl", "GPU"))
-_CPU_PARTS = ("cpu", "xnnpack", "litert", "tflite")
 _LARGEST = 10**18
 _DEEPEST, _MOST_FACTS, _MOST_CHARACTERS = 6, 200, 500
 
-STEADY = ("median ms", "95 % interval ms", "p5 ms", "p90 ms", "p95 ms", "min ms", "MAD ms", "n", "fps")
-STARTUP = ("cold init ms", "warm init ms", "warm from", "first run ms", "peak memory MiB", "before loading MiB")
-HOW = ("backend", "runtime", "threads", "precision", "device", "model sha256")
+
+def format_ms(value_ms: float) -> str:
+    """Milliseconds with three significant digits, at most three decimals."""
+    if value_ms >= 100:
+        return f"{value_ms:.0f}"
+    if value_ms >= 10:
+        return f"{value_ms:.1f}"
+    return f"{value_ms:.2f}" if value_ms >= 1 else f"{value_ms:.3f}"
 
 
-def family(measurement) -> str:
+def family(measurement: Measurement) -> str:
     """CPU, GPU, NNAPI or other: what was asked to compute it."""
-    backend = measurement.backend.lower()
-    found = next((name for part, name in _FAMILIES if part in backend), None)
-    return found or ("CPU" if any(part in backend for part in _CPU_PARTS) else "other")
+    return backend_family(measurement.backend) or "other"
 
 
-def device_name(measurement, result) -> str:
+def device_name(measurement: Measurement, result: Result) -> str:
     """The processor or the phone, by the name that people know it by."""
     if measurement.device == HOST:
         return measurement.accelerator or result.environment.cpu
@@ -42,13 +41,13 @@ def device_name(measurement, result) -> str:
     return measurement.device
 
 
-def short_name(measurement) -> str:
+def short_name(measurement: Measurement) -> str:
     """The measurement's name without that of its model, under which it is shown."""
     stem = PurePath(measurement.model).stem if measurement.model else ""
     return measurement.name.removeprefix(f"{stem}, ") if stem else measurement.name
 
 
-def short_sha(measurement) -> str:
+def short_sha(measurement: Measurement) -> str:
     """The start of the model's digest."""
     return (measurement.model_sha256 or "")[:_SHORT_SHA]
 
@@ -71,7 +70,7 @@ def by_model(measurements, *, runs=None) -> list[tuple[str, list[int]]]:
     return headed
 
 
-def warnings(measurement) -> list[tuple[str, str]]:
+def warnings(measurement: Measurement) -> list[tuple[str, str]]:
     """(severity, text) of what must stand beside its numbers; the severity is "bad" or "doubt"."""
     found = [("bad", text)] if (text := _reproach(measurement)) else []
     if measurement.sample_kind != RUN:
@@ -90,34 +89,7 @@ def _reproach(measurement):
     return f"{stamp}{outcome}" if verdict.why in stamp else f"{stamp}{outcome}: {verdict.why}"
 
 
-def steady_cells(measurement) -> tuple[str, ...]:
-    """The cells under `STEADY`."""
-    summary = measurement.summary
-    if summary is None:
-        return ("not timed",) + ("",) * (len(STEADY) - 1)
-    median = summary.median_ms
-    return (
-        format_ms(median.value),
-        f"{format_ms(median.low)} … {format_ms(median.high)}",
-        *(format_ms(value) for value in (summary.p5_ms, summary.p90_ms, summary.p95_ms, summary.min_ms)),
-        format_ms(summary.mad_ms),
-        str(summary.n),
-        f"{summary.fps:.3g}" if summary.fps < 10 else f"{summary.fps:.1f}",
-    )
-
-
-def startup_cells(measurement) -> tuple[str, ...]:
-    """The cells under `STARTUP`."""
-    startup, memory, samples = measurement.startup, measurement.memory, measurement.samples
-    times_ns = (startup and startup.cold_init_ns, startup and startup.warm_init_ns, samples and samples.first_ns)
-    sizes = (memory and memory.peak_bytes, memory and memory.before_load_bytes)
-    texts = ["" if time_ns is None else format_ms(time_ns / _NS_PER_MS) for time_ns in times_ns]
-    texts.insert(2, warm_from(startup))
-    texts += ["" if size is None else f"{size / _MEBIBYTE:.0f}" for size in sizes]
-    return tuple(texts)
-
-
-def warm_from(startup) -> str:
+def warm_from(startup: Startup | None) -> str:
     """What made the second start warm, and what its cache cost."""
     if startup is None or startup.warm_init_kind != SERIALISED or startup.cache is None:
         return (startup and startup.warm_init_kind) or ""
@@ -128,20 +100,30 @@ def warm_from(startup) -> str:
     return f"{size} on disk{cost}{doubt}"
 
 
-def startup_lines(measurement) -> list[str]:
+def written_ns(startup: Startup | None) -> int | None:
+    """How long the start took that wrote the cache of the warm one; None without one."""
+    return startup.cache.cold_init_ns if startup and startup.cache else None
+
+
+def startup_lines(measurement: Measurement) -> list[str]:
     """How its warm start was measured."""
     startup = measurement.startup
     return [f"warm init: {startup.warm_init_how}"] if startup and startup.warm_init_how else []
 
 
-def how_cells(measurement, result) -> tuple[str, ...]:
-    """The cells under `HOW`."""
-    threads = "" if measurement.threads is None else str(measurement.threads)
-    name, precision = device_name(measurement, result), measurement.precision or ""
-    return measurement.backend, measurement.runtime or "", threads, precision, name, short_sha(measurement)
+def flags(measurement: Measurement) -> str:
+    """The marks after its number that lead to its warnings: "!" for the bad ones, "*" for doubts."""
+    severities = {severity for severity, _ in warnings(measurement)}
+    return (" !" if "bad" in severities else "") + (" *" if "doubt" in severities else "")
 
 
-def output_lines(measurement) -> list[str]:
+def verdict_lines(measurement: Measurement) -> list[str]:
+    """Who computed it, and why that is believed."""
+    verdict = measurement.verdict
+    return [] if verdict is None else [f"{verdict.outcome}: {verdict.why}"]
+
+
+def output_lines(measurement: Measurement) -> list[str]:
     """Each output against the CPU's."""
     lines = []
     for output in measurement.outputs:
@@ -156,14 +138,21 @@ def output_lines(measurement) -> list[str]:
     return lines
 
 
-def prediction_line(measurement) -> str:
+def prediction_lines(measurement: Measurement) -> list[str]:
     """What the static check expected."""
     prediction = measurement.prediction
+    if prediction is None:
+        return []
     taken = f"{prediction.nodes_delegated} of {prediction.nodes} nodes"
-    return f"{prediction.target}, {prediction.release}: {prediction.verdict}, {taken}"
+    return [f"{prediction.target}, {prediction.release}: {prediction.verdict}, {taken}"]
 
 
-def difference_lines(measurement) -> list[str]:
+def prediction_reasons(measurement: Measurement) -> tuple[str, ...]:
+    """Why the static check expected that."""
+    return () if measurement.prediction is None else measurement.prediction.reasons
+
+
+def difference_lines(measurement: Measurement) -> list[str]:
     """The static check's reasons beside the device's own, where a result compares them."""
     compared = measurement.details.get("predicted_and_logged")
     if not isinstance(compared, dict):
@@ -171,7 +160,9 @@ def difference_lines(measurement) -> list[str]:
     lines = []
     for key, heading in HEADINGS.items():
         reasons = compared.get(key)
-        lines += [f"{heading}: {_short(reason)}" for reason in (reasons if isinstance(reasons, list) else [])]
+        for reason in reasons if isinstance(reasons, list) else []:
+            parts = reason if isinstance(reason, list) else [reason]
+            lines.append(f"{heading}: {' / '.join(map(_short, parts))}")
     return lines[:_MOST_FACTS]
 
 

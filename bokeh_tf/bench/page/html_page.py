@@ -1,13 +1,12 @@
 """One HTML page that needs nothing else: no script, no font, no picture, no network."""
 
 from bokeh_tf.bench.measurement import HOST
-from bokeh_tf.bench.page import facts, plots
+from bokeh_tf.bench.page import columns, facts, plots
 from bokeh_tf.bench.page.markup import Html, breakable, escaped, joined, tag
 from bokeh_tf.bench.page.style import SHEET
 from bokeh_tf.bench.page.timeline import timeline
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_TEXT_COLUMNS = dict.fromkeys(("warm from", "backend", "runtime", "precision", "device"), "text")
 _APART = "Each run stands for itself: nothing is averaged over runs. bokeh-tf compare says whether two of them differ."
 
 
@@ -71,8 +70,8 @@ def _run(number, run):
     parts = [
         tag("h2", {}, breakable(f"{heading}: {run.file}")),
         _warnings([("doubt", f"unstable: {doubt}") for doubt in result.doubts]),
-        _card("Steady times", _table(result, facts.STEADY, facts.steady_cells, warns=True)),
-        _card("Start-up and memory", _table(result, facts.STARTUP, facts.startup_cells)),
+        _card("Steady times", _table(result, columns.STEADY, warns=True)),
+        _card("Start-up and memory", _table(result, columns.STARTUP)),
     ]
     drawn = [
         joined([tag("h3", {}, breakable(heading)), plot])
@@ -90,33 +89,27 @@ def _run(number, run):
     return [*parts, _conditions(result)]
 
 
-def _table(result, headings, cells_of, *, warns=False):
-    columns = ("", *headings)
-    head = tag("thead", {}, tag("tr", {}, *(tag("th", _cell_class(name), name) for name in columns)))
+def _table(result, shown, *, warns=False):
+    headings = [tag("th", _cell_class(column), column.heading) for column in shown]
+    head = tag("thead", {}, tag("tr", {}, tag("th", {}, ""), *headings))
     bodies = []
     for one in result.measurements:
         found = facts.warnings(one)
-        flags = _flags(found)
         cells = [tag("td", {"class": "name"}, breakable(one.name))]
-        for place, (heading, text) in enumerate(zip(headings, cells_of(one), strict=True)):
+        for place, column in enumerate(shown):
+            text = column.text(one, result)
             is_main = warns and place == 0
-            attributes = {"data-label": heading, **({"class": "main"} if is_main else _cell_class(heading))}
-            cells.append(tag("td", attributes, text + flags if is_main else breakable(text)))
+            attributes = {"data-label": column.heading, **({"class": "main"} if is_main else _cell_class(column))}
+            cells.append(tag("td", attributes, text + facts.flags(one) if is_main else breakable(text)))
         rows = [tag("tr", {}, *cells)]
         if warns and found:
-            rows.append(tag("tr", {}, tag("td", {"class": "whole", "colspan": str(len(columns))}, _warnings(found))))
+            rows.append(tag("tr", {}, tag("td", {"class": "whole", "colspan": str(1 + len(shown))}, _warnings(found))))
         bodies.append(tag("tbody", {}, *rows))
     return tag("div", {"class": "scroll"}, tag("table", {}, head, *bodies))
 
 
-def _cell_class(heading):
-    kinds = {"95 % interval ms": "wide", "threads": "wide", "model sha256": "text digest", **_TEXT_COLUMNS}
-    return {"class": kinds[heading]} if heading in kinds else {}
-
-
-def _flags(found):
-    severities = {severity for severity, _ in found}
-    return (" !" if "bad" in severities else "") + (" *" if "doubt" in severities else "")
+def _cell_class(column):
+    return {"class": column.kind} if column.kind else {}
 
 
 def _everything_about(measurements):
@@ -130,11 +123,11 @@ def _everything_about(measurements):
 
 def _about(one):
     """Verdict, prediction and outputs of one measurement."""
-    lines = [] if one.verdict is None else [f"verdict: {one.verdict.outcome}: {one.verdict.why}"]
+    lines = [f"verdict: {line}" for line in facts.verdict_lines(one)]
     lines += facts.startup_lines(one)
     lines += [f"output against the CPU's: {line}" for line in facts.output_lines(one)]
-    lines += [] if one.prediction is None else [f"predicted: {facts.prediction_line(one)}"]
-    reasons = () if one.prediction is None else one.prediction.reasons
+    lines += [f"predicted: {line}" for line in facts.prediction_lines(one)]
+    reasons = facts.prediction_reasons(one)
     folded = []
     if one.verdict is not None and one.verdict.evidence:
         folded.append(_fold("evidence", _list(one.verdict.evidence)))
@@ -152,7 +145,7 @@ def _conditions(result):
         parts += [tag("h4", {}, f"Phone {name}"), _pairs(facts.nested_facts(phone))]
         parts += [_fold("before each round", _pairs(facts.nested_facts(rounds)))] if rounds else []
     parts.append(tag("h4", {}, "How it was run"))
-    parts.append(_table(result, facts.HOW, lambda one: facts.how_cells(one, result)))
+    parts.append(_table(result, columns.HOW))
     digests = {one.model: one.model_sha256 for one in result.measurements if one.model and one.model_sha256}
     if digests:
         parts += [tag("h4", {}, "Models' sha256"), _pairs(list(digests.items()))]

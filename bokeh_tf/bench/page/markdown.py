@@ -1,6 +1,6 @@
 """The report as Markdown, for pull requests and job summaries."""
 
-from bokeh_tf.bench.page import facts
+from bokeh_tf.bench.page import columns, facts
 from bokeh_tf.delegate.writers.escaping import markdown_code, markdown_text
 
 
@@ -16,9 +16,9 @@ def _run(run):
     result = run.result
     lines = [f"## {markdown_code(run.file)}", ""]
     lines += _bullets(f"**unstable: {markdown_text(doubt)}**" for doubt in result.doubts)
-    lines += _table(result, facts.STEADY, facts.steady_cells, flags=True)
+    lines += _table(result, columns.STEADY, flags=True)
     lines += _warnings(result)
-    lines += _table(result, facts.STARTUP, facts.startup_cells)
+    lines += _table(result, columns.STARTUP)
     lines += _about(result)
     lines += ["### Conditions", ""]
     lines += _bullets(f"{name}: {markdown_text(text)}" for name, text in facts.host_facts(result))
@@ -26,15 +26,26 @@ def _run(run):
         lines += [f"#### Phone {markdown_code(name)}", ""]
         phone, _ = facts.split_phone(known)
         lines += _bullets(f"{markdown_text(path)}: {markdown_text(text)}" for path, text in facts.nested_facts(phone))
-    return lines + _table(result, facts.HOW, lambda one: facts.how_cells(one, result))
+    return lines + _table(result, columns.HOW)
 
 
-def _table(result, headings, cells_of, *, flags=False):
+def _table(result, shown, *, flags=False):
+    headings = [column.heading for column in shown]
     lines = ["| | " + " | ".join(headings) + " |", "|---|" + "---:|" * len(headings)]
     for one in result.measurements:
-        first, *rest = map(markdown_text, cells_of(one))
-        severities = {severity for severity, _ in facts.warnings(one)} if flags else set()
-        first += (" **!**" if "bad" in severities else "") + (" \\*" if "doubt" in severities else "")
+        first, *rest = map(markdown_text, columns.cells(shown, one, result))
+        first += (
+            facts.flags(one)
+            .replace("!", "**!**")
+            .replace(
+                " *",
+                " \\*",
+            )
+            if flags
+            else ""
+        )
+        if flags:
+            first += facts.flags(one).replace(" *", " \\*").replace("!", "**!**")
         lines.append("| " + " | ".join([markdown_code(one.name), first, *rest]) + " |")
     return [*lines, ""]
 
@@ -52,13 +63,11 @@ def _about(result):
     lines = []
     for one in result.measurements:
         name = markdown_code(one.name)
-        if one.verdict is not None:
-            lines.append(f"{name}: {markdown_text(one.verdict.outcome)}: {markdown_text(one.verdict.why)}")
+        lines += [f"{name}: {markdown_text(line)}" for line in facts.verdict_lines(one)]
         lines += [f"{name}, {markdown_text(line)}" for line in facts.startup_lines(one)]
         lines += [f"{name}, output against the CPU's: {markdown_text(line)}" for line in facts.output_lines(one)]
-        if one.prediction is not None:
-            lines.append(f"{name}, predicted: {markdown_text(facts.prediction_line(one))}")
-            lines += [f"{name}, static check: {markdown_text(reason)}" for reason in one.prediction.reasons]
+        lines += [f"{name}, predicted: {markdown_text(line)}" for line in facts.prediction_lines(one)]
+        lines += [f"{name}, static check: {markdown_text(reason)}" for reason in facts.prediction_reasons(one)]
         lines += [f"{name}, {markdown_text(line)}" for line in facts.difference_lines(one)]
     return ["### Who computed it, and what", "", *_bullets(lines)] if lines else []
 

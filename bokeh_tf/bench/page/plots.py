@@ -15,9 +15,9 @@ from bokeh_tf.bench.page.drawing import (
     thinned,
     times_ms_of,
 )
+from bokeh_tf.bench.page.facts import format_ms
 from bokeh_tf.bench.page.markup import Html
 from bokeh_tf.bench.page.scale import Scale
-from bokeh_tf.bench.report import format_ms
 
 _MEDIAN_ROW_PX, _STRIP_ROW_PX, _BAR_ROW_PX = 30, 40, 26
 

@@ -3,10 +3,10 @@
 import csv
 import io
 
+from bokeh_tf.bench.page import columns
 from bokeh_tf.bench.page.facts import device_name, family
 from bokeh_tf.delegate.writers.escaping import printable
 
-_NS_PER_MS = 1e6
 # A spreadsheet takes what begins with one of these for a formula.
 _FORMULA_STARTS = tuple("=+-@\t\r＝＋－＠")
 
@@ -15,7 +15,7 @@ def write(runs) -> str:
     """The table of all measurements of `runs`; the columns are always the same."""
     rows = [_row(run, one) for run in runs for one in run.result.measurements]
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, _columns(), lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _safe(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
@@ -30,7 +30,13 @@ def _safe(value):
 
 
 def _row(run, one):
-    return {**_subject(run, one), **_times(one), **_standing(run, one)}
+    figures = {name: value(one) for name, value in _figures()}
+    return {**_subject(run, one), "sample_kind": one.sample_kind, **figures, **_standing(run, one)}
+
+
+def _figures():
+    """(name, value of a measurement) of every figure."""
+    return [entry for column in (*columns.STEADY, *columns.STARTUP) for entry in column.values]
 
 
 def _subject(run, one):
@@ -57,39 +63,6 @@ def _subject(run, one):
     }
 
 
-def _times(one):
-    summary, startup, memory = one.summary, one.startup, one.memory
-    return {
-        "sample_kind": one.sample_kind,
-        "sample_count": summary and summary.n,
-        "median_ms": summary and summary.median_ms.value,
-        "median_low_ms": summary and summary.median_ms.low,
-        "median_high_ms": summary and summary.median_ms.high,
-        "p5_ms": summary and summary.p5_ms,
-        "p90_ms": summary and summary.p90_ms,
-        "p95_ms": summary and summary.p95_ms,
-        "min_ms": summary and summary.min_ms,
-        "mad_ms": summary and summary.mad_ms,
-        "frames_per_second": summary and summary.fps,
-        "cold_init_ms": _ms(startup and startup.cold_init_ns),
-        "warm_init_ms": _ms(startup and startup.warm_init_ns),
-        "warm_init_how": startup and startup.warm_init_how,
-        "first_run_ms": _ms(one.samples and one.samples.first_ns),
-        "warm_init_kind": startup and startup.warm_init_kind,
-        **_cache(startup and startup.cache),
-        "peak_memory_bytes": memory and memory.peak_bytes,
-        "before_load_memory_bytes": memory and memory.before_load_bytes,
-    }
-
-
-def _cache(cache):
-    return {
-        "cache_bytes": cache and cache.size_bytes,
-        "cache_cold_init_ms": _ms(cache and cache.cold_init_ns),
-        "cache_was_read": cache and cache.was_read,
-    }
-
-
 def _standing(run, one):
     verdict, predicted = one.verdict, one.prediction
     return {
@@ -106,11 +79,8 @@ def _standing(run, one):
     }
 
 
-def _ms(time_ns):
-    return None if time_ns is None else time_ns / _NS_PER_MS
-
-
-COLUMNS = (
+# In this order for ever, for those who read columns by their place.
+_OLDEST = (
     *("result_file", "created_utc", "name", "model", "model_sha256", "family", "backend", "runtime", "precision"),
     *("threads", "device", "device_name", "accelerator", "host_cpu", "host_cores", "host_system", "package_version"),
     *("git_commit", "sample_kind", "sample_count", "median_ms", "median_low_ms", "median_high_ms", "p5_ms", "p90_ms"),
@@ -119,3 +89,12 @@ COLUMNS = (
     *("run_unstable", "predicted_target", "predicted_release", "predicted_verdict", "predicted_nodes"),
     *("predicted_nodes_delegated", "warm_init_kind", "cache_bytes", "cache_cold_init_ms", "cache_was_read"),
 )
+
+
+def _columns():
+    """The names of all columns: figures that came later stand last."""
+    later = (name for name, _ in _figures() if name not in _OLDEST)
+    return (*_OLDEST, *later)
+
+
+COLUMNS = _columns()

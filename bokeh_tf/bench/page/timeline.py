@@ -6,9 +6,9 @@ import statistics
 from bokeh_tf.bench.measurement import HOST
 from bokeh_tf.bench.page import facts, marks
 from bokeh_tf.bench.page.drawing import about_lines, classes_of, thinned, times_ms_of
+from bokeh_tf.bench.page.facts import format_ms
 from bokeh_tf.bench.page.markup import Html, joined, tag
 from bokeh_tf.bench.page.scale import Scale
-from bokeh_tf.bench.report import format_ms
 
 _NS_PER_MS, _NS_PER_S = 1e6, 1e9
 _TIME_ROW_PX = 58
