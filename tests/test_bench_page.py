@@ -193,6 +193,7 @@ def test_warnings_stand_with_the_number_they_concern():
     first, second = [body for body in page.split("<tbody>") if 'data-label="median ms"' in body]
     assert "not a GPU timing" not in first
     assert "20.0 ! *" in second and "not a GPU timing: soft" in second and "unstable: it drifts: cool it" in second
+    assert r"| `b` | 20.0 **!** \* | 20.0 … 20.0 |" in marked and "| `a` | 20.0 | 20.0" in marked
     # Beside its row in the plots of medians, of samples, and of time too.
     assert page.count('<span class="about stamp">not a GPU timing: soft</span>') == 3
     assert "1 of 2 measurements not what was asked for" in page

@@ -140,11 +140,6 @@ class BenchmarkLog:
         """The lines of no known form."""
         return self.of(Kind.UNKNOWN, Kind.UNKNOWN_ERROR)
 
-    @property
-    def recognised_share(self) -> float:
-        """The share of the lines whose form is known; 1 for an empty log."""
-        return 1 - len(self.unknown) / len(self.lines) if self.lines else 1.0
-
 
 def parse_log(text: str | bytes) -> BenchmarkLog:
     """Parses the output of one run; see `parse_logs` for a text that holds several."""

@@ -8,9 +8,10 @@ difference.
 """
 
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from bokeh_tf.bench.measurement import Measurement
+from bokeh_tf.bench.measurement import HOST, Measurement
 from bokeh_tf.bench.outcome import DelegateOutcome
 from bokeh_tf.bench.result import Result
 from bokeh_tf.bench.statistics import Interval, unpaired_ratio
@@ -57,7 +58,14 @@ class Comparison:
         return any(pair.exceeds_budget for pair in self.pairs)
 
 
-def compare_results(first: Result, second: Result, *, across=(), budget=None, noise=NOISE) -> Comparison:
+def compare_results(
+    first: Result,
+    second: Result,
+    *,
+    across: Collection[str] = (),
+    budget: float | None = None,
+    noise: float = NOISE,
+) -> Comparison:
     """Compares what is alike in two results.
 
     Args:
@@ -84,7 +92,7 @@ def compare_results(first: Result, second: Result, *, across=(), budget=None, no
 def identity(measurement: Measurement, result: Result) -> dict[str, str]:
     """What makes a measurement comparable with another, by the names of `FIELDS`."""
     environment = result.environment
-    if measurement.device == "host":
+    if measurement.device == HOST:
         machine = f"{environment.cpu}, {environment.usable_cores} cores, {environment.architecture}"
     else:
         machine = measurement.device

@@ -4,10 +4,11 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from bokeh_tf.bench.comparison import Comparison
 from bokeh_tf.bench.page.facts import format_ms
 
 
-def render(comparison):
+def render(comparison: Comparison) -> Group:
     """The comparison as something `rich` prints."""
     table = Table()
     table.add_column("", overflow="fold")

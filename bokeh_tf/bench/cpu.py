@@ -8,9 +8,11 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from bokeh_tf.bench.contestant import Failed, Finished, Known, Started, WarmStart
 from bokeh_tf.bench.measurement import OutputComparison, RunVerdict
@@ -181,7 +183,13 @@ def check_outputs(worker: Worker, subject: Subject, *, is_coarse: bool) -> tuple
     return compare_outputs(actual, subject.expected, subject.output_names, is_coarse=is_coarse)
 
 
-def open_model(content, *, threads, inputs=None, seed=SEED):
+def open_model(
+    content: bytes,
+    *,
+    threads: int,
+    inputs: Sequence[np.ndarray] | None = None,
+    seed: int = SEED,
+) -> tuple[Callable[[], object], int]:
     """Loads a trusted model in this process and gives it its inputs, ready to be timed.
 
     Args:

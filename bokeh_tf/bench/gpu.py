@@ -28,6 +28,7 @@ from bokeh_tf.delegate import delegate_log
 from bokeh_tf.delegate.findings import Kind
 from bokeh_tf.delegate.lint import lint
 from bokeh_tf.errors import BokehError, CheckError
+from bokeh_tf.tflite.inspection import ModelFile
 
 BACKEND = "litert-gpu"
 NOT_A_GPU_TIMING = "not a GPU timing"
@@ -144,7 +145,7 @@ class GpuContestant:
         return f"{NOT_A_GPU_TIMING}: {adapter} computes on the CPU"
 
 
-def predict(model_file, *, target=TARGET) -> Prediction:
+def predict(model_file: ModelFile, *, target: str = TARGET) -> Prediction:
     """The static check of a model for one delegate, in short."""
     report = lint(model_file, target)
     reasons = [f"{finding.op}: {finding.reason}" for finding in report.findings if finding.kind is not Kind.WRONG]

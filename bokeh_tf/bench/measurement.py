@@ -164,7 +164,17 @@ class Measurement:
     details: Mapping[str, object] = field(default_factory=dict)
 
 
-def make_measurement(name, samples, *, backend, threads, model=None, model_sha256=None, load_ns=None, runtime=None):
+def make_measurement(
+    name: str,
+    samples: Samples,
+    *,
+    backend: str,
+    threads: int | None,
+    model: str | None = None,
+    model_sha256: str | None = None,
+    load_ns: int | None = None,
+    runtime: str | None = None,
+) -> Measurement:
     """A `Measurement` of `samples` on the host, with its summary and doubts."""
     summary = summarise(samples.rounds_ns)
     return Measurement(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bokeh_tf import files
 from bokeh_tf.bench.environment import Conditions, Environment
@@ -55,7 +56,7 @@ class Result:
     devices: Mapping[str, object] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
-    def find(self, name):
+    def find(self, name: str) -> Measurement:
         """The measurement called `name`."""
         for measurement in self.measurements:
             if measurement.name == name:
@@ -64,17 +65,17 @@ class Result:
         raise ValueError(f"No such measurement. Received: {name!r}. Known: {known}")
 
 
-def utc_now():
+def utc_now() -> str:
     """The time now, as ISO 8601 in UTC to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def to_json(result):
+def to_json(result: Result) -> str:
     """The result as JSON text."""
     return json.dumps(as_json(result), indent=1, allow_nan=False) + "\n"
 
 
-def as_json(result):
+def as_json(result: Result) -> dict[str, Any]:
     """The result as what `json` writes; with frames a second, which are in no field, for other readers."""
     content = asdict(result)
     for entry, measurement in zip(content["measurements"], result.measurements, strict=True):
@@ -83,12 +84,12 @@ def as_json(result):
     return content
 
 
-def not_a_result(source, reason):
+def not_a_result(source: str | Path, reason: str) -> CheckError:
     """What to raise where `source` is no result that this package wrote."""
     return CheckError(f"{source}: not a benchmark result ({reason}). Give a file that bokeh-tf bench wrote.")
 
 
-def from_json(text, *, source="result"):
+def from_json(text: str, *, source: str = "result") -> Result:
     """The `Result` in `text`; `CheckError` naming `source` where it is damaged or of another schema."""
     try:
         content = json.loads(text)
@@ -101,7 +102,7 @@ def from_json(text, *, source="result"):
     raise CheckError(f"{source}: has schema version {version}, this package reads {known}. Measure again.")
 
 
-def read_result(path):
+def read_result(path: str | Path) -> Result:
     """The `Result` in the file `path`."""
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -175,14 +176,14 @@ def _summary(part):
     return Summary(**{**fields, "median_ms": Interval(**part["median_ms"])})
 
 
-def write_result(result, folder, *, prefix="bench"):
+def write_result(result: Result, folder: str | Path, *, prefix: str = "bench") -> Path:
     """Writes the result into `folder` as `<prefix>_<UTC time>.json`, never over another, and returns the path."""
     path = new_path(files.make_folder(folder), prefix, result.created_utc)
     files.write_text(path, to_json(result))
     return path
 
 
-def new_path(folder, prefix, created_utc, *, suffix=".json"):
+def new_path(folder: str | Path, prefix: str, created_utc: str, *, suffix: str = ".json") -> Path:
     """A path `<prefix>_<UTC time><suffix>` in `folder` that nothing has yet."""
     stem = f"{prefix}_{created_utc.replace('-', '').replace(':', '')}"
     path, attempt = Path(folder) / f"{stem}{suffix}", 2

@@ -61,7 +61,13 @@ class Samples:
     rounds_start_ns: tuple[int, ...] = ()
 
 
-def sample_interleaved(contenders, *, rounds=10, clock_ns=time.perf_counter_ns, on_round=ignore):
+def sample_interleaved(
+    contenders: Sequence[Contender],
+    *,
+    rounds: int = 10,
+    clock_ns: Callable[[], int] = time.perf_counter_ns,
+    on_round: Callable[[], object] = ignore,
+) -> tuple[Samples, ...]:
     """Times the `contenders` against each other and returns a tuple of `Samples` in their order.
 
     Args:

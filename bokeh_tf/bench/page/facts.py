@@ -1,6 +1,7 @@
 """What a report says of a measurement and of a run, as plain text; every writer escapes it for its format."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -52,7 +53,9 @@ def short_sha(measurement: Measurement) -> str:
     return (measurement.model_sha256 or "")[:_SHORT_SHA]
 
 
-def by_model(measurements, *, runs=None) -> list[tuple[str, list[int]]]:
+def by_model(
+    measurements: Sequence[Measurement], *, runs: Sequence[int | None] | None = None
+) -> list[tuple[str, list[int]]]:
     """(heading, indices) of what is of the same model bytes.
 
     Args:
@@ -175,7 +178,7 @@ class PhoneState:
     status: float | None
 
 
-def phone_states(phone) -> list[PhoneState]:
+def phone_states(phone: object) -> list[PhoneState]:
     """The states that a result keeps of a phone; whatever is not in the form that is written is passed over."""
     phone = phone if isinstance(phone, dict) else {}
     rounds = phone.get("rounds")
@@ -188,7 +191,7 @@ def phone_states(phone) -> list[PhoneState]:
     return found
 
 
-def split_phone(phone):
+def split_phone(phone: object) -> tuple[object, object]:
     """(what is known of a phone as a whole, its states before each round)."""
     if not isinstance(phone, dict):
         return phone, None
@@ -206,7 +209,7 @@ def _number(value):
     return value if is_number and abs(value) < _LARGEST else None
 
 
-def host_facts(result) -> list[tuple[str, str]]:
+def host_facts(result: Result) -> list[tuple[str, str]]:
     """The machine and the software of a run."""
     known = result.environment
     memory = None if known.memory_bytes is None else f"{known.memory_bytes / 2**30:.1f} GiB"
@@ -244,7 +247,7 @@ def _one(value, unit, decimals):
     return "not known" if value is None else f"{value:.{decimals}f}{unit}"
 
 
-def nested_facts(content) -> list[tuple[str, str]]:
+def nested_facts(content: object) -> list[tuple[str, str]]:
     """(path, value) of whatever JSON holds, such as a phone's fingerprint; what is too deep or too much is cut.
 
     An object in a list, such as a core, is one fact.

@@ -1,8 +1,11 @@
 """One HTML page that needs nothing else: no script, no font, no picture, no network."""
 
+from collections.abc import Sequence
+
 from bokeh_tf.bench.measurement import HOST
 from bokeh_tf.bench.page import columns, facts, plots
 from bokeh_tf.bench.page.markup import Html, breakable, escaped, joined, tag
+from bokeh_tf.bench.page.runs import Run
 from bokeh_tf.bench.page.style import SHEET
 from bokeh_tf.bench.page.timeline import timeline
 
@@ -10,7 +13,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 _APART = "Each run stands for itself: nothing is averaged over runs. bokeh-tf compare says whether two of them differ."
 
 
-def write(runs) -> str:
+def write(runs: Sequence[Run]) -> str:
     """The page of some `runs`."""
     count = sum(len(run.result.measurements) for run in runs)
     title = f"bokeh-tf benchmark: {_count(count, 'measurement')}"

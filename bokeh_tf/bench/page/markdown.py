@@ -1,10 +1,13 @@
 """The report as Markdown, for pull requests and job summaries."""
 
+from collections.abc import Sequence
+
 from bokeh_tf.bench.page import columns, facts
+from bokeh_tf.bench.page.runs import Run
 from bokeh_tf.delegate.writers.escaping import markdown_code, markdown_text
 
 
-def write(runs) -> str:
+def write(runs: Sequence[Run]) -> str:
     """The page of some `runs`, one after the other; nothing is averaged over them."""
     lines = ["# bokeh-tf benchmark", ""]
     for run in runs:
@@ -34,16 +37,6 @@ def _table(result, shown, *, flags=False):
     lines = ["| | " + " | ".join(headings) + " |", "|---|" + "---:|" * len(headings)]
     for one in result.measurements:
         first, *rest = map(markdown_text, columns.cells(shown, one, result))
-        first += (
-            facts.flags(one)
-            .replace("!", "**!**")
-            .replace(
-                " *",
-                " \\*",
-            )
-            if flags
-            else ""
-        )
         if flags:
             first += facts.flags(one).replace(" *", " \\*").replace("!", "**!**")
         lines.append("| " + " | ".join([markdown_code(one.name), first, *rest]) + " |")

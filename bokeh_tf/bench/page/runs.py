@@ -5,7 +5,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class Run:
     result: Result
 
 
-def read_runs(paths) -> tuple[Run, ...]:
+def read_runs(paths: Iterable[str | Path]) -> tuple[Run, ...]:
     """The results in files, and in the `.json` files of folders; each file once."""
     files: list[Path] = []
     for path in map(Path, paths):

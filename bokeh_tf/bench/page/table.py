@@ -2,16 +2,18 @@
 
 import csv
 import io
+from collections.abc import Sequence
 
 from bokeh_tf.bench.page import columns
 from bokeh_tf.bench.page.facts import device_name, family
+from bokeh_tf.bench.page.runs import Run
 from bokeh_tf.delegate.writers.escaping import printable
 
 # A spreadsheet takes what begins with one of these for a formula.
 _FORMULA_STARTS = tuple("=+-@\t\r＝＋－＠")
 
 
-def write(runs) -> str:
+def write(runs: Sequence[Run]) -> str:
     """The table of all measurements of `runs`; the columns are always the same."""
     rows = [_row(run, one) for run in runs for one in run.result.measurements]
     text = io.StringIO()
