@@ -68,7 +68,7 @@ ARROWS = {
 }
 # What the folders of one room may import of each other; "" are the files that lie in the room itself.
 ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
-    "bench": {"page": {""}},
+    "bench": {"backends": {""}, "page": {""}},
     "delegate": {
         "": {"audit", "probing", "rules", "writers"},
         "audit": {"", "probing", "rules"},
