@@ -3,16 +3,15 @@
 from dataclasses import replace
 
 from bokeh_tf.bench.android_session import PHONE, PhoneContestant, Plan, contestants_of
+from bokeh_tf.bench.contestant import Known, read_known
 from bokeh_tf.bench.gpu import predict
 from bokeh_tf.bench.journal import Journal
 from bokeh_tf.bench.measurement import (
     ROUND_MEDIAN,
     Measurement,
     Memory,
-    OutputComparison,
     Prediction,
     RunVerdict,
-    read_startup,
     read_verdict,
 )
 from bokeh_tf.bench.reason_comparison import compare_reasons, predicted_reasons
@@ -52,11 +51,12 @@ def phone_measurements(journal: Journal, plan: Plan, phone_name: str, *, failure
 
 def _measurement(contestant: PhoneContestant, journal, plan, phone_name, failure) -> Measurement:
     facts, phone = journal.facts(contestant.name), journal.facts(PHONE)
+    known = read_known(facts)
     samples, setting = journal.samples(contestant.name), contestant.setting
     summary = None if samples is None else summarise(samples.rounds_ns)
-    verdict = _verdict(facts, plan)
+    verdict = _verdict(known, facts, plan)
     is_on_gpu, program = setting.backend == "gpu", phone.get("benchmark_model")
-    reasons, prediction = _reasons(contestant, facts, program) if is_on_gpu and program else (None, None)
+    reasons, prediction = _reasons(contestant, known, program) if is_on_gpu and program else (None, None)
     gpu = (phone.get("fingerprint") or {}).get("gpu")
     return Measurement(
         name=contestant.name,
@@ -66,27 +66,28 @@ def _measurement(contestant: PhoneContestant, journal, plan, phone_name, failure
         threads=setting.threads if setting.backend == "cpu" else None,
         samples=samples,
         summary=summary,
-        doubts=tuple(_doubts(facts, samples, summary, plan, failure)),
+        doubts=tuple(_doubts(known, samples, summary, plan, failure)),
         runtime=_runtime(phone, facts),
         precision=setting.precision,
         device=phone_name,
         accelerator=gpu["renderer"] if gpu and is_on_gpu else None,
-        startup=read_startup(facts),
+        startup=known.startup,
         memory=_memory(facts),
         sample_kind=facts.get("sample_kind", ROUND_MEDIAN),
         verdict=verdict,
-        outputs=tuple(OutputComparison(**entry) for entry in facts.get("outputs", ())),
+        outputs=known.outputs,
         prediction=prediction,
         stamp=_stamp(verdict, setting),
         details=_details(contestant, facts, plan, reasons),
     )
 
 
-def _verdict(facts, plan) -> RunVerdict | None:
+def _verdict(known: Known, facts, plan) -> RunVerdict | None:
     """The check's, unless a round was worse: one round on the CPU spoils the median."""
-    found = [facts["verdict"]] if "verdict" in facts else []
-    found += [facts[f"round {number}"]["verdict"] for number in range(plan.rounds) if f"round {number}" in facts]
-    verdicts = list(map(read_verdict, found))
+    rounds = (facts.get(f"round {number}") for number in range(plan.rounds))
+    verdicts = [read_verdict(one["verdict"]) for one in rounds if one is not None]
+    if known.verdict is not None:
+        verdicts.insert(0, known.verdict)
     first = verdicts[0] if verdicts else None
     return next((verdict for verdict in verdicts if not verdict.outcome.passed), first)
 
@@ -97,10 +98,10 @@ def _stamp(verdict, setting):
     return f"not a timing of {setting.label}: {verdict.outcome}"
 
 
-def _doubts(facts, samples, summary, plan, failure):
+def _doubts(known, samples, summary, plan, failure):
     done = 0 if samples is None else len(samples.rounds_ns)
-    if facts.get("failure"):
-        yield f"it failed after {done} of {plan.rounds} rounds: {facts['failure']}"
+    if known.failure:
+        yield f"it failed after {done} of {plan.rounds} rounds: {known.failure}"
     elif failure and done < plan.rounds:
         yield f"the phone stopped after {done} of {plan.rounds} rounds: {failure}"
     if samples is None or summary is None:
@@ -126,11 +127,11 @@ def _memory(facts):
     return None if peak_mb is None else Memory(round(peak_mb * _MEGABYTE), None)
 
 
-def _reasons(contestant, facts, program) -> tuple[dict, Prediction]:
+def _reasons(contestant, known, program) -> tuple[dict, Prediction]:
     target = _TARGETS[program["kind"]]
     model_file = contestant.subject.model_file
     predicted = predicted_reasons(lint(model_file, target))
-    comparison = compare_reasons(predicted, facts.get("reasons", ()))
+    comparison = compare_reasons(predicted, known.reasons)
     return comparison.as_details(), predict(model_file, target=target)
 
 

@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bokeh_tf.bench.android_model import PhoneModel, as_check, compare_with_cpu, pull_outputs, push_model
 from bokeh_tf.bench.android_program import Amount, PhoneProgram, PhoneSetting, ProgramError, ProgramRun
+from bokeh_tf.bench.benchmark_log import Memory, Statistics
 from bokeh_tf.bench.benchmark_model import NO_FILES, RunFiles
+from bokeh_tf.bench.contestant import Failed, WarmStart
 from bokeh_tf.bench.delegate_verdict import judge
 from bokeh_tf.bench.device import Device
 from bokeh_tf.bench.journal import Journal
@@ -73,6 +76,48 @@ class Hooks:
     stop: threading.Event
     on_round: Callable[[int], object]
     say: Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class CheckFacts:
+    """What the run before the rounds showed.
+
+    Attributes:
+        outputs_note: why what it computed was not compared; None where it was, or need not be.
+        memory_mb: as the program watched it.
+        reasons: the delegate's own.
+        version: of the library, as the program says it.
+        flags_as_understood: by the program's labels.
+        unknown_lines: how many lines of the log are of no known form.
+        log: its beginning.
+    """
+
+    verdict: RunVerdict
+    outputs: tuple[OutputComparison, ...]
+    outputs_note: str | None
+    cold_init_ns: int | None
+    memory_mb: Memory
+    reasons: tuple[str, ...]
+    version: str | None
+    arguments: tuple[str, ...]
+    flags_as_understood: dict[str, str]
+    unknown_lines: int
+    log: str
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON; what an earlier session recorded of a failure no longer holds."""
+        return {"failure": None, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class RoundFacts:
+    """The program's own figures of a round, and who computed it."""
+
+    warmup: Statistics | None
+    inference: Statistics | None
+    init_us: float | None
+    first_us: float | None
+    verdict: RunVerdict
 
 
 @dataclass(frozen=True)
@@ -173,7 +218,7 @@ class PhoneSession:
                 step(contestant)
             except ProgramError as error:
                 self._live.remove(contestant)
-                self._note(contestant.name, {"failure": str(error), "verdict": asdict(error.verdict)})
+                self._note(contestant.name, Failed(str(error), error.verdict).facts())
 
     def _check(self, contestant):
         """The run before the rounds: who computes, and whether it is right; cold, because nothing is cached yet."""
@@ -192,16 +237,10 @@ class PhoneSession:
             is_coarse = contestant.setting.precision == "fp16"
             outputs = compare_with_cpu(actual, expected, contestant.subject, is_coarse=is_coarse)
         verdict = _judge(ran, contestant.setting, as_check(outputs))
-        self._note(
-            contestant.name,
-            {
-                "failure": None,
-                "verdict": asdict(verdict),
-                "outputs": [asdict(output) for output in outputs],
-                "outputs_note": None if contestant.setting.backend == "cpu" else note,
-                **_check_facts(ran),
-            },
-        )
+        if contestant.setting.backend == "cpu":
+            note = None
+        check = CheckFacts(verdict, outputs, note, **_said_by(ran))
+        self._note(contestant.name, check.facts())
         if ran.exit_code or not ran.log.inference_us:
             raise ProgramError(verdict.why, verdict=verdict)
 
@@ -240,7 +279,8 @@ class PhoneSession:
         first_us = ran.log.first_us or (warmup_us or [time_us])[0]
         warmup = {"first_ns": _ns(first_us), "times_ns": list(map(_ns, warmup_us)), "was_flat": was_flat(ran.log)}
         self._journal.add({"warmup": {**warmup, "runs": self._plan.turn.runs}, "of": contestant.name})
-        self._note(contestant.name, {"sample_kind": kind, f"round {number}": _round_facts(ran, verdict)})
+        took = RoundFacts(ran.log.warmup, ran.log.inference, ran.log.init_us, ran.log.first_us, verdict)
+        self._note(contestant.name, {"sample_kind": kind, f"round {number}": asdict(took)})
         self._journal.add({"turn": [_ns(time_us)], "of": contestant.name, "start_ns": start_ns})
 
     def _start_warm(self, contestant):
@@ -250,12 +290,12 @@ class PhoneSession:
         if not self._program.program.can_cache(contestant.setting.backend):
             return
         try:
-            facts = self._warm_facts(contestant)
+            warm = self._time_warm_start(contestant)
         except ProgramError as error:
-            facts = {"warm_init_ns": None, "warm_init_how": f"it failed: {error}"}
-        self._note(contestant.name, facts)
+            warm = WarmStart(warm_init_how=f"it failed: {error}")
+        self._note(contestant.name, asdict(warm))
 
-    def _warm_facts(self, contestant):
+    def _time_warm_start(self, contestant) -> WarmStart:
         setting, path = contestant.setting, self._models[contestant.number].path
         token = f"model{contestant.number}{setting.backend}{setting.precision}{setting.threads}{setting.cores or ''}"
         folder = f"{self._folder.path}/cache-{token}"
@@ -264,17 +304,17 @@ class PhoneSession:
         cold = self._program.run(path, setting, _WARM_START, files=files).log
         size_bytes = self._size_bytes(folder)
         if size_bytes == 0:
-            return {"warm_init_ns": None, "warm_init_how": "the program wrote no cache for this model"}
+            return WarmStart(warm_init_how="the program wrote no cache for this model")
         warm = self._program.run(path, setting, _WARM_START, files=files).log
         was_read = True if warm.started_warm else None
         said = "as its log says" if was_read else "its log does not say whether it used it"
-        cache = StartCache(size_bytes, None if cold.init_us is None else _ns(cold.init_us), was_read)
-        return {
-            "warm_init_ns": None if warm.init_us is None else _ns(warm.init_us),
-            "warm_init_kind": SERIALISED,
-            "warm_init_how": f"a new process, from {_CACHED.get(setting.backend, 'a cache')} on the phone ({said})",
-            "cache": asdict(cache),
-        }
+        cached = _CACHED.get(setting.backend, "a cache")
+        return WarmStart(
+            warm_init_ns=None if warm.init_us is None else _ns(warm.init_us),
+            warm_init_kind=SERIALISED,
+            warm_init_how=f"a new process, from {cached} on the phone ({said})",
+            cache=StartCache(size_bytes, None if cold.init_us is None else _ns(cold.init_us), was_read),
+        )
 
     def _size_bytes(self, folder):
         """Of the files in a folder on the phone; None where the phone cannot count."""
@@ -287,27 +327,19 @@ def _judge(ran: ProgramRun, setting: PhoneSetting, check=None) -> RunVerdict:
     return RunVerdict(verdict.outcome, verdict.why, tuple(map(str, verdict.evidence)))
 
 
-def _check_facts(ran):
+def _said_by(ran: ProgramRun) -> dict[str, Any]:
+    """The fields of `CheckFacts` that are the program's own words."""
     log = ran.log
     return {
         "cold_init_ns": None if log.init_us is None else _ns(log.init_us),
-        "memory_mb": asdict(log.memory),
-        "reasons": list(log.reasons),
+        "memory_mb": log.memory,
+        "reasons": log.reasons,
         "version": log.version,
-        "arguments": list(ran.arguments),
+        "arguments": ran.arguments,
         "flags_as_understood": dict(log.parameters),
         "unknown_lines": len(log.unknown),
         "log": ran.text[:_LONGEST_LOG],
     }
-
-
-def _round_facts(ran, verdict):
-    log = ran.log
-    statistics = {
-        "warmup": None if log.warmup is None else asdict(log.warmup),
-        "inference": None if log.inference is None else asdict(log.inference),
-    }
-    return {**statistics, "init_us": log.init_us, "first_us": log.first_us, "verdict": asdict(verdict)}
 
 
 def steady_us(log) -> tuple[str, float | None]:

@@ -72,15 +72,15 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """Why it is out of the run."""
+    """Why it is out of the run; `reasons` None leaves those that are known already."""
 
     failure: str
     verdict: RunVerdict
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[str, ...] | None = None
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
