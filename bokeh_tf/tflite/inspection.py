@@ -12,7 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from bokeh_tf.tflite.flatbuffer import Reader
 from bokeh_tf.tflite.macs import multiply_accumulates
-from bokeh_tf.tflite.model_file import NUMPY_TYPES, ModelFile, OperatorInfo, TensorInfo, is_quantisation
+from bokeh_tf.tflite.model_file import NUMPY_TYPES, ModelFile, is_quantisation
+from bokeh_tf.tflite.nodes import OperatorInfo, TensorInfo
 from bokeh_tf.tflite.options import read_options
 from bokeh_tf.tflite.reading import IDENTIFIER, read_file
 

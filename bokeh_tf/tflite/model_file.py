@@ -1,6 +1,5 @@
 """What a `.tflite` file holds, as `inspection` reads it: tensors, nodes and their graph."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -8,7 +7,7 @@ from math import prod
 import numpy as np
 
 from bokeh_tf.tflite import layer_names, unpacking
-from bokeh_tf.tflite.options import Option
+from bokeh_tf.tflite.nodes import OperatorInfo, TensorInfo
 from bokeh_tf.tflite.unpacking import UnpackedWeights, find_unpacked
 
 # Types of fewer than eight bits are packed, and of bfloat16 and the 8-bit floats NumPy knows nothing.
@@ -17,44 +16,6 @@ NUMPY_TYPES = {
     for bits in (8, 16, 32, 64)
     for name in (f"int{bits}", f"uint{bits}", *([f"float{bits}"] if bits > 8 else []))
 } | {name: np.dtype(name) for name in ("bool", "complex64", "complex128")}
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """One tensor. `shape` holds 1 where a dimension is dynamic, as in the file; constants have their values in it.
-
-    `is_variable` is state that outlives a run; `is_quantised` says that real values stand behind the integers, by
-    `scale_count` scales in the tensor itself (0 where they are kept elsewhere).
-    """
-
-    index: int
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    is_constant: bool
-    is_dynamic: bool
-    buffer: int
-    is_variable: bool = False
-    is_quantised: bool = False
-    scale_count: int = 0
-    is_sparse: bool = False
-
-
-@dataclass(frozen=True)
-class OperatorInfo:
-    """One node. A custom operator's name is its custom code; inputs and outputs are tensor indices, -1 for none.
-
-    `options` are the schema's fields of a builtin operator by name: enumerations by the name of their value, lists as
-    tuples, and "fused_activation" for the activation that is computed with it. Custom operators have none.
-    """
-
-    index: int
-    name: str
-    version: int
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    is_custom: bool
-    options: Mapping[str, Option] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

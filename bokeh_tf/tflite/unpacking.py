@@ -6,14 +6,10 @@ delegate folds into its own constants, and those whose nodes it sets aside befor
 graph. See `ModelFile`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from bokeh_tf.tflite.model_file import OperatorInfo, TensorInfo
+from bokeh_tf.tflite.nodes import OperatorInfo, TensorInfo
 
 _UNPACKING = frozenset({"DEQUANTIZE", "DENSIFY"})
 

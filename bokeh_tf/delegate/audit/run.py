@@ -15,7 +15,8 @@ from bokeh_tf.delegate.audit.findings import AuditFinding, Severity, explanation
 from bokeh_tf.delegate.audit.samples import Accumulation
 from bokeh_tf.delegate.graphs import DAMAGE
 from bokeh_tf.errors import ModelFileError
-from bokeh_tf.tflite.model_file import ModelFile, OperatorInfo
+from bokeh_tf.tflite.model_file import ModelFile
+from bokeh_tf.tflite.nodes import OperatorInfo
 from bokeh_tf.tflite.rewriting import port_name, with_outputs
 from bokeh_tf.tflite.runtime import UNNAMED
 

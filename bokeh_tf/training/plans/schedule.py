@@ -54,7 +54,7 @@ class LearningRate:
 class Adversary:
     """WGAN-GP (Gulrajani et al. 2017): critics that tell rendered pictures from photographs."""
 
-    # Kinds of `bokeh_tf.models.critics`; their scores are averaged.
+    # Kinds of `bokeh_tf.models.bgnet.build_critic`; their scores are averaged.
     critics: tuple[str, ...] = ("patch", "full")
     # Weight of the generator's adversarial term, and of the critics' gradient penalty.
     weight: float = 1.0
