@@ -14,9 +14,9 @@ from bokeh_tf import exporting
 from bokeh_tf.checkout import git_commit
 from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED
 from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S
-from bokeh_tf.delegate.writers.escaping import printable
 from bokeh_tf.delegate.writers.text import print_file
 from bokeh_tf.errors import BokehError
+from bokeh_tf.escaping import printable
 from bokeh_tf.files import make_folder, write_bytes
 from bokeh_tf.models.weights import WEIGHTS_FOLDER
 from bokeh_tf.tflite.subject import subject_of

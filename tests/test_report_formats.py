@@ -19,15 +19,8 @@ from bokeh_tf.delegate.reconciliation import reconcile
 from bokeh_tf.delegate.report import FORMATS, write
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.verdicts import Verdict
-from bokeh_tf.delegate.writers.escaping import (
-    command_data,
-    command_property,
-    file_uri,
-    markdown_code,
-    markdown_text,
-    printable,
-)
 from bokeh_tf.delegate.writers.text import print_file, print_summary
+from bokeh_tf.escaping import command_data, command_property, file_uri, markdown_code, markdown_text, printable
 
 SARIF_SCHEMA = Path(__file__).parent / "data" / "sarif-schema-2.1.0.json"
 POLICY = Policy.parse("refused,wrong,macs:99")

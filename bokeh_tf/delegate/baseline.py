@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bokeh_tf.delegate.problems import Standing
-from bokeh_tf.delegate.writers.escaping import json_text
 from bokeh_tf.errors import CheckError
+from bokeh_tf.escaping import json_text
 
 SCHEMA_VERSION = 1
 _KEYS = ("file", "rule", "op", "place")

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from bokeh_tf import exporting
-from bokeh_tf.delegate.writers.escaping import printable, printable_lines
 from bokeh_tf.delegate.writers.summary import WORDS, lines_of
 from bokeh_tf.delegate.writers.text import print_file
+from bokeh_tf.escaping import printable, printable_lines
 from bokeh_tf.files import make_folder, write_bytes
 from bokeh_tf.program import DONE, NOT_DONE, guarded, run_program
 from export.train_demo import held_out

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bokeh_tf.bench.page import columns, facts
 from bokeh_tf.bench.page.runs import Run
-from bokeh_tf.delegate.writers.escaping import markdown_code, markdown_text
+from bokeh_tf.escaping import markdown_code, markdown_text
 
 
 def write(runs: Sequence[Run]) -> str:

@@ -2,7 +2,7 @@
 
 import html
 
-from bokeh_tf.delegate.writers.escaping import printable
+from bokeh_tf.escaping import printable
 
 _VOID = {"meta", "line", "rect", "circle"}
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bokeh_tf.bench.result import Result, from_json, not_a_result
-from bokeh_tf.delegate.writers.escaping import printable
 from bokeh_tf.errors import CheckError
+from bokeh_tf.escaping import printable
 
 _MOST_BYTES = 64_000_000
 # In nanoseconds: thirty years. No time, size or count of a benchmark is beyond it.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bokeh_tf.bench.page import columns
 from bokeh_tf.bench.page.facts import device_name, family
 from bokeh_tf.bench.page.runs import Run
-from bokeh_tf.delegate.writers.escaping import printable
+from bokeh_tf.escaping import printable
 
 # A spreadsheet takes what begins with one of these for a formula.
 _FORMULA_STARTS = tuple("=+-@\t\r＝＋－＠")

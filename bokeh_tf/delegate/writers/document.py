@@ -22,7 +22,7 @@ from bokeh_tf.delegate.verdicts import (
     FLOAT32_MAX_ERROR,
     INTEGER_STEPS,
 )
-from bokeh_tf.delegate.writers.escaping import json_text
+from bokeh_tf.escaping import json_text
 
 SCHEMA_VERSION = 2
 LIMITS = {

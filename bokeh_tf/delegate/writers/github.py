@@ -3,8 +3,8 @@
 from urllib.parse import unquote
 
 from bokeh_tf.delegate.policy import FAILED
-from bokeh_tf.delegate.writers.escaping import command_data, command_property, file_uri, printable
 from bokeh_tf.delegate.writers.summary import WORDS, lines_of
+from bokeh_tf.escaping import command_data, command_property, file_uri, printable
 
 # GitHub shows ten annotations of each kind per step; a graph with a thousand refused nodes should not fill the log.
 _MOST_PER_RULE = 10

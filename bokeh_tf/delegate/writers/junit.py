@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 from bokeh_tf.delegate.problems import AUDIT, PROBE, Standing
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.verdicts import Verdict
-from bokeh_tf.delegate.writers.escaping import printable, printable_lines
+from bokeh_tf.escaping import printable, printable_lines
 
 
 def write(judged, policy) -> str:

@@ -2,8 +2,8 @@
 
 from bokeh_tf.delegate.policy import PASSED
 from bokeh_tf.delegate.problems import ordered_rules
-from bokeh_tf.delegate.writers.escaping import markdown_code, markdown_text
 from bokeh_tf.delegate.writers.summary import HEADINGS, lines_of, row_of, standing_note
+from bokeh_tf.escaping import markdown_code, markdown_text
 
 # Beyond this a table is longer than anyone reads; JSON has all.
 _MOST_NODES = 20

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.verdicts import Verdict
-from bokeh_tf.delegate.writers.escaping import printable
+from bokeh_tf.escaping import printable
 
 HALF_PRECISION = "default"
 STYLES = {0: "bold green", 1: "bold yellow", 3: "bold red"}

@@ -9,7 +9,7 @@ from bokeh_tf import __version__
 from bokeh_tf.delegate.baseline import fingerprint
 from bokeh_tf.delegate.problems import Standing
 from bokeh_tf.delegate.writers.document import failures
-from bokeh_tf.delegate.writers.escaping import file_uri, json_text, printable
+from bokeh_tf.escaping import file_uri, json_text, printable
 
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 _VERSION = "2.1.0"
