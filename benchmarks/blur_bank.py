@@ -20,13 +20,13 @@ from rich.table import Table
 
 from benchmarks.pictures import highlights, natural_noise, photo_of_size
 from bokeh_tf import files
-from bokeh_tf.bench import report
-from bokeh_tf.bench.cpu import BACKEND, open_model
-from bokeh_tf.bench.environment import find_environment_doubts, read_environment
-from bokeh_tf.bench.measurement import make_measurement
-from bokeh_tf.bench.result import Result, as_json, new_path, utc_now
-from bokeh_tf.bench.sampling import Contender, sample_interleaved
-from bokeh_tf.bench.statistics import paired_ratio
+from bokeh_tf.bench.host.cpu import BACKEND, open_model
+from bokeh_tf.bench.host.sampling import Contender, sample_interleaved
+from bokeh_tf.bench.report import terminal
+from bokeh_tf.bench.results.environment import find_environment_doubts, read_environment
+from bokeh_tf.bench.results.measurement import make_measurement
+from bokeh_tf.bench.results.result import Result, as_json, new_path, utc_now
+from bokeh_tf.bench.results.statistics import paired_ratio
 from bokeh_tf.metrics import psnr
 from bokeh_tf.tflite import runtime
 from bokeh_tf.tflite.inspection import inspect
@@ -107,7 +107,7 @@ def time_banks(models, picture, *, threads, rounds):
     plan = [(name, count) for count in dict.fromkeys(threads) for name in (OURS, DIRECT, OPENCV)]
     opened = [_open(name, models.get(name), picture, threads=count) for name, count in plan]
     contenders = [contender for contender, _ in opened]
-    with _opencv_threads_restored(), report.progress(rounds) as on_round:
+    with _opencv_threads_restored(), terminal.progress(rounds) as on_round:
         samples = sample_interleaved(contenders, rounds=rounds, on_round=on_round)
     measurements = tuple(
         make_measurement(
@@ -193,6 +193,6 @@ def _print(timing, ratios, errors_db, macs):
     for name, by_kernel in errors_db.items():
         error_table.add_row(name, *(f"{value_db:.1f}" for value_db in by_kernel.values()))
     console = Console()
-    console.print(report.render(timing), ratio_table, error_table)
+    console.print(terminal.render(timing), ratio_table, error_table)
     cost = ", ".join(f"{name} {value:.1f}" for name, value in macs.items())
     console.print(f"multiply-accumulates per pixel and channel: {cost}")

@@ -25,12 +25,12 @@ from rich.table import Table
 
 from benchmarks.pictures import natural_noise
 from bokeh_tf import files
-from bokeh_tf.bench import report
-from bokeh_tf.bench.environment import find_environment_doubts, read_environment
-from bokeh_tf.bench.measurement import make_measurement
-from bokeh_tf.bench.result import Result, as_json, new_path, utc_now
-from bokeh_tf.bench.sampling import Contender, sample_interleaved
-from bokeh_tf.bench.statistics import paired_ratio
+from bokeh_tf.bench.host.sampling import Contender, sample_interleaved
+from bokeh_tf.bench.report import terminal
+from bokeh_tf.bench.results.environment import find_environment_doubts, read_environment
+from bokeh_tf.bench.results.measurement import make_measurement
+from bokeh_tf.bench.results.result import Result, as_json, new_path, utc_now
+from bokeh_tf.bench.results.statistics import paired_ratio
 
 SCHEMA_VERSION = 1
 TARGET = 0.8
@@ -107,7 +107,7 @@ def time_loaders(pairs, *, batches, threads, rounds):
             contenders.append(Contender(f"{framing}, pipeline", _pipeline(pairs, framing, batches, threads)))
             plain = functools.partial(_drain_plain, pairs, framing, batches)
             contenders.append(Contender(f"{framing}, generator", plain))
-        with report.progress(rounds) as on_round:
+        with terminal.progress(rounds) as on_round:
             samples = sample_interleaved(contenders, rounds=rounds, on_round=on_round)
     measurements = tuple(
         make_measurement(
@@ -201,7 +201,7 @@ def _print(timing, rates, ratios):
     for name, ratio in ratios.items():
         ratio_table.add_row(name, f"{ratio.value:.3f}", f"{ratio.low:.3f} … {ratio.high:.3f}")
     console = Console()
-    console.print(report.render(timing), rate_table, ratio_table)
+    console.print(terminal.render(timing), rate_table, ratio_table)
     console.print(f"wanted: at least {TARGET:g} of {BARE}")
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bokeh_tf.bench import report
-from bokeh_tf.bench.cpu import CpuSetting
-from bokeh_tf.bench.host_run import HostRun, bench
+from bokeh_tf.bench.host.cpu import CpuSetting
+from bokeh_tf.bench.host.run import HostRun, bench
+from bokeh_tf.bench.report import terminal
 
 _SHIPPED = Path(__file__).resolve().parent.parent / "android_assets"
 
@@ -36,11 +36,11 @@ def time_files(models, options, *, prefix, more_settings=(), environment=None):
 
     Args:
         more_settings: what the same run times besides, such as the GPU.
-        environment: as for `bokeh_tf.bench.host_run.bench`.
+        environment: as for `bokeh_tf.bench.host.run.bench`.
     """
     settings = tuple(CpuSetting(threads=threads) for threads in dict.fromkeys(options.threads))
     host_run = HostRun(models, (*settings, *more_settings), rounds=options.rounds)
-    with report.progress(options.rounds) as on_round:
+    with terminal.progress(options.rounds) as on_round:
         result, path = bench(
             host_run,
             folder=options.out,
@@ -49,7 +49,7 @@ def time_files(models, options, *, prefix, more_settings=(), environment=None):
             on_round=on_round,
             on_continue=_say_continued,
         )
-    Console().print(report.render(result))
+    Console().print(terminal.render(result))
     return path
 
 

@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from bokeh_tf import files
-from bokeh_tf.bench.cpu import open_model
-from bokeh_tf.bench.environment import find_environment_doubts, read_environment
-from bokeh_tf.bench.result import new_path, utc_now
-from bokeh_tf.bench.sampling import Contender, plan_turn, warm_up
-from bokeh_tf.bench.statistics import paired_ratio
+from bokeh_tf.bench.host.cpu import open_model
+from bokeh_tf.bench.host.sampling import Contender, plan_turn, warm_up
+from bokeh_tf.bench.results.environment import find_environment_doubts, read_environment
+from bokeh_tf.bench.results.result import new_path, utc_now
+from bokeh_tf.bench.results.statistics import paired_ratio
 from bokeh_tf.tflite.reading import read_file
 
 SCHEMA_VERSION = 1

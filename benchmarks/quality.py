@@ -19,8 +19,8 @@ from rich.text import Text
 from benchmarks.baselines import BASELINES
 from benchmarks.contact_sheet import write_sheet
 from bokeh_tf import files, photos
-from bokeh_tf.bench.environment import read_environment
-from bokeh_tf.bench.result import new_path, utc_now
+from bokeh_tf.bench.results.environment import read_environment
+from bokeh_tf.bench.results.result import new_path, utc_now
 from bokeh_tf.errors import DataError, ModelFileError
 from bokeh_tf.metrics import psnr, ssim
 from bokeh_tf.models.weights import FLAGSHIP_FILE

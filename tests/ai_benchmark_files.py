@@ -7,10 +7,10 @@ from ai_edge_litert import schema_py_generated as schema
 from model_writer import FLOAT16, FLOAT32, FileWriter
 
 from bokeh_tf.ai_benchmark.sheet import COLUMNS
-from bokeh_tf.bench.environment import Environment
-from bokeh_tf.bench.measurement import make_measurement
-from bokeh_tf.bench.result import Result
-from bokeh_tf.bench.sampling import Samples
+from bokeh_tf.bench.results.environment import Environment
+from bokeh_tf.bench.results.measurement import make_measurement
+from bokeh_tf.bench.results.result import Result
+from bokeh_tf.bench.results.samples import Samples
 
 SHA256 = "0123456789abcdef" * 4
 SHAPE = [1, 4, 6, 3]

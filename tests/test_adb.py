@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bokeh_tf.bench import device_facts as facts
-from bokeh_tf.bench.adb import Adb, find_adb
-from bokeh_tf.bench.device import Device
-from bokeh_tf.bench.device_state import DeviceState, absent, parse_devices
-from bokeh_tf.bench.run_folder import RunFolder
-from bokeh_tf.bench.thermal_gate import wait_until_fit
+from bokeh_tf.bench.phone import device_facts as facts
+from bokeh_tf.bench.phone.adb import Adb, find_adb
+from bokeh_tf.bench.phone.device import Device
+from bokeh_tf.bench.phone.device_state import DeviceState, absent, parse_devices
+from bokeh_tf.bench.phone.run_folder import RunFolder
+from bokeh_tf.bench.phone.thermal_gate import wait_until_fit
 from bokeh_tf.errors import DeviceError
 from tests.fakes import benchmark_model, phone_files
 from tests.fakes.expectations import assert_clear, assert_nothing_left

@@ -10,7 +10,7 @@ from bokeh_tf.ai_benchmark.comparison import compare
 from bokeh_tf.ai_benchmark.importing import import_sheet
 from bokeh_tf.ai_benchmark.own_runs import find_own_runs
 from bokeh_tf.ai_benchmark.sheet import COLUMNS, read_sheet
-from bokeh_tf.bench.result import as_json, to_json, write_result
+from bokeh_tf.bench.results.result import as_json, to_json, write_result
 from bokeh_tf.commands import ai_benchmark as command
 from bokeh_tf.errors import CheckError, OutputError
 

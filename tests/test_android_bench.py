@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bokeh_tf.bench import android
-from bokeh_tf.bench.android_program import Amount, PhoneSetting
-from bokeh_tf.bench.android_session import Gate
-from bokeh_tf.bench.measurement import StartCache
-from bokeh_tf.bench.page.facts import warnings
-from bokeh_tf.bench.result import read_result, to_json
+from bokeh_tf.bench.phone import run as android
+from bokeh_tf.bench.phone.program import Amount, PhoneSetting
+from bokeh_tf.bench.phone.session import Gate
+from bokeh_tf.bench.report.facts import warnings
+from bokeh_tf.bench.results.measurement import StartCache
+from bokeh_tf.bench.results.result import read_result, to_json
 from bokeh_tf.errors import DependencyError, DeviceError
 from tests.fakes import benchmark_model, phone_files
 from tests.fakes.expectations import assert_clear, assert_nothing_left

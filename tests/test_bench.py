@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bokeh_tf.bench import report
-from bokeh_tf.bench.cpu import open_model
-from bokeh_tf.bench.environment import find_environment_doubts, read_environment, usable_cores
-from bokeh_tf.bench.measurement import RunVerdict, StartCache, Startup, make_measurement
-from bokeh_tf.bench.outcome import DelegateOutcome
-from bokeh_tf.bench.result import Result, from_json, new_path, to_json, write_result
-from bokeh_tf.bench.sampling import Contender, Samples, sample_interleaved
-from bokeh_tf.bench.statistics import find_doubts, paired_ratio, summarise
+from bokeh_tf.bench.host.cpu import open_model
+from bokeh_tf.bench.host.sampling import Contender, sample_interleaved
+from bokeh_tf.bench.report import terminal
+from bokeh_tf.bench.results.environment import find_environment_doubts, read_environment, usable_cores
+from bokeh_tf.bench.results.measurement import RunVerdict, StartCache, Startup, make_measurement
+from bokeh_tf.bench.results.outcome import DelegateOutcome
+from bokeh_tf.bench.results.result import Result, from_json, new_path, to_json, write_result
+from bokeh_tf.bench.results.samples import Samples
+from bokeh_tf.bench.results.statistics import find_doubts, paired_ratio, summarise
 from bokeh_tf.commands.bench import exit_status
 from bokeh_tf.errors import CheckError, OutputError
 from tests.tiny_models import tiny_model
@@ -187,7 +188,7 @@ def test_a_laptops_battery_is_seen(tmp_path, monkeypatch, supplies, expected):
         (tmp_path / name).mkdir()
         for file, text in files.items():
             (tmp_path / name / file).write_text(f"{text}\n")
-    monkeypatch.setattr("bokeh_tf.bench.environment._POWER_FOLDER", tmp_path)
+    monkeypatch.setattr("bokeh_tf.bench.results.environment._POWER_FOLDER", tmp_path)
     environment = read_environment()
     assert (environment.on_battery, environment.battery_percent) == expected
 
@@ -313,7 +314,7 @@ def test_find_knows_the_measurements():
 
 def test_report_shows_names_and_doubts_as_they_are():
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(report.render(steady_result()))
+    console.print(terminal.render(steady_result()))
     text = console.export_text()
     assert "näme [x], 1 thread" in text
     assert "11.0 … 11.0" in text
@@ -330,7 +331,7 @@ def test_open_model_runs_on_the_inputs_given():
 
 def test_bench_never_imports_keras_or_tensorflow():
     program = (
-        "import sys, bokeh_tf.bench.host_run, bokeh_tf.bench.gpu_worker, bokeh_tf.bench.report\n"
+        "import sys, bokeh_tf.bench.host.run, bokeh_tf.bench.host.gpu_worker, bokeh_tf.bench.report.terminal\n"
         "sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
@@ -353,7 +354,7 @@ def test_outcomes_are_strings_in_a_file_and_members_in_the_program():
 
 def test_the_host_is_timed_without_the_reader_of_phones_logs():
     program = (
-        "import sys, bokeh_tf.bench.host_run, bokeh_tf.bench.report\n"
+        "import sys, bokeh_tf.bench.host.run, bokeh_tf.bench.report.terminal\n"
         "print([name for name in sys.modules if 'benchmark_log' in name or 'log_grammar' in name])"
     )
     command = [sys.executable, "-c", program]

@@ -9,15 +9,9 @@ import pytest
 from bokeh_tf.bench.backends import BACKENDS
 from bokeh_tf.bench.backends.backend import Backend
 from bokeh_tf.bench.contestant import Failed, Finished, Started, WarmStart, read_known
-from bokeh_tf.bench.measurement import (
-    Memory,
-    OutputComparison,
-    RunVerdict,
-    StartCache,
-    Startup,
-)
-from bokeh_tf.bench.outcome import DelegateOutcome
-from bokeh_tf.bench.result import read_result
+from bokeh_tf.bench.results.measurement import Memory, OutputComparison, RunVerdict, StartCache, Startup
+from bokeh_tf.bench.results.outcome import DelegateOutcome
+from bokeh_tf.bench.results.result import read_result
 from bokeh_tf.cli import main
 from tests.tiny_models import tiny_model
 

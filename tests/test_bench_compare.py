@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bokeh_tf.bench.comparison import FIELDS, NOISE, Outcome, compare_results
-from bokeh_tf.bench.environment import Environment
-from bokeh_tf.bench.measurement import make_measurement
-from bokeh_tf.bench.result import Result, write_result
-from bokeh_tf.bench.sampling import Samples
-from bokeh_tf.bench.statistics import unpaired_ratio
+from bokeh_tf.bench.results.comparison import FIELDS, NOISE, Outcome, compare_results
+from bokeh_tf.bench.results.environment import Environment
+from bokeh_tf.bench.results.measurement import make_measurement
+from bokeh_tf.bench.results.result import Result, write_result
+from bokeh_tf.bench.results.samples import Samples
+from bokeh_tf.bench.results.statistics import unpaired_ratio
 from bokeh_tf.cli import main
 from bokeh_tf.errors import CheckError
 

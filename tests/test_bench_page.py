@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bokeh_tf.bench import report as terminal
-from bokeh_tf.bench.environment import Conditions, read_environment
-from bokeh_tf.bench.measurement import (
+from bokeh_tf.bench.report import columns, csv_table, facts, markdown, terminal
+from bokeh_tf.bench.report.html import page as html_page
+from bokeh_tf.bench.report.html.scale import Scale
+from bokeh_tf.bench.report.runs import Run, read_runs
+from bokeh_tf.bench.results.environment import Conditions, read_environment
+from bokeh_tf.bench.results.measurement import (
     Memory,
     OutputComparison,
     Prediction,
@@ -25,12 +28,9 @@ from bokeh_tf.bench.measurement import (
     backend_family,
     make_measurement,
 )
-from bokeh_tf.bench.outcome import DelegateOutcome
-from bokeh_tf.bench.page import columns, facts, html_page, markdown, table
-from bokeh_tf.bench.page.runs import Run, read_runs
-from bokeh_tf.bench.page.scale import Scale
-from bokeh_tf.bench.result import Result, as_json
-from bokeh_tf.bench.sampling import Samples
+from bokeh_tf.bench.results.outcome import DelegateOutcome
+from bokeh_tf.bench.results.result import Result, as_json
+from bokeh_tf.bench.results.samples import Samples
 from bokeh_tf.commands import report
 from bokeh_tf.errors import CheckError, OutputError
 
@@ -114,7 +114,7 @@ def full_result(text="plain"):
 
 
 def pages(*runs):
-    return html_page.write(runs), markdown.write(runs), table.write(runs)
+    return html_page.write(runs), markdown.write(runs), csv_table.write(runs)
 
 
 def elements(page):
@@ -141,15 +141,15 @@ def test_numbers_stand_in_every_format():
         assert f">{text}<" in page
         assert f" {text} " in marked
     (row,) = rows_of(listed)
-    assert tuple(row) == table.COLUMNS
+    assert tuple(row) == csv_table.COLUMNS
     assert (row["median_ms"], row["sample_count"], row["frames_per_second"]) == ("20.0", "18", "50.0")
     assert (row["cold_init_ms"], row["first_run_ms"], row["peak_memory_bytes"]) == ("5.0", "60.0", str(2**27))
     assert row["before_load_memory_bytes"] == row["stamp"] == row["predicted_nodes"] == ""
 
 
 def test_columns_of_the_table_are_stable():
-    assert table.COLUMNS[:5] == ("result_file", "created_utc", "name", "model", "model_sha256")
-    assert len(table.COLUMNS) == len(set(table.COLUMNS)) == 49
+    assert csv_table.COLUMNS[:5] == ("result_file", "created_utc", "name", "model", "model_sha256")
+    assert len(csv_table.COLUMNS) == len(set(csv_table.COLUMNS)) == 49
 
 
 def test_nothing_in_a_result_becomes_markup():
@@ -431,7 +431,7 @@ def test_a_new_figure_is_one_line_of_the_columns(monkeypatch, width):
         assert "best" in text and text.count("19.8000") == 1
     rows = rows_of(listed)
     # Whoever reads the old columns by their place still finds them there.
-    assert tuple(rows[0]) == (*table.COLUMNS, "best_ms")
+    assert tuple(rows[0]) == (*csv_table.COLUMNS, "best_ms")
     assert [row["best_ms"] for row in rows] == ["19.8", ""]
 
 
@@ -471,6 +471,6 @@ def test_backends_belong_to_families(backend, family):
 def test_results_that_were_ever_kept_are_still_read(path):
     runs = read_runs([path])
     timed = [one for one in runs[0].result.measurements if one.summary]
-    rows = rows_of(table.write(runs))
+    rows = rows_of(csv_table.write(runs))
     assert timed and [row["median_ms"] for row in rows] == [str(one.summary.median_ms.value) for one in timed]
     assert all(pages(*runs)) and timed[0].name in shown_in_terminal(runs[0].result)

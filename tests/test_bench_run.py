@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bokeh_tf.bench import report
 from bokeh_tf.bench.contestant import Failed, Finished, Started
-from bokeh_tf.bench.cpu import PYTHON_VARIABLE, CpuSetting, find_tflite_runtime_python
-from bokeh_tf.bench.environment import read_environment
-from bokeh_tf.bench.gpu import NOT_A_GPU_TIMING, GpuSetting
-from bokeh_tf.bench.host_run import HostRun, bench
-from bokeh_tf.bench.journal import Journal, key_of
-from bokeh_tf.bench.measurement import RunVerdict
-from bokeh_tf.bench.outcome import DelegateOutcome
-from bokeh_tf.bench.output_check import compare_outputs
-from bokeh_tf.bench.result import read_result
-from bokeh_tf.bench.suite_run import run_interleaved
-from bokeh_tf.bench.worker_process import Worker, WorkerError
+from bokeh_tf.bench.host.cpu import PYTHON_VARIABLE, CpuSetting, find_tflite_runtime_python
+from bokeh_tf.bench.host.gpu import NOT_A_GPU_TIMING, GpuSetting
+from bokeh_tf.bench.host.interleaving import run_interleaved
+from bokeh_tf.bench.host.run import HostRun, bench
+from bokeh_tf.bench.host.worker_process import Worker, WorkerError
+from bokeh_tf.bench.report import terminal
+from bokeh_tf.bench.results.environment import read_environment
+from bokeh_tf.bench.results.journal import Journal, key_of
+from bokeh_tf.bench.results.measurement import RunVerdict
+from bokeh_tf.bench.results.outcome import DelegateOutcome
+from bokeh_tf.bench.results.output_check import compare_outputs
+from bokeh_tf.bench.results.result import read_result
 from bokeh_tf.cli import main
 from bokeh_tf.errors import CheckError, DependencyError, ModelFileError, OutputError
 from tests.tiny_models import tiny_model
@@ -277,7 +277,7 @@ def test_a_file_that_the_gpu_refuses_has_the_verdict_and_the_reason(gpu, tiny_tf
     compared = refused.details["predicted_and_logged"]
     assert compared["is_same"] and compared["agreed"][0][1] == refused.details["reasons"][0]
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(report.render(result))
+    console.print(terminal.render(result))
     assert "predicted and said by the device: MIRROR_PAD" in console.export_text()
 
 

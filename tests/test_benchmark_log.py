@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bokeh_tf.bench.benchmark_log import parse_log, parse_logs
-from bokeh_tf.bench.benchmark_model import BACKENDS
-from bokeh_tf.bench.delegate_verdict import judge
-from bokeh_tf.bench.log_grammar import Kind, finite
+from bokeh_tf.bench.benchmark_model.flags import BACKENDS
+from bokeh_tf.bench.benchmark_model.grammar import Kind, finite
+from bokeh_tf.bench.benchmark_model.log import parse_log, parse_logs
+from bokeh_tf.bench.benchmark_model.verdict import judge
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 # Logs that others published; the project has none of its own of phones.

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bokeh_tf.bench.benchmark_log import parse_log
-from bokeh_tf.bench.benchmark_model import (
+from bokeh_tf.bench.benchmark_model.flags import (
     BACKENDS,
     InputFile,
     ProgramKind,
@@ -14,6 +13,7 @@ from bokeh_tf.bench.benchmark_model import (
     check_flags,
     fingerprint,
 )
+from bokeh_tf.bench.benchmark_model.log import parse_log
 from bokeh_tf.errors import CheckError
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"

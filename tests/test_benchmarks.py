@@ -14,7 +14,7 @@ from benchmarks.baselines import centre_ellipse, ellipse_weight, global_blur, un
 from benchmarks.contact_sheet import write_sheet
 from benchmarks.pictures import highlights, natural_noise, photo_of_size
 from benchmarks.suites import SUITES
-from bokeh_tf.bench.sampling import Samples
+from bokeh_tf.bench.results.samples import Samples
 from bokeh_tf.errors import DataError, ModelFileError
 from bokeh_tf.metrics import psnr, ssim
 

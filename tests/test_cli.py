@@ -142,7 +142,7 @@ INTERRUPTED_PROGRAM = """
 import os, signal, sys, threading, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 def interrupt():
-    while "bokeh_tf.bench.sampling" not in sys.modules:
+    while "bokeh_tf.bench.host.sampling" not in sys.modules:
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGINT)
 from bokeh_tf.cli import main

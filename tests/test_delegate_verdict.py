@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bokeh_tf.bench.benchmark_log import parse_log
-from bokeh_tf.bench.delegate_verdict import judge
-from bokeh_tf.bench.outcome import DelegateOutcome
-from bokeh_tf.bench.reason_comparison import compare_reasons, predicted_reasons
+from bokeh_tf.bench.benchmark_model.log import parse_log
+from bokeh_tf.bench.benchmark_model.verdict import judge
+from bokeh_tf.bench.prediction import compare_reasons, predicted_reasons
+from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.delegate.findings import Finding, Kind, TargetReport, TargetVerdict
 from bokeh_tf.delegate.verdicts import OutputCheck
 

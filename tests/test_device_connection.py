@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from bokeh_tf.bench.device import Device
+from bokeh_tf.bench.phone.device import Device
 from bokeh_tf.errors import DeviceError
 from tests.fakes.adb_server import AdbServer
 from tests.fakes.expectations import assert_clear, assert_nothing_left
@@ -164,9 +164,9 @@ def test_port_of_the_adb_server_is_taken(own_server, sleeper):
 
 RUN_UNTIL_STOPPED = """\
     import signal, sys, tempfile
-    from bokeh_tf.bench.adb import Adb
-    from bokeh_tf.bench.device import Device
-    from bokeh_tf.bench.run_folder import RunFolder
+    from bokeh_tf.bench.phone.adb import Adb
+    from bokeh_tf.bench.phone.device import Device
+    from bokeh_tf.bench.phone.run_folder import RunFolder
     # Jobs in the background may start with the signal ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     tempfile.tempdir = sys.argv[4]

@@ -8,10 +8,10 @@ import subprocess
 
 import pytest
 
-from bokeh_tf.bench import adb as adb_module
-from bokeh_tf.bench.adb import Adb
-from bokeh_tf.bench.device import Device
-from bokeh_tf.bench.thermal_gate import wait_until_fit
+from bokeh_tf.bench.phone import adb as adb_module
+from bokeh_tf.bench.phone.adb import Adb
+from bokeh_tf.bench.phone.device import Device
+from bokeh_tf.bench.phone.thermal_gate import wait_until_fit
 from bokeh_tf.errors import DeviceError
 from tests.fakes import benchmark_model, phone_files
 from tests.fakes.expectations import assert_clear, assert_nothing_left

@@ -139,7 +139,7 @@ def part_of(module):
 
 
 def room_and_folder(module):
-    """`bokeh_tf.bench.page.facts` -> `bench`, `page`; a module that lies in its room itself has the folder ``."""
+    """`bokeh_tf.bench.report.facts` -> `bench`, `page`; a module that lies in its room itself has the folder ``."""
     parts = module.split(".")
     room, folders = part_of(module), []
     for part in parts[2:]:
@@ -243,12 +243,12 @@ def test_arrows(name):
 
 def test_arrows_are_seen_when_broken(tmp_path):
     broken = tmp_path / "broken.py"
-    broken.write_text("def f():\n    from bokeh_tf.bench.cpu import bench_cpu\n    import export.recipes\n")
+    broken.write_text("def f():\n    from bokeh_tf.bench.host.cpu import bench_cpu\n    import export.recipes\n")
     wrong = forbidden_imports(broken, "bokeh_tf/ops/broken.py")
-    assert {"bokeh_tf.bench.cpu", "export.recipes"} <= wrong
-    broken.write_text("from bokeh_tf.bench.page import facts\n")
+    assert {"bokeh_tf.bench.host.cpu", "export.recipes"} <= wrong
+    broken.write_text("from bokeh_tf.bench.report import facts\n")
     assert forbidden_imports(broken, "bokeh_tf/bench/broken.py"), "between the folders of a room"
-    assert not forbidden_imports(broken, "bokeh_tf/bench/page/broken.py")
+    assert not forbidden_imports(broken, "bokeh_tf/bench/report/broken.py")
 
 
 def test_every_arrow_is_used():
@@ -295,9 +295,9 @@ BASE_MODULES = [
     "bokeh_tf.delegate.report",
     "bokeh_tf.delegate.writers.text",
     "bokeh_tf.testing",
-    "bokeh_tf.bench.comparison_text",
-    "bokeh_tf.bench.host_run",
-    "bokeh_tf.bench.report",
+    "bokeh_tf.bench.report.comparison",
+    "bokeh_tf.bench.host.run",
+    "bokeh_tf.bench.report.terminal",
     "bokeh_tf.exporting",
     "bokeh_tf.models.catalogue",
     "bokeh_tf.models.listing",

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from bokeh_tf.bench.worker_process import Worker, WorkerError
+from bokeh_tf.bench.host.worker_process import Worker, WorkerError
 from bokeh_tf.delegate.graphs import find_graphs
 from bokeh_tf.delegate.probe import probe
 from bokeh_tf.delegate.probing.compiled import Compiled, StalledError

@@ -10,14 +10,14 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from bokeh_tf.bench import report
-from bokeh_tf.bench.environment import read_environment
-from bokeh_tf.bench.measurement import StartCache, Startup, make_measurement
-from bokeh_tf.bench.page import html_page, markdown, table
-from bokeh_tf.bench.page.runs import Run
-from bokeh_tf.bench.result import Result
-from bokeh_tf.bench.sampling import Samples
-from bokeh_tf.bench.serialised_start import NoCacheError, Start, cpu_start, gpu_start, measure_start
+from bokeh_tf.bench.host.serialised_start import NoCacheError, Start, cpu_start, gpu_start, measure_start
+from bokeh_tf.bench.report import csv_table, markdown, terminal
+from bokeh_tf.bench.report.html import page as html_page
+from bokeh_tf.bench.report.runs import Run
+from bokeh_tf.bench.results.environment import read_environment
+from bokeh_tf.bench.results.measurement import StartCache, Startup, make_measurement
+from bokeh_tf.bench.results.result import Result
+from bokeh_tf.bench.results.samples import Samples
 from tests.tiny_models import tiny_model
 
 TIMEOUT_S = 60
@@ -63,7 +63,7 @@ def test_the_second_start_holds_the_cache_in_memory(tiny_convolution, tmp_path):
     """The system's own word that the file was opened: it is among what the process has mapped."""
     start = cpu_start(threads=1)
     program = (
-        "import sys; from bokeh_tf.bench.start_worker import load\n"
+        "import sys; from bokeh_tf.bench.host.start_worker import load\n"
         "load(*sys.argv[1:]); print(open('/proc/self/maps').read())"
     )
     command = [sys.executable, "-c", program, str(tiny_convolution), start.accelerator, start.identifier]
@@ -118,9 +118,9 @@ def shown_everywhere(startup):
     measurement = replace(make_measurement("a", samples, backend="litert-xnnpack", threads=1), startup=startup)
     made = Result("2031-02-03T04:05:06Z", read_environment(), (), (measurement,))
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(report.render(made))
+    console.print(terminal.render(made))
     runs = [Run("a.json", made)]
-    (row,) = csv.DictReader(io.StringIO(table.write(runs)))
+    (row,) = csv.DictReader(io.StringIO(csv_table.write(runs)))
     return console.export_text(), html_page.write(runs), markdown.write(runs), row
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import zoo
-from bokeh_tf.bench.sampling import Samples
+from bokeh_tf.bench.results.samples import Samples
 from bokeh_tf.models import catalogue, measured
 from export.zoo import rows
 from export.zoo.__main__ import main

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bokeh_tf.ai_benchmark.own_runs import OwnRun
 from bokeh_tf.ai_benchmark.sheet import SheetRow
-from bokeh_tf.bench.outcome import DelegateOutcome
+from bokeh_tf.bench.results.outcome import DelegateOutcome
 
 # What no result can tell apart; said once for all rows.
 ALWAYS_DIFFERENT = (

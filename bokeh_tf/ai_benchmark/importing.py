@@ -12,7 +12,7 @@ import bokeh_tf
 from bokeh_tf.ai_benchmark.comparison import ALWAYS_DIFFERENT, Comparison, compare
 from bokeh_tf.ai_benchmark.own_runs import find_own_runs, read_json
 from bokeh_tf.ai_benchmark.sheet import read_sheet
-from bokeh_tf.bench.result import new_path, utc_now
+from bokeh_tf.bench.results.result import new_path, utc_now
 from bokeh_tf.errors import CheckError
 from bokeh_tf.files import make_folder, write_text
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bokeh_tf.bench.measurement import HOST, RUN, backend_family
+from bokeh_tf.bench.results.measurement import HOST, RUN, backend_family
 
 _MOST_BYTES = 256_000_000
 _NS_PER_MS = 1e6

@@ -1,8 +1,8 @@
 """Putting the model where the app looks for it: into the phone's Download folder, proved by its sha256 there."""
 
 from bokeh_tf.ai_benchmark.card import REMOTE_PATH
-from bokeh_tf.bench.adb import Adb, find_adb
-from bokeh_tf.bench.device import Device
+from bokeh_tf.bench.phone.adb import Adb, find_adb
+from bokeh_tf.bench.phone.device import Device
 
 
 def push(path, *, adb=None, serial=None) -> str:

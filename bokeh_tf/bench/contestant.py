@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from bokeh_tf.bench.measurement import (
+from bokeh_tf.bench.results.measurement import (
     Memory,
     OutputComparison,
     Prediction,

@@ -73,22 +73,22 @@ def run(options):
 
 def _run_host(options, chosen):
     """One run of this machine, in which all its backends take turns."""
-    from bokeh_tf.bench import report
-    from bokeh_tf.bench.host_run import HostRun, bench
+    from bokeh_tf.bench.host.run import HostRun, bench
+    from bokeh_tf.bench.report import terminal
 
     asked = [backend.settings(options) for backend, _ in chosen if backend.settings]
     settings = tuple(setting for settings in asked for setting in settings)
     host_run = HostRun(tuple(options.models), settings, rounds=options.rounds, timeout_s=options.timeout)
-    with report.progress(options.rounds) as on_round:
+    with terminal.progress(options.rounds) as on_round:
         result, path = bench(host_run, folder=options.out, on_round=on_round, on_continue=_say_continued)
     _show(result, path)
     return exit_status(result)
 
 
 def _run_devices(options, backend, devices):
-    from bokeh_tf.bench import report
+    from bokeh_tf.bench.report import terminal
 
-    with report.progress(options.rounds) as on_round:
+    with terminal.progress(options.rounds) as on_round:
         watch = Watch(on_round, _say_continued, lambda text: print(text, file=sys.stderr))
         done = backend.time_devices(options, devices, watch)
     _show(done.result, done.path)
@@ -99,17 +99,17 @@ def _run_devices(options, backend, devices):
 
 def _show(result, path):
 
-    from bokeh_tf.bench import report
+    from bokeh_tf.bench.report import terminal
 
     console = open_console()
-    console.print(report.render(result))
+    console.print(terminal.render(result))
     if path:
         print(f"written: {path}")
 
 
 def exit_status(result):
     """What the command's exit status says of a result."""
-    from bokeh_tf.bench.measurement import HOST
+    from bokeh_tf.bench.results.measurement import HOST
 
     if any(measurement.summary is None for measurement in result.measurements):
         return _NOT_DONE

@@ -49,8 +49,9 @@ def add(commands):
 def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
 
-    from bokeh_tf.bench import comparison, comparison_text
-    from bokeh_tf.bench.result import read_result
+    from bokeh_tf.bench.report import comparison as comparison_text
+    from bokeh_tf.bench.results import comparison
+    from bokeh_tf.bench.results.result import read_result
 
     across = [name.strip() for names in options.across for name in names.split(",")]
     for name in across:

@@ -40,11 +40,12 @@ def run(options):
     suffix = options.output.suffix.lower()
     if suffix not in _SUFFIXES:
         options.usage_error(f"-o must end in {', '.join(_SUFFIXES)}. Received: {options.output.name!r}")
-    from bokeh_tf.bench.page import html_page, markdown, table
-    from bokeh_tf.bench.page.runs import read_runs
+    from bokeh_tf.bench.report import csv_table, markdown
+    from bokeh_tf.bench.report.html import page as html_page
+    from bokeh_tf.bench.report.runs import read_runs
     from bokeh_tf.files import write_text
 
-    write = {".html": html_page.write, ".md": markdown.write, ".csv": table.write}[suffix]
+    write = {".html": html_page.write, ".md": markdown.write, ".csv": csv_table.write}[suffix]
     write_text(options.output, write(read_runs(options.runs)))
     print(f"written: {options.output}")
     return 0

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 
-from bokeh_tf.bench.adb import Adb
+from bokeh_tf.bench.phone.adb import Adb
 
 _STOP_TIMEOUT_S = 20
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from bokeh_tf.bench.adb import find_adb
-from bokeh_tf.bench.device import Device
-from bokeh_tf.bench.run_folder import RunFolder
+from bokeh_tf.bench.phone.adb import find_adb
+from bokeh_tf.bench.phone.device import Device
+from bokeh_tf.bench.phone.run_folder import RunFolder
 from bokeh_tf.errors import DeviceError
 from tests.fakes.adb_server import AdbServer
 from tests.fakes.phone import Phone

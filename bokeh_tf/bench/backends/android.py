@@ -35,8 +35,8 @@ def _add_options(parser, _count):
 
 
 def _time_devices(options, serials, watch):
-    from bokeh_tf.bench import android
-    from bokeh_tf.bench.adb import Adb, find_adb
+    from bokeh_tf.bench.phone import run as android
+    from bokeh_tf.bench.phone.adb import Adb, find_adb
 
     wanted = android.AndroidRun(
         models=tuple(options.models),

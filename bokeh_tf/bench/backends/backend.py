@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from bokeh_tf.bench.contestant import Setting
-    from bokeh_tf.bench.result import Result
+    from bokeh_tf.bench.results.result import Result
 
 # How the command line reads a whole number from 1.
 Count = Callable[[str], int]

@@ -31,7 +31,7 @@ def _add_options(parser, count):
 
 def _settings(options):
     """Every runtime with every number of threads."""
-    from bokeh_tf.bench.cpu import CpuSetting, find_tflite_runtime_python
+    from bokeh_tf.bench.host.cpu import CpuSetting, find_tflite_runtime_python
 
     runtimes = tuple(dict.fromkeys(name.strip() for name in options.runtime.split(",")))
     for name in runtimes:

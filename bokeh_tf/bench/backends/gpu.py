@@ -20,7 +20,7 @@ def _add_options(parser, _count):
 
 
 def _settings(options):
-    from bokeh_tf.bench.gpu import GpuSetting
+    from bokeh_tf.bench.host.gpu import GpuSetting
 
     return (GpuSetting(precision=options.gpu_precision, allow_software=options.allow_software),)
 

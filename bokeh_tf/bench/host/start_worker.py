@@ -1,0 +1,105 @@
+"""The child process that loads a model once, started by `serialised_start.py` only.
+
+    python -m bokeh_tf.bench.host.start_worker MODEL ACCELERATOR IDENTIFIER OPTIONS ANSWER
+
+ACCELERATOR is "cpu" or "gpu". OPTIONS is TOML, which LiteRT takes under the IDENTIFIER of its accelerator. ANSWER is
+the JSON file to write: {"init_ns"} or {"error"}. LiteRT's C interface is called, because its Python one has no option
+for the GPU's cache. Timed is the way from the model's file to the compiled model, without its buffers; the library
+and the accelerator's plugin are loaded before.
+"""
+
+import ctypes
+import importlib.util
+import json
+import sys
+import time
+from pathlib import Path
+
+from bokeh_tf.processes import confine
+
+# From litert/c: LiteRtHwAccelerators, LiteRtEnvOptionTag, LiteRtAnyType.
+_ACCELERATORS = {"cpu": 1, "gpu": 2}
+_RUNTIME_FOLDER, _REGISTERED_ACCELERATORS = 22, 24
+_INTEGER, _TEXT = 2, 8
+_LIBRARY = "libLiteRt.dylib" if sys.platform == "darwin" else "libLiteRt.so"
+
+
+class _Value(ctypes.Union):
+    _fields_ = [("integer", ctypes.c_int64), ("text", ctypes.c_char_p)]
+
+
+class _Any(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_int), ("value", _Value)]
+
+
+class _EnvironmentOption(ctypes.Structure):
+    _fields_ = [("tag", ctypes.c_int), ("value", _Any)]
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+def _keep(_):
+    """The runtime wants a function that frees the options; ours belong to Python."""
+
+
+class _Library:
+    """LiteRT's C interface: `make` calls a function whose last argument receives a handle."""
+
+    def __init__(self, folder):
+        self._library = ctypes.CDLL(str(folder / _LIBRARY))
+
+    def call(self, name, *arguments):
+        try:
+            function = getattr(self._library, name)
+        except AttributeError as error:
+            raise RuntimeError(f"this LiteRT has no {name}") from error
+        function.restype = ctypes.c_int
+        status = function(*arguments)
+        if status:
+            raise RuntimeError(f"{name} failed with status {status}")
+
+    def make(self, name, *arguments):
+        handle = ctypes.c_void_p()
+        self.call(name, *arguments, ctypes.byref(handle))
+        return handle
+
+
+def load(model, accelerator, identifier, options):
+    """Compiles a model and returns how long that took in nanoseconds."""
+    folder = _litert_folder()
+    library, wanted = _Library(folder), _ACCELERATORS[accelerator]
+    settings = (_EnvironmentOption * 2)(
+        _EnvironmentOption(_RUNTIME_FOLDER, _Any(_TEXT, _Value(text=str(folder).encode()))),
+        _EnvironmentOption(_REGISTERED_ACCELERATORS, _Any(_INTEGER, _Value(integer=wanted))),
+    )
+    environment = library.make("LiteRtCreateEnvironment", len(settings), settings)
+    how = library.make("LiteRtCreateOptions")
+    library.call("LiteRtSetOptionsHardwareAccelerators", how, wanted)
+    payload = ctypes.create_string_buffer(options.encode())
+    opaque = library.make("LiteRtCreateOpaqueOptions", identifier.encode(), payload, _keep)
+    library.call("LiteRtAddOpaqueOptions", how, opaque)
+    start_ns = time.perf_counter_ns()
+    loaded = library.make("LiteRtCreateModelFromFile", environment, str(model).encode())
+    library.make("LiteRtCreateCompiledModel", environment, loaded, how)
+    return time.perf_counter_ns() - start_ns
+
+
+def _litert_folder():
+    """Where the runtime is installed; it is not imported, which would load more than its library."""
+    found = importlib.util.find_spec("ai_edge_litert")
+    if found is None or found.origin is None:
+        raise RuntimeError("ai-edge-litert is not installed")
+    return Path(found.origin).parent
+
+
+def main(model, accelerator, identifier, options, answer):
+    """Loads the model and writes the answer."""
+    try:
+        told = {"init_ns": load(model, accelerator, identifier, options)}
+    except (RuntimeError, OSError, MemoryError) as error:
+        told = {"error": " ".join(str(error).split()) or type(error).__name__}
+    Path(answer).write_text(json.dumps(told), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    confine()
+    main(*sys.argv[1:])
