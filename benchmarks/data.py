@@ -3,7 +3,7 @@
 All of them work on the same generated files, in one interleaved run, with nothing kept in memory between runs:
 
     bare decoding           the files read and decoded by as many threads, and nothing else: the limit
-    <framing>, pipeline     `bokeh_tf.data.pipeline.pair_batches`
+    <framing>, pipeline     `bokeh_tf.data.pairs.pipeline.pair_batches`
     <framing>, generator    a Python generator with one thread that makes the same kind of batches in the plain way
 
 "crop" takes a window at random and flips it, "resize" shrinks the whole picture. A source has the detail of a sharp
@@ -84,7 +84,7 @@ def run(options):
 
 def write_pairs(folder, count):
     """Writes `count` pairs of JPEGs into `folder` and returns them."""
-    from bokeh_tf.data.pairs import Pair
+    from bokeh_tf.data.pairs.pair import Pair
 
     pairs = []
     for number in range(count):
@@ -134,7 +134,7 @@ def _decode(path):
 
 def _pipeline(pairs, framing, batches, threads):
     """A function that draws `batches` batches from our pipeline, which keeps no picture in memory."""
-    from bokeh_tf.data.pipeline import PairSettings, pair_batches, pair_reader
+    from bokeh_tf.data.pairs.pipeline import PairSettings, pair_batches, pair_reader
 
     settings = PairSettings(
         image_shape=FRAMINGS[framing], framing=framing, batch_size=_BATCH_SIZE, augmentations=("horizontal",)

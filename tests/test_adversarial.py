@@ -11,7 +11,7 @@ import pytest
 from training_pairs import write_pairs
 
 from bokeh_tf.data.archives import read_archive
-from bokeh_tf.data.layouts import find_pairs
+from bokeh_tf.data.pairs.layouts import find_pairs
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.training import checkpoints
 from bokeh_tf.training.adversarial import WassersteinTrainer, adversarial_job

@@ -10,10 +10,10 @@ from aperture_photos import PHOTOS, corners_of, defocused, moved_camera, photo, 
 from PIL import Image, ImageCms
 from PIL.ExifTags import IFD, Base
 
-from bokeh_tf.data import alignment
-from bokeh_tf.data.alignment import align, common_rectangle, register
-from bokeh_tf.data.alignment_run import align_files
-from bokeh_tf.data.layouts import find_pairs
+from bokeh_tf.data.alignment import registration as alignment
+from bokeh_tf.data.alignment.registration import align, common_rectangle, register
+from bokeh_tf.data.alignment.run import align_files
+from bokeh_tf.data.pairs.layouts import find_pairs
 from bokeh_tf.errors import DataError, OutputError
 from bokeh_tf.photos import read
 

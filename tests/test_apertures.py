@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lens_views import corners, polygon_points
 
-from bokeh_tf.data.apertures import DISC, Aperture, aperture_kernel, disc_kernel, parts_of
+from bokeh_tf.data.lens.apertures import DISC, Aperture, aperture_kernel, disc_kernel, parts_of
 
 FLOAT32_TOLERANCE = 1e-6
 # Of a pixel's coverage, counted on points here and on other points by the reference.

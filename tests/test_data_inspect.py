@@ -17,11 +17,11 @@ from aperture_photos import PHOTOS, defocused, save, small_photo
 from PIL import Image
 
 from bokeh_tf.commands import data as data_command
-from bokeh_tf.data import cleaning
-from bokeh_tf.data.cleaning import complaints, measure
-from bokeh_tf.data.inspection import inspect_folder
+from bokeh_tf.data.inspection import cleaning
+from bokeh_tf.data.inspection.cleaning import complaints, measure
+from bokeh_tf.data.inspection.inspection import inspect_folder
 from bokeh_tf.data.journal import Journal, version_of
-from bokeh_tf.data.layouts import find_pairs
+from bokeh_tf.data.pairs.layouts import find_pairs
 from bokeh_tf.data.workers import Failure, run_jobs
 from bokeh_tf.errors import DataError, OutputError
 
@@ -292,7 +292,7 @@ def test_a_journal_forgets_damage_other_settings_and_other_files(tmp_path):
 # ignored, which children inherit.
 INTERRUPTED_PROGRAM = """
 import os, pathlib, signal, sys, threading, time
-from bokeh_tf.data.inspection import inspect_folder
+from bokeh_tf.data.inspection.inspection import inspect_folder
 
 def interrupt():
     journal = pathlib.Path(sys.argv[2], "measures.jsonl")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from photographs import disc, texture, with_subject
 
-from bokeh_tf.data.focus import centred_subject_matte, guided_filter, sharpness_map, subject_matte
+from bokeh_tf.data.scenes.focus import centred_subject_matte, guided_filter, sharpness_map, subject_matte
 
 SHAPE = (160, 240)
 MASK = disc(SHAPE, radius=0.3)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from photographs import disc
 
-from bokeh_tf.data.scenes import SceneMaker
-from bokeh_tf.data.sources import Source
+from bokeh_tf.data.scenes.scenes import SceneMaker
+from bokeh_tf.data.scenes.sources import Source
 
 SHAPE = (64, 96)
 # float32 roundings; another number of radii for a map of disparities changes 1e-5.

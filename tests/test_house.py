@@ -90,7 +90,7 @@ OUTER_ARROWS = {
 KERAS_PARTS = {"ops", "losses", "models", "data", "training"}
 TENSORFLOW_FILES = {
     "bokeh_tf/tflite/converter.py",
-    "bokeh_tf/data/pipeline.py",
+    "bokeh_tf/data/pairs/pipeline.py",
     "bokeh_tf/training/adversarial.py",
     "bokeh_tf/training/distribution.py",
     "bokeh_tf/training/pictures.py",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bokeh_tf.data.layouts import KNOWN, find_pairs
-from bokeh_tf.data.pairs import read_list, write_list
+from bokeh_tf.data.pairs.layouts import KNOWN, find_pairs
+from bokeh_tf.data.pairs.pair import read_list, write_list
 from bokeh_tf.errors import DataError
 
 

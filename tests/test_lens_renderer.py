@@ -16,9 +16,9 @@ from lens_views import (
 )
 from photographs import disc, texture
 
-from bokeh_tf.data.apertures import DISC, Aperture
-from bokeh_tf.data.surfaces import continued_behind
-from bokeh_tf.data.synthesis import FAST, FINE, Layer, Quality, render, render_disparity
+from bokeh_tf.data.lens.apertures import DISC, Aperture
+from bokeh_tf.data.lens.renderer import FAST, FINE, Layer, Quality, render, render_disparity
+from bokeh_tf.data.lens.surfaces import continued_behind
 
 SHAPE = (72, 108)
 LEAST_DB = 40

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bokeh_tf.data.optics import DisparityScale, Lens
-from bokeh_tf.data.synthesis import Layer, render
+from bokeh_tf.data.lens.optics import DisparityScale, Lens
+from bokeh_tf.data.lens.renderer import Layer, render
 
 # 50 mm at f/1.8 before a sensor of 36 mm: an opening of 27.778 mm.
 LENS = Lens(50.0, 1.8, 36.0, 1536)

@@ -10,8 +10,8 @@ from PIL import Image
 from training_pairs import write_pairs
 
 import bokeh_tf
-from bokeh_tf.data.layouts import find_pairs
-from bokeh_tf.data.reading import PairReader, read_colour
+from bokeh_tf.data.pairs.layouts import find_pairs
+from bokeh_tf.data.pairs.reading import PairReader, read_colour
 from bokeh_tf.errors import DataError
 from bokeh_tf.metrics import psnr
 

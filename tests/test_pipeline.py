@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from training_pairs import write_pairs
 
-from bokeh_tf.data.layouts import find_pairs
-from bokeh_tf.data.pipeline import PairSettings, PipelineError, batch_pairs, pair_batches, pair_reader
+from bokeh_tf.data.pairs.layouts import find_pairs
+from bokeh_tf.data.pairs.pipeline import PairSettings, PipelineError, batch_pairs, pair_batches, pair_reader
 from bokeh_tf.errors import DataError
 from bokeh_tf.training.plans.schedule import LearningRate, Phase, Term
 from bokeh_tf.training.supervised import pair_settings, require_inputs

@@ -68,7 +68,7 @@ RECIPES = {
         "bokeh_tf/losses/__init__.py": [("LOSSES = {", '\n    "toy": pixels.toy,')],
     },
     "Add a plan": {"bokeh_tf/training/plans/table.py": [("_ROWS = (", PLAN)]},
-    "Add a data layout": {"bokeh_tf/data/layouts.py": [("_FOLDER_PAIRS = {", LAYOUT)]},
+    "Add a data layout": {"bokeh_tf/data/pairs/layouts.py": [("_FOLDER_PAIRS = {", LAYOUT)]},
     "Add a suite": {
         "benchmarks/<name>.py": [(None, SUITE)],
         "benchmarks/suites.py": [

@@ -8,7 +8,7 @@ import pytest
 from photographs import write_folder
 
 from bokeh_tf import models
-from bokeh_tf.data.sources import load_sources
+from bokeh_tf.data.scenes.sources import load_sources
 from bokeh_tf.errors import DataError
 from bokeh_tf.models import dbsi_mobile
 from bokeh_tf.training import scenes

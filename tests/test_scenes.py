@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from photographs import disc
 
-from bokeh_tf.data.pipeline import blurs_of_the_rest, scene_batches
-from bokeh_tf.data.scenes import SceneMaker
-from bokeh_tf.data.sources import Source
+from bokeh_tf.data.pairs.pipeline import blurs_of_the_rest, scene_batches
+from bokeh_tf.data.scenes.scenes import SceneMaker
+from bokeh_tf.data.scenes.sources import Source
 from bokeh_tf.models.dbsi_mobile import BackgroundBlend
 
 SHAPE = (64, 96)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bokeh_tf.data.sensor import boosted_highlights, jpeg_bytes, sensor_noise
-from bokeh_tf.data.synthesis import Layer, render, to_encoded, to_linear
+from bokeh_tf.data.lens.renderer import Layer, render, to_encoded, to_linear
+from bokeh_tf.data.lens.sensor import boosted_highlights, jpeg_bytes, sensor_noise
 
 SHAPE = (40, 56)
 FLOAT32_TOLERANCE = 1e-5

@@ -9,7 +9,7 @@ from absl import logging
 from photographs import disc, texture, with_subject, write_folder
 from PIL import Image
 
-from bokeh_tf.data.sources import load_sources
+from bokeh_tf.data.scenes.sources import load_sources
 from bokeh_tf.errors import DataError, OutputError
 
 SUBJECT, SUBJECT_NON_ASCII, SHARP = "disc.png", "größe – 写真.png", "sharp.png"

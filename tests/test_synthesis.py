@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from bokeh_tf.data.apertures import disc_kernel
-from bokeh_tf.data.synthesis import Layer, blend_weights, defocus, render, to_encoded, to_linear
+from bokeh_tf.data.lens.apertures import disc_kernel
+from bokeh_tf.data.lens.renderer import Layer, blend_weights, defocus, render, to_encoded, to_linear
 
 SHAPE = (24, 36)
 # float32 roundings.

@@ -16,12 +16,12 @@ import pytest
 from photographs import disc, texture, with_subject, write_folder
 from PIL import Image
 
-from bokeh_tf.data.layouts import find_pairs
-from bokeh_tf.data.optics import DisparityScale, Lens
-from bokeh_tf.data.sources import Source, load_sources
-from bokeh_tf.data.synthesis import to_linear
-from bokeh_tf.data.synthesis_run import synthesise
-from bokeh_tf.data.synthetic_pairs import PairMaker, PairOptions, map_bytes
+from bokeh_tf.data.lens.optics import DisparityScale, Lens
+from bokeh_tf.data.lens.renderer import to_linear
+from bokeh_tf.data.pairs.layouts import find_pairs
+from bokeh_tf.data.scenes.run import synthesise
+from bokeh_tf.data.scenes.sources import Source, load_sources
+from bokeh_tf.data.scenes.synthetic_pairs import PairMaker, PairOptions, map_bytes
 from bokeh_tf.errors import DataError, OutputError
 
 ROOT = Path(__file__).resolve().parent.parent

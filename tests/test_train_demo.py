@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from bokeh_tf import exporting
-from bokeh_tf.data.sources import load_sources
+from bokeh_tf.data.scenes.sources import load_sources
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.models.weights import weights_name
 from bokeh_tf.photos import read

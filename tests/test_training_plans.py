@@ -18,7 +18,7 @@ from photographs import write_folder
 from training_pairs import write_pairs
 
 from bokeh_tf.data.archives import read_archive
-from bokeh_tf.data.layouts import find_pairs
+from bokeh_tf.data.pairs.layouts import find_pairs
 from bokeh_tf.models.backbones import Encoder
 from bokeh_tf.training.adversarial import adversarial_job
 from bokeh_tf.training.plans import PLANS

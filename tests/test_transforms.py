@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bokeh_tf.data import transforms
-from bokeh_tf.data.pairs import Pair
-from bokeh_tf.data.pipeline import PairSettings, pair_batches
+from bokeh_tf.data.pairs import transforms
+from bokeh_tf.data.pairs.pair import Pair
+from bokeh_tf.data.pairs.pipeline import PairSettings, pair_batches
 
 SHAPE = (12, 18)
 APERTURE = np.float32([1.8])

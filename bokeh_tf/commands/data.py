@@ -86,7 +86,7 @@ def _add_align(actions):
 
 
 def _inspect(options):
-    from bokeh_tf.data.inspection import inspect_folder
+    from bokeh_tf.data.inspection.inspection import inspect_folder
 
     inspection = inspect_folder(options.folder, only=options.only, out=options.out)
     if options.json:
@@ -136,7 +136,7 @@ def _dirty_table(findings):
 
 
 def _align(options):
-    from bokeh_tf.data.alignment_run import align_files
+    from bokeh_tf.data.alignment.run import align_files
 
     run = align_files(options.narrow, options.wide, out=options.out, height_px=options.height)
     console = open_console()

@@ -44,8 +44,8 @@ def add(actions):
 
 
 def _synthesise(options):
-    from bokeh_tf.data.synthesis_run import synthesise
-    from bokeh_tf.data.synthetic_pairs import PairOptions
+    from bokeh_tf.data.scenes.run import synthesise
+    from bokeh_tf.data.scenes.synthetic_pairs import PairOptions
 
     wanted = PairOptions(height_px=options.height, is_varied=options.varied, blades=options.blades)
     run = synthesise(options.photos, out=options.out, pairs=options.pairs, seed=options.seed, options=wanted)

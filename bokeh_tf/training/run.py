@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import keras
 from absl import logging
 
-from bokeh_tf.data.pipeline import PipelineError
+from bokeh_tf.data.pairs.pipeline import PipelineError
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import claim_folder, make_folder
 from bokeh_tf.models.weights import save_weights, weights_name

@@ -8,8 +8,8 @@ that the maps blend.
 import keras
 from keras import layers, ops
 
-from bokeh_tf.data.pipeline import scene_batches
-from bokeh_tf.data.scenes import SceneMaker
+from bokeh_tf.data.pairs.pipeline import scene_batches
+from bokeh_tf.data.scenes.scenes import SceneMaker
 from bokeh_tf.ops.blur import default_sigma_px
 from bokeh_tf.training.distribution import jit_compile
 from bokeh_tf.training.jobs import Job
@@ -58,7 +58,7 @@ def scenes_job(model, phase, sources, *, sigmas_px, seed):
 
     Args:
         model: a `dbsi_mobile`.
-        sources: photographs as `bokeh_tf.data.sources.load_sources` prepares them.
+        sources: photographs as `bokeh_tf.data.scenes.sources.load_sources` prepares them.
         sigmas_px: of the model's blurs, for a photo of 1024 rows.
     """
     trainer = trainer_of(model)

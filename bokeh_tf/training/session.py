@@ -7,8 +7,8 @@ from pathlib import Path
 
 import keras
 
-from bokeh_tf.data.layouts import find_pairs
-from bokeh_tf.data.sources import load_sources
+from bokeh_tf.data.pairs.layouts import find_pairs
+from bokeh_tf.data.scenes.sources import load_sources
 from bokeh_tf.errors import DataError, TrainingError
 from bokeh_tf.losses import PERCEPTUAL_SCALES
 from bokeh_tf.models import dbsi_mobile
@@ -26,7 +26,7 @@ _TRAINING_SPLITS = ("train", "extra")
 class Settings:
     """What a training may choose besides its plan."""
 
-    # A list of pairs to use (`bokeh_tf.data.pairs.read_list`), else all of the training split.
+    # A list of pairs to use (`bokeh_tf.data.pairs.pair.read_list`), else all of the training split.
     only: Path | None = None
     # Keras's policy for layers, one of `bokeh_tf.training.PRECISIONS`.
     precision: str = "float32"

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from bokeh_tf import models
-from bokeh_tf.data.pipeline import PairSettings, batch_pairs, pair_batches, pair_reader
+from bokeh_tf.data.pairs.pipeline import PairSettings, batch_pairs, pair_batches, pair_reader
 from bokeh_tf.errors import DataError
 from bokeh_tf.losses import combined
 from bokeh_tf.training.distribution import ALONE, jit_compile
@@ -55,7 +55,7 @@ def pairs_job(model, phase, pairs, *, seed, vgg_weights=None, workers=ALONE):
 
     Args:
         model: its network, with the weights to start from.
-        pairs: `bokeh_tf.data.pairs.Pair`s.
+        pairs: `bokeh_tf.data.pairs.pair.Pair`s.
         workers: `distribution.Workers` that share each batch.
     """
     trainer = trainer_of(model, phase)

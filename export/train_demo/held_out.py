@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bokeh_tf import metrics
-from bokeh_tf.data.synthesis import FINE
+from bokeh_tf.data.lens.renderer import FINE
 from bokeh_tf.files import make_folder
 from bokeh_tf.photos import Photo, write
 from bokeh_tf.rendering import load_model, render

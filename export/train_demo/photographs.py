@@ -7,7 +7,7 @@ every scale as in nature. Colours are float32 `[H, W, 3]`, RGB, sRGB-encoded, [0
 import cv2
 import numpy as np
 
-from bokeh_tf.data.synthesis import FAST, Layer, render
+from bokeh_tf.data.lens.renderer import FAST, Layer, render
 from bokeh_tf.files import make_folder
 from bokeh_tf.photos import Photo, write
 
@@ -40,7 +40,7 @@ def write_photographs(folder, *, subjects, backdrops, seed):
 
 
 def draw_layers(random, shape):
-    """A backdrop and a subject before it, as `bokeh_tf.data.synthesis.Layer`s of (rows, columns) `shape`."""
+    """A backdrop and a subject before it, as `bokeh_tf.data.lens.renderer.Layer`s of (rows, columns) `shape`."""
     backdrop = Layer(_backdrop(random, shape), np.ones(shape, np.float32), _FAR_DISPARITY)
     alpha = _placed(random.choice(_OUTLINES)(random), random, shape)
     colour = _leaves(random, shape, _palette(random, **_SUBJECT_COLOURS), largest=random.uniform(0.02, 0.1))

@@ -10,7 +10,7 @@ DECAYS = ("constant", "linear", "cosine", "steps")
 FRAMINGS = ("crop", "resize")
 TARGETS = ("bokeh", "saliency")
 OPTIMIZERS = ("adam", "adamw", "sgd")
-# Pairs of photographs, or scenes composed of cut-out photographs, see `bokeh_tf.data.scenes`.
+# Pairs of photographs, or scenes composed of cut-out photographs, see `bokeh_tf.data.scenes.scenes`.
 DATA = ("pairs", "scenes")
 _POSITIVE_FIELDS = ("batch_size", "accumulated_batches")
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from bokeh_tf.data.pairs import read_text
+from bokeh_tf.data.pairs.pair import read_text
 from bokeh_tf.errors import DataError
 
 _SOURCE_COLUMNS = ("original", "source", "src", "input", "in", "narrow")

@@ -7,7 +7,7 @@ it does, and returns another picture; the first argument stays as it was.
 import cv2
 import numpy as np
 
-from bokeh_tf.data.synthesis import to_encoded, to_linear
+from bokeh_tf.data.lens.renderer import to_encoded, to_linear
 from bokeh_tf.errors import DataError
 
 

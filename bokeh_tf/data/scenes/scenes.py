@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from bokeh_tf.data.synthesis import Layer, blend_weights, render
+from bokeh_tf.data.lens.renderer import Layer, blend_weights, render
 
 _KINDS = ("composite", "portrait", "view")
 _KIND_SHARES = (0.55, 0.35, 0.10)
@@ -47,7 +47,7 @@ class SceneMaker:
     """Draws scenes of one size from prepared photographs.
 
     Args:
-        sources: `bokeh_tf.data.sources.Source`s; some with a matte.
+        sources: `bokeh_tf.data.scenes.sources.Source`s; some with a matte.
         shape: (rows, columns) of the scenes.
         sigmas_px: the sigmas of the model's blurs.
 

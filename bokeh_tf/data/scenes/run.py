@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bokeh_tf.data.inspection import progress_bar
 from bokeh_tf.data.journal import Journal
-from bokeh_tf.data.sensor import jpeg_bytes
-from bokeh_tf.data.sources import load_sources
-from bokeh_tf.data.synthetic_pairs import PairMaker, map_bytes
+from bokeh_tf.data.lens.sensor import jpeg_bytes
+from bokeh_tf.data.progress import progress_bar
+from bokeh_tf.data.scenes.sources import load_sources
+from bokeh_tf.data.scenes.synthetic_pairs import PairMaker, map_bytes
 from bokeh_tf.errors import DataError
 from bokeh_tf.files import make_folder, write_bytes, write_text
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from bokeh_tf.data.apertures import Aperture
-from bokeh_tf.data.optics import DisparityScale, Lens
-from bokeh_tf.data.scenes import SceneMaker
-from bokeh_tf.data.sensor import boosted_highlights, sensor_noise
-from bokeh_tf.data.synthesis import FINE, render
+from bokeh_tf.data.lens.apertures import Aperture
+from bokeh_tf.data.lens.optics import DisparityScale, Lens
+from bokeh_tf.data.lens.renderer import FINE, render
+from bokeh_tf.data.lens.sensor import boosted_highlights, sensor_noise
+from bokeh_tf.data.scenes.scenes import SceneMaker
 
 # EBB! was taken with a 50 mm lens at f/1.8; its pictures are a little more than 3:2.
 _FOCAL_LENGTH_MM = 50.0
@@ -79,7 +79,7 @@ class Example:
 
 
 class PairMaker:
-    """Draws pairs from prepared photographs (`bokeh_tf.data.sources.Source`), some of them with a matte."""
+    """Draws pairs from prepared photographs (`bokeh_tf.data.scenes.sources.Source`), some of them with a matte."""
 
     def __init__(self, sources, options):
         self._options = options

@@ -14,7 +14,7 @@ from absl import logging
 from rich.progress import track
 
 from bokeh_tf.data.archives import read_archive, write_archive
-from bokeh_tf.data.focus import centred_subject_matte, sharpness_map, subject_matte
+from bokeh_tf.data.scenes.focus import centred_subject_matte, sharpness_map, subject_matte
 from bokeh_tf.errors import DataError, PhotoError
 from bokeh_tf.files import make_folder
 from bokeh_tf.photos import SUFFIXES, read, reduced_to_8_bits

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, ImageCms
 
-from bokeh_tf.data.alignment import DEFAULT_HEIGHT_PX, align
-from bokeh_tf.data.inspection import as_text, progress_bar
+from bokeh_tf.data.alignment.registration import DEFAULT_HEIGHT_PX, align
 from bokeh_tf.data.journal import Journal, version_of
+from bokeh_tf.data.progress import as_text, progress_bar
 from bokeh_tf.data.workers import Failure, run_jobs
 from bokeh_tf.errors import DataError, OutputError
 from bokeh_tf.files import make_folder, write_text

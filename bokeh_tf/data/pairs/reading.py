@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from absl import logging
 
-from bokeh_tf.data.transforms import resized
+from bokeh_tf.data.pairs.transforms import resized
 from bokeh_tf.errors import DataError
 from bokeh_tf.photos import jpeg_shape
 
@@ -26,7 +26,7 @@ class PairReader:
     """Reads pairs, and keeps what it has read as long as it fits.
 
     Args:
-        pairs: `bokeh_tf.data.pairs.Pair`s.
+        pairs: `bokeh_tf.data.pairs.pair.Pair`s.
         maps: kinds of maps that examples must hold.
         conditions: names of conditions that examples must hold, each a float32 `[1]`.
         target: "bokeh", or "saliency" for a map as the target.

@@ -10,14 +10,12 @@ import dataclasses
 import io
 import json
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from bokeh_tf.data import cleaning
-from bokeh_tf.data.contact_sheet import write_contact_sheet
+from bokeh_tf.data.inspection import cleaning
+from bokeh_tf.data.inspection.contact_sheet import write_contact_sheet
 from bokeh_tf.data.journal import Journal, version_of
-from bokeh_tf.data.layouts import LayoutReport, find_pairs
-from bokeh_tf.data.pairs import Pair, relative_name, write_list
+from bokeh_tf.data.pairs.layouts import LayoutReport, find_pairs
+from bokeh_tf.data.pairs.pair import Pair, relative_name, write_list
+from bokeh_tf.data.progress import as_text, progress_bar
 from bokeh_tf.data.workers import Failure, run_jobs
 from bokeh_tf.files import make_folder, write_text
 
@@ -114,18 +112,6 @@ def _records(pairs, journal):
                 journal.add(keys[identity], versions[identity], record)
             progress.advance(task)
     return records
-
-
-def as_text(line):
-    """`line` with file names that are no UTF-8 text made writable."""
-    return line.encode("utf-8", "backslashreplace").decode()
-
-
-def progress_bar():
-    """A bar with count and remaining time, on stderr, where that is a terminal."""
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _finding(pair, record):

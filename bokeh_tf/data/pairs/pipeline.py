@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from bokeh_tf.data import transforms
-from bokeh_tf.data.reading import PairReader
+from bokeh_tf.data.pairs import transforms
+from bokeh_tf.data.pairs.reading import PairReader
 
 FRAMINGS = ("crop", "resize")
 TARGETS = ("bokeh", "saliency")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from bokeh_tf.data.apertures import DISC, aperture_kernel, parts_of
-from bokeh_tf.data.surfaces import Surface
+from bokeh_tf.data.lens.apertures import DISC, aperture_kernel, parts_of
+from bokeh_tf.data.lens.surfaces import Surface
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from bokeh_tf.data.pairs import TRAIN_IDS, VAL294_IDS, Pair, chosen, official_split, read_list, relative_name
-from bokeh_tf.data.tables import read_table
+from bokeh_tf.data.pairs.pair import TRAIN_IDS, VAL294_IDS, Pair, chosen, official_split, read_list, relative_name
+from bokeh_tf.data.pairs.tables import read_table
 from bokeh_tf.errors import DataError
 from bokeh_tf.photos import format_of_suffix
 

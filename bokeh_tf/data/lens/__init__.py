@@ -1,0 +1,1 @@
+"""A camera in arithmetic: thin lens, aperture, surfaces out of focus, sensor."""
