@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bokeh_tf.delegate.check import check
-from bokeh_tf.delegate.policy import Judged, Policy, judge
+from bokeh_tf.delegate.judging.policy import Judged, Policy, judge
 from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.native_messages import native_messages_muted
 from bokeh_tf.tflite.subject import Model, subject_of

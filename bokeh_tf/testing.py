@@ -10,7 +10,7 @@ Works with any test runner; nothing of pytest is needed. The static lint alone t
 
 from bokeh_tf.delegate.check import PASSED, Report, check
 from bokeh_tf.delegate.findings import TARGETS
-from bokeh_tf.delegate.policy import DEFAULT, Policy, judge
+from bokeh_tf.delegate.judging.policy import DEFAULT, Policy, judge
 
 
 def assert_runs_on_gpu(
@@ -30,7 +30,7 @@ def assert_runs_on_gpu(
         ModelFileError: the file cannot be read as a model.
         ConversionError: the Keras model cannot become a `.tflite`.
     """
-    from bokeh_tf.delegate.baseline import read
+    from bokeh_tf.delegate.judging.baseline import read
 
     policy = Policy.parse(fail_on, require_probe=require_probe)
     report = check(
@@ -42,7 +42,7 @@ def assert_runs_on_gpu(
     )
     judged = judge(report, policy, baseline=read(baseline) if baseline else None)
     if judged.code != PASSED:
-        from bokeh_tf.delegate import report as writing
+        from bokeh_tf.delegate.writers import formats as writing
 
         raise AssertionError(writing.write([judged], policy, format="text").rstrip())
     return report

@@ -13,7 +13,7 @@ from rich.console import Console
 from bokeh_tf import exporting
 from bokeh_tf.checkout import git_commit
 from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED
-from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S
+from bokeh_tf.delegate.probing.probe import DEFAULT_TIMEOUT_S
 from bokeh_tf.delegate.writers.text import print_file
 from bokeh_tf.errors import BokehError
 from bokeh_tf.escaping import printable

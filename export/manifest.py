@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 
 import bokeh_tf
-from bokeh_tf.delegate.probe import ProbeReport
+from bokeh_tf.delegate.probing.probe import ProbeReport
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.delegate.writers.document import plain
 from bokeh_tf.errors import OutputError
 from bokeh_tf.files import write_text

@@ -2,8 +2,8 @@
 
 from bokeh_tf.delegate.check import Report
 from bokeh_tf.delegate.findings import Coverage, Finding, Kind, TargetReport, TargetVerdict
-from bokeh_tf.delegate.probe import PrecisionReport, ProbeReport
-from bokeh_tf.delegate.verdicts import OutputCheck, Verdict
+from bokeh_tf.delegate.probing.probe import PrecisionReport, ProbeReport
+from bokeh_tf.delegate.probing.verdicts import OutputCheck, Verdict
 from bokeh_tf.tflite.parity import Difference
 
 # Terminal escapes, ends of lines, and what XML, Markdown, HTML and workflow commands live on.

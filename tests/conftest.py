@@ -66,7 +66,7 @@ def tiny_convolution(tiny_tflite):
 @pytest.fixture(scope="session")
 def gpu(tiny_convolution):
     """Skips where no Vulkan adapter is to be had; in CI, where there must be one, fails instead."""
-    from bokeh_tf.delegate.probe import Verdict, probe
+    from bokeh_tf.delegate.probing.probe import Verdict, probe
 
     report = probe(tiny_convolution, precisions=("default",))
     if report.verdict is not Verdict.UNAVAILABLE:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from bokeh_tf.delegate.baseline import Baseline
 from bokeh_tf.delegate.check import Report, Steps, check_paths
 from bokeh_tf.delegate.findings import TARGETS
-from bokeh_tf.delegate.lint import lint
-from bokeh_tf.delegate.policy import Policy, judge
+from bokeh_tf.delegate.judging.baseline import Baseline
+from bokeh_tf.delegate.judging.policy import Policy, judge
+from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers import document, github, junit, markdown, sarif, text
 from bokeh_tf.tflite.inspection import inspect

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bokeh_tf.delegate.findings import Kind, TargetVerdict
-from bokeh_tf.delegate.lint import find_findings, lint
+from bokeh_tf.delegate.linting.lint import find_findings, lint
 from bokeh_tf.delegate.rules import load_rules
 from bokeh_tf.tflite.inspection import inspect
 from tests.op_matrix import VERDICTS, build_all

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from bokeh_tf.delegate.audit.auditing import audit
+from bokeh_tf.delegate.audit.audit import audit
 from bokeh_tf.delegate.audit.findings import Severity, explanations
 from bokeh_tf.delegate.audit.half_precision import accumulate, coordinate_errors_px, rounded
-from bokeh_tf.delegate.audit.run import open_interpreter
 from bokeh_tf.delegate.audit.samples import convolution_products
+from bokeh_tf.delegate.audit.tensor_values import open_interpreter
 from bokeh_tf.delegate.writers.explanation import explanation_of
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 from bokeh_tf.tflite import rewriting
@@ -148,7 +148,7 @@ ON_THE_GPU = ("square", "exp", "sum", "partial_sum", "accumulation", "epsilon", 
 @pytest.mark.gpu
 @pytest.mark.parametrize("rule", ON_THE_GPU)
 def test_the_delegate_is_wrong_where_the_audit_says_so(rule, network, gpu):
-    from bokeh_tf.delegate.probe import Verdict, probe
+    from bokeh_tf.delegate.probing.probe import Verdict, probe
 
     wrong, right = (probe(network(rule, which), precisions=("default",)) for which in ("wrong", "right"))
     if not wrong.adapter_has_float16:
@@ -160,7 +160,7 @@ def test_the_delegate_is_wrong_where_the_audit_says_so(rule, network, gpu):
 @pytest.mark.gpu
 def test_prediction_beside_measurement(network, gpu):
     """The predicted error of a resize is the measured one, that of a long sum within a factor four."""
-    from bokeh_tf.delegate.probe import probe
+    from bokeh_tf.delegate.probing.probe import probe
 
     for rule, factor in (("resize", 1.1), ("accumulation", 4.0)):
         path = network(rule, "wrong")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bokeh_tf.delegate.bisection import MIN_JUMP, bisect
-from bokeh_tf.delegate.verdicts import Verdict
+from bokeh_tf.delegate.bisecting.search import MIN_JUMP, bisect
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite import rewriting, runtime
 from bokeh_tf.tflite.inspection import inspect

@@ -219,7 +219,7 @@ def test_cost_per_kernel(size_px):
 @pytest.mark.gpu
 @pytest.mark.parametrize("image_shape", [(64, 2048, 3), (2048, 64, 3)])
 def test_bank_is_right_on_the_delegate_in_half_precision(gpu, image_shape, tmp_path):
-    from bokeh_tf.delegate.probe import Verdict, probe
+    from bokeh_tf.delegate.probing.probe import Verdict, probe
 
     path = tmp_path / "bank.tflite"
     path.write_bytes(_convert(GaussianBlurBank(), image_shape, "float16"))

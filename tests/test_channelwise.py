@@ -67,7 +67,7 @@ def test_saved_and_loaded_model_gives_the_same(tmp_path):
 @pytest.mark.gpu
 @pytest.mark.parametrize(("align_corners", "image_shape"), [(True, (8, 1024, 8)), (False, (1024, 8, 8))])
 def test_right_on_the_delegate_in_half_precision(gpu, align_corners, image_shape, tmp_path):
-    from bokeh_tf.delegate.probe import Verdict, probe
+    from bokeh_tf.delegate.probing.probe import Verdict, probe
     from bokeh_tf.tflite.conversion import convert
 
     image = keras.Input(image_shape, batch_size=1, name="image")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bokeh_tf.cli import main
-from bokeh_tf.delegate.baseline import Baseline
 from bokeh_tf.delegate.check import Steps, check, check_paths, find_models
 from bokeh_tf.delegate.findings import TargetVerdict
-from bokeh_tf.delegate.policy import Policy, judge
+from bokeh_tf.delegate.judging.baseline import Baseline
+from bokeh_tf.delegate.judging.policy import Policy, judge
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.testing import assert_runs_on_gpu
 

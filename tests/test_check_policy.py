@@ -5,13 +5,13 @@ import json
 import pytest
 from check_reports import coverage, finding, probed, report, target
 
-from bokeh_tf.delegate.baseline import Baseline, read
 from bokeh_tf.delegate.findings import Kind
-from bokeh_tf.delegate.policy import Policy, exit_code, judge
-from bokeh_tf.delegate.problems import Standing
+from bokeh_tf.delegate.judging.baseline import Baseline, read
+from bokeh_tf.delegate.judging.policy import Policy, exit_code, judge
+from bokeh_tf.delegate.judging.problems import Standing
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.reconciliation import reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.errors import CheckError
 
 DEFAULT = Policy.parse("refused,wrong")

@@ -329,7 +329,7 @@ def test_size_and_multiply_accumulates_of_the_hourglass_files(converted):
 @pytest.mark.gpu
 @pytest.mark.usefixtures("gpu")
 def test_the_real_delegate_takes_the_file_whole(converted, tmp_path):
-    from bokeh_tf.delegate.probe import Verdict, probe
+    from bokeh_tf.delegate.probing.probe import Verdict, probe
 
     path = tmp_path / "model.tflite"
     path.write_bytes(converted[2])

@@ -10,8 +10,8 @@ from ai_edge_litert import schema_py_generated as schema
 from model_writer import FLOAT16, INT32, FileWriter
 
 from bokeh_tf.delegate import delegate_log
-from bokeh_tf.delegate.coverage import find_coverage
-from bokeh_tf.delegate.partitioning import find_partitions
+from bokeh_tf.delegate.linting.coverage import find_coverage
+from bokeh_tf.delegate.linting.partitioning import find_partitions
 from bokeh_tf.tflite.inspection import inspect
 
 SHAPE = [1, 4, 6, 8]

@@ -225,8 +225,8 @@ def test_config_refuses_impossible_focus_ranges(focus_range):
 
 @pytest.mark.gpu
 def test_the_delegate_takes_it_whole_in_both_precisions(gpu, model, tmp_path):
-    from bokeh_tf.delegate.probe import probe
-    from bokeh_tf.delegate.verdicts import Verdict
+    from bokeh_tf.delegate.probing.probe import probe
+    from bokeh_tf.delegate.probing.verdicts import Verdict
 
     path = tmp_path / "dbsi_mobile_base_float16_256x384.tflite"
     path.write_bytes(convert(model, precision="float16"))

@@ -155,7 +155,7 @@ def test_a_photo_all_in_one_layer_is_that_blur():
 
 @pytest.mark.gpu
 def test_decimated_disk_is_right_on_the_delegate_in_half_precision(gpu, tmp_path):
-    from bokeh_tf.delegate.probe import Verdict, probe
+    from bokeh_tf.delegate.probing.probe import Verdict, probe
     from bokeh_tf.tflite.conversion import convert
 
     image = keras.Input((96, 128, 7), batch_size=1, name="image")

@@ -98,7 +98,7 @@ def test_one_row_of_the_window_is_in_memory_at_a_time():
 
 @pytest.mark.gpu
 def test_right_on_the_delegate_in_half_precision(gpu, tmp_path):
-    from bokeh_tf.delegate.probe import Verdict, probe
+    from bokeh_tf.delegate.probing.probe import Verdict, probe
     from bokeh_tf.tflite.conversion import convert
 
     path = tmp_path / "filter.tflite"

@@ -6,8 +6,8 @@ import pytest
 from fallback_recipes import IMPORTS, RECIPES, markdown
 
 from bokeh_tf.delegate.findings import TARGETS, TargetVerdict
-from bokeh_tf.delegate.lint import lint
-from bokeh_tf.delegate.probe import Verdict, probe
+from bokeh_tf.delegate.linting.lint import lint
+from bokeh_tf.delegate.probing.probe import Verdict, probe
 from bokeh_tf.tflite.conversion import convert
 from bokeh_tf.tflite.inspection import inspect
 

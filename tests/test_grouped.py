@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bokeh_tf.delegate.findings import TARGETS, TargetVerdict
-from bokeh_tf.delegate.lint import lint
-from bokeh_tf.delegate.probe import Verdict, probe
+from bokeh_tf.delegate.linting.lint import lint
+from bokeh_tf.delegate.probing.probe import Verdict, probe
 from bokeh_tf.ops import grouped
 from bokeh_tf.tflite.conversion import convert
 from bokeh_tf.tflite.inspection import inspect

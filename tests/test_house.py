@@ -292,7 +292,7 @@ BASE_MODULES = [
     "bokeh_tf",
     "bokeh_tf.cli",
     "bokeh_tf.delegate.check",
-    "bokeh_tf.delegate.report",
+    "bokeh_tf.delegate.writers.formats",
     "bokeh_tf.delegate.writers.text",
     "bokeh_tf.testing",
     "bokeh_tf.bench.report.comparison",

@@ -78,7 +78,7 @@ class TestInstanceNormalization:
 
     @pytest.mark.gpu
     def test_right_on_the_delegate_in_half_precision(self, gpu, tmp_path):
-        from bokeh_tf.delegate.probe import Verdict, probe
+        from bokeh_tf.delegate.probing.probe import Verdict, probe
         from bokeh_tf.tflite.conversion import convert
 
         # 256 x 384 values: their sum would leave half precision's range, their mean does not.

@@ -11,7 +11,7 @@ from model_writer import FLOAT16, FLOAT32, INT32, FileWriter
 
 import bokeh_tf
 from bokeh_tf.delegate.findings import TARGETS, Kind, TargetVerdict
-from bokeh_tf.delegate.lint import find_findings, lint
+from bokeh_tf.delegate.linting.lint import find_findings, lint
 from bokeh_tf.delegate.rules import explain, load_rules, rules_from
 from bokeh_tf.delegate.rules.conditions import compile_condition, compile_subject
 from bokeh_tf.tflite.inspection import inspect

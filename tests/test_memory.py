@@ -5,8 +5,8 @@ from ai_edge_litert import schema_py_generated as schema
 from model_writer import FLOAT16, FileWriter
 from rule_graphs import build_graph
 
-from bokeh_tf.delegate import memory
-from bokeh_tf.delegate.memory import MemoryEstimate, estimate_memory, memory_text
+from bokeh_tf.delegate.linting import memory
+from bokeh_tf.delegate.linting.memory import MemoryEstimate, estimate_memory, memory_text
 from bokeh_tf.tflite.inspection import inspect
 
 PIXELS = 4 * 6

@@ -8,10 +8,10 @@ from ai_edge_litert import schema_py_generated as schema
 from mldrift_graphs import CASES, HALF, IMAGE, OP, Graph, ints, one, options, ramp
 
 from bokeh_tf.delegate.findings import Kind, TargetVerdict
-from bokeh_tf.delegate.lint import lint
-from bokeh_tf.delegate.probe import probe
+from bokeh_tf.delegate.linting.lint import lint
+from bokeh_tf.delegate.probing.probe import probe
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.rules import load_rules
-from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.tflite.inspection import inspect
 
 RULES = {rule.id: rule for rule in load_rules("mldrift").rules}

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from bokeh_tf.delegate.adapter import find_adapters
 from bokeh_tf.delegate.check import Steps, check_paths
-from bokeh_tf.delegate.policy import Policy, exit_code, judge
-from bokeh_tf.delegate.probe import probe
-from bokeh_tf.delegate.verdicts import Verdict
+from bokeh_tf.delegate.judging.policy import Policy, exit_code, judge
+from bokeh_tf.delegate.probing.probe import probe
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.writers.document import plain
 from bokeh_tf.delegate.writers.probe_text import print_precisions
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError

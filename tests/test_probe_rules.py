@@ -13,13 +13,11 @@ from rule_graphs import build_graph
 from bokeh_tf.delegate import delegate_log
 from bokeh_tf.delegate.check import Report, check
 from bokeh_tf.delegate.graphs import find_graphs
-from bokeh_tf.delegate.policy import Policy, judge
-from bokeh_tf.delegate.probe import probe_request
+from bokeh_tf.delegate.judging.policy import Policy, judge
 from bokeh_tf.delegate.probing.cpu_reference import CpuReference
 from bokeh_tf.delegate.probing.inputs import load_picture, synthetic_picture, trial_inputs
-from bokeh_tf.delegate.report import write
-from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import (
+from bokeh_tf.delegate.probing.probe import probe_request
+from bokeh_tf.delegate.probing.verdicts import (
     DEFAULT_MAX_ERROR,
     DEFAULT_MAX_OTHER_SHARE,
     DEFAULT_MIN_PSNR_DB,
@@ -32,6 +30,8 @@ from bokeh_tf.delegate.verdicts import (
     min_psnr_db,
     output_scale,
 )
+from bokeh_tf.delegate.unchecked import Unchecked
+from bokeh_tf.delegate.writers.formats import write
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.parity import Difference, compare
 from bokeh_tf.tflite.runtime import TensorSpec

@@ -8,9 +8,9 @@ import pytest
 
 from bokeh_tf.bench.host.worker_process import Worker, WorkerError
 from bokeh_tf.delegate.graphs import find_graphs
-from bokeh_tf.delegate.probe import probe
 from bokeh_tf.delegate.probing.compiled import Compiled, StalledError
-from bokeh_tf.delegate.verdicts import Verdict
+from bokeh_tf.delegate.probing.probe import probe
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.writers.document import plain
 
 SHAPE = (1, 2, 3, 1)

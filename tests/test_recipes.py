@@ -79,7 +79,7 @@ RECIPES = {
     "Add a delegate rule": {"bokeh_tf/delegate/rules/v2.json": [('"rules": [', RULE)]},
     "Add a report format": {
         "bokeh_tf/delegate/writers/<name>.py": [(None, FORMAT)],
-        "bokeh_tf/delegate/report.py": [('FORMATS = ("text", ', '"toy", ')],
+        "bokeh_tf/delegate/writers/formats.py": [('FORMATS = ("text", ', '"toy", ')],
     },
 }
 # A recipe may leave the choice; here is what it names beyond what these steps chose.

@@ -13,12 +13,12 @@ from check_reports import HOSTILE, coverage, finding, probed, report, target
 from rich.console import Console
 
 from bokeh_tf.delegate.findings import Kind
-from bokeh_tf.delegate.policy import Policy, judge
-from bokeh_tf.delegate.problems import Standing
+from bokeh_tf.delegate.judging.policy import Policy, judge
+from bokeh_tf.delegate.judging.problems import Standing
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.reconciliation import reconcile
-from bokeh_tf.delegate.report import FORMATS, write
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import Verdict
+from bokeh_tf.delegate.writers.formats import FORMATS, write
 from bokeh_tf.delegate.writers.text import print_file, print_summary
 from bokeh_tf.escaping import command_data, command_property, file_uri, markdown_code, markdown_text, printable
 
@@ -212,7 +212,7 @@ def test_percentages_are_never_rounded_up_to_all():
 
 
 def test_every_standing_is_told_apart_in_sarif():
-    from bokeh_tf.delegate.baseline import Baseline
+    from bokeh_tf.delegate.judging.baseline import Baseline
 
     judged = [judge(report(target("v2", finding())), POLICY)]
     known = judge(judged[0].report, POLICY, baseline=Baseline.of(judged))

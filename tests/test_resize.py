@@ -63,7 +63,7 @@ def test_saved_and_loaded_model_gives_the_same(tmp_path):
 
 def _probe(layer, image_shape, folder):
     """The check of one layer in default precision, and its largest error over the trials."""
-    from bokeh_tf.delegate.probe import probe
+    from bokeh_tf.delegate.probing.probe import probe
     from bokeh_tf.tflite.conversion import convert
 
     image = keras.Input(image_shape, batch_size=1, name="image")
@@ -78,7 +78,7 @@ def _probe(layer, image_shape, folder):
     ("factor", "image_shape"), [(4, (16, 512, 4)), (4, (512, 16, 4)), (2, (16, 1024, 4)), (8, (8, 256, 3))]
 )
 def test_right_on_the_delegate_in_half_precision(gpu, factor, image_shape, tmp_path):
-    from bokeh_tf.delegate.probe import Verdict
+    from bokeh_tf.delegate.probing.probe import Verdict
 
     report, max_error = _probe(BilinearUpsampling(factor), image_shape, tmp_path)
     assert report.verdict is Verdict.FULL, report

@@ -4,7 +4,7 @@ import pytest
 from rule_graphs import build_graph
 
 from bokeh_tf.delegate.findings import TARGETS, Kind, TargetVerdict
-from bokeh_tf.delegate.lint import lint
+from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.rules import load_rules
 from bokeh_tf.delegate.writers.explanation import explanation_of
 from bokeh_tf.tflite.inspection import inspect

@@ -90,7 +90,7 @@ def test_converted_without_arithmetic_or_a_fifth_dimension():
 
 @pytest.mark.gpu
 def test_right_on_the_delegate(gpu, tmp_path):
-    from bokeh_tf.delegate.probe import Verdict, probe
+    from bokeh_tf.delegate.probing.probe import Verdict, probe
     from bokeh_tf.tflite.conversion import convert
 
     # The delegate keeps channels in fours: 3, 6 and 12 of them meet that at every offset.

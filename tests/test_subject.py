@@ -2,7 +2,7 @@
 
 import pytest
 
-from bokeh_tf.delegate.audit.auditing import audit
+from bokeh_tf.delegate.audit.audit import audit
 from bokeh_tf.delegate.check import Steps, check, check_paths
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite.subject import subject_of

@@ -56,7 +56,7 @@ def test_saved_and_loaded_model_gives_the_same(tmp_path):
 
 
 def verdict(layer, size, folder):
-    from bokeh_tf.delegate.probe import probe
+    from bokeh_tf.delegate.probing.probe import probe
     from bokeh_tf.tflite.conversion import convert
 
     image = keras.Input((*size, 3), batch_size=1, name="image")
@@ -67,7 +67,7 @@ def verdict(layer, size, folder):
 
 @pytest.mark.gpu
 def test_right_on_the_delegate(gpu, tmp_path):
-    from bokeh_tf.delegate.probe import Verdict
+    from bokeh_tf.delegate.probing.probe import Verdict
 
     assert verdict(DoublingConv2DTranspose(4, 3, 2, padding="same"), (7, 9), tmp_path) is Verdict.FULL
 
@@ -75,7 +75,7 @@ def test_right_on_the_delegate(gpu, tmp_path):
 @pytest.mark.gpu
 def test_keras_own_is_wrong_there(gpu, tmp_path):
     # The reason for the layer; once this fails, the delegate has been mended.
-    from bokeh_tf.delegate.probe import Verdict
+    from bokeh_tf.delegate.probing.probe import Verdict
 
     plain = keras.layers.Conv2DTranspose(4, 3, 2, padding="same")
     assert verdict(plain, (7, 9), tmp_path) is Verdict.WRONG

@@ -5,8 +5,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from mldrift_graphs import OP, Graph, ints, options, transposed
 
-from bokeh_tf.delegate.lint import lint
-from bokeh_tf.delegate.probe import probe
+from bokeh_tf.delegate.linting.lint import lint
+from bokeh_tf.delegate.probing.probe import probe
 from bokeh_tf.tflite.inspection import inspect
 
 SAME, VALID = schema.Padding.SAME, schema.Padding.VALID

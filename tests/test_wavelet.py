@@ -75,7 +75,7 @@ def test_saved_and_loaded_model_gives_the_same(tmp_path):
 
 @pytest.mark.gpu
 def test_right_on_the_delegate(gpu, tmp_path):
-    from bokeh_tf.delegate.probe import Verdict, probe
+    from bokeh_tf.delegate.probing.probe import Verdict, probe
     from bokeh_tf.tflite.conversion import convert
 
     image = keras.Input((16, 24, 3), batch_size=1, name="image")

@@ -27,7 +27,7 @@ def test_sources_are_the_files_that_a_models_numbers_depend_on():
 
 WHOLE = '''"""Doubles and halves."""
 
-from bokeh_tf.delegate.memory import SIDE
+from bokeh_tf.delegate.linting.memory import SIDE
 
 FACTOR = 2
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bokeh_tf.bench.results.measurement import Prediction
 from bokeh_tf.delegate.findings import Kind, TargetReport
-from bokeh_tf.delegate.lint import lint
+from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.tflite.inspection import ModelFile
 
 _TOPICS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bokeh_tf.commands.console import open_console, positive
 from bokeh_tf.delegate.findings import TARGETS
-from bokeh_tf.delegate.report import FORMATS
+from bokeh_tf.delegate.writers.formats import FORMATS
 
 _DESCRIPTION = """Says whether a phone's GPU delegate takes a .tflite file whole, and if not, which nodes it refuses and
 what to write instead. First a static lint by the rules of the classic TFLite GPU delegate (v2) and of LiteRT's
@@ -89,9 +89,9 @@ def run(options: argparse.Namespace) -> int:
     if options.explain is not None:
         return _explain(options)
     policy, steps = _settings(options)
-    from bokeh_tf.delegate.baseline import Baseline, read
     from bokeh_tf.delegate.check import find_models
-    from bokeh_tf.delegate.policy import exit_code, judge
+    from bokeh_tf.delegate.judging.baseline import Baseline, read
+    from bokeh_tf.delegate.judging.policy import exit_code, judge
 
     baseline = read(options.baseline) if options.baseline else Baseline()
     paths = find_models(options.paths)
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
 def _settings(options):
     """The policy and the steps that the options ask for; ends with status 2 where they make no sense."""
     from bokeh_tf.delegate.check import Steps
-    from bokeh_tf.delegate.policy import DEFAULT, Policy
+    from bokeh_tf.delegate.judging.policy import DEFAULT, Policy
 
     if not options.paths:
         options.usage_error("the following arguments are required: PATH")
@@ -171,8 +171,8 @@ def _printer(options, count):
 
 def _accept(judged, path, policy):
     """Writes a baseline of what failed; returns the files as judged by it."""
-    from bokeh_tf.delegate.baseline import Baseline
-    from bokeh_tf.delegate.policy import judge
+    from bokeh_tf.delegate.judging.baseline import Baseline
+    from bokeh_tf.delegate.judging.policy import judge
     from bokeh_tf.files import write_text
 
     baseline = Baseline.of(judged)
@@ -182,7 +182,7 @@ def _accept(judged, path, policy):
 
 def _print_end(judged, policy, options):
     """What is printed or written once all files are known."""
-    from bokeh_tf.delegate import report
+    from bokeh_tf.delegate.writers import formats as report
     from bokeh_tf.files import write_text
 
     if options.output:

@@ -2,7 +2,8 @@
 
 `check` takes a path, the bytes of a `.tflite`, or a Keras model, and returns a `Report`; `check_paths` goes through
 files and folders, where one bad file is a report with an `error` and never stops the rest. What counts as a failure
-is not decided here but in `bokeh_tf.delegate.policy`. The lint alone imports neither the runtime nor image libraries.
+is not decided here but in `bokeh_tf.delegate.judging.policy`. The lint alone imports neither the runtime nor image
+libraries.
 """
 
 import os
@@ -12,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bokeh_tf.delegate.findings import TARGETS, TargetReport
-from bokeh_tf.delegate.memory import MemoryEstimate, estimate_memory, warning
+from bokeh_tf.delegate.linting.memory import MemoryEstimate, estimate_memory, warning
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.tflite.subject import Model, Subject, printable_path, subject_of
 
 if TYPE_CHECKING:
-    from bokeh_tf.delegate.audit.auditing import AuditReport
-    from bokeh_tf.delegate.bisection import Bisection
-    from bokeh_tf.delegate.probe import ProbeReport
+    from bokeh_tf.delegate.audit.audit import AuditReport
+    from bokeh_tf.delegate.bisecting.search import Bisection
+    from bokeh_tf.delegate.probing.probe import ProbeReport
 
 PASSED, NOT_CHECKED, FAILED = 0, 1, 3
 SUFFIX = ".tflite"
@@ -147,7 +148,7 @@ def _subject(model) -> Subject:
 
 
 def _examine(subject: Subject, steps: Steps) -> Report:
-    from bokeh_tf.delegate.lint import lint
+    from bokeh_tf.delegate.linting.lint import lint
 
     model_file = subject.model_file
     targets = tuple(lint(model_file, target) for target in steps.targets)
@@ -184,7 +185,7 @@ def _probe(subject: Subject, steps: Steps):
         return None, ()
     if "mldrift" not in steps.targets:
         return None, ("not probed: the real delegate here is ML Drift, and only v2 was asked for",)
-    from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S, probe
+    from bokeh_tf.delegate.probing.probe import DEFAULT_TIMEOUT_S, probe
 
     try:
         probed = probe(subject, photo=steps.photo, timeout_s=steps.timeout_s or DEFAULT_TIMEOUT_S)
@@ -196,7 +197,7 @@ def _probe(subject: Subject, steps: Steps):
 
 
 def _audit(subject: Subject, steps: Steps):
-    from bokeh_tf.delegate.audit.auditing import DEFAULT_TIMEOUT_S, audit
+    from bokeh_tf.delegate.audit.audit import DEFAULT_TIMEOUT_S, audit
 
     limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S
     try:
@@ -209,7 +210,7 @@ def _bisect(subject: Subject, probed, steps: Steps):
     """The search for the node that makes the probe fail, in the first precision in which it does."""
     if not steps.bisect or probed is None or isinstance(probed, Unchecked) or probed.verdict.exit_code != FAILED:
         return None
-    from bokeh_tf.delegate.bisection import DEFAULT_TIMEOUT_S, bisect
+    from bokeh_tf.delegate.bisecting.search import DEFAULT_TIMEOUT_S, bisect
 
     precision = next(part.precision for part in probed.precisions if part.verdict.exit_code == FAILED)
     limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S

@@ -7,8 +7,8 @@ where there is no adapter, about what the trials could not show, and about the c
 from dataclasses import dataclass
 
 from bokeh_tf.delegate.findings import Kind
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import Verdict
 
 PROBE_TARGET = "mldrift"
 _NOT_TAKEN = frozenset({Kind.REFUSED, Kind.FAILS})

@@ -13,7 +13,7 @@ import keras
 
 from bokeh_tf.delegate.check import check
 from bokeh_tf.delegate.findings import TARGETS
-from bokeh_tf.delegate.policy import DEFAULT, Policy, judge
+from bokeh_tf.delegate.judging.policy import DEFAULT, Policy, judge
 from bokeh_tf.errors import ConversionError, TrainingError
 from bokeh_tf.models.variation import vary_constant_weights
 

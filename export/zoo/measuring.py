@@ -10,12 +10,12 @@ import math
 from collections import Counter
 
 from bokeh_tf import exporting
-from bokeh_tf.delegate import memory
 from bokeh_tf.delegate.check import check
 from bokeh_tf.delegate.findings import TARGETS, TargetVerdict
-from bokeh_tf.delegate.lint import lint
+from bokeh_tf.delegate.linting import memory
+from bokeh_tf.delegate.linting.lint import lint
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.errors import BokehError
 from bokeh_tf.models import catalogue
 from bokeh_tf.processes import Job, answer_job

@@ -27,7 +27,7 @@ LIBRARIES = ("keras", "tensorflow", "tensorflow-cpu", "ai-edge-litert")
 _SHARED_SOURCES = (
     "tflite/conversion.py",
     "tflite/converter.py",
-    "delegate/memory.py",
+    "delegate/linting/memory.py",
     "exporting.py",
     "models/variation.py",
 )

@@ -19,7 +19,7 @@ from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.bench.subject import SEED, Subject
 from bokeh_tf.bench.vocabulary import GPU_PRECISIONS
 from bokeh_tf.delegate import delegate_log
-from bokeh_tf.delegate.lint import lint
+from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.errors import BokehError, CheckError
 
 BACKEND = "litert-gpu"

@@ -8,7 +8,7 @@ from bokeh_tf.bench.prediction import compare_reasons, predict, predicted_reason
 from bokeh_tf.bench.results.journal import Journal
 from bokeh_tf.bench.results.measurement import ROUND_MEDIAN, Measurement, Memory, Prediction, RunVerdict, read_verdict
 from bokeh_tf.bench.results.statistics import find_doubts, summarise
-from bokeh_tf.delegate.lint import lint
+from bokeh_tf.delegate.linting.lint import lint
 
 # The static check's name for the GPU delegate of each program.
 _TARGETS = {"classic": "v2", "litert": "mldrift"}

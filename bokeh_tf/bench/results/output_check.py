@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from bokeh_tf.bench.results.measurement import OutputComparison
-from bokeh_tf.delegate.verdicts import OutputKind, failure_reason, output_scale
+from bokeh_tf.delegate.probing.verdicts import OutputKind, failure_reason, output_scale
 from bokeh_tf.tflite.parity import compare
 
 

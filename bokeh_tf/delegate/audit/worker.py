@@ -1,4 +1,4 @@
-"""The child process of an audit: `python -m bokeh_tf.delegate.audit.worker FOLDER JOB`, asked by `auditing.py` only.
+"""The child process of an audit: `python -m bokeh_tf.delegate.audit.worker FOLDER JOB`, asked by `audit.py` only.
 
 FOLDER holds `model.tflite` and `request.json` ({"photo", "inputs", "input_ranges"}); the answer holds the report's
 parts.
@@ -14,7 +14,7 @@ from bokeh_tf.delegate.audit import kernels, ranges
 from bokeh_tf.delegate.audit.findings import AuditFinding, OutputPrediction, Peak, worst_first
 from bokeh_tf.delegate.audit.half_precision import UNIT_ROUNDOFF
 from bokeh_tf.delegate.audit.inputs import byte_range, samples
-from bokeh_tf.delegate.audit.run import Run, open_interpreter, tensor_reader
+from bokeh_tf.delegate.audit.tensor_values import Run, open_interpreter, tensor_reader
 from bokeh_tf.delegate.graphs import find_graphs
 from bokeh_tf.errors import BokehError, ModelFileError, PhotoError
 from bokeh_tf.native_messages import native_messages_muted

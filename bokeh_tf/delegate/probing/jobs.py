@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass
 
 from bokeh_tf.delegate import delegate_log
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.probing.worker import MODEL_NAME, REFERENCE_JOB, SPLIT_JOB, STALLED
-from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 from bokeh_tf.processes import DONE, REQUEST_NAME, Answer, ask_module
 from bokeh_tf.tflite import runtime

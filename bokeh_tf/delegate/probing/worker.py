@@ -16,7 +16,7 @@ import numpy as np
 from bokeh_tf.delegate.graphs import find_graphs
 from bokeh_tf.delegate.probing.cpu_reference import CpuReference
 from bokeh_tf.delegate.probing.inputs import holds_a_picture, load_picture, trial_inputs
-from bokeh_tf.delegate.verdicts import OutputKind, output_scale
+from bokeh_tf.delegate.probing.verdicts import OutputKind, output_scale
 from bokeh_tf.errors import ModelFileError, PhotoError
 from bokeh_tf.processes import Job, answer_job, failed
 from bokeh_tf.tflite import parity, rewriting

@@ -2,7 +2,7 @@
 
 from urllib.parse import unquote
 
-from bokeh_tf.delegate.policy import FAILED
+from bokeh_tf.delegate.judging.policy import FAILED
 from bokeh_tf.delegate.writers.summary import WORDS, lines_of
 from bokeh_tf.escaping import command_data, command_property, file_uri, printable
 

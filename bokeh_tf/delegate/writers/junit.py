@@ -2,9 +2,9 @@
 
 from xml.etree import ElementTree
 
-from bokeh_tf.delegate.problems import AUDIT, PROBE, Standing
+from bokeh_tf.delegate.judging.problems import AUDIT, PROBE, Standing
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.escaping import printable, printable_lines
 
 

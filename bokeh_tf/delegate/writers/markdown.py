@@ -1,7 +1,7 @@
 """Markdown for pull requests and job summaries: a table of all files, then what speaks against each."""
 
-from bokeh_tf.delegate.policy import PASSED
-from bokeh_tf.delegate.problems import ordered_rules
+from bokeh_tf.delegate.judging.policy import PASSED
+from bokeh_tf.delegate.judging.problems import ordered_rules
 from bokeh_tf.delegate.writers.summary import HEADINGS, lines_of, row_of, standing_note
 from bokeh_tf.escaping import markdown_code, markdown_text
 

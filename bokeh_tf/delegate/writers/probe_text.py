@@ -4,8 +4,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import Verdict
 from bokeh_tf.escaping import printable
 
 HALF_PRECISION = "default"

@@ -6,8 +6,8 @@ A `.tflite` has no lines, so every result points at line 1 of the file, and at n
 import hashlib
 
 from bokeh_tf import __version__
-from bokeh_tf.delegate.baseline import fingerprint
-from bokeh_tf.delegate.problems import Standing
+from bokeh_tf.delegate.judging.baseline import fingerprint
+from bokeh_tf.delegate.judging.problems import Standing
 from bokeh_tf.delegate.writers.document import failures
 from bokeh_tf.escaping import file_uri, json_text, printable
 

@@ -1,9 +1,9 @@
 """The words and cells that several writers share: one line per target, one row per file."""
 
 from bokeh_tf.delegate.findings import TargetVerdict
-from bokeh_tf.delegate.memory import memory_text
-from bokeh_tf.delegate.policy import FAILED, NOT_CHECKED, PASSED, macs_percent, nodes_percent
-from bokeh_tf.delegate.problems import Standing
+from bokeh_tf.delegate.judging.policy import FAILED, NOT_CHECKED, PASSED, macs_percent, nodes_percent
+from bokeh_tf.delegate.judging.problems import Standing
+from bokeh_tf.delegate.linting.memory import memory_text
 from bokeh_tf.delegate.unchecked import Unchecked
 
 WORDS = {PASSED: "PASSED", NOT_CHECKED: "NOT CHECKED", FAILED: "FAILED"}

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bokeh_tf.delegate.policy import FAILED, NOT_CHECKED, PASSED, exit_code
-from bokeh_tf.delegate.problems import Standing, ordered_rules
+from bokeh_tf.delegate.judging.policy import FAILED, NOT_CHECKED, PASSED, exit_code
+from bokeh_tf.delegate.judging.problems import Standing, ordered_rules
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers.probe_text import half_precision_line, print_precisions
 from bokeh_tf.delegate.writers.summary import HEADINGS, NONE, WORDS, lines_of, row_of, standing_note

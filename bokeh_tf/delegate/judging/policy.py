@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from bokeh_tf.delegate.baseline import Baseline
 from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED, Report
-from bokeh_tf.delegate.problems import FLOAT16, REFUSED, WRONG, Problem, Standing, problems_of
+from bokeh_tf.delegate.judging.baseline import Baseline
+from bokeh_tf.delegate.judging.problems import FLOAT16, REFUSED, WRONG, Problem, Standing, problems_of
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import Verdict
 
 CRITERIA = (REFUSED, WRONG, FLOAT16)
 PARTITIONS, MACS = "partitions", "macs"

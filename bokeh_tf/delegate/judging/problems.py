@@ -7,8 +7,8 @@ import enum
 from dataclasses import dataclass, replace
 
 from bokeh_tf.delegate.findings import TARGETS, Kind
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.verdicts import Verdict
 
 PROBE, AUDIT = "probe", "fp16"
 # Names of `--fail-on`.

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from math import prod
 
 from bokeh_tf.delegate.findings import Coverage
-from bokeh_tf.delegate.partitioning import find_partitions
+from bokeh_tf.delegate.linting.partitioning import find_partitions
 from bokeh_tf.tflite.model_file import ModelFile
 
 _BITS = {"bool": 8, "complex64": 64, "complex128": 128, "bfloat16": 16, "float8_e4m3fn": 8, "float8_e5m2": 8}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bokeh_tf.delegate.policy import Judged, Policy
+    from bokeh_tf.delegate.judging.policy import Judged, Policy
 
 FORMATS = ("text", "json", "markdown", "junit", "sarif", "github")
 _MODULES = {"json": "document"}

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from bokeh_tf.delegate import adapter as adapters
 from bokeh_tf.delegate.probing.jobs import Jobs
+from bokeh_tf.delegate.probing.verdicts import PRECISIONS, OutputCheck, OutputKind, Verdict, failure_reason, worst
 from bokeh_tf.delegate.probing.worker import SPLIT_JOB
-from bokeh_tf.delegate.verdicts import PRECISIONS, OutputCheck, OutputKind, Verdict, failure_reason, worst
 from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.tflite.model_file import ModelFile
 from bokeh_tf.tflite.parity import Difference

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from bokeh_tf.delegate.coverage import find_coverage
 from bokeh_tf.delegate.findings import Finding, Kind, TargetReport, TargetVerdict
+from bokeh_tf.delegate.linting.coverage import find_coverage
 from bokeh_tf.delegate.rules import Rule, RuleSet, load_rules
 from bokeh_tf.delegate.rules.conditions import compile_subject
 from bokeh_tf.delegate.rules.views import Found, GraphView, NodeView

@@ -16,10 +16,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bokeh_tf.delegate.bisection_trials import Trials
-from bokeh_tf.delegate.probe import DEFAULT_TIMEOUT_S, probe_request
+from bokeh_tf.delegate.bisecting.trials import Trials
 from bokeh_tf.delegate.probing.jobs import Jobs
-from bokeh_tf.delegate.verdicts import PRECISIONS, OutputCheck, Verdict
+from bokeh_tf.delegate.probing.probe import DEFAULT_TIMEOUT_S, probe_request
+from bokeh_tf.delegate.probing.verdicts import PRECISIONS, OutputCheck, Verdict
 from bokeh_tf.errors import CheckError
 from bokeh_tf.tflite.parity import Difference
 from bokeh_tf.tflite.subject import Model, subject_of

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bokeh_tf.delegate.problems import Standing
+from bokeh_tf.delegate.judging.problems import Standing
 from bokeh_tf.errors import CheckError
 from bokeh_tf.escaping import json_text
 

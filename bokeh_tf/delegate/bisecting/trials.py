@@ -6,14 +6,14 @@ with the same input as the whole file. Tensors keep their indices throughout.
 
 from dataclasses import dataclass, replace
 
-from bokeh_tf.delegate.probe import judge
-from bokeh_tf.delegate.probing.bisection_worker import ORIGINAL_NAME
+from bokeh_tf.delegate.bisecting.worker import ORIGINAL_NAME
+from bokeh_tf.delegate.probing.probe import judge
+from bokeh_tf.delegate.probing.verdicts import OutputCheck, Verdict
 from bokeh_tf.delegate.probing.worker import MODEL_NAME
-from bokeh_tf.delegate.verdicts import OutputCheck, Verdict
 from bokeh_tf.processes import DONE
 from bokeh_tf.tflite.rewriting import tensor_of
 
-_WORKER = "bokeh_tf.delegate.probing.bisection_worker"
+_WORKER = "bokeh_tf.delegate.bisecting.worker"
 _JOB = "rewrite"
 
 
