@@ -52,7 +52,7 @@ software-gpu: ## install a software Vulkan adapter (Debian, Ubuntu; needs root o
 # A machine without root still gets everything else: the check then says UNAVAILABLE and how to mend it.
 .PHONY: try-software-gpu
 try-software-gpu: $(READY)
-	@$(BIN)/python -m bokeh_tf.delegate.adapter >/dev/null 2>&1 || sh .ci/software-gpu.sh || \
+	@$(BIN)/python -m bokeh_tf.tflite.running.gpu_adapter >/dev/null 2>&1 || sh .ci/software-gpu.sh || \
 		echo "No Vulkan adapter: the delegate check will say UNAVAILABLE." >&2
 
 $(READY): setup.py pyproject.toml

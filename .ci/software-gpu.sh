@@ -124,9 +124,9 @@ install_drivers() {
 
 verify() {
     for python in "$here/.venv/bin/python" python3; do
-        if PYTHONPATH=$here "$python" -c 'import bokeh_tf.delegate.adapter' 2>/dev/null; then
+        if PYTHONPATH=$here "$python" -c 'import bokeh_tf.tflite.running.gpu_adapter' 2>/dev/null; then
             say "adapters:"
-            (cd "$here" && "$python" -m bokeh_tf.delegate.adapter) || fail "no Vulkan adapter with half precision was found."
+            (cd "$here" && "$python" -m bokeh_tf.tflite.running.gpu_adapter) || fail "no Vulkan adapter with half precision was found."
             return
         fi
     done

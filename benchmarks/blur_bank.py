@@ -28,8 +28,8 @@ from bokeh_tf.bench.results.measurement import make_measurement
 from bokeh_tf.bench.results.result import Result, as_json, new_path, utc_now
 from bokeh_tf.bench.results.statistics import paired_ratio
 from bokeh_tf.metrics import psnr
-from bokeh_tf.tflite import runtime
 from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.running import runtime
 
 SCHEMA_VERSION = 1
 KERNEL_SIZES_PX = (25, 45, 75)

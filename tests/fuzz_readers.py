@@ -18,7 +18,7 @@ from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers import document, github, junit, markdown, sarif, text
 from bokeh_tf.tflite.inspection import inspect
-from bokeh_tf.tflite.runtime import verify_loads
+from bokeh_tf.tflite.running.runtime import verify_loads
 
 # Everything a policy can fail on, so that writers have most to say.
 POLICY = Policy.parse("refused,wrong,fp16,partitions:2,macs:99")

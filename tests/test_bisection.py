@@ -6,8 +6,9 @@ import pytest
 from bokeh_tf.delegate.bisecting.search import MIN_JUMP, bisect
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.errors import ModelFileError
-from bokeh_tf.tflite import rewriting, runtime
+from bokeh_tf.tflite import rewriting
 from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.running import runtime
 
 # XNNPACK fuses an activation into the layer before it, an output in between undoes that.
 CPU_FUSION_ERROR = 1e-6

@@ -9,10 +9,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from model_writer import FLOAT16, INT32, FileWriter
 
-from bokeh_tf.delegate import delegate_log
 from bokeh_tf.delegate.linting.coverage import find_coverage
 from bokeh_tf.delegate.linting.partitioning import find_partitions
 from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.running import gpu_log
 
 SHAPE = [1, 4, 6, 8]
 TENSOR_BYTES = 4 * 6 * 8 * 4
@@ -21,7 +21,7 @@ REFUSED = "LOG_SOFTMAX"
 MAX_SECONDS = 5.0
 COMPILE = """
 import sys
-from bokeh_tf.delegate.probing.compiled import compile_model
+from bokeh_tf.tflite.running.gpu_runtime import compile_model
 compile_model(sys.argv[1], is_float32=True, allows_cpu=True)
 """
 
@@ -213,6 +213,6 @@ def test_split_is_the_real_delegate_s(gpu, tmp_path, seed, float16):
     path = tmp_path / "random.tflite"
     path.write_bytes(content)
     child = subprocess.run([sys.executable, "-c", COMPILE, str(path)], capture_output=True, text=True, timeout=120)
-    log = delegate_log.parse(child.stderr)
+    log = gpu_log.parse(child.stderr)
     coverage = find_coverage(inspect(content), refused, fails=False)
     assert (coverage.nodes_delegated, coverage.nodes - coverage.nodes_delegated) == (log.on_gpu, log.on_cpu)

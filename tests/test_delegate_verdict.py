@@ -9,7 +9,7 @@ from bokeh_tf.bench.benchmark_model.verdict import judge
 from bokeh_tf.bench.prediction import compare_reasons, predicted_reasons
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.delegate.findings import Finding, Kind, TargetReport, TargetVerdict
-from bokeh_tf.delegate.probing.verdicts import OutputCheck
+from bokeh_tf.tflite.running.agreement import OutputCheck
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 LOGS = sorted(path for path in TRANSCRIPTS.glob("*.txt") if not path.name.startswith("help_"))

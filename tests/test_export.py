@@ -12,7 +12,7 @@ import pytest
 
 from bokeh_tf import models
 from bokeh_tf.tflite.inspection import inspect
-from bokeh_tf.tflite.runtime import load
+from bokeh_tf.tflite.running.runtime import load
 from export import summary
 from export.__main__ import main
 from export.recipes import RECIPES, Recipe

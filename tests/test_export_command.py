@@ -9,7 +9,7 @@ from bokeh_tf.cli import main
 from bokeh_tf.delegate import check
 from bokeh_tf.models.weights import packaged_weights
 from bokeh_tf.tflite.inspection import inspect
-from bokeh_tf.tflite.runtime import load
+from bokeh_tf.tflite.running.runtime import load
 from tests.zoo_models import predict, random_inputs
 
 SIZE = ("--size", "32x48")

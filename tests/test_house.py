@@ -133,7 +133,7 @@ def imports_of(path):
 
 
 def part_of(module):
-    """`bokeh_tf.tflite.runtime` -> `tflite`; `bokeh_tf` and its `__version__` -> ``."""
+    """`bokeh_tf.tflite.running.runtime` -> `tflite`; `bokeh_tf` and its `__version__` -> ``."""
     rest = module.removeprefix("bokeh_tf").lstrip(".").split(".")[0]
     return "" if rest.startswith("__version") else rest
 
@@ -303,7 +303,7 @@ BASE_MODULES = [
     "bokeh_tf.models.listing",
     "bokeh_tf.rendering",
     "bokeh_tf.tflite.inspection",
-    "bokeh_tf.tflite.runtime",
+    "bokeh_tf.tflite.running.runtime",
     "bokeh_tf.photos",
     "benchmarks.suites",
     "export.__main__",

@@ -1,4 +1,4 @@
-"""`bokeh_tf.tflite.parity` against numbers worked out by hand and against scikit-image."""
+"""`bokeh_tf.tflite.running.parity` against numbers worked out by hand and against scikit-image."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
-from bokeh_tf.tflite.parity import Difference, compare
+from bokeh_tf.tflite.running.parity import Difference, compare
 
 
 def test_errors_worked_out_by_hand():

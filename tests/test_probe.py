@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bokeh_tf.delegate.adapter import find_adapters
 from bokeh_tf.delegate.check import Steps, check_paths
 from bokeh_tf.delegate.judging.policy import Policy, exit_code, judge
 from bokeh_tf.delegate.probing.probe import probe
@@ -17,6 +16,7 @@ from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.writers.document import plain
 from bokeh_tf.delegate.writers.probe_text import print_precisions
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
+from bokeh_tf.tflite.running.gpu_adapter import find_adapters
 
 # A two-layer network in half precision, measured at 71 dB; half that error again is still plainly half precision.
 HALF_PRECISION_PSNR_DB = (50, 100)

@@ -5,10 +5,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from model_writer import FileWriter
 
-from bokeh_tf.delegate.graphs import find_graphs
 from bokeh_tf.delegate.probing.probe import probe
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.errors import ModelFileError
+from bokeh_tf.tflite.running.signatures import find_graphs
 
 TYPES = schema.TensorType
 OPS = schema.BuiltinOperator

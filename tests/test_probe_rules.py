@@ -10,14 +10,15 @@ from model_writer import FileWriter
 from PIL import Image
 from rule_graphs import build_graph
 
-from bokeh_tf.delegate import delegate_log
 from bokeh_tf.delegate.check import Report, check
-from bokeh_tf.delegate.graphs import find_graphs
 from bokeh_tf.delegate.judging.policy import Policy, judge
 from bokeh_tf.delegate.probing.cpu_reference import CpuReference
-from bokeh_tf.delegate.probing.inputs import load_picture, synthetic_picture, trial_inputs
 from bokeh_tf.delegate.probing.probe import probe_request
-from bokeh_tf.delegate.probing.verdicts import (
+from bokeh_tf.delegate.unchecked import Unchecked
+from bokeh_tf.delegate.writers.formats import write
+from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.running import gpu_log
+from bokeh_tf.tflite.running.agreement import (
     DEFAULT_MAX_ERROR,
     DEFAULT_MAX_OTHER_SHARE,
     DEFAULT_MIN_PSNR_DB,
@@ -30,11 +31,10 @@ from bokeh_tf.delegate.probing.verdicts import (
     min_psnr_db,
     output_scale,
 )
-from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.delegate.writers.formats import write
-from bokeh_tf.tflite.inspection import inspect
-from bokeh_tf.tflite.parity import Difference, compare
-from bokeh_tf.tflite.runtime import TensorSpec
+from bokeh_tf.tflite.running.feeding import load_picture, synthetic_picture, trial_inputs
+from bokeh_tf.tflite.running.parity import Difference, compare
+from bokeh_tf.tflite.running.runtime import TensorSpec
+from bokeh_tf.tflite.running.signatures import find_graphs
 
 # The runtime writes a blank after the colon where it gives no reason.
 REFUSAL_LOG = f"""INFO: something
@@ -49,7 +49,7 @@ NOT: part of the list
 
 
 def test_log_gives_the_adapter_and_the_reasons():
-    log = delegate_log.parse(REFUSAL_LOG)
+    log = gpu_log.parse(REFUSAL_LOG)
     assert log.adapter == "Some GPU (v1, 256 bits)"
     assert log.reasons == tuple(
         f"{op}: Tensor dimensions must be less than 5. some/tensor" for op in ("RESHAPE", "TILE")
@@ -61,12 +61,12 @@ def test_log_gives_the_adapter_and_the_reasons():
 def test_log_keeps_an_empty_reason_where_there_is_no_other():
     header = "ERROR: Following operations are not supported by GPU delegate:"
     text = f"{header}\nCUSTOM: \n1 operations will run on the GPU, and the remaining 1 operations will run on the CPU."
-    log = delegate_log.parse(text)
+    log = gpu_log.parse(text)
     assert log.reasons == ("CUSTOM",) and (log.on_gpu, log.on_cpu) == (1, 1)
 
 
 def test_log_gives_the_runtimes_reasons_where_the_delegate_is_not_asked():
-    log = delegate_log.parse(
+    log = gpu_log.parse(
         "ERROR: [model_load.cc:316] Variable tensors not yet supported.\n"
         "ERROR: Encountered unresolved custom op: SignalWindow.\n"
         "ERROR: Node number 0 (SignalWindow) failed to prepare.\n"
@@ -83,9 +83,7 @@ def test_log_gives_the_runtimes_reasons_where_the_delegate_is_not_asked():
 
 
 def test_log_errors_and_missing_adapters_are_seen():
-    log = delegate_log.parse(
-        "E0000 00:00:1.5    42 topk.cc:3] TopK requires C divisible by 4\nINTERNAL: No adapters found"
-    )
+    log = gpu_log.parse("E0000 00:00:1.5    42 topk.cc:3] TopK requires C divisible by 4\nINTERNAL: No adapters found")
     assert log.errors == ("topk.cc:3] TopK requires C divisible by 4",)
     assert log.has_no_adapter
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from bokeh_tf.bench.host.worker_process import Worker, WorkerError
-from bokeh_tf.delegate.graphs import find_graphs
-from bokeh_tf.delegate.probing.compiled import Compiled, StalledError
 from bokeh_tf.delegate.probing.probe import probe
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.writers.document import plain
+from bokeh_tf.tflite.running.gpu_runtime import Compiled, StalledError
+from bokeh_tf.tflite.running.signatures import find_graphs
 
 SHAPE = (1, 2, 3, 1)
 SIGNATURE = {"key": "serving", "inputs": [{"name": "x"}], "outputs": [{"name": "y"}]}

@@ -1,4 +1,4 @@
-"""`bokeh_tf.tflite.runtime` on a real file against Keras' arithmetic, and on files that are none; `processes`."""
+"""`tflite.running.runtime` on a real file against Keras' arithmetic, and on files that are none; `processes`."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ import pytest
 
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.processes import run_module
-from bokeh_tf.tflite.runtime import load, verify_loads
+from bokeh_tf.tflite.running.runtime import load, verify_loads
 
 # One multiplication and one addition in float32.
 ARITHMETIC_TOLERANCE = 1e-6
@@ -140,7 +140,7 @@ def test_a_child_that_dies_is_a_result(tmp_path):
 def test_a_module_in_the_current_folder_is_not_taken_for_ours(tmp_path, monkeypatch):
     (tmp_path / "numpy.py").write_text("raise SystemExit('stolen')", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    result = run_module("bokeh_tf.tflite.runtime", ["absent"], timeout_s=30)
+    result = run_module("bokeh_tf.tflite.running.runtime", ["absent"], timeout_s=30)
     assert "stolen" not in result.stderr
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from bokeh_tf import models
-from bokeh_tf.delegate.probing.inputs import PACKAGED_PHOTO
 from bokeh_tf.models import catalogue
 from bokeh_tf.models.variation import vary_constant_weights
 from bokeh_tf.tflite.conversion import convert
 from bokeh_tf.tflite.inspection import inspect
-from bokeh_tf.tflite.runtime import load
+from bokeh_tf.tflite.running.feeding import PACKAGED_PHOTO
+from bokeh_tf.tflite.running.runtime import load
 from export.zoo.practice import FLAT_WHEN_FRESH, practise
 
 SEED = 3

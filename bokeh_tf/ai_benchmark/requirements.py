@@ -13,7 +13,7 @@ from bokeh_tf.ai_benchmark.releases import OLDEST_APP, OLDEST_APP_RELEASE, Needs
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite.inspection import ModelFile, inspect
 from bokeh_tf.tflite.reading import read_file
-from bokeh_tf.tflite.runtime import verify_loads
+from bokeh_tf.tflite.running.runtime import verify_loads
 
 # Where the file says nothing, and what most networks for photographs take.
 ASSUMED_RANGE = (0.0, 1.0)

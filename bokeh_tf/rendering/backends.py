@@ -74,7 +74,7 @@ class TfliteModel:
 
     def __init__(self, path, *, is_trusted=False, input_range=None):
         """Loads the file `path`; one that `is_trusted` is spared the trial run in a child process."""
-        from bokeh_tf.tflite import runtime
+        from bokeh_tf.tflite.running import runtime
 
         path = Path(path)
         if not is_trusted:

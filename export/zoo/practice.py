@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bokeh_tf.delegate.probing.inputs import PACKAGED_PHOTO
+from bokeh_tf.tflite.running.feeding import PACKAGED_PHOTO
 
 FLAT_WHEN_FRESH = ("bgnet", "pynet")
 STEPS = 100

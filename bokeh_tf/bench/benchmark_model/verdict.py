@@ -23,7 +23,7 @@ from bokeh_tf.bench.benchmark_model.flags import BACKENDS
 from bokeh_tf.bench.benchmark_model.grammar import Kind
 from bokeh_tf.bench.benchmark_model.log import BenchmarkLog, LogLine, Replacement
 from bokeh_tf.bench.results.outcome import DelegateOutcome
-from bokeh_tf.delegate.probing.verdicts import OutputCheck
+from bokeh_tf.tflite.running.agreement import OutputCheck
 
 _APIS = {"gpu": "OpenCL", "opengl": "OpenGL", "webgpu": "WebGPU"}
 _API_OF_DELEGATE = {

@@ -25,7 +25,7 @@ from bokeh_tf.bench.results.output_check import compare_outputs
 from bokeh_tf.bench.subject import SEED, Subject
 from bokeh_tf.bench.vocabulary import LITERT, TFLITE_RUNTIME
 from bokeh_tf.errors import BokehError, DependencyError
-from bokeh_tf.tflite.runtime import load
+from bokeh_tf.tflite.running.runtime import load
 
 BACKEND = "litert-xnnpack"
 PYTHON_VARIABLE = "BOKEH_TFLITE_RUNTIME_PYTHON"

@@ -18,9 +18,9 @@ from bokeh_tf.bench.results.measurement import Prediction, RunVerdict
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.bench.subject import SEED, Subject
 from bokeh_tf.bench.vocabulary import GPU_PRECISIONS
-from bokeh_tf.delegate import delegate_log
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.errors import BokehError, CheckError
+from bokeh_tf.tflite.running import gpu_log
 
 BACKEND = "litert-gpu"
 NOT_A_GPU_TIMING = "not a GPU timing"
@@ -68,14 +68,14 @@ class GpuContestant:
         try:
             opened = start_worker(self._worker, request)
         except WorkerError as error:
-            if delegate_log.parse(self._worker.log()).has_no_adapter:
+            if gpu_log.parse(self._worker.log()).has_no_adapter:
                 raise CheckError(
                     "gpu: this machine has no Vulkan adapter that LiteRT can use. Install the GPU's driver, or leave "
                     "gpu out of --on."
                 ) from error
             raise
         log = self._worker.log()
-        said = delegate_log.parse(log)
+        said = gpu_log.parse(log)
         stamp = self._judge_adapter(log)
         is_coarse = self.setting.precision == "default" or self.subject.is_quantised
         outputs = check_outputs(self._worker, self.subject, is_coarse=is_coarse)
@@ -101,7 +101,7 @@ class GpuContestant:
     def explain(self, error: BokehError) -> Failed:
         """The delegate's own reasons, which are on its stderr only."""
         # Where the worker itself could not be started there is no log.
-        reasons = delegate_log.parse(self._worker.log()).reasons if hasattr(self, "_worker") else ()
+        reasons = gpu_log.parse(self._worker.log()).reasons if hasattr(self, "_worker") else ()
         why = reasons[0] if reasons else str(error)
         verdict = RunVerdict(DelegateOutcome.FAILED_INIT, why, reasons[:_MOST_REASONS])
         return Failed(why, verdict, reasons)
@@ -122,7 +122,7 @@ class GpuContestant:
 
     def _judge_adapter(self, log):
         """The stamp that the adapter deserves; refuses a software one that is not allowed."""
-        adapter = delegate_log.parse(log).adapter
+        adapter = gpu_log.parse(log).adapter
         if adapter is None:
             return "which adapter computed it is not known"
         if not (_SOFTWARE_NAME.search(adapter) or _SOFTWARE_LINE.search(log)):
@@ -143,7 +143,7 @@ def _verdict(log, outputs, stamp):
     evidence = tuple(line.strip() for line in log.splitlines() if "Selected adapter" in line or "-based API" in line)
     evidence = (*dict.fromkeys(evidence), "compiled for the GPU alone; the CPU was not allowed")
     problems = [f"{output.name}: {output.problem}" for output in outputs if output.problem]
-    errors = delegate_log.parse(log).errors
+    errors = gpu_log.parse(log).errors
     if problems:
         return RunVerdict(DelegateOutcome.BAD_OUTPUT, problems[0], evidence)
     if stamp is not None:

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from bokeh_tf.bench.host.timing_worker import random_input, serve
-from bokeh_tf.delegate.graphs import Graph, find_graphs
-from bokeh_tf.delegate.probing.compiled import NATIVE_TYPES, Bound, Compiled, compile_model
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.processes import confine
+from bokeh_tf.tflite.running.gpu_runtime import NATIVE_TYPES, Bound, Compiled, compile_model
+from bokeh_tf.tflite.running.signatures import Graph, find_graphs
 
 _SIGNATURE = 0
 

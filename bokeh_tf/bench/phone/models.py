@@ -12,7 +12,7 @@ from bokeh_tf.bench.phone.run_folder import RunFolder
 from bokeh_tf.bench.results.measurement import OutputComparison
 from bokeh_tf.bench.results.output_check import compare_outputs
 from bokeh_tf.bench.subject import SEED, Subject
-from bokeh_tf.delegate.probing.verdicts import OutputCheck
+from bokeh_tf.tflite.running.agreement import OutputCheck
 
 TRIAL = "random"
 _TYPES = ("float16", "float32", "float64", "bool", "int8", "uint8", "int16", "int32", "uint32", "int64")

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from bokeh_tf.bench.results.measurement import OutputComparison
-from bokeh_tf.delegate.probing.verdicts import OutputKind, failure_reason, output_scale
-from bokeh_tf.tflite.parity import compare
+from bokeh_tf.tflite.running.agreement import OutputKind, failure_reason, output_scale
+from bokeh_tf.tflite.running.parity import compare
 
 
 def compare_outputs(actual, expected, names, *, is_coarse) -> tuple[OutputComparison, ...]:

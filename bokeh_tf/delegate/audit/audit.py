@@ -16,7 +16,7 @@ from bokeh_tf.delegate.audit.findings import AuditFinding, AuditReport, OutputPr
 from bokeh_tf.delegate.audit.worker import MODEL_NAME
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 from bokeh_tf.processes import DONE, ask_module
-from bokeh_tf.tflite.runtime import UNNAMED
+from bokeh_tf.tflite.running.runtime import UNNAMED
 from bokeh_tf.tflite.subject import Model, subject_of
 
 DEFAULT_TIMEOUT_S = 120.0

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bokeh_tf.delegate.probing.inputs import holds_a_picture, load_picture, trial_inputs
 from bokeh_tf.errors import CheckError
+from bokeh_tf.tflite.running.feeding import holds_a_picture, load_picture, trial_inputs
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 _BYTE_RANGE = (0.0, 255.0)

@@ -5,7 +5,7 @@ import numpy as np
 
 from bokeh_tf.delegate.audit.findings import Severity, number
 from bokeh_tf.delegate.audit.half_precision import LARGEST, bilinear_coordinates, coordinate_errors_px
-from bokeh_tf.delegate.probing.verdicts import DEFAULT_MIN_PSNR_DB
+from bokeh_tf.tflite.running.agreement import DEFAULT_MIN_PSNR_DB
 
 # Root mean square, relative: at the error the probe calls the same output wrong in default precision.
 _ACCUMULATION_ERROR = 10 ** (-DEFAULT_MIN_PSNR_DB / 20)

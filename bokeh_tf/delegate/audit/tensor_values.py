@@ -13,12 +13,12 @@ import numpy as np
 from bokeh_tf.delegate.audit import samples
 from bokeh_tf.delegate.audit.findings import AuditFinding, Severity, explanations
 from bokeh_tf.delegate.audit.samples import Accumulation
-from bokeh_tf.delegate.graphs import DAMAGE
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite.model_file import ModelFile
 from bokeh_tf.tflite.nodes import OperatorInfo
 from bokeh_tf.tflite.rewriting import port_name, with_outputs
-from bokeh_tf.tflite.runtime import UNNAMED
+from bokeh_tf.tflite.running.runtime import UNNAMED
+from bokeh_tf.tflite.running.signatures import DAMAGE
 
 # Operators that change where values lie, not the values.
 MOVING = frozenset({"RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "DEQUANTIZE", "QUANTIZE", "SPACE_TO_DEPTH"})

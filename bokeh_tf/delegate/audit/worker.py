@@ -15,12 +15,12 @@ from bokeh_tf.delegate.audit.findings import AuditFinding, OutputPrediction, Pea
 from bokeh_tf.delegate.audit.half_precision import UNIT_ROUNDOFF
 from bokeh_tf.delegate.audit.inputs import byte_range, samples
 from bokeh_tf.delegate.audit.tensor_values import Run, open_interpreter, tensor_reader
-from bokeh_tf.delegate.graphs import find_graphs
 from bokeh_tf.errors import BokehError, ModelFileError, PhotoError
 from bokeh_tf.native_messages import native_messages_muted
 from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.tflite.inspection import inspect
-from bokeh_tf.tflite.runtime import UNNAMED, TensorSpec
+from bokeh_tf.tflite.running.runtime import UNNAMED, TensorSpec
+from bokeh_tf.tflite.running.signatures import find_graphs
 
 MODEL_NAME = "model.tflite"
 _RULES = (*ranges.RULES, *kernels.RULES)

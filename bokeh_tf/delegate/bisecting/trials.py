@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from bokeh_tf.delegate.bisecting.worker import ORIGINAL_NAME
 from bokeh_tf.delegate.probing.probe import judge
-from bokeh_tf.delegate.probing.verdicts import OutputCheck, Verdict
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.probing.worker import MODEL_NAME
 from bokeh_tf.processes import DONE
 from bokeh_tf.tflite.rewriting import tensor_of
+from bokeh_tf.tflite.running.agreement import OutputCheck
 
 _WORKER = "bokeh_tf.delegate.bisecting.worker"
 _JOB = "rewrite"

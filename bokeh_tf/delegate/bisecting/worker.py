@@ -4,10 +4,10 @@ Asked by `trials.py` only. FOLDER holds `original.tflite`, the request is {"expo
 {"cut": node}; the result is `model.tflite` there, or an error of the kind "impossible" where there is nothing to cut.
 """
 
-from bokeh_tf.delegate.graphs import DAMAGE
 from bokeh_tf.delegate.probing.worker import MODEL_NAME
 from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.tflite import rewriting
+from bokeh_tf.tflite.running.signatures import DAMAGE
 
 ORIGINAL_NAME = "original.tflite"
 

@@ -10,7 +10,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from bokeh_tf.errors import ModelFileError
-from bokeh_tf.tflite.runtime import UNNAMED, TensorSpec
+from bokeh_tf.tflite.running.runtime import UNNAMED, TensorSpec
 
 _USUAL, _PLAIN = OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 # One step of an 8-bit picture whose values are floats in [0, 1].

@@ -10,12 +10,11 @@ import os
 import time
 from dataclasses import dataclass
 
-from bokeh_tf.delegate import delegate_log
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.probing.worker import MODEL_NAME, REFERENCE_JOB, SPLIT_JOB, STALLED
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 from bokeh_tf.processes import DONE, REQUEST_NAME, Answer, ask_module
-from bokeh_tf.tflite import runtime
+from bokeh_tf.tflite.running import gpu_log, runtime
 
 _WORKER = "bokeh_tf.delegate.probing.worker"
 _NO_ADAPTER = (
@@ -29,7 +28,7 @@ class Outcome:
     """How a job on the delegate ended: numbers in `result`, or a `verdict` with its `reasons` and no numbers."""
 
     result: dict
-    log: delegate_log.DelegateLog
+    log: gpu_log.DelegateLog
     verdict: Verdict | None
     reasons: tuple[str, ...]
 
@@ -78,7 +77,7 @@ class Jobs:
         if answer.error_kind == STALLED and self.remaining_s > 0:
             self.notes.append(f"{job}: in a first try {_STALL}; the second try is the one reported")
             answer = self.run(_WORKER, job)
-        result, log = answer.content, delegate_log.parse(answer.child.stderr)
+        result, log = answer.content, gpu_log.parse(answer.child.stderr)
         verdict, reasons = self._failure(answer, log)
         if verdict is None and job != SPLIT_JOB and (log.reasons or not result["is_accelerated"]):
             verdict = Verdict.REFUSED

@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from bokeh_tf.delegate import adapter as adapters
 from bokeh_tf.delegate.probing.jobs import Jobs
-from bokeh_tf.delegate.probing.verdicts import PRECISIONS, OutputCheck, OutputKind, Verdict, failure_reason, worst
+from bokeh_tf.delegate.probing.verdicts import PRECISIONS, Verdict, worst
 from bokeh_tf.delegate.probing.worker import SPLIT_JOB
 from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.tflite.model_file import ModelFile
-from bokeh_tf.tflite.parity import Difference
 from bokeh_tf.tflite.rewriting import SIGNATURE_KEY
+from bokeh_tf.tflite.running import gpu_adapter as adapters
+from bokeh_tf.tflite.running.agreement import OutputCheck, OutputKind, failure_reason
+from bokeh_tf.tflite.running.parity import Difference
 from bokeh_tf.tflite.subject import Model, Subject, subject_of
 
 DEFAULT_TIMEOUT_S = 600.0

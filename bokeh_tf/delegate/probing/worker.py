@@ -13,13 +13,14 @@ from dataclasses import asdict
 
 import numpy as np
 
-from bokeh_tf.delegate.graphs import find_graphs
 from bokeh_tf.delegate.probing.cpu_reference import CpuReference
-from bokeh_tf.delegate.probing.inputs import holds_a_picture, load_picture, trial_inputs
-from bokeh_tf.delegate.probing.verdicts import OutputKind, output_scale
 from bokeh_tf.errors import ModelFileError, PhotoError
 from bokeh_tf.processes import Job, answer_job, failed
-from bokeh_tf.tflite import parity, rewriting
+from bokeh_tf.tflite import rewriting
+from bokeh_tf.tflite.running import parity
+from bokeh_tf.tflite.running.agreement import OutputKind, output_scale
+from bokeh_tf.tflite.running.feeding import holds_a_picture, load_picture, trial_inputs
+from bokeh_tf.tflite.running.signatures import find_graphs
 
 MODEL_NAME = "model.tflite"
 REFERENCE_JOB, SPLIT_JOB = "reference", "split"
@@ -100,7 +101,7 @@ def _saveable(array):
 
 
 def _run_on_delegate(job, request):
-    from bokeh_tf.delegate.probing.compiled import StalledError, compile_model
+    from bokeh_tf.tflite.running.gpu_runtime import StalledError, compile_model
 
     folder = job.folder
     reference = json.loads((folder / f"{REFERENCE_JOB}.json").read_text(encoding="utf-8"))

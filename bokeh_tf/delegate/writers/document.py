@@ -15,9 +15,9 @@ from dataclasses import fields, is_dataclass
 
 from bokeh_tf import __version__
 from bokeh_tf.delegate.judging.policy import PASSED, exit_code, macs_percent, nodes_percent
-from bokeh_tf.delegate.probing.verdicts import DEFAULT_MAX_ERROR, DEFAULT_MIN_PSNR_DB, FLOAT32_MAX_ERROR, INTEGER_STEPS
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import json_text
+from bokeh_tf.tflite.running.agreement import DEFAULT_MAX_ERROR, DEFAULT_MIN_PSNR_DB, FLOAT32_MAX_ERROR, INTEGER_STEPS
 
 SCHEMA_VERSION = 2
 LIMITS = {

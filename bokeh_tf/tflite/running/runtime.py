@@ -99,7 +99,7 @@ def verify_loads(path, *, timeout_s=60.0):
         ModelFileError: it cannot be read, loaded or run, kills the interpreter, or takes longer than `timeout_s`.
     """
     read_file(path)
-    child = run_module("bokeh_tf.tflite.runtime", [Path(path).resolve()], timeout_s=timeout_s)
+    child = run_module("bokeh_tf.tflite.running.runtime", [Path(path).resolve()], timeout_s=timeout_s)
     if child.timed_out:
         raise ModelFileError(
             f"{path}: one CPU run takes longer than {timeout_s:g} s. Raise the limit or use a smaller model."

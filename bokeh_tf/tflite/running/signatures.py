@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from ai_edge_litert import schema_py_generated as schema
 
-from bokeh_tf.delegate.integer_bounds import integer_bounds
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite import rewriting
 from bokeh_tf.tflite.model_file import is_quantisation
-from bokeh_tf.tflite.runtime import UNNAMED
+from bokeh_tf.tflite.running.integer_bounds import integer_bounds
+from bokeh_tf.tflite.running.runtime import UNNAMED
 
 _INTEGER_TYPES = frozenset(
     getattr(schema.TensorType, name)

@@ -1,7 +1,7 @@
 """Which Vulkan adapters this machine has, and whether they compute in real half precision.
 
 A driver is native code that may crash, so this is asked in a child process (`find_adapters`); only the child
-(`python -m bokeh_tf.delegate.adapter OUTPUT.json`, or without a path to print) touches libvulkan.
+(`python -m bokeh_tf.tflite.running.gpu_adapter OUTPUT.json`, or without a path to print) touches libvulkan.
 """
 
 import ctypes
@@ -36,7 +36,7 @@ def find_adapters() -> tuple[Adapter, ...]:
     """All Vulkan adapters of this machine; empty where there is no loader, no driver, or it crashes."""
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_") as folder:
         output = Path(folder) / "adapters.json"
-        child = run_module("bokeh_tf.delegate.adapter", [output], timeout_s=_TIMEOUT_S)
+        child = run_module("bokeh_tf.tflite.running.gpu_adapter", [output], timeout_s=_TIMEOUT_S)
         if child.return_code or not output.is_file():
             return ()
         return tuple(Adapter(**entry) for entry in json.loads(output.read_text(encoding="utf-8")))
