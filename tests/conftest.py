@@ -4,8 +4,9 @@ import os
 
 import numpy as np
 import pytest
-from numeric import NUMERIC_FILES
 from PIL import Image
+
+from tests.numeric import NUMERIC_FILES
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

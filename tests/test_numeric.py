@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from numeric import NUMERIC_FILES
+
+from tests.numeric import NUMERIC_FILES
 
 TESTS = Path(__file__).resolve().parent
 # What computes a loss or its gradient, or takes a step.

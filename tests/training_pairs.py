@@ -2,8 +2,9 @@
 
 import cv2
 import numpy as np
-from photographs import texture
 from PIL import Image
+
+from tests.photographs import texture
 
 
 def write_pairs(folder, *, count=6, shape=(48, 64), maps=()):

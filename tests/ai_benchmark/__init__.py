@@ -1,0 +1,1 @@
+"""Packs for the AI Benchmark app, and what comes back."""

@@ -1,0 +1,1 @@
+"""Timing on this machine, results, comparison and report."""

@@ -1,0 +1,1 @@
+"""What the programs called benchmark_model print, from transcripts."""

@@ -1,0 +1,1 @@
+"""Timing on phones: the real adb and a fake phone."""

@@ -1,0 +1,1 @@
+"""Photographs made ready, and scenes composed of them."""

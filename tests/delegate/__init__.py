@@ -1,0 +1,1 @@
+"""The check as a whole: joined, judged, bisected, audited, written."""

@@ -1,0 +1,375 @@
+"""The engine of the static check and the classic delegate's rules, on graphs written by hand."""
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+import bokeh_tf
+from bokeh_tf.delegate.findings import TARGETS, Kind, TargetVerdict
+from bokeh_tf.delegate.linting.lint import find_findings, lint
+from bokeh_tf.delegate.rules import explain, load_rules, rules_from
+from bokeh_tf.delegate.rules.conditions import compile_condition, compile_subject
+from bokeh_tf.tflite.inspection import inspect
+from tests.model_writer import FLOAT16, FLOAT32, INT32, FileWriter
+
+OP = schema.BuiltinOperator
+CODES = {code for code in vars(OP).values() if isinstance(code, int)}
+# Their arithmetic is counted when a file is read, which refuses them without shapes that make sense.
+COUNTED = {OP.CONV_2D, OP.CONV_3D, OP.DEPTHWISE_CONV_2D, OP.TRANSPOSE_CONV, OP.FULLY_CONNECTED, OP.BATCH_MATMUL}
+BOOL = schema.TensorType.BOOL
+SHAPE = [1, 4, 6, 8]
+# A tenth of it is what the checks need; the machine is shared.
+MAX_CPU_SECONDS = 0.3
+MAX_FOLDER_SECONDS = 10.0
+SHIPPED = Path(bokeh_tf.__file__).with_name("weights") / "dbsi_mobile_base_float16_1024x1536.tflite"
+
+
+def options(table, **fields):
+    made = getattr(schema, f"{table}T")()
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+def constant(writer, values, *, name="constant"):
+    """An int32 constant of one dimension."""
+    buffer = writer.buffer(np.asarray(values, np.int32).tobytes())
+    return writer.tensor(name, [len(values)], dtype=INT32, buffer=buffer)
+
+
+def file_of(build, *, shape=SHAPE, dtype=FLOAT32):
+    """The `ModelFile` of a graph from one input: `build(writer, x)` adds its nodes and returns the output."""
+    writer = FileWriter()
+    x = writer.tensor("x", shape, dtype=dtype)
+    writer.graph.inputs, writer.graph.outputs = [x], [build(writer, x)]
+    return inspect(writer.finish())
+
+
+def one_node(code, *more_inputs, shape=SHAPE, output=SHAPE, output_dtype=FLOAT32, **kept):
+    """The `ModelFile` of one node on one input; `more_inputs` are functions of the writer that give tensors."""
+
+    def build(writer, x):
+        y = writer.tensor("y", output, dtype=output_dtype)
+        writer.operator(code, [x, *(make(writer) for make in more_inputs)], [y], **kept)
+        return y
+
+    return file_of(build, shape=shape)
+
+
+def document(*rules, ops=("RELU", "ADD")):
+    return rules_from(
+        {
+            "schema_version": 1,
+            "target": "v2",
+            "release": "made up",
+            "sources": {},
+            "groups": {"both": ["RELU", "ADD"]},
+            "ops": {op: {"max_version": 2, "source": ""} for op in ops},
+            "rules": list(rules),
+        }
+    )
+
+
+def rule(name, *, kind="refused", ops=("*",), reason="", **more):
+    texts = {"instead": "", "source": "", "evidence": [], "example": ""}
+    return {"id": name, "kind": kind, "ops": list(ops), "reason": reason, **texts, **more}
+
+
+def rules_found(model_file, target="v2"):
+    return [finding.rule for finding in lint(model_file, target).findings]
+
+
+RELU = one_node(OP.RELU)
+
+
+# The vocabulary
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        ["op.name", "==", "RELU"],
+        ["op.version", "<", 2],
+        ["op.runtime_inputs", "in", [1, 2]],
+        ["input.0.shape", "==", [1, 4, 6, 8]],
+        ["input.0.shape", "in", [[1], [1, 4, 6, 8]]],
+        ["input.0.dim.-1", "multiple of", 4],
+        ["input.0.channels", "==", {"subject": "output.0.channels"}],
+        ["output.0.consumer_ops", "==", []],
+        ["input.0.shape", "contains", 6],
+        ["input.1.rank", "missing"],
+        ["option.beta", "missing"],
+        ["graph.nodes", ">=", 1],
+        {"all": []},
+        {"any": [["op.version", ">", 9], ["op.inputs", "==", 1]]},
+        {"not": ["input.0.is_constant", "==", True]},
+        {"some": "outputs", "where": ["tensor.is_graph_output", "==", True]},
+        {"every": "inputs", "where": ["tensor.dtype", "not in", ["int8", "int16"]]},
+    ],
+)
+def test_a_condition_holds(condition):
+    assert [f.rule for f in find_findings(RELU, document(rule("v2.x", when=condition)))] == ["v2.x"]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"any": []},
+        ["input.0.dim.4", "!=", 3],
+        ["option.beta", "!=", 1],
+        ["input.7.rank", "not in", [1]],
+        ["input.1.shape", "exists"],
+        ["input.0.channels", "multiple of", 3],
+        ["input.0.channels", "multiple of", 0],
+        ["op.inputs", "==", {"subject": "input.1.rank"}],
+        {"some": "constant_inputs", "where": {"all": []}},
+        {"every": "tensors", "where": ["tensor.is_graph_input", "==", True]},
+    ],
+)
+def test_a_condition_does_not_hold_and_what_is_missing_makes_none_hold(condition):
+    assert find_findings(RELU, document(rule("v2.x", when=condition))) == ()
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (["input.0.colour", "==", 1], "unknown subject"),
+        (["input.rank", "==", 1], "unknown subject"),
+        (["op.inputs", "~", 1], "comparison"),
+        (["op.inputs"], "comparison"),
+        ({"is": "pretty"}, "unknown predicate"),
+        ({"some": "everything", "where": {"all": []}}, "tensors are one of"),
+        ({"all": [], "any": []}, "a condition is"),
+    ],
+)
+def test_what_is_not_in_the_vocabulary_is_said(condition, words):
+    with pytest.raises(ValueError, match=words):
+        compile_condition(condition)
+
+
+def test_a_document_that_breaks_the_rules_is_refused():
+    with pytest.raises(ValueError, match="unique"):
+        document(rule("v2.x"), rule("v2.x"))
+    with pytest.raises(ValueError, match=r"v2\.x.*unknown: \['wehn'\]"):
+        document({**rule("v2.x"), "wehn": []})
+    with pytest.raises(ValueError, match=r"rule v2\.x: unknown subject"):
+        document(rule("v2.x", when=["x.y", "==", 1]))
+    with pytest.raises(ValueError, match="schema version 1"):
+        rules_from({"schema_version": 2})
+
+
+def test_groups_and_exceptions_choose_operators():
+    assert [f.rule for f in find_findings(RELU, document(rule("v2.x", ops=["@both"])))] == ["v2.x"]
+    assert find_findings(RELU, document(rule("v2.x", ops=["ADD"]))) == ()
+    assert find_findings(RELU, document(rule("v2.x", **{"except": ["RELU"]}))) == ()
+
+
+def test_one_refusal_hides_the_rest_and_all_other_kinds_are_told():
+    wrong, fails = rule("v2.wrong", kind="wrong"), rule("v2.fails", kind="fails")
+    found = find_findings(RELU, document(wrong, fails))
+    assert [(f.rule, f.kind) for f in found] == [("v2.wrong", Kind.WRONG), ("v2.fails", Kind.FAILS)]
+    assert [f.rule for f in find_findings(RELU, document(wrong, rule("v2.a"), rule("v2.b"), fails))] == ["v2.a"]
+
+
+def test_a_reason_is_filled_with_what_was_found():
+    reason = "{op.name} of {input.0.shape}, {tensor.dtype}"
+    where = {"some": "outputs", "where": ["tensor.rank", "==", 4]}
+    (finding,) = find_findings(RELU, document(rule("v2.x", reason=reason, when=where)))
+    assert finding.reason == "RELU of 1x4x6x8, float32"
+    assert (finding.node, finding.op, finding.version) == (0, "RELU", 1)
+    assert finding.tensors == ("float32[1,4,6,8]", "float32[1,4,6,8]")
+
+
+def test_a_rule_about_the_file_names_no_node():
+    (finding,) = find_findings(RELU, document(rule("v2.x", scope="file", when=["graph.outputs", "==", 1])))
+    assert (finding.node, finding.op, finding.tensors) == (None, "", ())
+
+
+def test_versions_come_from_the_document():
+    is_new = rule("v2.version", when=["op.version_is_known", "==", False])
+    assert find_findings(one_node(OP.RELU, version=2), document(is_new)) == ()
+    assert len(find_findings(one_node(OP.RELU, version=3), document(is_new))) == 1
+
+
+def test_float16_weights_are_constants_and_int8_ones_are_not():
+    def weights(dtype):
+        def build(writer, x):
+            y = writer.tensor("y", SHAPE)
+            unpacked = writer.tensor("unpacked", [8])
+            writer.operator(OP.DEQUANTIZE, [writer.tensor("w", [8], constant=True, dtype=dtype)], [unpacked])
+            writer.operator(OP.ADD, [x, unpacked], [y])
+            return y
+
+        return find_findings(file_of(build), document(rule("v2.x", ops=["ADD"], when=["op.constant_inputs", "==", 1])))
+
+    assert len(weights(FLOAT16)) == 1 and weights(INT32) == ()
+
+
+# The classic delegate's rules beyond the offline checker
+
+
+def slice_file(begins, ends, strides, output, **masks):
+    parts = [lambda writer, values=values: constant(writer, values) for values in (begins, ends, strides)]
+    return one_node(OP.STRIDED_SLICE, *parts, output=output, options=options("StridedSliceOptions", **masks))
+
+
+def mask_file(*readers):
+    """A comparison whose result goes to the operators `readers`."""
+
+    def build(writer, x):
+        mask = writer.tensor("mask", SHAPE, dtype=BOOL)
+        writer.operator(OP.GREATER, [x, writer.tensor("zero", [1], constant=True)], [mask])
+        for code in readers:
+            y = writer.tensor("y", SHAPE)
+            writer.operator(code, [mask] if code == OP.CAST else [mask, x, x], [y])
+        return y
+
+    return file_of(build)
+
+
+FULLY = options("FullyConnectedOptions")
+BEYOND = {
+    "rank": (one_node(OP.RELU, shape=[1, 4, 2, 3, 8]), "v2.rank"),
+    "type": (one_node(OP.RELU, output_dtype=INT32), "v2.type"),
+    "version": (one_node(OP.RELU, version=3), "v2.op_version"),
+    "comparison read twice": (mask_file(OP.SELECT_V2, OP.SELECT_V2), "v2.comparison"),
+    "reverse slice": (slice_file([0, 0, -1, 0], [0] * 4, [1, 1, -1, 1], SHAPE, endMask=15), "v2.strided_slice.reverse"),
+    "slice over the end": (slice_file([0] * 4, [1, 4, 99, 8], [1] * 4, SHAPE), "v2.strided_slice.extent"),
+    "width": (
+        one_node(OP.FULLY_CONNECTED, lambda w: w.tensor("w", [3, 16], constant=True), output=[1, 3], options=FULLY),
+        "v2.fully_connected.width",
+    ),
+    "alpha": (one_node(OP.PRELU, lambda w: w.tensor("alpha", [6], constant=True)), "v2.prelu.alpha"),
+    "constant of three dimensions": (
+        one_node(OP.CONCATENATION, lambda w: w.tensor("c", [4, 6, 8], constant=True)),
+        "v2.constant_rank",
+    ),
+    "constant batch": (
+        one_node(OP.ADD, lambda w: w.tensor("c", [2, 1, 1, 8], constant=True), output=[2, 4, 6, 8]),
+        "v2.elementwise.batch",
+    ),
+}
+TAKEN = {
+    "rank": one_node(OP.RELU),
+    "comparison cast": mask_file(OP.CAST),
+    "comparison selected by": mask_file(OP.SELECT_V2),
+    "slice": slice_file([0, 0, 1, 0], [1, 4, 5, 8], [1, 1, 2, 1], [1, 4, 2, 8]),
+    "slice by negative ends": slice_file([0, -3, 0, 0], [0, -1, 0, 0], [1] * 4, [1, 2, 6, 8], endMask=13),
+    "alpha by channel": one_node(OP.PRELU, lambda w: w.tensor("alpha", [1, 1, 8], constant=True)),
+    "alpha by pixel": one_node(OP.PRELU, lambda w: w.tensor("alpha", [4, 6, 8], constant=True)),
+    "constant": one_node(OP.CONCATENATION, lambda w: w.tensor("c", [1, 4, 6, 8], constant=True), output=[1, 4, 6, 16]),
+}
+
+
+@pytest.mark.parametrize("case", BEYOND)
+def test_what_the_delegate_refuses_beyond_the_checker(case):
+    model_file, expected = BEYOND[case]
+    assert rules_found(model_file) == [expected]
+    assert lint(model_file, "v2").verdict is TargetVerdict.INCOMPATIBLE
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_what_the_delegate_takes(case):
+    assert rules_found(TAKEN[case]) == []
+    assert lint(TAKEN[case], "v2").verdict is TargetVerdict.COMPATIBLE
+
+
+def test_one_tensor_twice_is_no_input_of_a_subtraction():
+    def build(writer, x):
+        y = writer.tensor("y", SHAPE)
+        writer.operator(OP.SUB, [x, x], [y], options=options("SubOptions"))
+        return y
+
+    report = lint(file_of(build), "v2")
+    assert [finding.kind for finding in report.findings] == [Kind.FAILS]
+    assert report.coverage.nodes_delegated == 0
+
+
+def test_wrong_alone_is_a_verdict_of_its_own():
+    """Two input channels a group: ML Drift takes it and computes something else, the classic delegate is right."""
+    convolution = one_node(
+        OP.CONV_2D,
+        lambda w: w.tensor("w", [8, 3, 3, 2], constant=True),
+        lambda w: w.tensor("b", [8], constant=True),
+        options=options("Conv2DOptions", strideH=1, strideW=1),
+    )
+    assert lint(convolution, "mldrift").verdict is TargetVerdict.ACCEPTED_BUT_WRONG
+    assert lint(convolution, "v2").verdict is TargetVerdict.COMPATIBLE
+
+
+# Any graph
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_graphs_that_make_no_sense_get_a_report(target):
+    def build(writer, x):
+        y = writer.tensor("y", [0, 7])
+        # A cycle, a node that reads itself.
+        writer.operator(OP.ADD, [x, y], [x])
+        writer.operator(OP.DEQUANTIZE, [y], [y])
+        for code in sorted(CODES - COUNTED):
+            # No tensors at all, absent ones, and far too many.
+            for inputs, outputs in (([], []), ([-1, y, -1, x], [y, -1]), ([x] * 50, [x] * 50)):
+                writer.operator(code, inputs, outputs, custom="Odd" if code == OP.CUSTOM else None)
+        return y
+
+    report = lint(file_of(build), target)
+    assert report.verdict is TargetVerdict.INCOMPATIBLE
+    assert all(finding.reason for finding in report.findings)
+
+
+def test_a_tensor_that_everything_reads_and_makes_takes_no_time():
+    def build(writer, x):
+        y = writer.tensor("y", SHAPE, dtype=BOOL)
+        writer.operator(OP.GREATER, [x, x], [y])
+        writer.graph.operators *= 20_000
+        return y
+
+    model_file = file_of(build)
+    start = time.process_time()
+    assert len(lint(model_file, "v2").findings) == 20_000
+    assert time.process_time() - start < MAX_FOLDER_SECONDS
+
+
+# The documents
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_document_says_of_each_rule_what_people_need(target):
+    rule_set = load_rules(target)
+    operators = {name for name, code in vars(OP).items() if isinstance(code, int)}
+    assert rule_set.target == target and rule_set.release
+    assert all(op in operators or op.startswith("CUSTOM:") for op in rule_set.versions)
+    for entry in rule_set.rules:
+        assert re.fullmatch(rf"{target}\.[a-z0-9_]+(\.[a-z0-9_]+)?", entry.id)
+        assert entry.reason and entry.instead and entry.source, entry.id
+        assert entry.source.partition(":")[0] in rule_set.sources, entry.id
+        assert all(op in operators or op.startswith("CUSTOM:") for op in entry.ops or ()), entry.id
+        for place in re.findall(r"\{([^{}]+)\}", entry.reason):
+            assert place == "detail" or compile_subject(place)
+
+
+def test_explain_gives_the_rule_its_evidence_and_an_example():
+    told = explain("v2.strided_slice.shrink_axis")
+    assert (told.target, told.kind, told.ops) == ("v2", "refused", ("STRIDED_SLICE",))
+    assert "x[..., :1]" in told.instead and "x[..., 0]" in told.example and told.evidence
+    assert "{" not in explain("v2.depthwise.multiplier").reason
+    with pytest.raises(ValueError, match=r"unknown rule\. Received: 'v2\.shrink'\. Known: .*v2\.rank"):
+        explain("v2.shrink")
+
+
+def test_an_unknown_target_is_the_callers_mistake():
+    with pytest.raises(ValueError, match=r"Received: 'v3'\. Known: v2, mldrift"):
+        lint(RELU, "v3")
+
+
+def test_the_shipped_file_is_checked_for_both_targets_in_no_time():
+    content = SHIPPED.read_bytes()
+    start = time.process_time()
+    reports = [lint(inspect(content), target) for target in TARGETS]
+    assert time.process_time() - start < MAX_CPU_SECONDS
+    assert {report.verdict for report in reports} == {TargetVerdict.COMPATIBLE}

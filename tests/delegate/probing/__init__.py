@@ -1,0 +1,1 @@
+"""What the real delegate says of a file."""

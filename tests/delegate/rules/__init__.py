@@ -1,0 +1,1 @@
+"""What each delegate refuses or gets wrong, against what was measured."""

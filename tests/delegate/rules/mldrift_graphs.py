@@ -1,0 +1,293 @@
+"""Small graphs around the edges of the ML Drift rules: for each rule one that meets it and the nearest right form."""
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from tests.model_writer import FileWriter
+
+OP = schema.BuiltinOperator
+TYPES = {
+    np.dtype(name): getattr(schema.TensorType, name.upper())
+    for name in ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool")
+}
+IMAGE = (1, 6, 8, 8)
+HALF = (1, 6, 8, 4)
+
+
+def options(table, **fields):
+    made = getattr(schema, f"{table}Options" + "T")()
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+class Graph(FileWriter):
+    """A file written node by node; tensors are made of shapes (computed) or arrays (constants)."""
+
+    def made(self, what, dtype=np.float32):
+        is_constant = isinstance(what, np.ndarray)
+        dtype, shape = (what.dtype if is_constant else np.dtype(dtype)), what.shape if is_constant else what
+        buffer = self.buffer(np.ascontiguousarray(what).tobytes()) if is_constant else 0
+        return self.tensor(f"t{len(self.graph.tensors)}", list(shape), dtype=TYPES[dtype], buffer=buffer)
+
+    def input(self, shape, dtype=np.float32):
+        self.graph.inputs.append(self.made(shape, dtype))
+        return self.graph.inputs[-1]
+
+    def node(self, code, inputs, shape, *, kept=None, dtype=np.float32, version=1):
+        """Adds one node of tensors (int) and constants (arrays); returns its output."""
+        tensors = [self.made(x) if isinstance(x, np.ndarray) else x for x in inputs]
+        output = self.made(shape, dtype)
+        self.operator(code, tensors, [output], options=kept, version=version)
+        return output
+
+    def file(self, *outputs):
+        self.graph.outputs = list(outputs)
+        return self.finish()
+
+
+def ints(*values):
+    return np.asarray(values, np.int32)
+
+
+def ramp(*shape, dtype=np.float32):
+    return np.asarray(np.arange(np.prod(shape)).reshape(shape) / 7 - 3, dtype)
+
+
+def one(code, inputs, output, *, kept=None, dtype=np.float32, version=1):
+    """The file of one node; inputs are shapes, (shape, type) of inputs, or constants."""
+    graph = Graph()
+    made = []
+    for x in inputs:
+        is_typed = isinstance(x, tuple) and len(x) == 2 and isinstance(x[0], tuple)
+        made.append(x if isinstance(x, np.ndarray) else graph.input(*(x if is_typed else (x,))))
+    return graph.file(graph.node(code, made, output, kept=kept, dtype=dtype, version=version))
+
+
+def grouped(inputs, groups, outputs):
+    weights, bias = ramp(outputs, 3, 3, inputs // groups), ramp(outputs)
+    kept = options("Conv2D", strideH=1, strideW=1)
+    return one(OP.CONV_2D, [(1, 6, 8, inputs), weights, bias], (1, 6, 8, outputs), kept=kept, version=6)
+
+
+def arg_max(channels):
+    kept = options("ArgMax", outputType=schema.TensorType.INT32)
+    return one(OP.ARG_MAX, [(1, 6, 8, channels), ints(3)], (1, 6, 8), kept=kept, dtype=np.int32)
+
+
+def top_k(channels):
+    graph = Graph()
+    values, places = graph.made((1, 6, 8, 2)), graph.made((1, 6, 8, 2), np.int32)
+    x, k = graph.input((1, 6, 8, channels)), graph.made(np.asarray(2, np.int32))
+    graph.operator(OP.TOPK_V2, [x, k], [values, places])
+    return graph.file(values, places)
+
+
+def one_hot(*labels):
+    values = [np.asarray(5, np.int32), np.asarray(1, np.float32), np.asarray(0, np.float32)]
+    return one(OP.ONE_HOT, [(labels, np.int32), *values], (*labels, 5), kept=options("OneHot", axis=-1))
+
+
+def weighted_sums(*, join):
+    """Two halves of the channels, each multiplied by the same weights and summed."""
+    graph = Graph()
+    x, weights = graph.input(IMAGE), graph.input(HALF)
+    totals = []
+    for begin in (0, 4):
+        part = graph.node(OP.SLICE, [x, ints(0, 0, 0, begin), ints(*HALF)], HALF, kept=options("Slice"))
+        product = graph.node(OP.MUL, [part, weights], HALF, kept=options("Mul"))
+        totals.append(graph.node(OP.SUM, [product, ints(3)], (1, 6, 8, 1), kept=options("Reducer", keepDims=True)))
+    if join:
+        return graph.file(graph.node(OP.CONCATENATION, totals, (1, 6, 8, 2), kept=options("Concatenation", axis=3)))
+    return graph.file(graph.node(OP.ADD, totals, (1, 6, 8, 1), kept=options("Add")))
+
+
+def split_joined(order, *, of_input):
+    graph = Graph()
+    x = graph.input(IMAGE)
+    x = x if of_input else graph.node(OP.RELU, [x], IMAGE)
+    parts = [graph.made(HALF), graph.made(HALF)]
+    graph.operator(OP.SPLIT, [graph.made(np.asarray(3, np.int32)), x], parts, options=options("Split", numSplits=2))
+    chosen = [parts[place] for place in order]
+    shape = (1, 6, 8, 4 * len(order))
+    return graph.file(graph.node(OP.CONCATENATION, chosen, shape, kept=options("Concatenation", axis=3)))
+
+
+def add(computed, constant):
+    return one(OP.ADD, [computed, constant], np.broadcast_shapes(computed, constant.shape), kept=options("Add"))
+
+
+def power(base):
+    return one(OP.POW, [np.asarray(base, np.float32), HALF], HALF, kept=options("Pow"))
+
+
+def cumsum(axis, **more):
+    return one(OP.CUMSUM, [HALF, np.asarray(axis, np.int32)], HALF, kept=options("Cumsum", **more))
+
+
+def reverse(channels):
+    return one(OP.REVERSE_V2, [(1, 6, 8, channels), ints(3)], (1, 6, 8, channels), kept=options("ReverseV2"))
+
+
+def pad(shape, *, dtype=np.float32, value=None):
+    paddings = np.zeros((len(shape), 2), np.int32)
+    paddings[1] = 1
+    output = tuple(int(size) for size in np.asarray(shape) + paddings.sum(axis=1))
+    if value is None:
+        return one(OP.PAD, [(shape, dtype), paddings], output, kept=options("Pad"), dtype=dtype)
+    values = [paddings, np.asarray([value], np.float32)]
+    return one(OP.PADV2, [shape, *values], output, kept=options("PadV2"))
+
+
+def softmax(*shape):
+    return one(OP.SOFTMAX, [shape], shape, kept=options("Softmax", beta=1.0))
+
+
+def dense(shape, output, *, weights_shape=(5, 8), bias=True):
+    """A FULLY_CONNECTED with a constant kernel where `weights_shape` is an array's, else with a computed one."""
+    last = [ramp(5) * 100] if bias else []
+    return one(OP.FULLY_CONNECTED, [shape, weights_shape, *last], output, kept=options("FullyConnected"))
+
+
+def matmul(left, right, output, **more):
+    return one(OP.BATCH_MATMUL, [left, right], output, kept=options("BatchMatMul", **more))
+
+
+def quantised_product(dtype):
+    graph = Graph()
+    factors = [graph.input(IMAGE, dtype), graph.input(IMAGE, dtype)]
+    product = graph.node(OP.MUL, factors, IMAGE, kept=options("Mul"), dtype=dtype, version=5)
+    for tensor in graph.graph.tensors:
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale, tensor.quantization.zeroPoint = [1 / 64], [0]
+    return graph.file(product)
+
+
+def update_slice(shape, update):
+    return one(OP.DYNAMIC_UPDATE_SLICE, [shape, update, ((len(shape),), np.int32)], shape)
+
+
+def choose(condition, shape, *, constant=None):
+    choices = [shape, shape if constant is None else constant]
+    return one(OP.SELECT_V2, [(condition, np.bool_), *choices], shape, kept=options("SelectV2"))
+
+
+def joined_float16(*, join):
+    graph = Graph()
+    x = graph.input(HALF)
+    constant = graph.node(OP.DEQUANTIZE, [ramp(*HALF, dtype=np.float16)], HALF, kept=options("Dequantize"), version=3)
+    if join:
+        return graph.file(graph.node(OP.CONCATENATION, [x, constant], IMAGE, kept=options("Concatenation", axis=3)))
+    return graph.file(graph.node(OP.ADD, [x, constant], HALF, kept=options("Add")))
+
+
+def embedding(*table):
+    return one(OP.EMBEDDING_LOOKUP, [((3,), np.int32), ramp(*table)], (3, *table[1:]))
+
+
+def depthwise(multiplier):
+    shape = (1, 6, 8, 4 * multiplier)
+    kept = options("DepthwiseConv2D", strideH=1, strideW=1, depthMultiplier=multiplier)
+    kernel = (1, 3, 3, 4 * multiplier)
+    return one(OP.DEPTHWISE_CONV_2D, [HALF, kernel, ramp(4 * multiplier)], shape, kept=kept)
+
+
+def prelu(shape, alpha):
+    return one(OP.PRELU, [shape, ramp(*alpha)], shape)
+
+
+def joined_alone(*, of_input):
+    graph = Graph()
+    x = graph.input(HALF)
+    x = x if of_input else graph.node(OP.RELU, [x], HALF)
+    return graph.file(graph.node(OP.CONCATENATION, [x], HALF, kept=options("Concatenation", axis=3)))
+
+
+def same_choices(*, same):
+    graph = Graph()
+    condition, a = graph.input(HALF, np.bool_), graph.input(HALF)
+    b = a if same else graph.input(HALF)
+    return graph.file(graph.node(OP.SELECT_V2, [condition, a, b], HALF, kept=options("SelectV2")))
+
+
+def two_outputs(*, of_input):
+    graph = Graph()
+    x = graph.input(HALF)
+    positive = graph.node(OP.RELU, [x], HALF)
+    return graph.file(positive, x if of_input else graph.node(OP.TANH, [x], HALF))
+
+
+def convolved(*, computed_bias):
+    bias = (8,) if computed_bias else ramp(8)
+    kept = options("Conv2D", strideH=1, strideW=1)
+    return one(OP.CONV_2D, [HALF, ramp(8, 3, 3, 4), bias], IMAGE, kept=kept)
+
+
+def transposed(kernel, stride, size, *, output=None, padding=schema.Padding.SAME):
+    """A TRANSPOSE_CONV; sizes are (height, width), the output is `stride` times as large unless it is given."""
+    made = output or [length * step for length, step in zip(size, stride, strict=True)]
+    kept = options("TransposeConv", strideH=stride[0], strideW=stride[1], padding=padding)
+    constants = [ints(1, *made, 4), ramp(4, *kernel, 4)]
+    graph = Graph()
+    return graph.file(graph.node(OP.TRANSPOSE_CONV, [*constants, graph.input((1, *size, 4))], (1, *made, 4), kept=kept))
+
+
+def split_once(parts):
+    graph = Graph()
+    made = [graph.made((1, 6, 8, 8 // parts)) for _ in range(parts)]
+    kept = options("Split", numSplits=parts)
+    graph.operator(OP.SPLIT, [graph.made(np.asarray(3, np.int32)), graph.input(IMAGE)], made, options=kept)
+    return graph.file(*made)
+
+
+# Rule -> (a graph that meets it, the nearest one that is right). All are compiled and run on the real delegate.
+CASES = {
+    "mldrift.grouped_convolution": (grouped(8, 4, 8), grouped(8, 2, 8)),
+    "mldrift.grouped_convolution.dies": (grouped(12, 2, 12), grouped(24, 2, 24)),
+    "mldrift.arg_max": (arg_max(6), arg_max(8)),
+    "mldrift.top_k": (top_k(6), top_k(8)),
+    "mldrift.top_k.few_channels": (top_k(3), top_k(4)),
+    "mldrift.one_hot.labels": (one_hot(1, 6, 8), one_hot(6, 8)),
+    "mldrift.weighted_sums": (weighted_sums(join=True), weighted_sums(join=False)),
+    "mldrift.split_concat": (split_joined((1, 0), of_input=True), split_joined((0, 1), of_input=False)),
+    "mldrift.split_concat.order": (split_joined((1, 0), of_input=False), split_joined((0, 1, 0), of_input=False)),
+    "mldrift.concat.one_input": (joined_alone(of_input=True), joined_alone(of_input=False)),
+    "mldrift.constant_shape": (add((6, 8), ramp(6, 8)), add((1, 1, 6, 8), ramp(6, 8))),
+    "mldrift.power_base": (power(2), power(2.5)),
+    "mldrift.cumsum.negative_axis": (cumsum(-1), cumsum(3)),
+    "mldrift.cumsum.options": (cumsum(2, exclusive=True), cumsum(2)),
+    "mldrift.reverse": (reverse(6), reverse(3)),
+    "mldrift.pad.rank": (pad((6, 8, 4)), pad((1, 6, 8, 4))),
+    "mldrift.pad.type": (pad(HALF, dtype=np.int32), pad(HALF)),
+    "mldrift.pad.infinite": (pad(HALF, value=-np.inf), pad(HALF, value=-6e4)),
+    "mldrift.softmax.rank": (softmax(8), softmax(1, 8)),
+    "mldrift.fully_connected.width": (
+        dense((2, 4), (1, 5), weights_shape=ramp(5, 8)),
+        dense((1, 8), (1, 5), weights_shape=ramp(5, 8)),
+    ),
+    "mldrift.fully_connected.bias": (dense((3, 8), (3, 5)), dense((3, 8), (3, 5), bias=False)),
+    "mldrift.batch_matmul.batch": (
+        matmul((2, 6, 8), (1, 8, 5), (2, 6, 5)),
+        matmul((2, 6, 8), (2, 8, 5), (2, 6, 5)),
+    ),
+    "mldrift.batch_matmul.transposed_constant": (
+        matmul((2, 6, 8), ramp(5, 8), (2, 6, 5), adjY=True),
+        matmul((2, 6, 8), ramp(8, 5), (2, 6, 5)),
+    ),
+    "mldrift.int16_scales": (quantised_product("int16"), quantised_product("int8")),
+    "mldrift.update_slice.rank": (update_slice((8, 8), (2, 2)), update_slice((1, 1, 8, 8), (1, 1, 2, 2))),
+    "mldrift.select.condition": (choose((6, 8, 4), HALF), choose((1, 6, 8, 1), HALF)),
+    "mldrift.select.condition_shape": (choose((8,), (6, 8)), choose((1, 8), (6, 8))),
+    "mldrift.select.same_inputs": (same_choices(same=True), same_choices(same=False)),
+    "mldrift.float16_constant": (joined_float16(join=True), joined_float16(join=False)),
+    "mldrift.output.is_input": (two_outputs(of_input=True), two_outputs(of_input=False)),
+    "mldrift.embedding.rank": (embedding(10, 4, 2), embedding(10, 8)),
+    "mldrift.depthwise.kernel": (depthwise(2), depthwise(1)),
+    "mldrift.prelu.batch": (prelu((2, 6, 8, 4), (6, 8, 4)), prelu((2, 6, 8, 4), (4,))),
+    "mldrift.bias_made_while_running": (convolved(computed_bias=True), convolved(computed_bias=False)),
+    "mldrift.transposed_convolution.shifted": (
+        transposed((3, 3), (2, 2), (3, 4)),
+        transposed((3, 3), (2, 2), (4, 4)),
+    ),
+    "mldrift.split.identity": (split_once(1), split_once(2)),
+}

@@ -1,0 +1,333 @@
+"""The rules of ML Drift: what it dies on or computes wrongly, on the real delegate as well, and what it leaves out."""
+
+import re
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from bokeh_tf.delegate.findings import Kind, TargetVerdict
+from bokeh_tf.delegate.linting.lint import lint
+from bokeh_tf.delegate.probing.probe import probe
+from bokeh_tf.delegate.probing.verdicts import Verdict
+from bokeh_tf.delegate.rules import load_rules
+from bokeh_tf.tflite.inspection import inspect
+from tests.delegate.rules.mldrift_graphs import CASES, HALF, IMAGE, OP, Graph, ints, one, options, ramp
+
+RULES = {rule.id: rule for rule in load_rules("mldrift").rules}
+# One way of going wrong each: a kernel, padded channels, a rewritten graph, a layout; the rest is slow.
+OFTEN = ("mldrift.grouped_convolution", "mldrift.arg_max", "mldrift.weighted_sums", "mldrift.constant_shape")
+SELDOM = tuple(rule for rule in CASES if rule not in OFTEN)
+# These the delegate's own process does not survive, or the delegate does not build.
+NOT_RUN = {Verdict.CRASHED, Verdict.REFUSED}
+
+
+def report_of(content):
+    return lint(inspect(content), "mldrift")
+
+
+def rules_found(content):
+    return [finding.rule for finding in report_of(content).findings]
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_a_graph_that_goes_wrong_is_told_from_its_nearest_right_form(rule):
+    wrong, right = (report_of(content) for content in CASES[rule])
+    assert [finding.rule for finding in wrong.findings] == [rule]
+    assert (
+        wrong.verdict
+        is {
+            Kind.FAILS: TargetVerdict.INCOMPATIBLE,
+            Kind.WRONG: TargetVerdict.ACCEPTED_BUT_WRONG,
+        }[RULES[rule].kind]
+    )
+    assert (right.findings, right.verdict) == ((), TargetVerdict.COMPATIBLE)
+
+
+def test_every_wrong_rule_has_a_graph():
+    wrong = {rule.id for rule in RULES.values() if rule.kind is Kind.WRONG}
+    assert wrong <= set(CASES)
+
+
+def _probed(content, folder):
+    path = folder / "graph.tflite"
+    path.write_bytes(content)
+    return probe(path, precisions=("float32",)).verdict
+
+
+def _assert_the_delegate_agrees(rule, folder):
+    wrong, right = CASES[rule]
+    verdict = _probed(wrong, folder)
+    # A process that writes beyond its buffers may die of it or not.
+    assert verdict in (NOT_RUN if RULES[rule].kind is Kind.FAILS else {Verdict.WRONG})
+    assert _probed(right, folder) is Verdict.FULL
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("rule", OFTEN)
+def test_the_delegate_itself_goes_wrong(rule, gpu, tmp_path):
+    _assert_the_delegate_agrees(rule, tmp_path)
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", SELDOM)
+def test_the_delegate_itself_goes_wrong_on_the_others(rule, gpu, tmp_path):
+    _assert_the_delegate_agrees(rule, tmp_path)
+
+
+# What the delegate merges
+
+
+def weighted(*, slices, weights, total=OP.SUM, step=1, reshaped=False):
+    """A concatenation of sums of products: `slices` of (input, begin), `weights` the input of each product."""
+    graph = Graph()
+    inputs = {name: graph.input(IMAGE if name in "xy" else HALF) for name in "xyvw"}
+    totals = []
+    for (source, begin), name in zip(slices, weights, strict=True):
+        values = [ints(0, 0, 0, begin), ints(1, 6, 8, begin + 4 * step), ints(1, 1, 1, step)]
+        part = graph.node(OP.STRIDED_SLICE, [inputs[source], *values], HALF, kept=options("StridedSlice"))
+        product = graph.node(OP.MUL, [inputs[name], part], HALF, kept=options("Mul"))
+        kept = options("Reducer", keepDims=not reshaped)
+        made = graph.node(total, [product, ints(3)], (1, 6, 8) if reshaped else (1, 6, 8, 1), kept=kept)
+        totals.append(graph.node(OP.RESHAPE, [made, ints(1, 6, 8, 1)], (1, 6, 8, 1)) if reshaped else made)
+    return graph.file(graph.node(OP.CONCATENATION, totals, (1, 6, 8, 2), kept=options("Concatenation", axis=3)))
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        {"slices": [("x", 0), ("x", 4)], "weights": "ww"},
+        {"slices": [("x", 0), ("y", 0)], "weights": "ww"},
+        {"slices": [("x", 0), ("x", 4)], "weights": "ww", "total": OP.MEAN},
+        {"slices": [("x", 0), ("x", 4)], "weights": "ww", "reshaped": True},
+    ],
+)
+def test_sums_of_products_with_slices_are_merged(graph):
+    assert rules_found(weighted(**graph)) == ["mldrift.weighted_sums"]
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        {"slices": [("x", 0), ("x", 4)], "weights": "vw"},
+        {"slices": [("x", 4), ("x", 4)], "weights": "ww"},
+        {"slices": [("x", 0), ("y", 0)], "weights": "ww", "step": 2},
+        {"slices": [("x", 0), ("x", 4)], "weights": "ww", "total": OP.REDUCE_MAX},
+    ],
+)
+def test_other_sums_are_not_merged(graph):
+    assert rules_found(weighted(**graph)) == []
+
+
+def split_in_three(order, *, axis=3, extra=False):
+    graph = Graph()
+    x = graph.node(OP.RELU, [graph.input((1, 6, 6, 6))], (1, 6, 6, 6))
+    parts = [graph.made((1, 6, 6, 2)) for _ in range(3)]
+    kept = options("SplitV", numSplits=3)
+    sizes, axis_of_split = graph.made(ints(2, 2, 2)), graph.made(np.asarray(3, np.int32))
+    graph.operator(OP.SPLIT_V, [x, sizes, axis_of_split], parts, options=kept)
+    joined = [parts[place] for place in order] + ([graph.input((1, 6, 6, 2))] if extra else [])
+    shape = [1, 6, 6, 2]
+    shape[axis] *= len(joined)
+    kept = options("Concatenation", axis=axis)
+    return graph.file(graph.node(OP.CONCATENATION, joined, tuple(shape), kept=kept))
+
+
+@pytest.mark.parametrize(("order", "more"), [((2, 1, 0), {}), ((0, 1), {}), ((2, 1), {}), ((0, 1, 2), {"axis": 2})])
+def test_a_split_that_is_joined_otherwise_is_wrong(order, more):
+    assert rules_found(split_in_three(order, **more)) == ["mldrift.split_concat.order"]
+
+
+@pytest.mark.parametrize(
+    ("order", "more"), [((0, 1, 2), {}), ((1, 2), {}), ((0, 1, 0), {}), ((2, 1, 0), {"extra": True})]
+)
+def test_a_split_that_is_joined_as_it_was_or_with_something_else_is_right(order, more):
+    assert rules_found(split_in_three(order, **more)) == []
+
+
+# Constants, which the delegate lays out from the end
+
+
+@pytest.mark.parametrize(
+    ("computed", "constant"),
+    [
+        ((6, 8), (6, 1)),
+        ((3, 6, 8), (3, 1, 8)),
+        ((4,), (4,)),
+        ((6, 8, 4), (1, 6, 8, 4)),
+        ((1, 6, 8, 4), (2, 6, 8, 4)),
+        ((8,), (6, 8)),
+    ],
+)
+def test_a_constant_that_is_laid_out_otherwise_is_wrong(computed, constant):
+    content = one(OP.SUB, [computed, ramp(*constant)], np.broadcast_shapes(computed, constant), kept=options("Sub"))
+    assert rules_found(content) == ["mldrift.constant_shape"]
+
+
+@pytest.mark.parametrize(
+    ("computed", "constant"),
+    [
+        ((1, 6, 8, 4), (4,)),
+        ((1, 6, 8, 4), (8, 4)),
+        ((1, 6, 8, 4), (6, 1, 1)),
+        ((2, 6, 8, 4), (2, 1, 1, 4)),
+        ((1, 6, 8, 1), (4,)),
+        ((1, 1, 1, 1), (1, 6, 8, 4)),
+        ((3, 6, 8), (6, 8)),
+        ((6, 8), (8,)),
+        ((4,), ()),
+        ((1,), (1, 6, 8, 4)),
+    ],
+)
+def test_a_constant_that_is_laid_out_alike_is_right(computed, constant):
+    content = one(OP.SUB, [computed, ramp(*constant)], np.broadcast_shapes(computed, constant), kept=options("Sub"))
+    assert rules_found(content) == []
+
+
+def test_integers_are_laid_out_as_computed_tensors():
+    kept = options("Add")
+    found = [
+        rules_found(one(OP.ADD, [((6, 8), np.int32), constant], (6, 8), kept=kept, dtype=np.int32))
+        for constant in (np.ones((6, 8), np.int32), np.ones(8, np.int32))
+    ]
+    assert found == [[], ["mldrift.constant_shape"]]
+
+
+# What it leaves to the CPU
+
+NODES = {
+    "mldrift.op.log_softmax": one(OP.LOG_SOFTMAX, [HALF], HALF),
+    "mldrift.op.bits": one(OP.BITWISE_XOR, [(HALF, np.int32)] * 2, HALF, dtype=np.int32),
+    "mldrift.op_version": one(OP.SUB, [HALF, HALF], HALF, version=3, kept=options("Sub")),
+    "mldrift.rank": one(OP.RESHAPE, [HALF, ints(1, 3, 2, 8, 4)], (1, 3, 2, 8, 4)),
+    "mldrift.binary.inputs": one(OP.ADD_N, [HALF, HALF, HALF], HALF),
+    "mldrift.binary.scalar": one(OP.ADD, [HALF, ()], HALF, kept=options("Add")),
+    "mldrift.binary.constant_scalar": one(OP.LOGICAL_AND, [(HALF, np.bool_), np.asarray(True)], HALF, dtype=np.bool_),
+    "mldrift.batch_matmul.constant_left": one(
+        OP.BATCH_MATMUL, [ramp(2, 5, 6), (2, 6, 8)], (2, 5, 8), kept=options("BatchMatMul")
+    ),
+    "mldrift.gather.indices": one(
+        OP.GATHER, [HALF, np.asarray(1, np.int32)], (1, 6, 8), kept=options("Gather", axis=3)
+    ),
+    "mldrift.slice.inputs": one(OP.SLICE, [HALF, np.zeros(4, np.int64), np.ones(4, np.int64)], (1, 1, 1, 1)),
+    "mldrift.strided_slice.extent": one(
+        OP.STRIDED_SLICE, [HALF, ints(0, 0, 0, 0), ints(1, 100, 8, 4), ints(1, 1, 1, 1)], HALF
+    ),
+    "mldrift.strided_slice.reverse": one(
+        OP.STRIDED_SLICE, [HALF, ints(0, 0, 0, 3), ints(1, 6, 8, -5), ints(1, 1, 1, -1)], HALF
+    ),
+    "mldrift.softmax.beta": one(OP.SOFTMAX, [HALF], HALF, kept=options("Softmax", beta=2.0)),
+    "mldrift.pad.shape": one(OP.PAD, [(6, 8), np.ones((2, 2), np.int32)], (8, 10)),
+    "mldrift.prelu.alpha": one(OP.PRELU, [HALF, ramp(6, 8, 1)], HALF),
+    "mldrift.transpose.rank": one(OP.TRANSPOSE, [(8,), ints(0)], (8,)),
+    "mldrift.block_size": one(OP.DEPTH_TO_SPACE, [HALF], HALF, kept=options("DepthToSpace", blockSize=1)),
+    "mldrift.type.moving": one(OP.RESHAPE, [(HALF, np.int64), ints(24, 8)], (24, 8), dtype=np.int64),
+    "mldrift.type.arg_max": one(
+        OP.ARG_MAX,
+        [HALF, ints(3)],
+        (1, 6, 8),
+        kept=options("ArgMax", outputType=schema.TensorType.INT64),
+        dtype=np.int64,
+    ),
+    "mldrift.type": one(OP.MEAN, [(HALF, np.int32), ints(3)], (1, 6, 8), dtype=np.int32),
+    "mldrift.select.shape": one(OP.SELECT_V2, [(HALF, np.bool_), ramp(4), HALF], HALF),
+}
+
+
+@pytest.mark.parametrize("rule", NODES)
+def test_a_node_is_left_to_the_cpu(rule):
+    report = report_of(NODES[rule])
+    assert ([finding.rule for finding in report.findings], report.verdict) == ([rule], TargetVerdict.INCOMPATIBLE)
+    assert report.coverage.nodes_supported == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", NODES)
+def test_the_delegate_itself_leaves_it_to_the_cpu(rule, gpu, tmp_path):
+    assert _probed(NODES[rule], tmp_path) is Verdict.REFUSED
+
+
+TAKEN = {
+    "slice of one dimension": one(OP.SLICE, [(8,), ints(2), ints(3)], (3,)),
+    "end counted back": one(
+        OP.STRIDED_SLICE, [HALF, ints(0, 0, 0, -2), ints(1, -1, 8, 4), ints(1, 1, 1, 1)], (1, 5, 8, 2)
+    ),
+    "integers": one(OP.SUB, [(HALF, np.int32)] * 2, HALF, kept=options("Sub"), dtype=np.int32),
+    "compared integers": one(OP.LESS, [(HALF, np.int32)] * 2, HALF, dtype=np.bool_),
+    "chosen scalar": one(OP.SELECT_V2, [(HALF, np.bool_), HALF, np.asarray(1, np.float32)], HALF),
+    "reshape to a scalar": one(OP.RESHAPE, [(1,), np.zeros(0, np.int32)], ()),
+    "two shapes": one(OP.MUL, [(6, 1, 1), (1, 6, 8, 4)], HALF, kept=options("Mul")),
+    "multiplied by itself": one(OP.SQUARE, [HALF], HALF),
+    "alpha by pixel": one(OP.PRELU, [HALF, ramp(6, 8, 4)], HALF),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_node_is_taken(name):
+    assert report_of(TAKEN[name]).findings == ()
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TAKEN)
+def test_the_delegate_itself_takes_it(name, gpu, tmp_path):
+    assert _probed(TAKEN[name], tmp_path) is Verdict.FULL
+
+
+# Whole files
+
+
+def test_a_variable_stops_the_file():
+    graph = Graph()
+    x, state = graph.input(HALF), graph.made(HALF)
+    graph.graph.tensors[state].isVariable = True
+    assert rules_found(graph.file(graph.node(OP.ADD, [x, state], HALF, kept=options("Add")))) == ["mldrift.variable"]
+
+
+def test_a_size_that_is_an_input_stops_the_file():
+    graph = Graph()
+    x, size = graph.input(HALF), graph.input((2,), np.int32)
+    found = rules_found(graph.file(graph.node(OP.RESIZE_BILINEAR, [x, size], (1, 12, 16, 4))))
+    assert found == ["mldrift.shape_from_input"]
+
+
+def test_a_window_larger_than_the_placeholder_of_a_size_fails():
+    graph = Graph()
+    x = graph.input((1, 1, 1, 4))
+    graph.graph.tensors[x].shapeSignature = [1, -1, -1, 4]
+    found = []
+    for padding in (0, 1):
+        kept = options("Pool2D", strideH=2, strideW=2, filterHeight=2, filterWidth=2, padding=padding)
+        graph.graph.operators = []
+        found.append(rules_found(graph.file(graph.node(OP.MAX_POOL_2D, [x], (1, 1, 1, 4), kept=kept))))
+    assert found == [[], ["mldrift.dynamic_size"]]
+
+
+def test_an_int8_constant_that_is_dequantised_fails_unless_its_shape_is_unmoved():
+    found = []
+    for shape in ((5, 8), (1, 8), (2, 3, 5, 8)):
+        graph = Graph()
+        constant = graph.made(ramp(*shape, dtype=np.int8))
+        graph.graph.tensors[constant].quantization = _scale(0.1)
+        x, made = graph.input(shape), graph.node(OP.DEQUANTIZE, [constant], shape)
+        found.append(rules_found(graph.file(graph.node(OP.ADD, [x, made], shape, kept=options("Add")))))
+    assert found == [["mldrift.dequantize.shape"], [], []]
+
+
+def _scale(value):
+    made = schema.QuantizationParametersT()
+    made.scale, made.zeroPoint = np.asarray([value], np.float32), np.zeros(1, np.int64)
+    return made
+
+
+# The document
+
+
+def test_every_rule_can_be_acted_on():
+    for rule in RULES.values():
+        assert rule.evidence, rule.id
+        assert not re.search(r"[^.]\.$", rule.reason), rule.id
+    for rule in CASES:
+        assert re.search(r"matrix: |measured: |file: ", " ".join(RULES[rule].evidence)), rule

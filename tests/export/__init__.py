@@ -1,0 +1,1 @@
+"""What we ship, the zoo's table and the demo of a training."""

@@ -1,0 +1,1 @@
+"""Damaged and absurd files for everything that reads untrusted ones."""

@@ -1,0 +1,134 @@
+"""A short run of the fuzzer, and the proof that it would notice: broken readers of every kind are caught."""
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from bokeh_tf.errors import ModelFileError
+from bokeh_tf.tflite.inspection import inspect
+from tests.fuzz import __main__ as fuzz
+from tests.fuzz.graphs import IDENTIFIER, repeated_tables
+from tests.fuzz.mutations import structure_of
+from tests.fuzz.readers import LIMITS, READERS, Limits, everything, native
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN_FILES = (str(ROOT / "android_assets"),)
+CASES = 400
+NATIVE_CASES = 16
+SEED = 3
+
+
+def test_every_case_ends_in_a_report_or_one_line():
+    summary = fuzz.fuzz(everything, cases=CASES, seed=SEED, folders=OWN_FILES)
+    assert summary.failures == ()
+    assert sum(summary.outcomes.values()) == CASES
+    # Both ways are well trodden: neither is everything refused at the door nor does damage go unnoticed.
+    assert summary.outcomes["report"] > CASES / 5 and summary.outcomes["refused"] > CASES / 5
+    assert summary.slowest_s < LIMITS.seconds and 0 < summary.peak_bytes < LIMITS.address_space_bytes
+
+
+@pytest.mark.gpu
+def test_native_steps_survive_too(gpu):
+    summary = fuzz.fuzz(native, cases=NATIVE_CASES, limits=READERS["native"][1], seed=SEED, folders=OWN_FILES)
+    assert summary.failures == () and sum(summary.outcomes.values()) == NATIVE_CASES
+
+
+def test_a_case_is_a_function_of_seed_and_number():
+    first = [fuzz.case(SEED, number, OWN_FILES) for number in range(40)]
+    assert first == [fuzz.case(SEED, number, OWN_FILES) for number in range(40)]
+    assert len(set(first)) > 35
+    assert first != [fuzz.case(SEED + 1, number, OWN_FILES) for number in range(40)]
+
+
+def test_structure_is_found_in_a_shipped_file():
+    """The walk guesses; on a sound file it must reach the tensors' shapes and the nodes' fields."""
+    content = next((ROOT / "android_assets").glob("*.tflite")).read_bytes()
+    structure = structure_of(content)
+    assert len(structure.fields) > 2000 and len(structure.offsets) > 1000 and len(structure.numbers) > 500
+    assert all(4 <= position <= len(content) - 4 for position in structure.fields + structure.numbers)
+
+
+def test_one_table_named_very_many_times_is_refused_at_once():
+    """Beyond any graph there is, nodes and tables cost only time and memory."""
+    started_s = time.process_time()
+    messages = set()
+    for seed in range(12):
+        try:
+            inspect(repeated_tables(random.Random(seed), counts=(20_001, 200_001)))
+        except ModelFileError as error:
+            messages.add(str(error))
+    assert any("20001 nodes, more than 20000" in message for message in messages)
+    assert any("more than 200000 tables" in message for message in messages)
+    assert time.process_time() - started_s < 2 * LIMITS.seconds
+
+
+# The readers below are broken on files with the identifier only; workers import them by name.
+def _raises(content):
+    if content[4:8] == IDENTIFIER:
+        raise KeyError("an accident")
+
+
+def _says_too_much(content):
+    raise ModelFileError("two\nlines")
+
+
+def _dies(content):
+    if content[4:8] == IDENTIFIER:
+        os.abort()
+
+
+def _hangs(content):
+    if content[4:8] == IDENTIFIER:
+        time.sleep(600)
+
+
+def _hoards(content):
+    bytearray(LIMITS.address_space_bytes)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (_raises, "KeyError: 'an accident'"),
+        (_says_too_much, "an error of 2 lines"),
+        (_dies, "the process dies with exit code -6"),
+        (_hoards, "MemoryError"),
+    ],
+)
+def test_a_broken_reader_is_caught(broken, message):
+    summary = fuzz.fuzz(broken, cases=10, seed=SEED, jobs=1)
+    assert summary.failures and message in summary.failures[0].what
+
+
+def _trusts(content):
+    schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+
+
+def test_the_generated_accessors_would_fail():
+    """They trust the file, which is why ours exist; a fuzzer that they passed would be too kind."""
+    summary = fuzz.fuzz(_trusts, cases=100, seed=SEED, folders=OWN_FILES)
+    assert len(summary.failures) >= fuzz.MOST_FAILURES
+
+
+def test_a_reader_that_hangs_is_caught_and_ended():
+    summary = fuzz.fuzz(_hangs, cases=10, limits=Limits(seconds=0.5), seed=SEED, jobs=1)
+    assert [failure.what for failure in summary.failures] == ["longer than 0.5 s"]
+    assert summary.wall_s < 20
+
+
+def test_the_command_writes_the_offending_file_and_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(READERS, "broken", (_raises, LIMITS))
+    arguments = ["--cases", "4", "--seed", "5", "--jobs", "1", "--out", str(tmp_path), "--reader"]
+    assert fuzz.main([*arguments, "broken"]) == 1
+    written = sorted(tmp_path.glob("*.tflite"))
+    assert written and "KeyError" in written[0].with_suffix(".txt").read_text()
+    number = written[0].stem.removeprefix("seed5_case")
+    assert f"FAILED seed 5 case {number}: KeyError: 'an accident' -> {written[0]}" in capsys.readouterr().out
+    with pytest.raises(KeyError):
+        _raises(written[0].read_bytes())
+    assert fuzz.main([*arguments, "everything", "--corpus", *OWN_FILES]) == 0
+    assert "4 cases" in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""The rules of the house: layout, arrows, documents, recipes, CI."""

@@ -1,0 +1,1 @@
+"""Every network of the catalogue: its contract, its numbers, its paper."""

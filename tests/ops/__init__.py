@@ -1,0 +1,1 @@
+"""Image operations against independent implementations and on the delegate."""

@@ -1,0 +1,1 @@
+"""Photo files with all their metadata."""

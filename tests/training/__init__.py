@@ -1,0 +1,1 @@
+"""Trainings: plans, runs, checkpoints, several processes."""

@@ -1,0 +1,105 @@
+"""A training process that is killed or interrupted at any moment ends, resumed, with the bits of an undisturbed one."""
+
+import functools
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from bokeh_tf.data.archives import read_archive
+from bokeh_tf.training import checkpoints
+from tests.training_pairs import write_pairs
+
+# Fifty batches and a checkpoint after every second one: about half of the time something is being written.
+PROGRAM = """
+import os, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+from bokeh_tf.cli import main
+sys.exit(main(["train", "unet", "--scale", "small", "--steps", "50", "--checkpoint-every", "2", "--deterministic",
+               "--allow-refused", "--data", sys.argv[1], "--out", sys.argv[2], *sys.argv[3:]]))
+"""
+WEIGHTS = "unet_tiny.weights.h5"
+TIME_LIMIT_S = 300
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    return write_pairs(tmp_path_factory.mktemp("killed") / "pairs", shape=(200, 200))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pairs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("killed") / "whole"
+    finish(pairs, out)
+    return read_archive(out / "phases" / "whole.npz")
+
+
+def start(pairs, out):
+    options = ["--resume"] if (out / "manifest.json").exists() else []
+    command = [sys.executable, "-c", PROGRAM, str(pairs), str(out), *options]
+    # Tests that run in the background have Ctrl-C switched off, which children inherit.
+    listen = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=listen)
+
+
+def finish(pairs, out):
+    child = start(pairs, out)
+    output, _ = child.communicate(timeout=TIME_LIMIT_S)
+    assert child.returncode == 0, output
+
+
+def wait_for_progress(child, out, *, since):
+    """Waits until the run has written a checkpoint that was not there before, or has ended."""
+    deadline_s = time.monotonic() + TIME_LIMIT_S
+    while child.poll() is None and time.monotonic() < deadline_s:
+        if set(out.glob("checkpoints/*.npz")) - since:
+            return
+        time.sleep(0.005)
+
+
+def disturb(pairs, out, number, moments):
+    """Starts or resumes the run and sends it the signal `number` at a random moment after its first progress."""
+    since = set(out.glob("checkpoints/*.npz"))
+    child = start(pairs, out)
+    wait_for_progress(child, out, since=since)
+    time.sleep(moments.uniform(0, 0.3))
+    child.send_signal(number)
+    output, _ = child.communicate(timeout=TIME_LIMIT_S)
+    return child.returncode, output
+
+
+def assert_undisturbed(out, expected):
+    actual = read_archive(out / "phases" / "whole.npz")
+    for name in expected:
+        np.testing.assert_array_equal(actual[name], expected[name], err_msg=name)
+    rows = (out / "log.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert [int(row.split(",")[1]) for row in rows] == list(range(2, 51, 2))
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_random_moments(pairs, tmp_path, undisturbed, kills):
+    moments = random.Random(kills)
+    done = 0
+    while done < kills and not (tmp_path / WEIGHTS).exists():
+        code, output = disturb(pairs, tmp_path, signal.SIGKILL, moments)
+        assert code in (0, -signal.SIGKILL), output
+        done += code == -signal.SIGKILL
+        # Whatever was being written, what can be read is whole.
+        assert checkpoints.newest(tmp_path / "checkpoints") is not None
+    finish(pairs, tmp_path)
+    assert_undisturbed(tmp_path, undisturbed)
+
+
+def test_ctrl_c_saves_and_leaves(pairs, tmp_path, undisturbed):
+    code, output = disturb(pairs, tmp_path, signal.SIGINT, random.Random(0))
+    assert code == 130, output
+    assert "interrupted" in output and "Traceback" not in output
+    assert not (tmp_path / WEIGHTS).exists()
+    assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["phases"]["whole"]["skipped"] == []
+    finish(pairs, tmp_path)
+    assert_undisturbed(tmp_path, undisturbed)
