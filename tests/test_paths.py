@@ -1,29 +1,16 @@
 """`bokeh_tf.paths`: every kind of path there is, against each of its functions."""
 
-import contextlib
 import os
 import socket
 import threading
 
 import pytest
+from privileges import without_privileges
 
 from bokeh_tf import paths
 from bokeh_tf.errors import OutputError
 
 LIMIT_BYTES = 100
-NOBODY = 65534
-
-
-@contextlib.contextmanager
-def without_privileges():
-    """For root nothing is unreadable; while this lasts we are not root."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
 
 
 @pytest.fixture

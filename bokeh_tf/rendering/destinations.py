@@ -72,8 +72,11 @@ class Destinations:
 
     def _make_folder(self, folder):
         missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+        # From the top, because `mkdir` calls itself for each parent.
+        for path in reversed(missing):
+            make_folder(path)
+            self._made.append(path)
         make_folder(folder)
-        self._made += missing
         return folder
 
     def _names(self, folder, stem, suffix):

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import os
 from pathlib import Path
 
 from bokeh_tf import paths
@@ -57,16 +56,19 @@ def find_photos(given, *, recursive=False, output=None):
 
 def _in_folder(folder, selection, recursive, output):
     """The photos in `folder`; adds to the errors and to what is left out."""
-    found, counts, unreadable = [], collections.Counter(), 0
-    for parent, folders, files in os.walk(folder, onerror=lambda error: _cannot_list(error, selection)):
-        names = sorted(name for name in files if _is_photo(Path(parent, name)))
-        found += [FoundPhoto(Path(parent, name), Path(parent).relative_to(folder)) for name in names]
-        counts["file"] += len(files) - len(names)
-        unreadable += sum(_needs_plugin(Path(parent, name)) for name in files)
-        inside = [name for name in folders if not _is_same(Path(parent, name), output)]
-        taken = [name for name in inside if recursive and not _is_passed_over(Path(parent, name))]
+    found, counts, unreadable, waiting = [], collections.Counter(), 0, [folder]
+    # Not `os.walk`, which in Python 3.11 calls itself for each level.
+    while waiting:
+        parent = waiting.pop()
+        files, folders = _listed(parent, selection)
+        photos = [path for path in files if _is_photo(path)]
+        found += [FoundPhoto(path, parent.relative_to(folder)) for path in photos]
+        counts["file"] += len(files) - len(photos)
+        unreadable += sum(map(_needs_plugin, files))
+        inside = [path for path in folders if not _is_same(path, output)]
+        taken = [path for path in inside if recursive and not _is_passed_over(path)]
         counts["folder"] += len(inside) - len(taken)
-        folders[:] = sorted(taken)
+        waiting += reversed(taken)
     hint = "; --recursive takes the folders too" if counts["folder"] and not recursive else ""
     if unreadable:
         hint += f"; for {unreadable} of them: {INSTALL}"
@@ -78,8 +80,15 @@ def _in_folder(folder, selection, recursive, output):
     return found
 
 
-def _cannot_list(error, selection):
-    selection.errors.append(PhotoError(f"{error.filename}: cannot list this folder ({error.strerror})."))
+def _listed(folder, selection):
+    """What is no folder in `folder`, and the folders, both sorted; an error where it cannot be listed."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        selection.errors.append(PhotoError(f"{folder}: cannot list this folder ({error.strerror})."))
+        return [], []
+    folders = [path for path in entries if paths.is_dir(path)]
+    return sorted(set(entries) - set(folders)), folders
 
 
 def _is_photo(path):

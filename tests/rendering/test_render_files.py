@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from privileges import without_privileges
 
 from bokeh_tf import photos
 from bokeh_tf.errors import ModelFileError, OutputError
@@ -187,6 +188,43 @@ def test_recursive_keeps_the_folders_and_passes_over_its_own_output(tmp_path, ca
         assert sorted(made) == ["a.png", "day 1/a.png", "day 1/evening/b.png"]
         assert len(contents(folder / "out")) == 3 * run
     assert "in: 1 file and 2 folders left out\n" in capfd.readouterr().out
+
+
+@pytest.fixture
+def deep_folder(tmp_path):
+    """A folder with more levels than Python has frames, and a photo in the last."""
+    levels = [tmp_path / "deep"]
+    while len(levels) < 1100:
+        levels.append(levels[-1] / "a")
+    for level in levels:
+        level.mkdir()
+    photo(levels[-1] / "a.png")
+    yield levels[0]
+    # Python's own removal of trees calls itself for each level, too.
+    subprocess.run(["rm", "-rf", levels[0], tmp_path / "out"], check=True)
+
+
+def test_deep_folders_are_walked(deep_folder, tmp_path):
+    assert render_files([deep_folder], output=tmp_path / "out", model=Negative(), recursive=True) == 0
+    assert (tmp_path / "out" / Path(*["a"] * 1099) / "a.png").is_file()
+
+
+def test_folders_that_cannot_be_listed_are_one_line(tmp_path, monkeypatch, capfd):
+    photo(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "locked").mkdir(mode=0)
+    # The folders above stay closed to others, so the paths are relative.
+    tmp_path.chmod(0o777)
+    monkeypatch.chdir(tmp_path)
+    with without_privileges():
+        assert render_files(["in"], output="out", model=Negative(), recursive=True) == 1
+        assert render_files(["in/locked"], output="out", model=Negative()) == 1
+        assert render_files(["in/locked/a.png"], output="out", model=Negative()) == 1
+        with pytest.raises(OutputError, match="Permission denied"):
+            render_files(["in/a.png"], output="in/locked/out", model=Negative())
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert all("Permission denied" in line for line in lines)
+    assert names(tmp_path / "out") == ["a.png"]
 
 
 def test_folders_without_photos_say_where_photos_may_be(tmp_path, capfd):
