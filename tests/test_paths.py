@@ -5,10 +5,10 @@ import socket
 import threading
 
 import pytest
-from privileges import without_privileges
 
 from bokeh_tf import paths
 from bokeh_tf.errors import OutputError
+from tests.privileges import without_privileges
 
 LIMIT_BYTES = 100
 

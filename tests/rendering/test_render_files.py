@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from privileges import without_privileges
 
 from bokeh_tf import photos
 from bokeh_tf.errors import ModelFileError, OutputError
 from bokeh_tf.rendering import ModelOutput, render_files
+from tests.privileges import without_privileges
 
 MEMORY_LIMIT_KIB = 2_000_000_000 // 1024
 
