@@ -41,7 +41,7 @@ setup(
     },
     install_requires=[
         "absl-py>=2.1",
-        "ai-edge-litert>=2.1",
+        "ai-edge-litert>=2.3",
         "flatbuffers>=24.3",
         "msgspec>=0.19",
         "numpy>=1.26",

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from bokeh_tf.delegate.probing.jobs import Jobs
@@ -23,6 +22,7 @@ from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.tflite.model_file import ModelFile
 from bokeh_tf.tflite.rewriting import SIGNATURE_KEY
 from bokeh_tf.tflite.running import gpu_adapter as adapters
+from bokeh_tf.tflite.running import release
 from bokeh_tf.tflite.running.agreement import OutputCheck, OutputKind, failure_reason
 from bokeh_tf.tflite.running.parity import Difference
 from bokeh_tf.tflite.subject import Model, Subject, subject_of
@@ -114,6 +114,10 @@ def probe(
     if not timeout_s > 0:
         raise ValueError(f"timeout_s must be positive. Received: {timeout_s}.")
     subject = subject_of(model)
+    # Before anything runs: a runtime that is at fault must not make the file look so.
+    unusable = release.refusal(release.installed())
+    if unusable:
+        raise CheckError(f"{subject.label}: cannot be checked on the real delegate: {unusable}")
     is_quantised = subject.model_file.is_quantised
     start_s = time.monotonic()
     try:
@@ -151,7 +155,7 @@ def _report(subject: Subject, found: _Found, *, timeout_s, wall_s) -> ProbeRepor
         picture=picture,
         adapter=name,
         adapter_has_float16=has_float16,
-        runtime_version=version("ai-edge-litert"),
+        runtime_version=release.installed(),
         timeout_s=timeout_s,
         wall_s=wall_s,
         doubts=(*_doubts(found, name, has_float16), *found.notes),
@@ -307,7 +311,7 @@ def _reference_notes(reference):
 
 
 def _doubts(found, name, has_float16):
-    doubts = []
+    doubts = [text for text in [release.doubt(release.installed())] if text]
     checked_half = any(part.precision == "default" and part.outputs for part in found.parts)
     if checked_half and has_float16 is False:
         doubts.append(f"{name} has no half precision: the default precision was computed in float32")

@@ -1,0 +1,41 @@
+"""Which release of the runtime is installed, and whether what its GPU delegate says can be believed."""
+
+import re
+from importlib.metadata import PackageNotFoundError, version
+
+from bokeh_tf.errors import DependencyError
+
+RUNTIME = "ai-edge-litert"
+# 2.2.0 and 2.1.6 crash on files that 2.3.0 computes right, the shipped flagship among them.
+LOWEST = "2.3"
+# The rules of the lint were measured with this one.
+MEASURED = "2.3.0"
+_INSTALL = f'Run: pip install --upgrade "{RUNTIME}>={LOWEST}"'
+
+
+def installed() -> str:
+    """The version of the runtime; `DependencyError` where there is none."""
+    try:
+        return version(RUNTIME)
+    except PackageNotFoundError as error:
+        raise DependencyError(f"{RUNTIME} is not installed. {_INSTALL}") from error
+
+
+def refusal(release: str) -> str | None:
+    """Why nothing that this release says of a file may be believed, in one line; None where it may."""
+    if _numbers(release) >= _numbers(LOWEST):
+        return None
+    return f"{RUNTIME} {release} fails on valid files, {LOWEST} and newer do not. {_INSTALL}"
+
+
+def doubt(release: str) -> str | None:
+    """What to know of a release that the rules were not measured with, in one line; None of that one."""
+    if _numbers(release)[:2] == _numbers(MEASURED)[:2]:
+        return None
+    return f"the rules were measured with {RUNTIME} {MEASURED}, this is {release}"
+
+
+def _numbers(release):
+    """`"2.3.0.dev20261001"` as (2, 3, 0)."""
+    leading = re.match(r"\d+(\.\d+)*", release)
+    return tuple(map(int, leading[0].split("."))) if leading else (0,)
