@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import IO, cast
 
 from bokeh_tf import processes
 from bokeh_tf.errors import BokehError
@@ -62,20 +63,22 @@ class Worker:
         except OSError as error:
             self._log.close()
             raise WorkerError(f"{self._command[0]}: cannot be started ({error.strerror})", kind="runtime") from error
+        self._requests = cast(IO[bytes], self._child.stdin)
+        self._answers = cast(IO[bytes], self._child.stdout)
         return self
 
     def __exit__(self, *_):
         processes.kill_group(self._child)
         with contextlib.suppress(BrokenPipeError):
-            self._child.stdin.close()
-        self._child.stdout.close()
+            self._requests.close()
+        self._answers.close()
         self._log.close()
 
     def ask(self, request):
         """Sends a request (a dict) and returns the answer (a dict)."""
         try:
-            self._child.stdin.write(json.dumps(request).encode() + b"\n")
-            self._child.stdin.flush()
+            self._requests.write(json.dumps(request).encode() + b"\n")
+            self._requests.flush()
         except BrokenPipeError as error:
             raise self._death(request) from error
         line = self._read_line(request)
@@ -94,12 +97,12 @@ class Worker:
     def _read_line(self, request):
         deadline = time.monotonic() + self._timeout_s
         with selectors.DefaultSelector() as selector:
-            selector.register(self._child.stdout, selectors.EVENT_READ)
+            selector.register(self._answers, selectors.EVENT_READ)
             while b"\n" not in self._pending:
                 if not selector.select(max(0.0, deadline - time.monotonic())):
                     message = f"no answer to {request['do']!r} within {self._timeout_s:g} s"
                     raise WorkerError(message, kind="timeout")
-                read = os.read(self._child.stdout.fileno(), _READ_BYTES)
+                read = os.read(self._answers.fileno(), _READ_BYTES)
                 if not read:
                     raise self._death(request)
                 self._pending += read

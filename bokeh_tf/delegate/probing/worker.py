@@ -111,16 +111,16 @@ def _run_on_delegate(job, request):
         compiled = compile_model(folder / MODEL_NAME, is_float32=is_float32, allows_cpu=allows_cpu)
     except RuntimeError as error:
         return failed("compile", error)
-    result = {"compile_s": compiled.compile_s, "is_accelerated": compiled.is_accelerated, "runs": []}
+    runs = []
     for number, signature in enumerate(reference.get("signatures", ())):
         for trial in signature["trials"]:
             job.enter(f"running on the {trial} input")
             ranges = request["output_ranges"] if number == 0 else []
             try:
-                result["runs"].append(_run_trial(folder, compiled, number, signature, trial, ranges))
+                runs.append(_run_trial(folder, compiled, number, signature, trial, ranges))
             except RuntimeError as error:
                 return failed(STALLED if isinstance(error, StalledError) else "run", error)
-    return result
+    return {"compile_s": compiled.compile_s, "is_accelerated": compiled.is_accelerated, "runs": runs}
 
 
 def _run_trial(folder, compiled, number, signature, trial, ranges):
