@@ -12,7 +12,7 @@ WITH_ONEDNN := TF_ENABLE_ONEDNN_OPTS=1
 WITHOUT_ONEDNN := TF_ENABLE_ONEDNN_OPTS=0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train-demo test check lint fuzz nightly software-gpu clean
+.PHONY: help demo train-demo test check lint fuzz nightly oldest newest software-gpu clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,6 +46,27 @@ nightly: $(READY) try-software-gpu ## run the slow tests and a long fuzz too
 	$(BIN)/python -m tests.fuzz --cases 1000000 --seconds 1800 --seed $$(date +%Y%m%d)
 	$(BIN)/python -m tests.fuzz --reader native --cases 500 --seconds 900 --seed $$(date +%Y%m%d)
 
+# What a user meets whose environment holds old releases: the rooms of the base install, and the rendering of models.
+OLDEST := .venv-oldest
+NEWEST := .venv-newest
+ROOMS_OF_USERS := tests/commands tests/photos tests/rendering tests/bench/test_bench_compare.py \
+	tests/bench/test_bench_page.py tests/delegate/test_report_formats.py tests/tflite/test_inspection.py \
+	tests/tflite/test_release.py tests/training/test_checkpoints.py
+TEST_TOOLS := pytest pytest-xdist jsonschema check-jsonschema
+
+oldest: ## run tests with the oldest dependencies that setup.py allows, in an environment of its own
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[tensorflow]' $(TEST_TOOLS)
+	$(OLDEST)/bin/python .ci/lowest_constraints.py > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet -e '.[tensorflow]' $(TEST_TOOLS) -c $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pytest $(SIDE_BY_SIDE) $(ROOMS_OF_USERS)
+
+newest: ## the same with the newest ones, prereleases of the runtime included
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[tensorflow]' $(TEST_TOOLS)
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade --pre ai-edge-litert
+	$(NEWEST)/bin/python -m pytest $(SIDE_BY_SIDE) $(ROOMS_OF_USERS)
+
 software-gpu: ## install a software Vulkan adapter (Debian, Ubuntu; needs root once)
 	sh .ci/software-gpu.sh
 
@@ -64,4 +85,4 @@ $(READY): setup.py pyproject.toml
 	@touch $@
 
 clean: ## remove the environment and what the demo made
-	rm -rf $(VENV) demo_output
+	rm -rf $(VENV) $(OLDEST) $(NEWEST) demo_output

@@ -47,7 +47,7 @@ setup(
         "numpy>=1.26",
         "opencv-python-headless>=4.11",
         "pillow>=11.3",
-        "rich>=13.7",
+        "rich>=14.3",
     ],
     extras_require={
         "tensorflow": _TENSORFLOW,
