@@ -22,7 +22,8 @@ from bokeh_tf import files
 from bokeh_tf.bench.report.facts import format_ms
 from bokeh_tf.bench.results.comparison import Outcome, compare_results
 from bokeh_tf.bench.results.environment import find_environment_doubts, read_environment
-from bokeh_tf.bench.results.result import Result, new_path, read_result, utc_now
+from bokeh_tf.bench.results.reading import read_result
+from bokeh_tf.bench.results.result import Result, new_path, utc_now
 from bokeh_tf.errors import CheckError
 
 SCHEMA_VERSION = 1

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from benchmarks import flagship
 from bokeh_tf.bench.host.gpu import GpuSetting
 from bokeh_tf.bench.results.environment import read_environment
-from bokeh_tf.bench.results.result import read_result
+from bokeh_tf.bench.results.reading import read_result
 from bokeh_tf.bench.results.statistics import paired_ratio
 from bokeh_tf.models import catalogue
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import bokeh_tf
 from bokeh_tf.ai_benchmark.comparison import ALWAYS_DIFFERENT, Comparison, compare
-from bokeh_tf.ai_benchmark.own_runs import find_own_runs, read_json
+from bokeh_tf.ai_benchmark.own_runs import find_own_runs
 from bokeh_tf.ai_benchmark.sheet import read_sheet
 from bokeh_tf.bench.results.result import new_path, utc_now
+from bokeh_tf.documents import DocumentError, parse, read
 from bokeh_tf.errors import CheckError
 from bokeh_tf.files import make_folder, write_text
 
@@ -61,7 +62,7 @@ def _entry(comparison):
 
 
 def _known_entries(folder):
-    documents = (read_json(path) for path in sorted(folder.glob(f"{KIND}_*.json")))
+    documents = map(_read_json, sorted(folder.glob(f"{KIND}_*.json")))
     return {
         _key(entry)
         for document in documents
@@ -69,6 +70,14 @@ def _known_entries(folder):
         for entry in document["entries"]
         if isinstance(entry, dict)
     }
+
+
+def _read_json(path):
+    """The content of a JSON file, None where it is no readable JSON."""
+    try:
+        return parse(read(path))
+    except DocumentError:
+        return None
 
 
 def _key(entry):

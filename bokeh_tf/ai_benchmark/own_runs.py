@@ -1,20 +1,17 @@
 """Our own measurements of a model, found in a folder of benchmark results.
 
-Results of every kind and schema version are searched (one run, a suite around it): whatever holds a model's sha256, a
-backend and a median is a measurement. A file that is no such JSON is passed over; so many other things lie in a folder.
+Results of every kind and schema version are searched (one run, a suite around it). A file that is no sound result is
+passed over.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bokeh_tf.bench.results.measurement import HOST, RUN, backend_family
+from bokeh_tf.bench.results.reading import read_result
+from bokeh_tf.errors import CheckError
 
-_MOST_BYTES = 256_000_000
 _NS_PER_MS = 1e6
-# In nanoseconds or milliseconds alike: no number beyond it is a time.
-_LONGEST = 1e18
 
 
 @dataclass(frozen=True)
@@ -56,101 +53,63 @@ class OwnRun:
         return sum(runs_ms) / len(runs_ms) if runs_ms else None
 
 
-@dataclass(frozen=True)
-class _Around:
-    """What the result around a measurement says for all of its measurements."""
-
-    created_utc: str = ""
-    environment: Mapping[str, object] = field(default_factory=dict)
-    devices: Mapping[str, object] = field(default_factory=dict)
-
-    def inside(self, node):
-        """The same for what lies in `node`, which may know better."""
-        known = {name: node[name] for name in ("environment", "devices") if isinstance(node.get(name), dict)}
-        return replace(self, created_utc=_text(node.get("created_utc")) or self.created_utc, **known)
-
-
 def find_own_runs(folder) -> tuple[OwnRun, ...]:
     """All our measurements in the JSON files of `folder`, in the order of the files' names."""
-    return tuple(run for path in sorted(Path(folder).glob("*.json")) for run in _runs_in(path))
+    found = []
+    for path in sorted(Path(folder).glob("*.json")):
+        try:
+            result = read_result(path)
+        except CheckError:
+            # So many other things lie in a folder.
+            continue
+        found += [_run(path.name, one, result) for one in result.measurements if _is_of_a_model(one)]
+    return tuple(found)
 
 
-def read_json(path):
-    """The content of a JSON file, None where it is no readable JSON."""
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return None
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
+def _is_of_a_model(measurement):
+    return measurement.summary is not None and measurement.model_sha256 is not None
 
 
-def _runs_in(path):
-    waiting = [(read_json(path), _Around())]
-    while waiting:
-        node, around = waiting.pop()
-        if isinstance(node, list):
-            waiting += [(entry, around) for entry in reversed(node)]
-        elif isinstance(node, dict):
-            run = _run(path.name, node, around)
-            if run is not None:
-                yield run
-            else:
-                waiting += [(entry, around.inside(node)) for entry in reversed(node.values())]
-
-
-def _run(file, node, around):
-    """The `OwnRun` that `node` is, or None."""
-    summary, sha256, backend = node.get("summary"), node.get("model_sha256"), node.get("backend")
-    if not isinstance(summary, dict) or not isinstance(sha256, str) or not isinstance(backend, str):
-        return None
-    median = summary.get("median_ms")
-    median_ms = _time(median.get("value")) if isinstance(median, dict) else None
-    if median_ms is None:
-        return None
-    cold_ms, steady_ms = _times(node)
-    verdict, threads, doubts = node.get("verdict"), node.get("threads"), node.get("doubts")
+def _run(file, one, result):
+    cold_ms, steady_ms = _times(one)
+    median_ms = one.summary.median_ms
     return OwnRun(
         file=file,
-        name=_text(node.get("name")),
-        created_utc=around.created_utc,
-        model_sha256=sha256.lower(),
-        backend=backend,
-        family=(backend_family(backend) or backend).lower(),
-        precision=_text(node.get("precision")).lower() or None,
-        threads=threads if isinstance(threads, int) else None,
-        device=_device(_text(node.get("device")) or HOST, around),
-        median_ms=median_ms,
-        low_ms=_time(median.get("low")),
-        high_ms=_time(median.get("high")),
+        name=one.name,
+        created_utc=result.created_utc,
+        model_sha256=one.model_sha256.lower(),
+        backend=one.backend,
+        family=(backend_family(one.backend) or one.backend).lower(),
+        precision=(one.precision or "").lower() or None,
+        threads=one.threads,
+        device=_device(one.device, result),
+        median_ms=median_ms.value,
+        low_ms=median_ms.low,
+        high_ms=median_ms.high,
         runs_ms=cold_ms + steady_ms,
         steady_mean_ms=sum(steady_ms) / len(steady_ms) if steady_ms else None,
-        stamp=_text(node.get("stamp")) or None,
-        verdict=_text(verdict.get("outcome")) or None if isinstance(verdict, dict) else None,
-        doubts=tuple(map(_text, doubts)) if isinstance(doubts, list) else (),
+        stamp=one.stamp or None,
+        verdict=None if one.verdict is None else str(one.verdict.outcome),
+        doubts=one.doubts,
     )
 
 
-def _times(node):
-    """(cold, steady) times of single runs in milliseconds; nothing where they are not kept or one is no time."""
-    samples = node.get("samples")
-    if not isinstance(samples, dict) or node.get("sample_kind", RUN) != RUN:
+def _times(measurement):
+    """(cold, steady) times of single runs in milliseconds; nothing where they are not kept."""
+    samples = measurement.samples
+    if samples is None or measurement.sample_kind != RUN:
         return (), ()
-    rounds_ns, warmup_ns = samples.get("rounds_ns"), samples.get("warmup_ns")
-    if not isinstance(rounds_ns, list) or not all(isinstance(round_ns, list) for round_ns in rounds_ns):
-        return (), ()
-    cold_ns = [samples.get("first_ns"), *(warmup_ns if isinstance(warmup_ns, list) else [])]
-    steady_ns = [time_ns for round_ns in rounds_ns for time_ns in round_ns]
-    if any(_time(time_ns) is None for time_ns in cold_ns + steady_ns):
-        return (), ()
-    return tuple(time / _NS_PER_MS for time in cold_ns), tuple(time / _NS_PER_MS for time in steady_ns)
+    cold_ns = (samples.first_ns, *samples.warmup_ns)
+    steady_ns = (time_ns for round_ns in samples.rounds_ns for time_ns in round_ns)
+    cold_ms = tuple(time_ns / _NS_PER_MS for time_ns in cold_ns)
+    return cold_ms, tuple(time_ns / _NS_PER_MS for time_ns in steady_ns)
 
 
-def _device(name, around):
+def _device(name, result):
     """A device's name for people: a phone's maker and model wherever they lie in its facts, else its processor."""
     if name == HOST:
-        return _text(around.environment.get("cpu"))
-    facts = around.devices.get(name)
+        return result.environment.cpu
+    facts = result.devices.get(name)
     parts = (facts, *facts.values()) if isinstance(facts, dict) else ()
     for part in parts:
         if isinstance(part, dict) and _text(part.get("model")):
@@ -158,11 +117,5 @@ def _device(name, around):
     return name
 
 
-def _time(value):
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and 0 < value < _LONGEST else None
-
-
 def _text(value):
-    # JSON may hold halves of characters, which no terminal can print.
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    return value if isinstance(value, str) else ""

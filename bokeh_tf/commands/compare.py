@@ -51,7 +51,7 @@ def run(options):
 
     from bokeh_tf.bench.report import comparison as comparison_text
     from bokeh_tf.bench.results import comparison
-    from bokeh_tf.bench.results.result import read_result
+    from bokeh_tf.bench.results.reading import read_result
 
     across = [name.strip() for names in options.across for name in names.split(",")]
     for name in across:

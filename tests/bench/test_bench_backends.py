@@ -11,7 +11,7 @@ from bokeh_tf.bench.backends.backend import Backend
 from bokeh_tf.bench.contestant import Failed, Finished, Started, WarmStart, read_known
 from bokeh_tf.bench.results.measurement import Memory, OutputComparison, RunVerdict, StartCache, Startup
 from bokeh_tf.bench.results.outcome import DelegateOutcome
-from bokeh_tf.bench.results.result import read_result
+from bokeh_tf.bench.results.reading import read_result
 from bokeh_tf.cli import main
 from tests.bench.tiny_models import tiny_model
 

@@ -25,7 +25,7 @@ from bokeh_tf.bench.results.journal import Journal, key_of
 from bokeh_tf.bench.results.measurement import RunVerdict
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.bench.results.output_check import compare_outputs
-from bokeh_tf.bench.results.result import read_result
+from bokeh_tf.bench.results.reading import read_result
 from bokeh_tf.cli import main
 from bokeh_tf.errors import CheckError, DependencyError, ModelFileError, OutputError
 from tests.bench.tiny_models import tiny_model

@@ -13,7 +13,8 @@ from benchmarks.__main__ import main as run_suite
 from bokeh_tf import models
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.measurement import make_measurement
-from bokeh_tf.bench.results.result import Result, read_result
+from bokeh_tf.bench.results.reading import read_result
+from bokeh_tf.bench.results.result import Result
 from bokeh_tf.bench.results.samples import Samples
 from bokeh_tf.errors import CheckError
 from tests.bench.tiny_models import tiny_model

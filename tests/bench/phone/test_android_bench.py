@@ -14,7 +14,8 @@ from bokeh_tf.bench.phone.program import Amount, PhoneSetting
 from bokeh_tf.bench.phone.session import Gate
 from bokeh_tf.bench.report.facts import warnings
 from bokeh_tf.bench.results.measurement import StartCache
-from bokeh_tf.bench.results.result import read_result, to_json
+from bokeh_tf.bench.results.reading import read_result
+from bokeh_tf.bench.results.result import to_json
 from bokeh_tf.errors import DependencyError, DeviceError
 from tests.fakes import benchmark_model, phone_files
 from tests.fakes.expectations import assert_clear, assert_nothing_left
