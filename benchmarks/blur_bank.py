@@ -19,13 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pictures import highlights, natural_noise, photo_of_size
-from bokeh_tf import files
 from bokeh_tf.bench.host.cpu import BACKEND, open_model
 from bokeh_tf.bench.host.sampling import Contender, sample_interleaved
 from bokeh_tf.bench.report import terminal
 from bokeh_tf.bench.results.environment import find_environment_doubts, read_environment
 from bokeh_tf.bench.results.measurement import make_measurement
-from bokeh_tf.bench.results.result import Result, as_json, new_path, utc_now
+from bokeh_tf.bench.results.result import Result, as_json, utc_now, write_document
 from bokeh_tf.bench.results.statistics import paired_ratio
 from bokeh_tf.metrics import psnr
 from bokeh_tf.tflite.inspection import inspect
@@ -81,9 +80,8 @@ def run(options):
         "psnr_db_against_opencv": errors_db,
         "timing": as_json(timing),
     }
-    path = new_path(files.make_folder(options.out), "blur_bank", timing.created_utc)
-    files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-    return path
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return write_document(text, options.out, "blur_bank", timing.created_utc)
 
 
 def build_models(height_px, width_px):

@@ -29,7 +29,7 @@ from bokeh_tf.bench.host.sampling import Contender, sample_interleaved
 from bokeh_tf.bench.report import terminal
 from bokeh_tf.bench.results.environment import find_environment_doubts, read_environment
 from bokeh_tf.bench.results.measurement import make_measurement
-from bokeh_tf.bench.results.result import Result, as_json, new_path, utc_now
+from bokeh_tf.bench.results.result import Result, as_json, utc_now, write_document
 from bokeh_tf.bench.results.statistics import paired_ratio
 
 SCHEMA_VERSION = 1
@@ -77,9 +77,8 @@ def run(options):
         "rate_ratios": {name: asdict(ratio) for name, ratio in ratios.items()},
         "timing": as_json(timing),
     }
-    path = new_path(files.make_folder(options.out), "data", timing.created_utc)
-    files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-    return path
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return write_document(text, options.out, "data", timing.created_utc)
 
 
 def write_pairs(folder, count):

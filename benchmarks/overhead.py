@@ -14,11 +14,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from bokeh_tf import files
 from bokeh_tf.bench.host.cpu import open_model
 from bokeh_tf.bench.host.sampling import Contender, plan_turn, warm_up
 from bokeh_tf.bench.results.environment import find_environment_doubts, read_environment
-from bokeh_tf.bench.results.result import new_path, utc_now
+from bokeh_tf.bench.results.result import utc_now, write_document
 from bokeh_tf.bench.results.statistics import paired_ratio
 from bokeh_tf.tflite.reading import read_file
 
@@ -53,9 +52,8 @@ def run(options):
         "target": TARGET,
         "models": entries,
     }
-    path = new_path(files.make_folder(options.out), "overhead", created_utc)
-    files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-    return path
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return write_document(text, options.out, "overhead", created_utc)
 
 
 def measure_overhead(model, *, threads, rounds):

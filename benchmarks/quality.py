@@ -20,8 +20,8 @@ from benchmarks.baselines import BASELINES
 from benchmarks.contact_sheet import write_sheet
 from bokeh_tf import files, photos
 from bokeh_tf.bench.results.environment import read_environment
-from bokeh_tf.bench.results.result import new_path, utc_now
-from bokeh_tf.errors import DataError, ModelFileError
+from bokeh_tf.bench.results.result import possible_paths, utc_now
+from bokeh_tf.errors import DataError, ModelFileError, OutputError
 from bokeh_tf.metrics import psnr, ssim
 from bokeh_tf.models.weights import FLAGSHIP_FILE
 from bokeh_tf.rendering import load_model, render
@@ -65,8 +65,8 @@ def run(options):
     pairs = find_pairs(options.pairs)
     models = load_models(options.model, input_range=options.input_range)
     created_utc = utc_now()
-    path = new_path(files.make_folder(options.out), "quality", created_utc)
-    sheets = files.make_folder(path.with_suffix(""))
+    sheets = make_sheets_folder(options.out, created_utc)
+    path = sheets.with_suffix(".json")
     scores = {
         pair.name: score_pair(pair, models, sheets / f"{pair.name}.jpg")
         for pair in track(pairs, description="quality", console=Console(stderr=True), transient=True)
@@ -82,8 +82,26 @@ def run(options):
         "means": means,
         "pairs": scores,
     }
-    files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    if not files.write_new(path, text.encode()):
+        raise OutputError(f"{path}: was written by something else meanwhile. Run the suite again.")
     return path
+
+
+def make_sheets_folder(out, created_utc):
+    """A new folder for this run's sheets; its name is claimed, for the JSON beside it too."""
+    paths = possible_paths(files.make_folder(out), "quality", created_utc)
+    return next(path for path in (path.with_suffix("") for path in paths) if _is_made(path))
+
+
+def _is_made(folder):
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot create this folder ({error.strerror}). Choose another one.") from error
+    return True
 
 
 def load_models(sources, *, input_range=None):

@@ -18,12 +18,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from benchmarks import flagship
-from bokeh_tf import files
 from bokeh_tf.bench.report.facts import format_ms
 from bokeh_tf.bench.results.comparison import Outcome, compare_results
 from bokeh_tf.bench.results.environment import find_environment_doubts, read_environment
 from bokeh_tf.bench.results.reading import read_result
-from bokeh_tf.bench.results.result import Result, new_path, utc_now
+from bokeh_tf.bench.results.result import Result, utc_now, write_document
 from bokeh_tf.errors import CheckError
 
 SCHEMA_VERSION = 1
@@ -69,9 +68,8 @@ def run(options):
         "results": [path.name for path in paths],
         "spreads": {name: asdict(spread) for name, spread in spreads.items()},
     }
-    path = new_path(files.make_folder(options.out), "repeatability", created_utc)
-    files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-    return path
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return write_document(text, options.out, "repeatability", created_utc)
 
 
 def find_spreads(results: Sequence[Result]) -> dict[str, Spread]:

@@ -12,10 +12,10 @@ import bokeh_tf
 from bokeh_tf.ai_benchmark.comparison import ALWAYS_DIFFERENT, Comparison, compare
 from bokeh_tf.ai_benchmark.own_runs import find_own_runs
 from bokeh_tf.ai_benchmark.sheet import read_sheet
-from bokeh_tf.bench.results.result import new_path, utc_now
+from bokeh_tf.bench.results.result import utc_now, write_document
 from bokeh_tf.documents import DocumentError, parse, read
 from bokeh_tf.errors import CheckError
-from bokeh_tf.files import make_folder, write_text
+from bokeh_tf.files import make_folder
 
 SCHEMA_VERSION = 1
 KIND = "ai_benchmark"
@@ -95,6 +95,5 @@ def _write(folder, sheet_name, entries):
         "note": ALWAYS_DIFFERENT,
         "entries": entries,
     }
-    path = new_path(folder, KIND, created_utc)
-    write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
-    return path
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return write_document(text, folder, KIND, created_utc)

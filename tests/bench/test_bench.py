@@ -1,8 +1,10 @@
 """The timing machinery: order of the samples, statistics, results on disk, and damaged models."""
 
+import concurrent.futures
 import io
 import itertools
 import json
+import multiprocessing
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,8 +19,8 @@ from bokeh_tf.bench.report import terminal
 from bokeh_tf.bench.results.environment import find_environment_doubts, read_environment, usable_cores
 from bokeh_tf.bench.results.measurement import RunVerdict, StartCache, Startup, make_measurement
 from bokeh_tf.bench.results.outcome import DelegateOutcome
-from bokeh_tf.bench.results.reading import from_json
-from bokeh_tf.bench.results.result import Result, new_path, to_json, write_result
+from bokeh_tf.bench.results.reading import from_json, read_result
+from bokeh_tf.bench.results.result import Result, to_json, write_result
 from bokeh_tf.bench.results.samples import Samples
 from bokeh_tf.bench.results.statistics import find_doubts, paired_ratio, summarise
 from bokeh_tf.commands.bench import exit_status
@@ -281,7 +283,21 @@ def test_results_are_never_overwritten(tmp_path):
     first, second = write_result(result, tmp_path / "ä"), write_result(result, tmp_path / "ä")
     assert [path.name for path in (first, second)] == ["bench_20250102T030405Z.json", "bench_20250102T030405Z_2.json"]
     assert from_json(first.read_text(encoding="utf-8")) == result
-    assert new_path(tmp_path / "ä", "bench", result.created_utc).name.endswith("_3.json")
+    assert write_result(result, tmp_path / "ä").name.endswith("_3.json")
+
+
+def write_many(folder, writer, count=40):
+    """Writes results of one moment as one of several processes; returns the paths that it was told."""
+    result = replace(steady_result(), doubts=(f"of writer {writer}",))
+    return [write_result(result, folder) for _ in range(count)]
+
+
+def test_results_that_end_in_one_moment_are_all_kept(tmp_path):
+    with concurrent.futures.ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
+        told = list(pool.map(write_many, [tmp_path] * 4, range(4)))
+    assert len({path for paths in told for path in paths}) == 160 == len(list(tmp_path.iterdir()))
+    for writer, paths in enumerate(told):
+        assert {read_result(path).doubts for path in paths} == {(f"of writer {writer}",)}
 
 
 def test_a_result_that_cannot_be_written_is_an_output_error(tmp_path):

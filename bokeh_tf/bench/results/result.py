@@ -4,8 +4,10 @@ A `Result` holds everything a report needs, so that reports never measure. Schem
 ones, is `reading`. Numbers are finite or null, never NaN.
 """
 
+import itertools
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,15 +71,30 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def write_result(result: Result, folder: str | Path, *, prefix: str = "bench") -> Path:
     """Writes the result into `folder` as `<prefix>_<UTC time>.json`, never over another, and returns the path."""
-    path = new_path(files.make_folder(folder), prefix, result.created_utc)
-    files.write_text(path, to_json(result))
-    return path
+    return write_document(to_json(result), folder, prefix, result.created_utc)
 
 
-def new_path(folder: str | Path, prefix: str, created_utc: str, *, suffix: str = ".json") -> Path:
-    """A path `<prefix>_<UTC time><suffix>` in `folder` that nothing has yet."""
+def write_document(text: str, folder: str | Path, prefix: str, created_utc: str) -> Path:
+    """Writes JSON as `<prefix>_<UTC time>.json`, numbered from 2 where that is taken; returns the path.
+
+    Of runs that end in the same moment each gets a name of its own.
+
+    Raises:
+        OutputError: the folder cannot be made, or nothing can be written there.
+    """
+    content = text.encode("utf-8")
+    paths = possible_paths(files.make_folder(folder), prefix, created_utc)
+    return next(path for path in paths if files.write_new(path, content))
+
+
+def possible_paths(folder: str | Path, prefix: str, created_utc: str) -> Iterator[Path]:
+    """The paths that a document may have, those left out that something had when it was asked for.
+
+    Nothing is claimed by that: only `files.write_new` says whether a name was free.
+    """
     stem = f"{prefix}_{created_utc.replace('-', '').replace(':', '')}"
-    path, attempt = Path(folder) / f"{stem}{suffix}", 2
-    while path.exists():
-        path, attempt = Path(folder) / f"{stem}_{attempt}{suffix}", attempt + 1
-    return path
+    for attempt in itertools.count(1):
+        number = "" if attempt == 1 else f"_{attempt}"
+        path = Path(folder) / f"{stem}{number}.json"
+        if not os.path.lexists(path):
+            yield path
