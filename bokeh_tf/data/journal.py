@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 
+from bokeh_tf.documents import DocumentError, parse
 from bokeh_tf.errors import DataError, OutputError
 
 _VERSION = 1
@@ -75,14 +76,14 @@ class Journal:
 
     def _load(self, content):
         whole = content[: content.rfind(b"\n") + 1]
-        lines = whole.splitlines()
-        if not lines or _parsed(lines[0]) != {"journal": _VERSION, "settings": self._settings}:
+        lines = [line for line in map(_parsed, whole.split(b"\n")) if line]
+        if not lines or lines[0] != {"journal": _VERSION, "settings": self._settings}:
             self._file.seek(0)
             self._file.truncate()
             self._write({"journal": _VERSION, "settings": self._settings})
             return
-        for line in map(_parsed, lines[1:]):
-            if line.keys() >= {"key", "version", "record"}:
+        for line in lines[1:]:
+            if line.keys() >= {"key", "version", "record"} and isinstance(line["key"], str):
                 self._records[line["key"]] = (line["version"], line["record"])
         self._file.truncate(len(whole))
         self._file.seek(len(whole))
@@ -101,7 +102,7 @@ class Journal:
 
 def _parsed(line):
     try:
-        value = json.loads(line)
-    except ValueError:
+        value = parse(line)
+    except DocumentError:
         return {}
     return value if isinstance(value, dict) else {}

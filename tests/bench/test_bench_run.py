@@ -125,6 +125,59 @@ def test_a_journal_cut_off_in_its_last_line_loses_that_line_only(tmp_path):
     assert all(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
 
 
+DAMAGED_LINES = {
+    "empty": b"",
+    "NUL": b"\0" * 512,
+    "cut off": b'{"turn": [50000000, 5000',
+    "deep": b'{"facts": ' + b"[" * 100_000,
+    "many digits": b'{"turn": [' + b"9" * 5000 + b'], "of": "A", "start_ns": 1}',
+    "too large": b'{"turn": [' + b"9" * 400 + b'], "of": "A", "start_ns": 1}',
+    "text for times": b'{"turn": "50", "of": "A", "start_ns": 1}',
+    "no times": b'{"turn": [], "of": "A", "start_ns": 1}',
+    "other times": b'{"turn": [50000000], "of": "A", "start_ns": 1}',
+    "negative": b'{"turn": [-1, 5, 5], "of": "A", "start_ns": 1}',
+    "nobody's": b'{"turn": [1, 5, 5], "of": ["A"], "start_ns": 1}',
+    "facts of a number": b'{"facts": 5, "of": "A"}',
+    "a wrong fact": b'{"facts": {"cold_init_ns": "x", "outputs": 3}, "of": "A"}',
+    "conditions": b'{"conditions": {"at_ns": "x"}}',
+    "a list": b"[1, 2]",
+    "a word": b'"turn"',
+    "not UTF-8": b'{"session_utc": "\xff", "at_ns": 1}',
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED_LINES)
+def test_a_damaged_line_costs_that_line_only(tmp_path, case):
+    run_fakes(tmp_path, B={"interrupted_at": 2})
+    (path,) = tmp_path.iterdir()
+    lines = path.read_bytes().splitlines()
+    for place in range(1, len(lines) + 1):
+        path.write_bytes(b"\n".join([*lines[:place], DAMAGED_LINES[case], *lines[place:], b""]))
+        with Journal(tmp_path, "key", created_utc=UTC) as journal:
+            assert (journal.turns_done("A"), journal.turns_done("B")) == (2, 1)
+            assert {times[0] for times in journal.samples("A").rounds_ns} == {50 * MS}
+            assert len(journal.sessions_utc) == 1
+
+
+def test_every_line_may_be_lost_and_the_run_is_finished(tmp_path):
+    run_fakes(tmp_path, B={"interrupted_at": 2})
+    (path,) = tmp_path.iterdir()
+    lines = path.read_bytes().splitlines()
+    for place in range(1, len(lines)):
+        path.write_bytes(b"\n".join([*lines[:place], b"\0\0", *lines[place + 1 :], b""]))
+        _, journal = run_fakes(tmp_path, A={"run_ns": 10 * MS}, B={"run_ns": 10 * MS})
+        for name in "AB":
+            assert [len(times) for times in journal.samples(name).rounds_ns] == [3, 3, 3]
+
+
+def test_a_second_run_that_began_at_the_same_time_says_so(tmp_path):
+    with Journal(tmp_path, "key", created_utc=UTC) as first, Journal(tmp_path, "key", created_utc=UTC) as second:
+        turn = {"turn": [1], "of": "A", "start_ns": 0}
+        first.add(turn)
+        with pytest.raises(CheckError, match="another run of the same thing is at work"):
+            second.add(turn)
+
+
 @pytest.mark.parametrize("content", ["nonsense\n", '{"journal": 99, "key": "key"}\n', "[]\n", '{"journal": 1}\n'])
 def test_a_damaged_journal_is_one_clear_line(tmp_path, content):
     (tmp_path / "unfinished_key.jsonl").write_text(content)

@@ -284,6 +284,11 @@ def test_a_journal_forgets_damage_other_settings_and_other_files(tmp_path):
             pass
     with Journal(path, {"height_px": 3}) as journal:
         assert journal.get("b", version) == {"ok": 2}
+    # What a crash of the machine leaves: empty and NUL lines, the first one included.
+    damage = b"\n\0\0\n" + b"[" * 100_000 + b"\n" + b'{"key": ["b"], "version": 1, "record": 2}\n' + b"9" * 5000 + b"\n"
+    path.write_bytes(b"\0\n" + path.read_bytes().replace(b"\n", b"\n" + damage))
+    with Journal(path, {"height_px": 3}) as journal:
+        assert journal.get("b", version) == {"ok": 2}
     with Journal(path, {"height_px": 4}) as journal:
         assert journal.get("b", version) is None
 

@@ -81,7 +81,9 @@ def _start(contestant, journal):
 def _warm_up(contestant, journal):
     times_ns, was_flat = warm_up(contestant.take)
     first_ns = journal.facts(contestant.name)["first_ns"]
-    warmup = {"first_ns": first_ns, "times_ns": times_ns, "was_flat": was_flat, "runs": plan_turn(times_ns)}
+    # Where a damaged line lost the earlier warm-up, the turns that are kept say how long one is.
+    runs = journal.turn_length(contestant.name) or plan_turn(times_ns)
+    warmup = {"first_ns": first_ns, "times_ns": times_ns, "was_flat": was_flat, "runs": runs}
     journal.add({"warmup": warmup, "of": contestant.name})
 
 
