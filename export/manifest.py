@@ -53,7 +53,7 @@ def check_summary(probe: ProbeReport | Unchecked) -> dict:
     if isinstance(probe, Unchecked):
         return {"verdict": "unchecked", "reason": probe.reason}
     if probe.verdict is not Verdict.FULL:
-        return {"verdict": "unchecked", "reason": probe.precisions[0].reasons[0]}
+        return {"verdict": "unchecked", "reason": probe.reason}
     full = plain(probe)
     precisions = [{key: part[key] for key in _PRECISION_KEYS} for part in full["precisions"]]
     return {**{key: full[key] for key in _CHECK_KEYS}, "precisions": precisions}

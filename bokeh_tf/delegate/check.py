@@ -192,7 +192,7 @@ def _probe(subject: Subject, steps: Steps):
     except (ModelFileError, CheckError) as error:
         return Unchecked(subject.label, printable_path(str(error))), ()
     if probed.verdict is Verdict.UNAVAILABLE:
-        return probed, (f"not probed: {probed.precisions[0].reasons[0]}",)
+        return probed, (f"not probed: {probed.reason}",)
     return probed, probed.doubts
 
 

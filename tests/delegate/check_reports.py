@@ -3,7 +3,7 @@
 from bokeh_tf.delegate.check import Report
 from bokeh_tf.delegate.findings import Coverage, Finding, Kind, TargetReport, TargetVerdict
 from bokeh_tf.delegate.probing.probe import PrecisionReport, ProbeReport
-from bokeh_tf.delegate.probing.verdicts import Verdict
+from bokeh_tf.delegate.probing.verdicts import PRECISIONS, Verdict, worst
 from bokeh_tf.tflite.running.agreement import OutputCheck
 from bokeh_tf.tflite.running.parity import Difference
 
@@ -39,18 +39,15 @@ def target(name, *findings, covered=None):
     return TargetReport(name, "1.0", verdict, covered or coverage(), findings)
 
 
-def probed(verdict, *, reasons=(), has_float16=True, output="rendered"):
-    """A probe in one precision; a wrong one has one wrong output."""
-    wrong = "largest error 0.5 of the range (limit 0.001)" if verdict is Verdict.WRONG else None
-    ran = verdict in (Verdict.FULL, Verdict.WRONG)
-    check = OutputCheck("photo", output, 1.0, Difference(0.25, 0.125, float("inf"), 0), wrong)
-    part = PrecisionReport("default", verdict, tuple(reasons), (check,) if ran else (), "Some GPU", 0.5, (0.1,))
+def probed(*verdicts, reasons=(), has_float16=True, output="rendered"):
+    """A probe in one precision, or in both; a wrong one has one wrong output."""
+    precisions = PRECISIONS[-len(verdicts) :]
     return ProbeReport(
         path="model.tflite",
         sha256="0" * 64,
         size_bytes=1,
-        verdict=verdict,
-        precisions=(part,),
+        verdict=worst(verdicts),
+        precisions=tuple(_part(*part, reasons, output) for part in zip(precisions, verdicts, strict=True)),
         picture="packaged",
         adapter="Some GPU",
         adapter_has_float16=has_float16,
@@ -59,6 +56,14 @@ def probed(verdict, *, reasons=(), has_float16=True, output="rendered"):
         wall_s=1.0,
         doubts=(),
     )
+
+
+def _part(precision, verdict, reasons, output):
+    wrong = "largest error 0.5 of the range (limit 0.001)" if verdict is Verdict.WRONG else None
+    ran = verdict in (Verdict.FULL, Verdict.WRONG)
+    check = OutputCheck("photo", output, 1.0, Difference(0.25, 0.125, float("inf"), 0), wrong)
+    reasons = () if verdict is Verdict.FULL else tuple(reasons)
+    return PrecisionReport(precision, verdict, reasons, (check,) if ran else (), "Some GPU", 0.5, (0.1,))
 
 
 def report(*targets, path="model.tflite", **parts):

@@ -1,5 +1,6 @@
 """What makes a check fail: conditions and limits, the real delegate against the lint, and the baseline."""
 
+import itertools
 import json
 
 import pytest
@@ -11,7 +12,10 @@ from bokeh_tf.delegate.judging.problems import Standing
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.reconciliation import reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
+from bokeh_tf.delegate.writers import formats
+from bokeh_tf.delegate.writers.formats import FORMATS
 from bokeh_tf.errors import CheckError
+from export.manifest import check_summary
 from tests.delegate.check_reports import coverage, finding, probed, report, target
 
 DEFAULT = Policy.parse("refused,wrong")
@@ -78,6 +82,28 @@ def test_limits_are_on_partitions_and_arithmetic(policy, broken):
 def test_the_real_delegate_counts(verdict, policy, code):
     judged = judge(report(target("mldrift"), probe=probed(verdict, reasons=("because",))), policy)
     assert judged.code == code
+
+
+CRITERION = {Verdict.REFUSED: "refused", Verdict.CRASHED: "refused", Verdict.WRONG: "wrong"}
+
+
+@pytest.mark.parametrize("fail_on", ["refused,wrong", "refused", "wrong", ""])
+@pytest.mark.parametrize("require_probe", [False, True])
+@pytest.mark.parametrize(("full", "half"), list(itertools.product(Verdict, repeat=2)))
+def test_each_outcome_in_one_precision_counts_beside_each_in_the_other(full, half, require_probe, fail_on):
+    policy = Policy.parse(fail_on, require_probe=require_probe)
+    probe = probed(full, half, reasons=("because",))
+    judged = judge(report(target("mldrift"), probe=probe), policy)
+    unanswered = {Verdict.TIMED_OUT, *([Verdict.UNAVAILABLE] if require_probe else [])}
+    fails = any(CRITERION.get(verdict) in policy.criteria for verdict in (full, half))
+    is_unanswered = bool(unanswered & {full, half})
+    assert bool(judged.failing) == fails
+    assert bool(judged.unchecked) == is_unanswered
+    assert judged.code == (3 if fails else int(is_unanswered))
+    for name in FORMATS:
+        assert formats.write([judged], policy, format=name)
+    assert probe.reason == ("" if full is half is Verdict.FULL else "because")
+    assert "verdict" in check_summary(probe)
 
 
 def test_a_failure_outweighs_what_could_not_be_checked():

@@ -133,8 +133,14 @@ def _unchecked(report, policy):
     if probe is None or isinstance(probe, Unchecked):
         if policy.require_probe and probe is None and not report.error:
             yield "probe: required, but not run"
-    elif probe.verdict is Verdict.TIMED_OUT or (policy.require_probe and probe.verdict is Verdict.UNAVAILABLE):
-        yield f"probe: {probe.verdict}: {probe.precisions[0].reasons[0]}"
+        return
+    # Each precision for itself: a failure of one that the policy tolerates hides nothing of the other.
+    texts = (
+        ": ".join(("probe", part.verdict, *part.reasons[:1]))
+        for part in probe.unanswered
+        if part.verdict is not Verdict.UNAVAILABLE or policy.require_probe
+    )
+    yield from dict.fromkeys(texts)
 
 
 def _limit(name, value, word):

@@ -86,6 +86,17 @@ class ProbeReport:
     signatures: tuple[str, ...] = ()
     split: Split | None = None
 
+    @property
+    def reason(self) -> str:
+        """Why the verdict is what it is, in the first precision that has it; empty for FULL."""
+        deciding = next(part for part in self.precisions if part.verdict is self.verdict)
+        return next(iter(deciding.reasons), "")
+
+    @property
+    def unanswered(self) -> tuple[PrecisionReport, ...]:
+        """The precisions in which the real delegate gave no answer, good or bad."""
+        return tuple(part for part in self.precisions if part.verdict.exit_code == 1)
+
 
 def probe(
     model: Model,

@@ -3,7 +3,6 @@
 from xml.etree import ElementTree
 
 from bokeh_tf.delegate.judging.problems import AUDIT, PROBE, Standing
-from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import printable, printable_lines
 
@@ -56,9 +55,10 @@ def _fill(case, name, one):
         _add(case, "failure", one.broken_limits[0], "\n".join(one.broken_limits))
     elif isinstance(result, Unchecked):
         _add(case, "error", result.reason, result.reason)
-    elif name == PROBE and result is not None and result.verdict in (Verdict.UNAVAILABLE, Verdict.TIMED_OUT):
+    elif name == PROBE and result is not None and result.unanswered:
         tag = "error" if one.unchecked else "skipped"
-        _add(case, tag, f"{result.verdict}: {result.precisions[0].reasons[0]}", "")
+        first = result.unanswered[0]
+        _add(case, tag, ": ".join((first.verdict, *first.reasons[:1])), "")
     tolerated = [p for p in one.problems if p.source == name and p.standing is not Standing.FAILS]
     if tolerated:
         lines = [f"{p.standing}: {p.rule}: {p.place}: {p.reason}" for p in tolerated]
