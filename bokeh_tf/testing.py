@@ -8,6 +8,8 @@
 Works with any test runner; nothing of pytest is needed. The static lint alone takes milliseconds.
 """
 
+import warnings
+
 from bokeh_tf.delegate.check import PASSED, Report, check
 from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.judging.policy import DEFAULT, Policy, judge
@@ -30,7 +32,7 @@ def assert_runs_on_gpu(
         ModelFileError: the file cannot be read as a model.
         ConversionError: the Keras model cannot become a `.tflite`.
     """
-    from bokeh_tf.delegate.judging.baseline import read
+    from bokeh_tf.delegate.judging.baseline import Baseline, read
 
     policy = Policy.parse(fail_on, require_probe=require_probe)
     report = check(
@@ -40,7 +42,10 @@ def assert_runs_on_gpu(
         audit="fp16" in policy.criteria,
         timeout_s=timeout_s,
     )
-    judged = judge(report, policy, baseline=read(baseline) if baseline else None)
+    known = read(baseline) if baseline else Baseline()
+    if known.warning:
+        warnings.warn(known.warning, stacklevel=2)
+    judged = judge(report, policy, baseline=known)
     if judged.code != PASSED:
         from bokeh_tf.delegate.writers import formats as writing
 

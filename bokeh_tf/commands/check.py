@@ -94,6 +94,8 @@ def run(options: argparse.Namespace) -> int:
     from bokeh_tf.delegate.judging.policy import exit_code, judge
 
     baseline = read(options.baseline) if options.baseline else Baseline()
+    if baseline.warning:
+        print(f"bokeh-tf: {baseline.warning}", file=sys.stderr)
     paths = find_models(options.paths)
     judged = []
     on_file = _printer(options, len(paths))
@@ -175,7 +177,7 @@ def _accept(judged, path, policy):
     from bokeh_tf.delegate.judging.policy import judge
     from bokeh_tf.files import write_text
 
-    baseline = Baseline.of(judged)
+    baseline = Baseline.of(judged, path.parent)
     write_text(path, baseline.to_json())
     return [judge(one.report, policy, baseline=baseline) for one in judged]
 

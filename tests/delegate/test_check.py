@@ -90,7 +90,7 @@ def test_the_assertion_passes_and_names_what_is_refused(tiny_convolution, refuse
     with pytest.raises(AssertionError, match=r"FAILED .*nearest_upsampling") as caught:
         assert_runs_on_gpu(refused_file)
     assert "v2." in str(caught.value) and "mldrift." in str(caught.value) and "instead: " in str(caught.value)
-    known = Baseline.of([judge(check(refused_file), DEFAULT)])
+    known = Baseline.of([judge(check(refused_file), DEFAULT)], tmp_path)
     (tmp_path / "known.json").write_text(known.to_json(), encoding="utf-8")
     assert_runs_on_gpu(refused_file, baseline=tmp_path / "known.json")
 
@@ -141,6 +141,19 @@ def test_a_baseline_is_written_and_used(capsys, tmp_path, tiny_convolution, refu
     copy = tmp_path / "new.tflite"
     shutil.copy(refused_file, copy)
     assert run(capsys, copy, refused_file, "--no-probe", "--baseline", known)[0] == 3
+
+
+def test_an_old_baseline_still_covers_and_is_one_line(capsys, tmp_path, refused_file):
+    known = tmp_path / "known.json"
+    assert run(capsys, refused_file, "--no-probe", "--write-baseline", known)[0] == 0
+    document = json.loads(known.read_text(encoding="utf-8"))
+    for entry in document["problems"]:
+        entry["file"] = entry["file"].rpartition("/")[2]
+    known.write_text(json.dumps({**document, "schema_version": 1}), encoding="utf-8")
+    status, _, errors = run(capsys, refused_file, "--no-probe", "--baseline", known)
+    assert status == 0 and errors.count("\n") == 1 and "schema version 1" in errors
+    with pytest.warns(UserWarning, match="schema version 1"):
+        assert_runs_on_gpu(refused_file, baseline=known)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -153,8 +155,8 @@ def test_an_overruled_finding_does_not_fail_but_the_same_for_v2_does():
 
 def test_a_baseline_knows_problems_but_no_new_ones():
     old = [judge(report(target("v2", finding(node=1), finding(node=5, layer="other"))), DEFAULT)]
-    baseline = Baseline.of(old)
-    moved = report(target("v2", finding(node=40), finding(node=50, layer="other")), path="other folder/model.tflite")
+    baseline = Baseline.of(old, Path())
+    moved = report(target("v2", finding(node=40), finding(node=50, layer="other")))
     assert judge(moved, DEFAULT, baseline=baseline).code == 0
     one_more = report(target("v2", finding(node=1), finding(node=2), finding(node=5, layer="other")))
     judged = judge(one_more, DEFAULT, baseline=baseline)
@@ -164,13 +166,58 @@ def test_a_baseline_knows_problems_but_no_new_ones():
 
 def test_a_baseline_tells_nodes_without_layers_by_their_tensors():
     first, second = (finding(layer=None, tensors=(shape,)) for shape in ("float32[1,2]", "float32[1,3]"))
-    baseline = Baseline.of([judge(report(target("v2", first)), DEFAULT)])
+    baseline = Baseline.of([judge(report(target("v2", first)), DEFAULT)], Path())
     assert judge(report(target("v2", first)), DEFAULT, baseline=baseline).code == 0
     assert judge(report(target("v2", second)), DEFAULT, baseline=baseline).code == 3
 
 
+@pytest.fixture
+def two_of_one_name(tmp_path, monkeypatch):
+    """`seg/model.tflite` and `depth/model.tflite`; the working folder is theirs."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("seg", "depth", "known"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.tflite").touch()
+    return tmp_path
+
+
+def judged_file(path, baseline=None):
+    return judge(report(target("v2", finding()), path=str(path)), DEFAULT, baseline=baseline)
+
+
+def test_a_baseline_covers_no_file_of_the_same_name(two_of_one_name):
+    baseline = Baseline.of([judged_file("seg/model.tflite")], Path())
+    (two_of_one_name / "known.json").write_text(baseline.to_json(), encoding="utf-8")
+    known = read("known.json")
+    assert judged_file("seg/model.tflite", known).code == 0
+    assert judged_file("depth/model.tflite", known).code == 3
+    assert judged_file("model.tflite", known).code == 3
+
+
+@pytest.mark.parametrize("place", ["known.json", "known/known.json"])
+def test_a_baseline_goes_by_paths_from_its_own_folder(two_of_one_name, monkeypatch, place):
+    baseline = Baseline.of([judged_file("seg/model.tflite")], Path(place).parent)
+    (two_of_one_name / place).write_text(baseline.to_json(), encoding="utf-8")
+    assert judged_file(two_of_one_name / "seg" / "model.tflite", read(place)).code == 0
+    monkeypatch.chdir(two_of_one_name / "seg")
+    assert judged_file("model.tflite", read(two_of_one_name / place)).code == 0
+    (two_of_one_name / "link").symlink_to(two_of_one_name, target_is_directory=True)
+    linked = two_of_one_name / "link" / "seg" / "model.tflite"
+    assert judged_file(linked, read(f"../{place}")).code == 0
+
+
+def test_an_old_baseline_goes_by_names_and_says_so(two_of_one_name):
+    entry = {"file": "model.tflite", "rule": "v2.op", "op": "GATHER_ND", "place": "warp", "count": 1}
+    text = json.dumps({"schema_version": 1, "problems": [entry]})
+    (two_of_one_name / "known.json").write_text(text, encoding="utf-8")
+    known = read("known.json")
+    assert judged_file("seg/model.tflite", known).code == 0
+    assert "known.json: of schema version 1" in known.warning and "anew" in known.warning
+    assert "\n" not in known.warning
+
+
 def test_a_baseline_survives_its_file(tmp_path):
-    baseline = Baseline.of([judge(report(target("v2", finding(), finding())), DEFAULT)])
+    baseline = Baseline.of([judge(report(target("v2", finding(), finding())), DEFAULT)], tmp_path)
     (tmp_path / "known.json").write_text(baseline.to_json(), encoding="utf-8")
     assert read(tmp_path / "known.json") == baseline
     assert json.loads(baseline.to_json())["problems"][0]["count"] == 2
@@ -185,10 +232,10 @@ ENTRY = '{"file": "a", "rule": "b", "op": "c", "place": "d", "count": %s}'
         "",
         "[]",
         "{}",
-        '{"schema_version": 2, "problems": []}',
-        '{"schema_version": 1, "problems": {}}',
-        '{"schema_version": 1, "problems": [1]}',
-        *(f'{{"schema_version": 1, "problems": [{ENTRY % count}]}}' for count in ("0", "true", '"1"', "null")),
+        '{"schema_version": 3, "problems": []}',
+        '{"schema_version": 2, "problems": {}}',
+        '{"schema_version": 2, "problems": [1]}',
+        *(f'{{"schema_version": 2, "problems": [{ENTRY % count}]}}' for count in ("0", "true", '"1"', "null")),
         "[" * 100_000,
         b"\xff\xfe".decode("latin-1"),
     ],
@@ -201,6 +248,8 @@ def test_what_is_no_baseline_is_one_line(content, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_baseline_is_one_line(tmp_path):
-    with pytest.raises(CheckError, match="cannot read this baseline"):
-        read(tmp_path / "absent.json")
+def test_a_baseline_that_is_no_file_is_one_line(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    for path in (tmp_path / "absent.json", tmp_path / "pipe.json", tmp_path, "/dev/zero", "a" * 5000, "a\0b"):
+        with pytest.raises(CheckError, match="cannot read this baseline"):
+            read(path)

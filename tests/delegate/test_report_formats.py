@@ -215,7 +215,7 @@ def test_every_standing_is_told_apart_in_sarif():
     from bokeh_tf.delegate.judging.baseline import Baseline
 
     judged = [judge(report(target("v2", finding())), POLICY)]
-    known = judge(judged[0].report, POLICY, baseline=Baseline.of(judged))
+    known = judge(judged[0].report, POLICY, baseline=Baseline.of(judged, Path()))
     assert [problem.standing for problem in known.problems] == [Standing.KNOWN]
     (result,) = json.loads(write([known], POLICY, format="sarif"))["runs"][0]["results"]
     assert result["baselineState"] == "unchanged" and result["suppressions"][0]["kind"] == "external"

@@ -1,35 +1,48 @@
-"""A baseline: the problems a project lives with, so that only new ones fail. JSON, schema version 1.
+"""A baseline: the problems a project lives with, so that only new ones fail. JSON, schema version 2.
 
-`{"schema_version": 1, "problems": [{"file", "rule", "op", "place", "count"}]}`. A problem is known by the file's name
-(not its folder), rule, operator and layer, or the tensors where no layer is known; not by its node's number, which
-any change of the model moves. `count` such problems are known; one more is new.
+`{"schema_version": 2, "problems": [{"file", "rule", "op", "place", "count"}]}`. A problem is known by the file's path
+as seen from the baseline's folder, rule, operator and layer, or the tensors where no layer is known; not by its node's
+number, which any change of the model moves. `count` such problems are known; one more is new. Version 1, whose `file`
+is a name without its folder, is read as it was meant, and `Baseline.warning` says what that lets through.
 """
 
-import json
+import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bokeh_tf.delegate.judging.problems import Standing
+from bokeh_tf import documents
+from bokeh_tf.delegate.judging.problems import Problem, Standing
+from bokeh_tf.documents import DocumentError
 from bokeh_tf.errors import CheckError
 from bokeh_tf.escaping import json_text
+from bokeh_tf.paths import is_file, printable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_BY_NAME_VERSION = 1
 _KEYS = ("file", "rule", "op", "place")
+_LIMIT_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Known problems: how often each fingerprint may occur."""
+    """Known problems: how often each fingerprint may occur.
+
+    Attributes:
+        folder: the one that files are named from; None for the names alone, without their folders.
+        warning: what is to be said about it, in one line; empty for nothing.
+    """
 
     counts: Counter = field(default_factory=Counter)
+    folder: Path | None = None
+    warning: str = ""
 
-    def mark(self, path, problems) -> tuple:
+    def mark(self, path: str, problems) -> tuple[Problem, ...]:
         """The problems of the file `path`, those that would fail and are known marked so."""
         left = Counter(self.counts)
         marked = []
         for problem in problems:
-            key = fingerprint(path, problem)
+            key = self._key(path, problem)
             if problem.standing is Standing.FAILS and left[key] > 0:
                 left[key] -= 1
                 problem = replace(problem, standing=Standing.KNOWN)
@@ -37,56 +50,85 @@ class Baseline:
         return tuple(marked)
 
     @classmethod
-    def of(cls, judged) -> "Baseline":
-        """All problems of a run that fail or are known already."""
-        counts: Counter = Counter()
+    def of(cls, judged, folder: Path | str) -> "Baseline":
+        """All problems of a run that fail or are known already, for a baseline file in `folder`."""
+        baseline = cls(folder=Path(folder))
         for one in judged:
-            # Files of one name in several folders share their entries: the one with most decides.
-            counts |= Counter(
-                fingerprint(one.report.path, problem)
-                for problem in one.problems
-                if problem.standing in (Standing.FAILS, Standing.KNOWN)
+            # A file that was given twice, or as bytes like others, has one entry: the one with most decides.
+            baseline.counts.update(
+                Counter(
+                    baseline._key(one.report.path, problem)
+                    for problem in one.problems
+                    if problem.standing in (Standing.FAILS, Standing.KNOWN)
+                )
+                - baseline.counts
             )
-        return cls(counts)
+        return baseline
 
     def to_json(self) -> str:
         """The document, in a stable order."""
         entries = [{**dict(zip(_KEYS, key, strict=True)), "count": n} for key, n in sorted(self.counts.items())]
         return json_text({"schema_version": SCHEMA_VERSION, "problems": entries})
 
-
-def fingerprint(path, problem) -> tuple[str, str, str, str]:
-    """What a problem is recognised by in a later version of the file."""
-    place = problem.layer or " ".join(problem.tensors)
-    return (Path(path).name, problem.rule, problem.op, place)
+    def _key(self, path, problem):
+        name = Path(path).name if self.folder is None else _seen_from(self.folder, path)
+        return (name, *identity(problem))
 
 
-def read(path) -> Baseline:
+def identity(problem: Problem) -> tuple[str, str, str]:
+    """What a problem is recognised by in a later version of its file: rule, operator and place."""
+    return (problem.rule, problem.op, problem.layer or " ".join(problem.tensors))
+
+
+def _seen_from(folder, path):
+    """The file `path` relative to `folder`, with slashes; what is no file keeps its name as it is."""
+    if not is_file(path):
+        return path
+    # Folders by their real places, so that a link on the way (as `/tmp` may be one) makes no difference.
+    place = Path(os.path.realpath(Path(path).parent), Path(path).name)
+    return Path(os.path.relpath(place, os.path.realpath(folder))).as_posix()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One kind of known problem, as the file has it."""
+
+    file: str
+    rule: str
+    op: str
+    place: str
+    count: int
+
+    def __post_init__(self):
+        if self.count < 1:
+            raise ValueError(f"count must be a whole number from 1. Received: {self.count}.")
+
+
+@dataclass(frozen=True)
+class _Document:
+    problems: list[_Entry]
+
+
+def read(path: Path | str) -> Baseline:
     """Reads a baseline file; `CheckError` where it is none."""
+    shown = printable(path)
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        advice = "Write one with --write-baseline."
-        raise CheckError(f"{path}: cannot read this baseline ({error.strerror or error}). {advice}") from error
-    except (ValueError, RecursionError) as error:
-        raise _unusable(path, "it is not JSON") from error
-    if not isinstance(document, dict) or document.get("schema_version") != SCHEMA_VERSION:
-        raise _unusable(path, f"it is not of schema version {SCHEMA_VERSION}")
-    entries = document.get("problems")
-    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
-        raise _unusable(path, "its problems are not a list of entries")
+        content = documents.read(path, limit_bytes=_LIMIT_BYTES)
+    except DocumentError as error:
+        raise CheckError(f"{shown}: cannot read this baseline ({error}). Write one with --write-baseline.") from error
+    try:
+        document = documents.parse(content)
+        version = document.get("schema_version") if isinstance(document, dict) else None
+        if version not in (SCHEMA_VERSION, _BY_NAME_VERSION):
+            raise DocumentError(f"not of schema version {SCHEMA_VERSION}")
+        entries = documents.typed(document, _Document).problems
+    except DocumentError as error:
+        raise CheckError(f"{shown}: not a usable baseline ({error}). Write a new one with --write-baseline.") from error
     counts: Counter = Counter()
     for entry in entries:
-        counts[tuple(entry[key] for key in _KEYS)] += entry["count"]
-    return Baseline(counts)
-
-
-def _is_entry(entry):
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in _KEYS):
-        return False
-    count = entry.get("count")
-    return isinstance(count, int) and not isinstance(count, bool) and count > 0
-
-
-def _unusable(path, why):
-    return CheckError(f"{path}: not a usable baseline ({why}). Write a new one with --write-baseline.")
+        counts[entry.file, entry.rule, entry.op, entry.place] += entry.count
+    if version == SCHEMA_VERSION:
+        return Baseline(counts, Path(path).parent)
+    why = f"of schema version {version}, which lets any file of a known name pass"
+    warning = f"{shown}: {why}. Write it anew with --write-baseline."
+    return Baseline(counts, warning=warning)

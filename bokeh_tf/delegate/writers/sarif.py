@@ -6,14 +6,14 @@ A `.tflite` has no lines, so every result points at line 1 of the file, and at n
 import hashlib
 
 from bokeh_tf import __version__
-from bokeh_tf.delegate.judging.baseline import fingerprint
+from bokeh_tf.delegate.judging.baseline import identity
 from bokeh_tf.delegate.judging.problems import Standing
 from bokeh_tf.delegate.writers.document import failures
 from bokeh_tf.escaping import file_uri, json_text, printable
 
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 _VERSION = "2.1.0"
-_FINGERPRINT_NAME = "problem/v1"
+_FINGERPRINT_NAME = "problem/v2"
 
 
 def write(judged, policy) -> str:
@@ -78,7 +78,8 @@ def _physical(report):
 
 
 def _digest(report, problem):
-    return hashlib.sha256("\0".join(fingerprint(report.path, problem)).encode("utf-8", "replace")).hexdigest()
+    text = "\0".join((file_uri(report.path), *identity(problem)))
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _invocation(judged):
