@@ -74,13 +74,26 @@ def replacing(path: Path | str) -> Iterator[Path]:
         raise OutputError(f"{path}: cannot write here ({_reason(error)}). Choose another output path.") from error
     if status is not None and stat.S_ISDIR(status.st_mode):
         raise OutputError(f"{path}: cannot write ({os.strerror(errno.EISDIR)}). Nothing was left behind.")
-    is_open_file = os.path.abspath(path).startswith(_OPEN_FILES)  # noqa: PTH100 (keeps links)
-    if status is not None and (is_open_file or not stat.S_ISREG(status.st_mode)):
+    if _takes_bytes(path, status):
         with _pouring_into(path) as temporary:
             yield temporary
         return
     with _renaming_to(path, status) as temporary:
         yield temporary
+
+
+def is_poured_into(path: Path | str) -> bool:
+    """Whether bytes go straight into what lies at `path` (a device, a pipe, an open file) and cannot be taken back."""
+    path = Path(path)
+    try:
+        return _takes_bytes(path, _status(path))
+    except (OSError, ValueError):
+        return False
+
+
+def _takes_bytes(path, status):
+    is_open_file = os.path.abspath(path).startswith(_OPEN_FILES)  # noqa: PTH100 (keeps links)
+    return status is not None and (is_open_file or not stat.S_ISREG(status.st_mode))
 
 
 def _status(path):

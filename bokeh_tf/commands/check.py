@@ -1,9 +1,11 @@
 """`bokeh-tf check`: its options, what it calls, and what it prints where."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import open_console, positive
 from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.writers.formats import FORMATS
@@ -80,6 +82,7 @@ def _add_output(parser):
     group = parser.add_argument_group("what is written")
     group.add_argument("--format", choices=FORMATS, default=FORMATS[0], help=f"default {FORMATS[0]}")
     group.add_argument("--output", type=Path, metavar="FILE", help="write there; the terminal still gets the text")
+    outputs.add(group)
     group.add_argument("--annotate", action="store_true", help="with --output: the terminal gets GitHub annotations")
     group.add_argument("--explain", metavar="RULE", help="print a rule, its evidence and an example, and stop")
 
@@ -92,20 +95,34 @@ def run(options: argparse.Namespace) -> int:
     from bokeh_tf.delegate.check import find_models
     from bokeh_tf.delegate.judging.baseline import Baseline, read
     from bokeh_tf.delegate.judging.policy import exit_code, judge
+    from bokeh_tf.delegate.writers.running_report import RunningReport
+    from bokeh_tf.tflite.subject import printable_path
 
     baseline = read(options.baseline) if options.baseline else Baseline()
     if baseline.warning:
         print(f"bokeh-tf: {baseline.warning}", file=sys.stderr)
     paths = find_models(options.paths)
+    _claim_outputs(options, paths)
     judged = []
     on_file = _printer(options, len(paths))
-    for report in _reports(paths, steps):
-        judged.append(judge(report, policy, baseline=baseline))
-        on_file(judged[-1])
-    if options.write_baseline:
-        judged = _accept(judged, options.write_baseline, policy)
+    labels = [printable_path(str(path)) for path in paths]
+    with RunningReport(options.output, labels, policy, format=options.format) as running:
+        for report in _reports(paths, steps):
+            judged.append(judge(report, policy, baseline=baseline))
+            running.add(judged[-1])
+            on_file(judged[-1])
+        if options.write_baseline:
+            judged = _accept(judged, options.write_baseline, policy)
+        running.finish(judged)
     _print_end(judged, policy, options)
     return exit_code(judged)
+
+
+def _claim_outputs(options, paths):
+    """Refuses outputs that would replace something, before hours of work rather than after."""
+    inputs = [*paths, *options.inputs, options.photo, options.baseline]
+    for path in (options.output, options.write_baseline):
+        outputs.claim(path, inputs=inputs, overwrite=options.overwrite)
 
 
 def _settings(options):
@@ -117,6 +134,8 @@ def _settings(options):
         options.usage_error("the following arguments are required: PATH")
     if options.annotate and not options.output:
         options.usage_error("--annotate goes with --output; without it: --format github")
+    if options.output and options.write_baseline and _is_same(options.output, options.write_baseline):
+        options.usage_error("--output and --write-baseline must be different files")
     for name in ("require_probe", "bisect"):
         if options.no_probe and getattr(options, name):
             options.usage_error(f"--{name.replace('_', '-')} and --no-probe exclude each other")
@@ -136,6 +155,10 @@ def _settings(options):
     except ValueError as error:
         options.usage_error(str(error))
     return policy, steps
+
+
+def _is_same(path, other):
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _reports(paths, steps):
@@ -183,12 +206,9 @@ def _accept(judged, path, policy):
 
 
 def _print_end(judged, policy, options):
-    """What is printed or written once all files are known."""
+    """What is printed once all files are known."""
     from bokeh_tf.delegate.writers import formats as report
-    from bokeh_tf.files import write_text
 
-    if options.output:
-        write_text(options.output, report.write(judged, policy, format=options.format))
     if _terminal_format(options) != "text":
         print(report.write(judged, policy, format=_terminal_format(options)), end="")
         return

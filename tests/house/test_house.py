@@ -92,7 +92,7 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "linting": {"findings", "rules"},
         "reconciliation": {"findings", "probing", "unchecked"},
         "rules": {"findings"},
-        "writers": {"audit", "findings", "judging", "linting", "probing", "rules", "unchecked"},
+        "writers": {"audit", "check", "findings", "judging", "linting", "probing", "rules", "unchecked"},
     },
     "tflite": {
         "conversion": {"conversion_child", "converter"},
