@@ -227,10 +227,17 @@ def _picked(reader, tensors, indices):
 def _macs(reader, operator, tensors):
     inputs = [None if index < 0 else tensors[index].shape for index in operator.inputs]
     outputs = [None if index < 0 else tensors[index].shape for index in operator.outputs]
+    if any(_has_no_shape_yet(tensors[index]) for index in operator.inputs + operator.outputs if index >= 0):
+        return 0
     try:
         return multiply_accumulates(operator.name, inputs, outputs)
     except ValueError as error:
         raise reader.error(f"node {operator.index}: {error}") from error
+
+
+def _has_no_shape_yet(tensor):
+    """Whether its shape is made while running, as that of a reshape to a computed shape: the file has none."""
+    return not tensor.is_constant and not tensor.shape
 
 
 def _parameters(tensors):

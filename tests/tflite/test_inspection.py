@@ -116,6 +116,17 @@ def test_multiply_accumulates_by_hand(code, shapes, output_shape, macs):
     assert inspect(one_operator_file(code, shapes, output_shape)).macs == macs
 
 
+def test_a_shape_made_while_running_counts_nothing():
+    """A file with a computed RESHAPE before a convolution runs: the shapes behind it are not in it."""
+    writer = FileWriter()
+    x, shape = writer.tensor("x", [1, 4, 4, 3]), writer.tensor("shape", [4], dtype=INT32)
+    moved, weights = writer.tensor("moved", []), writer.tensor("weights", [4, 3, 3, 3], constant=True)
+    output = writer.tensor("output", [])
+    writer.operator(Builtin.RESHAPE, [x, shape], [moved])
+    writer.operator(Builtin.CONV_2D, [moved, weights], [output])
+    assert inspect(writer.finish()).macs == 0
+
+
 def test_custom_and_recent_operators_keep_their_names():
     custom = inspect(one_operator_file(Builtin.CUSTOM, [[1]], [1], custom="FlexErf")).operators[0]
     assert (custom.name, custom.is_custom) == ("FlexErf", True)

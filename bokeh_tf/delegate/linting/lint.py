@@ -22,7 +22,9 @@ def lint(model_file: ModelFile, target: str) -> TargetReport:
     rule_set = load_rules(target)
     findings = find_findings(model_file, rule_set)
     refused = {finding.node for finding in findings if finding.kind is Kind.REFUSED and finding.node is not None}
-    fails = any(finding.kind is Kind.FAILS or finding.node is None for finding in findings)
+    fails = any(
+        finding.kind is Kind.FAILS or (finding.kind is Kind.REFUSED and finding.node is None) for finding in findings
+    )
     return TargetReport(
         target=target,
         release=rule_set.release,

@@ -46,7 +46,8 @@ Subjects (see `views.py`)
   `is_variable`, `is_quantised`, `is_sparse`, `is_graph_input`, `is_graph_output`, `name`, `consumers` (count),
   `consumer_ops`, `producer_op`, `values` (list; constants up to 4096 elements), `value` (of a constant of one element).
   `n` counts positions in the operator's list, absent inputs included; an absent input is missing in all of them.
-- `graph.nodes`, `graph.subgraphs`, `graph.inputs`, `graph.outputs`, `graph.has_dynamic_tensors`
+- `graph.nodes`, `graph.subgraphs`, `graph.inputs`, `graph.outputs`, `graph.has_dynamic_tensors`, `graph.passed_through`
+  (names of inputs that are outputs as well; missing where there are none)
 
 An `example_graph` has a line for each node:
 

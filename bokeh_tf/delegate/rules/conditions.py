@@ -41,6 +41,7 @@ _GRAPH_SUBJECTS = {
     "subgraphs": lambda graph: graph.model_file.subgraph_count,
     "inputs": lambda graph: len(graph.model_file.inputs),
     "outputs": lambda graph: len(graph.model_file.outputs),
+    "passed_through": lambda graph: graph.passed_through,
     "has_dynamic_tensors": lambda graph: any(tensor.is_dynamic for tensor in graph.model_file.tensors),
 }
 _TENSOR_SUBJECTS = frozenset(

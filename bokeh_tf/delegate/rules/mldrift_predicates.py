@@ -26,10 +26,12 @@ def constant_is_misplaced(node: NodeView):
     computed, constant, output = node.runtime_inputs[0], node.constant_inputs[0], _first(node.outputs)
     if output is None or constant.elements == 1 or max(constant.rank, computed.rank, output.rank) > 4:
         return ""
-    if computed.batch == 1 != output.batch:
-        return f"a constant of {_text(constant)} that repeats {_text(computed)} along the batch"
     output_axes = _COMPUTED_AXES[output.rank]
     is_aligned = not _misplaced(computed.shape, _COMPUTED_AXES[computed.rank], output_axes)
+    if is_aligned and constant.is_uniform and _is_read_as_float(constant):
+        return ""
+    if computed.batch == 1 != output.batch:
+        return f"a constant of {_text(constant)} that repeats {_text(computed)} along the batch"
     if is_aligned and not _misplaced(constant.shape, _axes_of_constant(constant), output_axes):
         return ""
     return f"a constant of {_text(constant)} beside {_text(computed)}: the delegate does not align them"

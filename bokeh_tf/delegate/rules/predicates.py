@@ -122,6 +122,17 @@ def _padding_before(size, taps, stride):
     return max(0, taps - (size - 1) % stride - 1) // 2
 
 
+def pads_three_dimensions_wrongly(node: NodeView):
+    """What makes paddings of three rows belong to other axes than those of [b, w, c]."""
+    source, paddings = _input(node, 0), _input(node, 1)
+    if source is None or paddings is None or source.rank != 3 or paddings.shape != (3, 2):
+        return ""
+    if source.shape[0] != 1:
+        return f"it pads {'x'.join(map(str, source.shape))}"
+    before, after = (paddings.values or (0, 0))[:2]
+    return f"it pads the first of three dimensions by {before} and {after}" if before or after else ""
+
+
 def slice_reversed(node: NodeView):
     """A strided slice with a negative stride."""
     strides = _constant(node, 3)
@@ -204,6 +215,7 @@ _OWN = (
     transposed_padding_misplaced,
     comparison_not_for_one_float,
     prelu_alpha_mismatch,
+    pads_three_dimensions_wrongly,
     slice_reversed,
     slice_extent_mismatch,
     strided_slice_extent_mismatch,

@@ -101,6 +101,11 @@ class TensorView:
         """The value of a constant of one element."""
         return self.values[0] if self.values is not None and len(self.values) == 1 else None
 
+    @property
+    def is_uniform(self):
+        """Whether it is a small constant all of whose values are one."""
+        return self.values is not None and len(set(self.values)) == 1
+
     def __str__(self):
         return f"{self.dtype}{list(self.shape)}".replace(" ", "")
 
@@ -154,6 +159,13 @@ class GraphView:
         self.producers, self.consumers = _edges(model_file.operators)
         self.folded_tensors = model_file.folded_weights.tensors
         self._tensors, self._nodes = {}, {}
+
+    @property
+    def passed_through(self):
+        """The names of inputs that are outputs as well, None where there are none."""
+        both = self.input_indices & self.output_indices
+        names = (self.tensor(index).name or f"tensor {index}" for index in sorted(both))
+        return ", ".join(names) or None
 
     @property
     def nodes(self):

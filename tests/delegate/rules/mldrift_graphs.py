@@ -75,6 +75,17 @@ def arg_max(channels):
     return one(OP.ARG_MAX, [(1, 6, 8, channels), ints(3)], (1, 6, 8), kept=kept, dtype=np.int32)
 
 
+def padded_arg_max(channels):
+    """The remedy of the rules about ARG_MAX: scores padded to a multiple of four channels with what never wins."""
+    graph, missing = Graph(), -channels % 4
+    paddings = ints(0, 0, 0, 0, 0, 0, 0, missing).reshape(4, 2)
+    shape = (1, 6, 8, channels + missing)
+    values = [graph.input((1, 6, 8, channels)), paddings, np.asarray([-1e4], np.float32)]
+    scores = graph.node(OP.PADV2, values, shape, kept=options("PadV2"))
+    kept = options("ArgMax", outputType=schema.TensorType.INT32)
+    return graph.file(graph.node(OP.ARG_MAX, [scores, ints(3)], shape[:3], kept=kept, dtype=np.int32))
+
+
 def top_k(channels):
     graph = Graph()
     values, places = graph.made((1, 6, 8, 2)), graph.made((1, 6, 8, 2), np.int32)
@@ -129,9 +140,11 @@ def reverse(channels):
     return one(OP.REVERSE_V2, [(1, 6, 8, channels), ints(3)], (1, 6, 8, channels), kept=options("ReverseV2"))
 
 
-def pad(shape, *, dtype=np.float32, value=None):
-    paddings = np.zeros((len(shape), 2), np.int32)
-    paddings[1] = 1
+def pad(shape, *, dtype=np.float32, value=None, paddings=None):
+    """A PAD, or a PADV2 with a value; of the second dimension by one at each end unless `paddings` say otherwise."""
+    if paddings is None:
+        paddings = [[int(axis == 1)] * 2 for axis in range(len(shape))]
+    paddings = np.asarray(paddings, np.int32)
     output = tuple(int(size) for size in np.asarray(shape) + paddings.sum(axis=1))
     if value is None:
         return one(OP.PAD, [(shape, dtype), paddings], output, kept=options("Pad"), dtype=dtype)
@@ -217,6 +230,13 @@ def two_outputs(*, of_input):
     return graph.file(positive, x if of_input else graph.node(OP.TANH, [x], HALF))
 
 
+def passed_through(*, is_read):
+    """A RELU, and an input as the second output: the one that it reads or another."""
+    graph = Graph()
+    x, y = graph.input(HALF), graph.input(HALF)
+    return graph.file(graph.node(OP.RELU, [x], HALF), x if is_read else y)
+
+
 def convolved(*, computed_bias):
     bias = (8,) if computed_bias else ramp(8)
     kept = options("Conv2D", strideH=1, strideW=1)
@@ -257,7 +277,7 @@ CASES = {
     "mldrift.cumsum.negative_axis": (cumsum(-1), cumsum(3)),
     "mldrift.cumsum.options": (cumsum(2, exclusive=True), cumsum(2)),
     "mldrift.reverse": (reverse(6), reverse(3)),
-    "mldrift.pad.rank": (pad((6, 8, 4)), pad((1, 6, 8, 4))),
+    "mldrift.pad.rank": (pad((6, 8, 4)), pad((1, 8, 4))),
     "mldrift.pad.type": (pad(HALF, dtype=np.int32), pad(HALF)),
     "mldrift.pad.infinite": (pad(HALF, value=-np.inf), pad(HALF, value=-6e4)),
     "mldrift.softmax.rank": (softmax(8), softmax(1, 8)),

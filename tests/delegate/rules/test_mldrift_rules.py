@@ -12,7 +12,21 @@ from bokeh_tf.delegate.probing.probe import probe
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.rules import load_rules
 from bokeh_tf.tflite.inspection import inspect
-from tests.delegate.rules.mldrift_graphs import CASES, HALF, IMAGE, OP, Graph, ints, one, options, ramp
+from tests.delegate.rules.mldrift_graphs import (
+    CASES,
+    HALF,
+    IMAGE,
+    OP,
+    Graph,
+    add,
+    ints,
+    one,
+    options,
+    pad,
+    padded_arg_max,
+    passed_through,
+    ramp,
+)
 
 RULES = {rule.id: rule for rule in load_rules("mldrift").rules}
 # One way of going wrong each: a kernel, padded channels, a rewritten graph, a layout; the rest is slow.
@@ -185,6 +199,21 @@ def test_a_constant_that_is_laid_out_alike_is_right(computed, constant):
     assert rules_found(content) == []
 
 
+@pytest.mark.parametrize(
+    ("computed", "constant", "rules"),
+    [
+        ((6, 8), (6, 8), []),
+        ((3, 6, 8), (3, 1, 8), []),
+        ((1, 6, 8, 4), (2, 6, 8, 4), []),
+        # The computed one is laid out otherwise than the output.
+        ((6, 8, 4), (1, 6, 8, 4), ["mldrift.constant_shape"]),
+        ((8,), (6, 8), ["mldrift.constant_shape"]),
+    ],
+)
+def test_one_value_throughout_is_right_wherever_it_is_laid(computed, constant, rules):
+    assert rules_found(add(computed, np.full(constant, 1.25, np.float32))) == rules
+
+
 def test_integers_are_laid_out_as_computed_tensors():
     kept = options("Add")
     found = [
@@ -192,6 +221,26 @@ def test_integers_are_laid_out_as_computed_tensors():
         for constant in (np.ones((6, 8), np.int32), np.ones(8, np.int32))
     ]
     assert found == [[], ["mldrift.constant_shape"]]
+
+
+# Paddings of three dimensions, which have no row for the batch
+
+
+@pytest.mark.parametrize(
+    ("shape", "paddings", "rules"),
+    [
+        ((1, 6, 8), [[0, 0], [1, 2], [2, 1]], []),
+        ((1, 1, 256), [[0, 0], [0, 0], [0, 0]], []),
+        ((1, 6, 8), [[0, 1], [0, 0], [0, 0]], ["pad.rank"]),
+        ((4, 6, 8), [[0, 0], [0, 0], [0, 0]], ["pad.rank"]),
+        ((2, 6, 8, 4), [[1, 0], [0, 0], [0, 0], [0, 0]], []),
+    ],
+)
+def test_three_dimensions_are_padded_where_the_first_is_one_and_stays(shape, paddings, rules):
+    model_file = inspect(pad(shape, paddings=paddings))
+    for target in ("v2", "mldrift"):
+        found = [finding.rule for finding in lint(model_file, target).findings]
+        assert found == [f"{target}.{rule}" for rule in rules]
 
 
 # What it leaves to the CPU
@@ -284,6 +333,19 @@ def test_a_variable_stops_the_file():
     x, state = graph.input(HALF), graph.made(HALF)
     graph.graph.tensors[state].isVariable = True
     assert rules_found(graph.file(graph.node(OP.ADD, [x, state], HALF, kept=options("Add")))) == ["mldrift.variable"]
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_an_input_that_is_an_output_is_wrong_whoever_reads_it(is_read):
+    report = report_of(passed_through(is_read=is_read))
+    assert [(finding.rule, finding.node) for finding in report.findings] == [("mldrift.output.is_input", None)]
+    assert report.verdict is TargetVerdict.ACCEPTED_BUT_WRONG
+    assert report.coverage.nodes_delegated == 1
+
+
+def test_the_remedy_for_an_arg_max_of_int64_is_right_for_any_number_of_channels():
+    assert "a multiple of 4 channels" in RULES["mldrift.type.arg_max"].instead
+    assert rules_found(padded_arg_max(19)) == []
 
 
 def test_a_size_that_is_an_input_stops_the_file():
