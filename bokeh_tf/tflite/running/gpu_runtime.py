@@ -159,11 +159,13 @@ class Bound:
         """For each port its place in the compiled model, which may list them in another order than the file."""
         listed = self._model.get_signature_by_index(self._number)
         names = listed[f"{kind}s"]
-        if signature["key"] is not None:
-            return [names.index(port["name"]) for port in signature[f"{kind}s"]]
+        ports = signature[f"{kind}s"]
+        if signature["key"] is not None and {port["name"] for port in ports} <= set(names):
+            return [names.index(port["name"]) for port in ports]
+        # Ports that share a tensor are all listed by the name of one of them.
         details = getattr(self._model, f"get_{kind}_tensor_details")(listed["key"])
         place_of = {details[name]["index"]: place for place, name in enumerate(names)}
-        return [place_of[port["index"]] for port in signature[f"{kind}s"]]
+        return [place_of[port["index"]] for port in ports]
 
 
 def _others_time_s():

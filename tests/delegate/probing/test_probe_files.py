@@ -188,6 +188,19 @@ def test_inputs_with_one_name_and_no_signature_are_told_apart(gpu, file, tmp_pat
 
 
 @pytest.mark.gpu
+def test_outputs_that_share_a_tensor_or_are_constants_are_compared_like_any_other(gpu, file, tmp_path):
+    given, out = file.tensor("x", [1, 4]), file.tensor("y", [1, 4])
+    constant = file.tensor("constant", [1, 4], constant=True)
+    _multiplied(file, given, out)
+    file.ends([given], [out, constant, out])
+    file.sign("run", {"x": given}, {"first": out, "second": constant, "third": out})
+    report = probe(file.write(tmp_path / "shared.tflite"), precisions=("float32",))
+    assert report.verdict is Verdict.FULL, report.precisions[0].reasons
+    names = {check.name for check in report.precisions[0].outputs if check.difference}
+    assert names == {"first", "second", "third"}
+
+
+@pytest.mark.gpu
 def test_a_signature_in_another_order_than_the_file_is_fed_by_name(gpu, file, tmp_path):
     first, second, out = file.tensor("a", [1, 4]), file.tensor("b", [1, 4]), file.tensor("out", [1, 4])
     file.operator(OPS.SUB, [first, second], [out], options=schema.SubOptionsT())
