@@ -1,6 +1,6 @@
 """Prints pip constraints that pin every dependency to the lowest release that setup.py allows.
 
-    pip install -e '.[dev]' && python .ci/lowest_constraints.py > lowest.txt && pip install -e '.[dev]' -c lowest.txt
+pip install -e '.[dev]' && python .ci/lowest_constraints.py > lowest.txt && pip install -e '.[dev]' -c lowest.txt
 """
 
 import re

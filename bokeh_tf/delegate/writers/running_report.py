@@ -35,7 +35,7 @@ class RunningReport:
         self._policy = policy
         self._format = format
         self._judged: list[Judged] = []
-        self._is_kept = path is not None and not is_poured_into(path)
+        self._kept_path = None if path is None or is_poured_into(path) else path
         self._last_s = 0.0
 
     def __enter__(self) -> "RunningReport":
@@ -64,10 +64,10 @@ class RunningReport:
             write_text(self._path, write(judged, self._policy, format=self._format))
 
     def _save(self):
-        if not self._is_kept:
+        if self._kept_path is None:
             return
         waiting = [self._waiting(label) for label in self._labels[len(self._judged) :]]
-        write_text(self._path, write([*self._judged, *waiting], self._policy, format=self._format))
+        write_text(self._kept_path, write([*self._judged, *waiting], self._policy, format=self._format))
         self._last_s = time.monotonic()
 
     def _waiting(self, label):
