@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from bokeh_tf.commands import outputs
+
 _DESCRIPTION = """Makes a page for people from the JSON results of bokeh-tf bench: plots, tables, conditions, and every
 reason to doubt a number beside that number. It measures nothing, and averages nothing over runs."""
 _EPILOG = """The suffix of the output says what is written:
@@ -32,6 +34,7 @@ def add(commands):
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="results (.json), or folders of them")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="report.html, .md or .csv")
+    outputs.add(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -42,10 +45,11 @@ def run(options):
         options.usage_error(f"-o must end in {', '.join(_SUFFIXES)}. Received: {options.output.name!r}")
     from bokeh_tf.bench.report import csv_table, markdown
     from bokeh_tf.bench.report.html import page as html_page
-    from bokeh_tf.bench.report.runs import read_runs
+    from bokeh_tf.bench.report.runs import find_results, read_runs
     from bokeh_tf.files import write_text
 
     write = {".html": html_page.write, ".md": markdown.write, ".csv": csv_table.write}[suffix]
+    outputs.claim(options.output, inputs=find_results(options.runs), overwrite=options.overwrite)
     write_text(options.output, write(read_runs(options.runs)))
     print(f"written: {options.output}")
     return 0

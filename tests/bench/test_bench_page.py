@@ -390,6 +390,22 @@ def call(*arguments):
     return options.run(options)
 
 
+def test_command_keeps_what_it_reads_and_what_is_not_ours(tmp_path, capsys):
+    source, target = write(tmp_path / "run.json", json.dumps(as_json(result()))), tmp_path / "report.md"
+    target.hardlink_to(source)
+    with pytest.raises(OutputError, match="this run reads that file"):
+        call(source, "-o", target, "--overwrite")
+    target.unlink()
+    write(target, "my notes")
+    with pytest.raises(OutputError, match=r"report\.md: exists already.*--overwrite"):
+        call(source, "-o", target)
+    assert target.read_text() == "my notes"
+    assert call(source, "-o", target, "--overwrite") == 0
+    for suffix in (".md", ".html", ".csv"):
+        # The second time it is known as ours.
+        assert [call(source, "-o", target.with_suffix(suffix)) for _ in range(2)] == [0, 0]
+
+
 @pytest.mark.parametrize(("suffix", "start"), [("html", "<!DOCTYPE html>"), ("md", "# "), ("csv", "result_file,")])
 def test_command_writes_by_suffix(tmp_path, capsys, suffix, start):
     source, target = write(tmp_path / "ä b.json", json.dumps(as_json(result()))), tmp_path / f"report.{suffix}"
