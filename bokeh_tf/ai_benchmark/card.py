@@ -19,6 +19,7 @@ CPU_THREADS = 4
 # What to choose in the app, one after the other, by the name of the backend in the result sheet.
 ACCELERATIONS = (("gpu", "TFLite GPU delegate"), ("cpu", f"CPU, {CPU_THREADS} threads"), ("nnapi", "NNAPI"))
 _MOST_OPERATORS_NAMED = 4
+_TITLE = "# AI Benchmark settings: "
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def steps(card) -> tuple[str, ...]:
 
 def to_markdown(card) -> str:
     """The card for people who read files: settings as a table, the steps, and what to mind."""
-    lines = [f"# AI Benchmark settings: {_code(card.source)}", ""]
+    lines = [f"{_TITLE}{_code(card.source)}", ""]
     lines += ["| setting | value |", "|---|---|"]
     lines += [f"| {label} | **{value}** |" for label, value in card.settings]
     lines += ["", "## Steps", ""]
@@ -120,6 +121,11 @@ def to_markdown(card) -> str:
     lines += [f"| {label} | {value} |" for label, value in _file_rows(card)]
     lines += _warning_lines(card) + _operator_lines(card.needs)
     return "\n".join(lines) + "\n"
+
+
+def is_card(content: bytes) -> bool:
+    """Whether the bytes of a file are those of a card, as `to_markdown` has always begun it."""
+    return content.startswith(_TITLE.encode())
 
 
 def _file_rows(card):

@@ -8,7 +8,7 @@ import functools
 import io
 import unicodedata
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from bokeh_tf.ai_benchmark.card import PUSH_LINE, Card, steps
 
@@ -32,6 +32,11 @@ _COLOURS = 64
 _PAPER, _INK, _GREY, _RULE = "#ffffff", "#14213d", "#5c677d", "#d9dee7"
 _BAND, _BAND_TEXT, _BAND_SOFT = "#14213d", "#ffffff", "#a9b8d4"
 _CODE_PAPER, _WARNING_PAPER, _WARNING_INK = "#eef2f8", "#fff3d6", "#7a4b00"
+_MAKER = "bokeh-tf ai-benchmark"
+_MARK = b"tEXtSoftware\0" + _MAKER.encode()
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Before the pixels, behind the palette at most.
+_MARK_WITHIN_BYTES = 2000
 # What the font inside Pillow has besides ASCII.
 _DRAWABLE = frozenset("…·°±“”")
 
@@ -46,8 +51,16 @@ def to_png(card: Card) -> bytes:
     _draw_steps(page, card)
     _draw_file(page, card)
     file = io.BytesIO()
-    page.finished().quantize(_COLOURS, dither=Image.Dither.NONE).save(file, format="PNG", optimize=True)
+    picture = page.finished().quantize(_COLOURS, dither=Image.Dither.NONE)
+    marks = PngImagePlugin.PngInfo()
+    marks.add_text("Software", _MAKER)
+    picture.save(file, format="PNG", optimize=True, pnginfo=marks)
     return file.getvalue()
+
+
+def is_card_picture(content: bytes) -> bool:
+    """Whether the bytes of a file are those of a card's picture, by what `to_png` writes into it."""
+    return content.startswith(_PNG_SIGNATURE) and _MARK in content[:_MARK_WITHIN_BYTES]
 
 
 def _draw_title(page, card):

@@ -1,17 +1,21 @@
 """Writing a pack: the model under the app's name, the settings card as text and as a picture, and the result sheet."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from bokeh_tf.ai_benchmark.card import DEFAULT_ITERATIONS, MODEL_NAME, Card, make_card, to_markdown
+from bokeh_tf import paths
+from bokeh_tf.ai_benchmark.card import DEFAULT_ITERATIONS, MODEL_NAME, Card, is_card, make_card, to_markdown
 from bokeh_tf.ai_benchmark.requirements import accept
-from bokeh_tf.ai_benchmark.sheet import SHEET_NAME, blank_sheet, read_sheet
+from bokeh_tf.ai_benchmark.sheet import SHEET_NAME, blank_sheet, is_blank
 from bokeh_tf.errors import CheckError, OutputError
-from bokeh_tf.files import make_folder, write_bytes
+from bokeh_tf.files import make_folder, refuse_inputs, write_bytes
 
 CARD_NAME = "card.md"
 PICTURE_NAME = "card.png"
+# As large as a .tflite can be.
+_LIMIT_BYTES = 2**31
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ def write_pack(path, folder, *, input_range=None, iterations=DEFAULT_ITERATIONS,
 
     Args:
         path: a `.tflite` file.
-        folder: made if needed. Results and other models in it are never overwritten.
+        folder: made if needed. What is no earlier pack's, and a sheet in which anything is filled in, is kept.
         input_range: see `accept`.
         iterations: how many runs the app is told to make.
         app_release: see `accept`.
@@ -43,8 +47,9 @@ def write_pack(path, folder, *, input_range=None, iterations=DEFAULT_ITERATIONS,
     card = make_card(accepted, iterations=iterations)
     picture = to_png(card)
     folder = make_folder(folder)
-    _keep_others(folder, accepted.content)
     files = tuple(folder / name for name in (MODEL_NAME, CARD_NAME, PICTURE_NAME, SHEET_NAME))
+    refuse_inputs(files, [path])
+    _keep_others(folder, accepted.content)
     contents = (accepted.content, to_markdown(card).encode(), picture, blank_sheet(card).encode())
     for file, content in zip(files, contents, strict=True):
         write_bytes(file, content)
@@ -54,22 +59,43 @@ def write_pack(path, folder, *, input_range=None, iterations=DEFAULT_ITERATIONS,
 def _keep_others(folder, content):
     """Raises where a file that is not ours to replace lies under a name of the pack's."""
     sheet, model = folder / SHEET_NAME, folder / MODEL_NAME
+    card, picture = folder / CARD_NAME, folder / PICTURE_NAME
+    if _exists(sheet):
+        _require_blank(sheet)
+    if _exists(card) and not is_card(_bytes_of(card)):
+        raise OutputError(f"{card}: is not a card of ours. Choose a new folder for the pack.")
+    if _exists(picture) and not _is_our_picture(_bytes_of(picture)):
+        raise OutputError(f"{picture}: is not a picture of ours. Choose a new folder for the pack.")
+    if _exists(model) and (old := _bytes_of(model)) != content and not _is_ours(old, card):
+        raise OutputError(f"{model}: is another model, and no pack's. Choose a new folder for the pack.")
+
+
+def _exists(path):
+    return os.path.lexists(path)
+
+
+def _require_blank(sheet):
     try:
-        if sheet.exists() and read_sheet(sheet):
-            raise OutputError(f"{sheet}: holds results. Import them, then choose a new folder for the pack.")
+        if is_blank(sheet):
+            return
     except CheckError as error:
         raise OutputError(f"{sheet}: is not a blank sheet of ours. Choose a new folder for the pack.") from error
-    if model.exists() and (old := _bytes_of(model)) != content and not _is_ours(old, folder / CARD_NAME):
-        raise OutputError(f"{model}: is another model, and no pack's. Choose a new folder for the pack.")
+    raise OutputError(f"{sheet}: holds results or notes. Import them, then choose a new folder for the pack.")
+
+
+def _is_our_picture(content):
+    from bokeh_tf.ai_benchmark.card_picture import is_card_picture
+
+    return is_card_picture(content)
 
 
 def _is_ours(content, card):
     """Whether the card beside a model is this model's, so that both are from an earlier pack."""
-    return card.exists() and hashlib.sha256(content).hexdigest().encode() in _bytes_of(card)
+    return _exists(card) and hashlib.sha256(content).hexdigest().encode() in _bytes_of(card)
 
 
 def _bytes_of(path):
     try:
-        return path.read_bytes()
+        return paths.read_bytes(path, limit_bytes=_LIMIT_BYTES)
     except OSError as error:
         raise OutputError(f"{path}: cannot be read ({error.strerror}). Choose a new folder for the pack.") from error

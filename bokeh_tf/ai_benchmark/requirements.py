@@ -14,9 +14,8 @@ from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite.inspection import ModelFile, inspect
 from bokeh_tf.tflite.reading import read_file
 from bokeh_tf.tflite.running.runtime import verify_loads
+from bokeh_tf.tflite.value_ranges import is_range, stated_ranges
 
-# Where the file says nothing, and what most networks for photographs take.
-ASSUMED_RANGE = (0.0, 1.0)
 # Scalars and biases may stay float32 in a file whose weights are float16.
 _OTHER_WEIGHTS_LIMIT = 0.05
 # The largest float32; a range beyond it is a damaged file's.
@@ -53,7 +52,7 @@ def accept(path, *, input_range=None, app_release=None, timeout_s=60.0) -> Accep
     file = inspect(path)
     _refuse(path, file)
     warnings = list(_weight_warnings(file))
-    if input_range is not None and not _is_range(input_range):
+    if input_range is not None and not (is_range(input_range) and _fits_float32(input_range)):
         raise ValueError(f"input_range is two finite numbers, the lower one first. Received: {input_range}")
     if input_range is None:
         input_range, doubts = _range_of(path, file)
@@ -111,26 +110,20 @@ def _weight_warnings(file):
 
 
 def _range_of(path, file):
-    """(range, warnings) of the inputs as the file's metadata says."""
-    described = (file.metadata or {}).get("inputs")
-    if not isinstance(described, list) or not described:
-        low, high = ASSUMED_RANGE
-        return ASSUMED_RANGE, [
-            f"The file does not say its input range; {low:g} to {high:g} is assumed (--input-range)."
-        ]
-    ranges = [entry.get("range") if isinstance(entry, dict) else None for entry in described]
-    if not all(_is_range(pair) for pair in ranges):
-        raise ModelFileError(f"{path}: its metadata gives no usable input range. Say it with --input-range MIN MAX.")
-    low, high = min(pair[0] for pair in ranges), max(pair[1] for pair in ranges)
-    is_one = all(tuple(pair) == (low, high) for pair in ranges)
-    return (float(low), float(high)), [] if is_one else ["Its inputs have different ranges; the card gives the widest."]
+    """(range, warnings) of the inputs as the file's metadata says; nothing is guessed."""
+    ranges = stated_ranges(file.metadata, "inputs", len(file.inputs))
+    if not all(pair and _fits_float32(pair) for pair in ranges):
+        raise ModelFileError(
+            f"{path}: it does not state a usable range of its input values, and the app needs one."
+            " Say it with --input-range MIN MAX."
+        )
+    widest = min(low for low, _ in ranges), max(high for _, high in ranges)
+    is_one = set(ranges) == {widest}
+    return widest, [] if is_one else ["Its inputs have different ranges; the card gives the widest."]
 
 
-def _is_range(pair):
-    is_pair = isinstance(pair, list | tuple) and len(pair) == 2
-    if not is_pair or not all(isinstance(value, int | float) and not isinstance(value, bool) for value in pair):
-        return False
-    return all(abs(value) <= _LARGEST_INPUT for value in pair) and pair[0] < pair[1]
+def _fits_float32(pair):
+    return all(abs(value) <= _LARGEST_INPUT for value in pair)
 
 
 def _release_warnings(path, needs, app_release):

@@ -10,6 +10,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from bokeh_tf import paths
 from bokeh_tf.ai_benchmark import sheet_cells
 from bokeh_tf.ai_benchmark.card import ACCELERATIONS, CPU_THREADS, INFERENCE_MODE, Card
 from bokeh_tf.errors import CheckError
@@ -69,11 +70,35 @@ def blank_sheet(card: Card) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, restval="")
     writer.writeheader()
-    for backend, _ in ACCELERATIONS:
-        row = {"model": name, "model_sha256": card.sha256, "backend": backend, "precision": INFERENCE_MODE}
-        threads = CPU_THREADS if backend == "cpu" else ""
-        writer.writerow({**row, "threads": threads, "iterations": card.iterations})
+    writer.writerows(_blank_rows(name, card.sha256, str(card.iterations)))
     return file.getvalue()
+
+
+def _blank_rows(name, sha256, iterations):
+    rows = []
+    for backend, _ in ACCELERATIONS:
+        row = {"model": name, "model_sha256": sha256, "backend": backend, "precision": INFERENCE_MODE}
+        threads = str(CPU_THREADS) if backend == "cpu" else ""
+        rows.append({**row, "threads": threads, "iterations": iterations})
+    return rows
+
+
+def is_blank(path) -> bool:
+    """Whether the sheet holds nothing but what `blank_sheet` wrote, for whatever card.
+
+    Raises:
+        CheckError: the file cannot be read or is no such sheet.
+    """
+    path = Path(path)
+    records = _records(path, _decoded(path))
+    header = [name.strip().lower() for name in records[0]] if records else []
+    _check_header(path, header)
+    rows = [{name: cell.strip() for name, cell in zip(header, cells, strict=False)} for cells in records[1:]]
+    filled = [{name: cell for name, cell in row.items() if cell} for row in rows]
+    if any(len(cells) > len(header) for cells in records) or not filled:
+        return False
+    first = (filled[0].get(name, "") for name in ("model", "model_sha256", "iterations"))
+    return filled == [{name: cell for name, cell in row.items() if cell} for row in _blank_rows(*first)]
 
 
 def read_sheet(path) -> tuple[SheetRow, ...]:
@@ -92,11 +117,9 @@ def read_sheet(path) -> tuple[SheetRow, ...]:
 
 def _decoded(path):
     try:
-        if path.exists() and not path.is_file():
+        if paths.is_dir(path):
             raise CheckError(f"{path}: not a file. Give the CSV that was filled in.")
-        if path.stat().st_size > _MOST_BYTES:
-            raise CheckError(f"{path}: larger than {_MOST_BYTES // 1_000_000} MB, which no result sheet is.")
-        content = path.read_bytes()
+        content = paths.read_bytes(path, limit_bytes=_MOST_BYTES)
     except OSError as error:
         raise CheckError(
             f"{path}: cannot read this sheet ({error.strerror}). Check the path and its rights."

@@ -22,7 +22,7 @@ from bokeh_tf.ai_benchmark.sheet import COLUMNS, read_sheet
 from bokeh_tf.commands import ai_benchmark as command
 from bokeh_tf.errors import BokehError, DeviceError, ModelFileError, OutputError
 from bokeh_tf.tflite.inspection import inspect
-from tests.ai_benchmark.ai_benchmark_files import model, row, write_model, write_sheet
+from tests.ai_benchmark.ai_benchmark_files import model, row, sheet_text, write_model, write_sheet
 from tests.model_writer import FLOAT32, INT32
 
 pytest_plugins = ["tests.fakes.fixtures"]
@@ -97,7 +97,9 @@ REFUSED = {
     "range": (lambda: model(metadata=RANGE.replace(b"255", b"0")), "--input-range"),
     "infinite range": (lambda: model(metadata=RANGE.replace(b"255", b"1e999")), "--input-range"),
     "long range": (lambda: model(metadata=RANGE.replace(b"255", b"9" * 400)), "--input-range"),
-    "not runnable": (lambda: model(version=99), "interpreter refuses"),
+    "no range": (lambda: model(metadata=None), "--input-range"),
+    "another's description": (lambda: model(metadata=json.dumps({"inputs": []}).encode()), "--input-range"),
+    "not runnable": (lambda: model(version=99, metadata=RANGE), "interpreter refuses"),
 }
 
 
@@ -116,7 +118,6 @@ def test_what_the_app_cannot_use_is_refused_in_one_line(case, tmp_path):
     ("changes", "words"),
     [
         ({"weight_type": FLOAT32}, "100% float32"),
-        ({"metadata": None}, "0 to 1 is assumed"),
         ({"runtime": b"2.4.0"}, "It needs TensorFlow Lite 2.4.0 (says the file itself)"),
     ],
 )
@@ -163,7 +164,7 @@ def test_markdown_survives_hostile_names(tmp_path):
 
 @pytest.mark.parametrize("name", ["m", "Wort " * 40, "x" * 200, "模型" * 20], ids=["short", "words", "long", "foreign"])
 def test_picture_is_portrait_and_nothing_leaves_it(tmp_path, name):
-    accepted = accept(write_model(tmp_path / f"{name}.tflite", metadata=None, weight_type=FLOAT32))
+    accepted = accept(write_model(tmp_path / f"{name}.tflite", metadata=RANGE, weight_type=FLOAT32))
     with Image.open(io.BytesIO(to_png(make_card(accepted)))) as picture:
         assert len(picture.getcolors()) > 2
         pixels = np.asarray(picture.convert("RGB"))
@@ -188,6 +189,57 @@ def test_results_and_other_models_are_not_overwritten(model_file, tmp_path):
     with pytest.raises(OutputError, match="another model"):
         write_pack(model_file, folder)
     assert [path.name for path in folder.iterdir()] == ["model.tflite"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("card.md", b"# My own card\n"),
+        ("card.md", b""),
+        ("card.png", b"\x89PNG\r\n\x1a\nmine"),
+        ("card.png", b"mine"),
+        ("results.csv", sheet_text(row(mean_ms="")).encode()),
+        ("results.csv", sheet_text().encode()),
+    ],
+)
+def test_what_a_person_put_there_is_kept(model_file, tmp_path, name, content):
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    (folder / name).write_bytes(content)
+    with pytest.raises(OutputError) as caught:
+        write_pack(model_file, folder)
+    assert str(caught.value).startswith(f"{folder / name}: ") and "\n" not in str(caught.value)
+    assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [(name, content)]
+
+
+@pytest.mark.parametrize("change", ["notes", "phone", "threads", "row", "cell beyond"])
+def test_a_sheet_with_anything_filled_in_is_kept(model_file, tmp_path, change):
+    sheet = write_pack(model_file, tmp_path / "pack").files[3]
+    lines = sheet.read_text(encoding="utf-8").splitlines()
+    if change == "row":
+        lines.append(lines[1])
+    elif change == "cell beyond":
+        lines[1] += ",mine"
+    else:
+        cells = lines[1].split(",")
+        cells[COLUMNS.index(change)] = "8"
+        lines[1] = ",".join(cells)
+    sheet.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(OutputError, match=r"results\.csv: holds results or notes"):
+        write_pack(model_file, tmp_path / "pack")
+    assert sheet.read_text(encoding="utf-8") == "\n".join(lines)
+
+
+def test_a_blank_sheet_that_a_spreadsheet_program_saved_is_still_blank(model_file, tmp_path):
+    sheet = write_pack(model_file, tmp_path / "pack").files[3]
+    sheet.write_bytes(sheet.read_text(encoding="utf-8").replace(",", ";").encode("utf-16"))
+    write_pack(model_file, tmp_path / "pack")
+
+
+def test_the_model_of_a_pack_is_not_packed_into_it(model_file, tmp_path):
+    packed = write_pack(model_file, tmp_path / "pack").model
+    with pytest.raises(OutputError, match="this run reads that file"):
+        write_pack(packed, tmp_path / "pack")
 
 
 def test_an_earlier_pack_is_replaced(model_file, tmp_path):
