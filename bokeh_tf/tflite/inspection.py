@@ -171,6 +171,7 @@ def _tensor(index, table, buffer, is_constant):
         is_variable=bool(table.number(_Tensor.IS_VARIABLE, "<B")),
         is_quantised=is_quantisation(scale_count, details_type),
         scale_count=scale_count,
+        scale=quantisation.numbers(_Quantisation.SCALE, "<f4")[0] if scale_count == 1 else None,
         is_sparse=table.has(_Tensor.SPARSITY),
     )
 

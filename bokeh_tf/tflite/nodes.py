@@ -11,7 +11,8 @@ class TensorInfo:
     """One tensor. `shape` holds 1 where a dimension is dynamic, as in the file; constants have their values in it.
 
     `is_variable` is state that outlives a run; `is_quantised` says that real values stand behind the integers, by
-    `scale_count` scales in the tensor itself (0 where they are kept elsewhere).
+    `scale_count` scales in the tensor itself (0 where they are kept elsewhere, as those of blocks are). `scale` is the
+    one of all values, None where there is none or more.
     """
 
     index: int
@@ -24,6 +25,7 @@ class TensorInfo:
     is_variable: bool = False
     is_quantised: bool = False
     scale_count: int = 0
+    scale: float | None = None
     is_sparse: bool = False
 
 

@@ -43,8 +43,10 @@ Subjects (see `views.py`)
   `dim.<k>` (k may be negative), `batch`, `height`, `width`, `channels` (the shape read as the delegates do: [b], [b,c],
   [b,w,c], [b,h,w,c]; missing at rank 5 and over), `is_constant` (also a float16 constant after its DEQUANTIZE, a sparse
   one after its DENSIFY: the delegates fold those), `is_stored` (values in the file itself), `is_dynamic`,
-  `is_variable`, `is_quantised`, `is_sparse`, `is_graph_input`, `is_graph_output`, `name`, `consumers` (count),
-  `consumer_ops`, `producer_op`, `values` (list; constants up to 4096 elements), `value` (of a constant of one element).
+  `is_variable`, `is_quantised`, `is_blockwise` (its scales are those of blocks, kept in another tensor), `scale` (of
+  all its values, missing where there are several), `is_sparse`, `is_graph_input`, `is_graph_output`, `name`,
+  `consumers` (count), `consumer_ops`, `producer_op`, `values` (list; constants up to 4096 elements), `value` (of a
+  constant of one element).
   `n` counts positions in the operator's list, absent inputs included; an absent input is missing in all of them.
 - `graph.nodes`, `graph.subgraphs`, `graph.inputs`, `graph.outputs`, `graph.has_dynamic_tensors`, `graph.passed_through`
   (names of inputs that are outputs as well; missing where there are none)
@@ -55,9 +57,9 @@ An `example_graph` has a line for each node:
 
 that is the operator ("CUSTOM:Name" for a custom one), its version, the options that are not at their defaults (named as
 the subjects are), inputs and outputs. A tensor is its type and shape, after any of the words "constant", "variable",
-"quantised", "sparse"; the values of a constant may follow in parentheses. "name = " before a tensor lets other lines
-read it as "name"; "none" is an optional input left out. What no node makes is an input of the model, what none reads an
-output.
+"quantised", "blockwise", "sparse", "output"; the values of a constant may follow in parentheses. "name = " before a
+tensor lets other lines read it as "name"; "none" is an optional input left out. What no node makes is an input of the
+model, what none reads, or is called "output", an output.
 """
 
 import functools

@@ -47,7 +47,16 @@ _GRAPH_SUBJECTS = {
 _TENSOR_SUBJECTS = frozenset(
     (
         *("dtype", "shape", "rank", "elements", "batch", "height", "width", "channels", "name", "values", "value"),
-        *("is_constant", "is_stored", "is_dynamic", "is_variable", "is_quantised", "is_sparse"),
+        *(
+            "is_constant",
+            "is_stored",
+            "is_dynamic",
+            "is_variable",
+            "is_quantised",
+            "is_sparse",
+            "is_blockwise",
+            "scale",
+        ),
         *("is_graph_input", "is_graph_output", "consumers", "consumer_ops", "producer_op"),
     )
 )

@@ -1,4 +1,4 @@
-"""Patterns of several nodes that ML Drift rewrites into something else: merged sums and splits that are joined again.
+"""Patterns of several nodes that ML Drift rewrites into something else: sums and splits, merged with what reads them.
 
 Both were found by compiling and running graphs around their edges; each function answers for any graph.
 """
@@ -12,6 +12,7 @@ _JOINS = ("CONCATENATION", "PACK")
 _SPLITS = ("SPLIT", "SPLIT_V")
 _SLICES = ("SLICE", "STRIDED_SLICE")
 _SUMS = ("MEAN", "SUM")
+_REDUCTIONS = (*_SUMS, "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD")
 # More than any network has; it bounds the work on a hostile file.
 _MAX_PARTS = 1024
 
@@ -110,6 +111,33 @@ def merged_sums(join: NodeView) -> str:
         return ""
     nodes = sorted({_before_reshape(tensor).index for tensor in join.inputs})
     return f"nodes {', '.join(map(str, nodes))}"
+
+
+def reduced_sum(node: NodeView) -> str:
+    """The reduction that the delegate computes together with the sum before it, "" where it does not.
+
+    The sum is one of two computed tensors of one shape, without an activation, and an output besides.
+    """
+    total = node.outputs[0] if node.outputs else None
+    if total is None or not total.is_graph_output or len(total.consumer_nodes) != 1:
+        return ""
+    if len(node.runtime_inputs) != 2 or node.runtime_inputs[0] is node.runtime_inputs[1]:
+        return ""
+    has_activation = node.options.get("fused_activation", "NONE") != "NONE"
+    if has_activation or node.runtime_inputs[0].shape != node.runtime_inputs[1].shape:
+        return ""
+    reader = total.consumer_nodes[0]
+    is_merged = not reader.is_custom and (reader.name in _REDUCTIONS or _averages_the_whole(reader))
+    return f"node {reader.index} ({reader.name})" if is_merged else ""
+
+
+def _averages_the_whole(node):
+    output = node.outputs[0] if node.outputs else None
+    is_one_pixel = output is not None and output.rank == 4 and output.shape[1:3] == (1, 1)
+    source = node.inputs[0] if node.inputs else None
+    if node.name != "AVERAGE_POOL_2D" or not is_one_pixel or source is None or source.rank != 4:
+        return False
+    return (node.options.get("filter_height"), node.options.get("filter_width")) == source.shape[1:3]
 
 
 def _before_reshape(tensor: TensorView | None):

@@ -7,7 +7,7 @@ beside a computed tensor it lays out from the end. Most of what it computes wron
 
 from math import prod
 
-from bokeh_tf.delegate.rules.merging import joined_split, merged_sums, reads_graph_input
+from bokeh_tf.delegate.rules.merging import joined_split, merged_sums, reads_graph_input, reduced_sum
 from bokeh_tf.delegate.rules.views import NodeView, TensorView, bhwc
 
 _COMPUTED_AXES = ("", "b", "bc", "bwc", "bhwc")
@@ -209,9 +209,24 @@ def window_exceeds_placeholder(node: NodeView):
     return f"a window of {window[0]}x{window[1]} in a picture whose size is not fixed, which is compiled as 1x1"
 
 
+def strided_point_convolution(node: NodeView):
+    """A 1x1 convolution with quantised weights whose strides skip pixels."""
+    kernel, output = _first(node.inputs[1:]), _first(node.outputs)
+    if kernel is None or output is None or kernel.rank != 4 or output.rank != 4 or not kernel.is_quantised:
+        return False
+    strides = (node.options.get("stride_h", 1), node.options.get("stride_w", 1))
+    skips = any(stride > 1 < size for stride, size in zip(strides, output.shape[1:3], strict=True))
+    return kernel.shape[1:3] == (1, 1) and skips
+
+
 def weighted_sums_are_merged(node: NodeView):
     """Sums of products with channel slices that are joined."""
     return merged_sums(node)
+
+
+def sum_put_out_and_reduced(node: NodeView):
+    """The one reader of a sum that is an output, where the delegate computes it together with the sum."""
+    return reduced_sum(node)
 
 
 def joined_split_of_input(node: NodeView):
@@ -261,6 +276,8 @@ _OWN = (
     takes_not_one_computed_input,
     shape_made_while_running,
     window_exceeds_placeholder,
+    strided_point_convolution,
+    sum_put_out_and_reduced,
     weighted_sums_are_merged,
     joined_split_of_input,
     joined_split_reordered,

@@ -20,6 +20,7 @@ class TensorView:
         self.rank = len(self.shape)
         self.is_stored, self.is_dynamic = info.is_constant, info.is_dynamic
         self.is_variable, self.is_quantised, self.is_sparse = info.is_variable, info.is_quantised, info.is_sparse
+        self.scale, self.is_blockwise = info.scale, info.is_quantised and info.scale_count == 0
 
     @property
     def elements(self):

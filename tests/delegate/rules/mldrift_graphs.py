@@ -230,6 +230,65 @@ def two_outputs(*, of_input):
     return graph.file(positive, x if of_input else graph.node(OP.TANH, [x], HALF))
 
 
+def summed(*, put_out, reader=OP.MEAN, activation=0, second=IMAGE):
+    """A sum of two inputs and what reduces it over height and width."""
+    graph = Graph()
+    operands = [graph.input(IMAGE), ramp(*second) if put_out == "constant" else graph.input(second)]
+    kept = options("Add", fusedActivationFunction=activation)
+    total = graph.node(OP.ADD, operands, IMAGE, kept=kept)
+    if reader == OP.AVERAGE_POOL_2D:
+        window = {"strideH": 1, "strideW": 1, "filterHeight": 6, "filterWidth": 8}
+        pooling = options("Pool2D", padding=schema.Padding.VALID, **window)
+        reduced = graph.node(reader, [total], (1, 1, 1, 8), kept=pooling)
+    else:
+        kept = options("Reducer", keepDims=True)
+        reduced = graph.node(reader, [total, ints(1, 2)], (1, 1, 1, 8), kept=kept)
+    return graph.file(reduced, total) if put_out else graph.file(reduced)
+
+
+def strided_points(*, stride, kernel=(1, 1), size=(6, 8), is_quantised=True):
+    """A convolution with int8 weights, one scale each for input, weights, biases and output; or with float32 ones."""
+    graph = Graph()
+    generator = np.random.default_rng(3)
+    weights = generator.integers(-127, 128, (8, *kernel, 8)).astype(np.int8)
+    dtype = np.int8 if is_quantised else np.float32
+    x = graph.input((1, *size, 8), dtype)
+    made = [-(-length // step) for length, step in zip(size, stride, strict=True)]
+    stored = graph.made(weights if is_quantised else weights.astype(np.float32))
+    biases = graph.made(np.zeros(8, np.int32 if is_quantised else np.float32))
+    kept = options("Conv2D", strideH=stride[0], strideW=stride[1])
+    output = graph.node(OP.CONV_2D, [x, stored, biases], (1, *made, 8), kept=kept, dtype=dtype, version=3)
+    if is_quantised:
+        for tensor, scale in ((x, 1 / 64), (stored, 1 / 512), (biases, 1 / 32768), (output, 1 / 16)):
+            quantise(graph, tensor, scale)
+    return graph.file(output)
+
+
+def quantise(graph, tensor, scale):
+    made = graph.graph.tensors[tensor].quantization = schema.QuantizationParametersT()
+    made.scale, made.zeroPoint = np.asarray([scale], np.float32), np.zeros(1, np.int64)
+
+
+def sum_of_16_bits(*scales):
+    """An ADD of two quantised inputs; the scales of both and of the output."""
+    graph = Graph()
+    operands = [graph.input(IMAGE, np.int16), graph.input(IMAGE, np.int16)]
+    kept = options("Add", potScaleInt16=False)
+    total = graph.node(OP.ADD, operands, IMAGE, kept=kept, dtype=np.int16, version=2)
+    for tensor, scale in zip((*operands, total), scales, strict=True):
+        quantise(graph, tensor, scale)
+    return graph.file(total)
+
+
+def squared_matrix(*, batch, copied=False):
+    """A product of a tensor with itself, or with a copy."""
+    graph = Graph()
+    shape = (batch, 8, 8)
+    x = graph.node(OP.RELU, [graph.input(shape)], shape)
+    other = graph.node(OP.TANH, [x], shape) if copied else x
+    return graph.file(graph.node(OP.BATCH_MATMUL, [x, other], shape, kept=options("BatchMatMul", adjX=True)))
+
+
 def passed_through(*, is_read):
     """A RELU, and an input as the second output: the one that it reads or another."""
     graph = Graph()
@@ -308,6 +367,16 @@ CASES = {
     "mldrift.transposed_convolution.shifted": (
         transposed((3, 3), (2, 2), (3, 4)),
         transposed((3, 3), (2, 2), (4, 4)),
+    ),
+    "mldrift.sum_put_out": (summed(put_out=True), summed(put_out=False)),
+    "mldrift.convolution.strided_points": (
+        strided_points(stride=(2, 2)),
+        strided_points(stride=(2, 2), kernel=(3, 3)),
+    ),
+    "mldrift.product_of_one_tensor": (squared_matrix(batch=1), squared_matrix(batch=2)),
+    "mldrift.embedding.table": (
+        one(OP.EMBEDDING_LOOKUP, [((3,), np.int32), (10, 8)], (3, 8)),
+        embedding(10, 8),
     ),
     "mldrift.split.identity": (split_once(1), split_once(2)),
 }

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tests.model_writer import FileWriter
 
-_WORDS = ("constant", "variable", "quantised", "sparse")
+_WORDS = ("constant", "variable", "quantised", "blockwise", "sparse", "output")
 _LINE = re.compile(
     r"(?P<op>CUSTOM:[\w.]+|[A-Z][A-Z0-9_]*) v(?P<version>\d+)(?: \{(?P<options>[^{}]+)\})?"
     r": (?P<inputs>.+) -> (?P<outputs>.+)"
@@ -21,7 +21,10 @@ _TENSOR = re.compile(
 )
 _OUTSIDE_BRACKETS = re.compile(r", (?![^\[(]*[\])])")
 # Operators whose options are not called after them.
-_TABLES = {"AVERAGE_POOL_2D": "POOL_2D", "L2_POOL_2D": "POOL_2D", "MAX_POOL_2D": "POOL_2D", "SUM": "REDUCER"}
+_TABLES = {
+    **dict.fromkeys(("AVERAGE_POOL_2D", "L2_POOL_2D", "MAX_POOL_2D"), "POOL_2D"),
+    **dict.fromkeys(("MEAN", "SUM"), "REDUCER"),
+}
 _FIELDS = {"fused_activation": "fused_activation_function"}
 _ENUMERATIONS = {
     "fused_activation": schema.ActivationFunctionType,
@@ -39,7 +42,7 @@ class _Graph(FileWriter):
 
     def __init__(self):
         super().__init__()
-        self.named, self.read, self.made, self.given = {}, [], [], set()
+        self.named, self.read, self.made, self.given, self.put_out = {}, [], [], set(), set()
 
     def add(self, line):
         """Adds the node of one line."""
@@ -85,6 +88,12 @@ class _Graph(FileWriter):
         if "quantised" in words:
             tensor.quantization = schema.QuantizationParametersT()
             tensor.quantization.scale, tensor.quantization.zeroPoint = [_SCALE], [0]
+        if "blockwise" in words:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.detailsType = schema.QuantizationDetails.BlockwiseQuantization
+            tensor.quantization.details = schema.BlockwiseQuantizationT()
+        if "output" in words:
+            self.put_out.add(index)
         if "sparse" in words:
             tensor.sparsity = _sparsity(shape)
         if not {"constant", "variable"} & set(words):
@@ -92,9 +101,9 @@ class _Graph(FileWriter):
         return index
 
     def file(self):
-        """The bytes: what no node makes is an input, what none reads an output."""
+        """The bytes: what no node makes is an input, what none reads an output, and what is called one."""
         self.graph.inputs = sorted(self.given - set(self.made))
-        self.graph.outputs = sorted(set(self.made) - set(self.read))
+        self.graph.outputs = sorted((set(self.made) - set(self.read)) | self.put_out)
         return self.finish()
 
 

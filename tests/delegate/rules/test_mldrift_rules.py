@@ -26,6 +26,10 @@ from tests.delegate.rules.mldrift_graphs import (
     padded_arg_max,
     passed_through,
     ramp,
+    squared_matrix,
+    strided_points,
+    sum_of_16_bits,
+    summed,
 )
 
 RULES = {rule.id: rule for rule in load_rules("mldrift").rules}
@@ -241,6 +245,57 @@ def test_three_dimensions_are_padded_where_the_first_is_one_and_stays(shape, pad
     for target in ("v2", "mldrift"):
         found = [finding.rule for finding in lint(model_file, target).findings]
         assert found == [f"{target}.{rule}" for rule in rules]
+
+
+# A sum that is put out and reduced
+
+
+@pytest.mark.parametrize(
+    ("graph", "is_wrong"),
+    [
+        ({"reader": OP.SUM}, True),
+        ({"reader": OP.REDUCE_MAX}, True),
+        ({"reader": OP.AVERAGE_POOL_2D}, True),
+        ({"activation": schema.ActivationFunctionType.RELU}, False),
+        ({"second": (1, 1, 1, 8)}, False),
+        ({"put_out": "constant"}, False),
+        ({"put_out": False}, False),
+    ],
+)
+def test_a_sum_that_is_an_output_and_is_reduced_is_wrong(graph, is_wrong):
+    found = report_of(summed(**{"put_out": True, **graph})).findings
+    assert [(finding.rule, finding.node) for finding in found] == [("mldrift.sum_put_out", 0)] * is_wrong
+
+
+# Strides of 1x1 convolutions
+
+
+@pytest.mark.parametrize(
+    ("graph", "is_wrong"),
+    [
+        ({"stride": (2, 1)}, True),
+        ({"stride": (1, 2)}, True),
+        ({"stride": (3, 3), "size": (7, 9)}, True),
+        ({"stride": (1, 1)}, False),
+        ({"stride": (2, 1), "size": (2, 8)}, False),
+        ({"stride": (2, 2), "kernel": (1, 3)}, False),
+        ({"stride": (2, 2), "is_quantised": False}, False),
+    ],
+)
+def test_quantised_points_with_strides_are_wrong_where_pixels_are_skipped(graph, is_wrong):
+    assert rules_found(strided_points(**graph)) == ["mldrift.convolution.strided_points"] * is_wrong
+
+
+@pytest.mark.parametrize(
+    ("scales", "is_wrong"),
+    [((0.5, 0.5, 0.5), False), ((0.5, 0.25, 0.5), True), ((0.5, 0.5, 0.25), True)],
+)
+def test_sixteen_bits_are_added_right_on_one_scale_alone(scales, is_wrong):
+    assert rules_found(sum_of_16_bits(*scales)) == ["mldrift.int16_scales"] * is_wrong
+
+
+def test_a_product_with_a_copy_is_right():
+    assert rules_found(squared_matrix(batch=1, copied=True)) == []
 
 
 # What it leaves to the CPU
