@@ -44,6 +44,7 @@ nightly: $(READY) try-software-gpu ## run the slow tests and a long fuzz too
 	$(WITH_ONEDNN) $(BIN)/python -m pytest -m "not device"
 	$(WITHOUT_ONEDNN) $(BIN)/python -m pytest -m "numeric and not device and not gpu"
 	$(BIN)/python -m tests.fuzz --cases 1000000 --seconds 1800 --seed $$(date +%Y%m%d)
+	$(BIN)/python -m tests.fuzz --reader repair --cases 20000 --seconds 900 --seed $$(date +%Y%m%d)
 	$(BIN)/python -m tests.fuzz --reader native --cases 500 --seconds 900 --seed $$(date +%Y%m%d)
 
 # What a user meets whose environment holds old releases: the rooms of the base install, and the rendering of models.

@@ -10,7 +10,20 @@ from collections.abc import Sequence
 from absl.flags import argparse_flags
 
 from bokeh_tf import __version__
-from bokeh_tf.commands import ai_benchmark, bench, check, compare, data, export, models, port, render, report, train
+from bokeh_tf.commands import (
+    ai_benchmark,
+    bench,
+    check,
+    compare,
+    data,
+    export,
+    models,
+    port,
+    render,
+    repair,
+    report,
+    train,
+)
 from bokeh_tf.program import guarded
 
 
@@ -32,6 +45,7 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"bokeh-tf {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     check.add(commands)
+    repair.add(commands)
     bench.add(commands)
     compare.add(commands)
     report.add(commands)

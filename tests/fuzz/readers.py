@@ -4,6 +4,8 @@ A reader returns where all is well and raises otherwise; what it raises beside a
 """
 
 import json
+import os
+import signal
 import tempfile
 import zlib
 from dataclasses import dataclass
@@ -17,8 +19,12 @@ from bokeh_tf.delegate.judging.policy import Policy, judge
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers import document, github, junit, markdown, sarif, text
+from bokeh_tf.repairing.graph import Graph
+from bokeh_tf.repairing.passes import Journal, run_passes
+from bokeh_tf.repairing.recipes import RECIPES
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running.runtime import verify_loads
+from tests.fuzz.agreement import DIFFERENT, second_opinion
 
 # Everything a policy can fail on, so that writers have most to say.
 POLICY = Policy.parse("refused,wrong,fp16,partitions:2,macs:99")
@@ -108,9 +114,43 @@ def native(content):
         verify_loads(path, timeout_s=NATIVE_STEP_S)
 
 
+# Those that ask the interpreter while they rewrite; the fuzzer's own process must not run damaged files.
+RUNNING_RECIPES = frozenset({"dense-weights"})
+
+
+def repairing(content):
+    """The rewriting for a repair, its proof, and where that holds a second opinion on it."""
+    model_file = inspect(content)
+    graph, journal = Graph(content), Journal()
+    run_passes(graph, tuple(recipe for recipe in RECIPES if recipe.name not in RUNNING_RECIPES), journal)
+    graph.compact()
+    repaired = graph.content()
+    rewritten = look_at(repaired)
+    for ports in ("inputs", "outputs"):
+        before, after = ([port.index for port in getattr(one, ports)] for one in (model_file, rewritten))
+        assert before == after, f"{ports} are other tensors"
+    if journal.applied:
+        ended = _in_a_fork(lambda: second_opinion(content, repaired))
+        assert ended != DIFFERENT, "a wrong repair"
+
+
+def _in_a_fork(job):
+    """The status of a child that runs `job`, which damaged files may kill or keep for ever."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    signal.alarm(int(NATIVE_STEP_S))
+    status = 1
+    try:
+        status = job()
+    finally:
+        os._exit(status)
+
+
 READERS = {
     "everything": (everything, LIMITS),
     "inspection": (inspection, LIMITS),
     # Starting and ending the children takes a few seconds beside their own limit.
+    "repair": (repairing, Limits(seconds=2 * NATIVE_STEP_S, address_space_bytes=None)),
     "native": (native, Limits(seconds=4 * NATIVE_STEP_S, address_space_bytes=None)),
 }

@@ -5,20 +5,24 @@ import random
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite.inspection import inspect
+from tests.delegate.rules.mldrift_graphs import IMAGE, OP, Graph
 from tests.fuzz import __main__ as fuzz
+from tests.fuzz.agreement import NOT_PROVED, PROVED, agree, second_opinion
 from tests.fuzz.graphs import IDENTIFIER, repeated_tables
 from tests.fuzz.mutations import structure_of
-from tests.fuzz.readers import LIMITS, READERS, Limits, everything, native
+from tests.fuzz.readers import LIMITS, READERS, Limits, everything, native, repairing
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN_FILES = (str(ROOT / "android_assets"),)
 CASES = 400
 NATIVE_CASES = 16
+REPAIR_CASES = 200
 SEED = 3
 
 
@@ -29,6 +33,22 @@ def test_every_case_ends_in_a_report_or_one_line():
     # Both ways are well trodden: neither is everything refused at the door nor does damage go unnoticed.
     assert summary.outcomes["report"] > CASES / 5 and summary.outcomes["refused"] > CASES / 5
     assert summary.slowest_s < LIMITS.seconds and 0 < summary.peak_bytes < LIMITS.address_space_bytes
+
+
+def test_no_repair_of_damaged_files_is_wrong():
+    summary = fuzz.fuzz(repairing, cases=REPAIR_CASES, limits=READERS["repair"][1], seed=SEED, folders=OWN_FILES)
+    assert summary.failures == () and sum(summary.outcomes.values()) == REPAIR_CASES
+
+
+def test_a_wrong_repair_would_be_seen():
+    graph = Graph()
+    first = graph.file(graph.node(OP.ROUND, [graph.input(IMAGE)], IMAGE))
+    other = Graph()
+    second = other.file(other.node(OP.FLOOR, [other.input(IMAGE)], IMAGE))
+    assert second_opinion(first, first) == PROVED
+    assert second_opinion(first, second) == NOT_PROVED
+    values = np.linspace(-1, 1, 8, dtype=np.float32)
+    assert agree(values, values) and not agree(values, values + 1e-3) and not agree(values, values[::-1].copy())
 
 
 @pytest.mark.gpu

@@ -61,6 +61,28 @@ def write(judged, policy) -> str:
     """The whole run as one number."""
     return f"toy: {sum(one.code == 0 for one in judged)} of {len(judged)}\\n"
 '''
+REPAIR = '''"""ZEROS_LIKE, which is a product."""
+
+import numpy as np
+
+from bokeh_tf.repairing.recipe import Recipe
+
+
+def _rewrite(writer, node):
+    made = writer.add("MUL", [node.inputs[0], np.array(0, np.float32)], writer.graph.shape(node.outputs[0]))
+    writer.deliver(made, node.outputs[0])
+
+
+RECIPE = Recipe(
+    name="toy",
+    does="ZEROS_LIKE: MUL with 0",
+    rules=("*.op", "*.op.shape"),
+    ops=frozenset({"ZEROS_LIKE"}),
+    rewrite=_rewrite,
+)
+'''
+REPAIRED = """
+    "toy": [one(OP.ZEROS_LIKE, [IMAGE], IMAGE, kept=options("ZerosLike"))],"""
 # Recipe -> what it tells to write where: a new file, or the text after which something goes.
 RECIPES = {
     "Add a loss": {
@@ -77,6 +99,14 @@ RECIPES = {
         ],
     },
     "Add a delegate rule": {"bokeh_tf/delegate/rules/v2.json": [('"rules": [', RULE)]},
+    "Add a repair": {
+        "bokeh_tf/repairing/recipes/<name>.py": [(None, REPAIR)],
+        "bokeh_tf/repairing/recipes/__init__.py": [
+            ("    tile,\n", "    toy,\n"),
+            ("RECIPES: tuple[Recipe, ...] = (", "\n    toy.RECIPE,"),
+        ],
+        "tests/repairing/graphs.py": [("\nCASES = {", REPAIRED)],
+    },
     "Add a report format": {
         "bokeh_tf/delegate/writers/<name>.py": [(None, FORMAT)],
         "bokeh_tf/delegate/writers/formats.py": [('FORMATS = ("text", ', '"toy", ')],
@@ -133,3 +163,9 @@ def test_an_added_rule_is_explained_and_finds_its_nodes(project):
 def test_an_added_format_is_one_of_the_command(project, tiny_convolution):
     options = ("--no-probe", "--target", "mldrift", "--format", "toy")
     assert run(project, "bokeh_tf", "check", tiny_convolution, *options) == "toy: 1 of 1\n"
+
+
+def test_an_added_repair_is_proved_by_the_tests_of_all(project):
+    assert "\ntoy\n" in run(project, "bokeh_tf", "repair", "--list")
+    shown = run(project, "pytest", "-q", "-k", "toy", "tests/repairing/test_repair_recipes.py")
+    assert "2 passed" in shown

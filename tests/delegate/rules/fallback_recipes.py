@@ -30,8 +30,8 @@ class Recipe:
     """One refusal and its cure.
 
     `rules` are the rule ids that the static check must find in `before`, by target; a target that takes it as it is
-    has none. `limit` is the largest difference between the two on values around 1. `move` turns the weights of the
-    one into those of the other.
+    has none. `repair` is the recipe of `bokeh-tf repair` that mends `before`. `limit` is the largest difference between
+    the two on values around 1. `move` turns the weights of the one into those of the other.
     """
 
     title: str
@@ -40,6 +40,7 @@ class Recipe:
     before: str
     after: str
     rules: Mapping[str, str]
+    repair: str
     channels: int = 8
     # The same sums in float32, perhaps in another order.
     limit: float = 1e-5
@@ -54,6 +55,7 @@ RECIPES = (
         before="y = layers.UpSampling2D(2)(x)",
         after='y = layers.Resizing(2 * x.shape[1], 2 * x.shape[2], interpolation="nearest")(x)',
         rules={"v2": "v2.rank", "mldrift": "mldrift.rank"},
+        repair="nearest",
     ),
     Recipe(
         title="Pixel shuffle",
@@ -66,6 +68,7 @@ y = ops.transpose(y, (0, 1, 3, 2, 4, 5))
 y = ops.reshape(y, (-1, 2 * rows, 2 * columns, channels // 4))""",
         after="y = ops.depth_to_space(x, 2)",
         rules={"v2": "v2.rank", "mldrift": "mldrift.rank"},
+        repair="pixel-shuffle",
         limit=0.0,
     ),
     Recipe(
@@ -80,6 +83,7 @@ groups -= ops.mean(groups, axis=(1, 3), keepdims=True)
 groups *= ops.rsqrt(ops.mean(ops.square(groups), axis=(1, 3), keepdims=True) + 1e-3)
 y = layers.DepthwiseConv2D(1)(ops.reshape(groups, (-1, rows, columns, channels)))""",
         rules={"v2": "v2.rank", "mldrift": "mldrift.rank"},
+        repair="reductions",
     ),
     Recipe(
         title="Layer normalisation",
@@ -91,6 +95,7 @@ centred = x - ops.mean(x, axis=-1, keepdims=True)
 variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
 y = layers.DepthwiseConv2D(1)(centred * ops.rsqrt(variance + 1e-3))""",
         rules={"v2": "v2.mul.broadcast"},
+        repair="full-operand",
     ),
     Recipe(
         title="One channel by its index",
@@ -99,6 +104,7 @@ y = layers.DepthwiseConv2D(1)(centred * ops.rsqrt(variance + 1e-3))""",
         before="y = x * ops.expand_dims(x[..., 0], -1)",
         after="y = x * x[..., :1]",
         rules={"v2": "v2.strided_slice.shrink_axis", "mldrift": "mldrift.strided_slice.shrink_axis"},
+        repair="slices",
         limit=0.0,
     ),
     Recipe(
@@ -108,6 +114,7 @@ y = layers.DepthwiseConv2D(1)(centred * ops.rsqrt(variance + 1e-3))""",
         before="y = x[..., ::-1]",
         after="y = ops.take(x, [2, 1, 0], axis=-1)",
         rules={"v2": "v2.strided_slice.reverse", "mldrift": "mldrift.strided_slice.reverse"},
+        repair="slices",
         channels=3,
         limit=0.0,
     ),
@@ -120,6 +127,7 @@ y = layers.DepthwiseConv2D(1)(centred * ops.rsqrt(variance + 1e-3))""",
 y = ops.concatenate([x[:, :1], x, x[:, -1:]], axis=1)
 y = ops.concatenate([y[:, :, :1], y, y[:, :, -1:]], axis=2)""",
         rules={"v2": "v2.pad.mode", "mldrift": "mldrift.pad.mode"},
+        repair="mirror",
         limit=0.0,
     ),
     Recipe(
@@ -129,6 +137,7 @@ y = ops.concatenate([y[:, :, :1], y, y[:, :, -1:]], axis=2)""",
         before="y = x * ops.rsqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)",
         after="y = layers.UnitNormalization()(x)",
         rules={"v2": "v2.op.normalization", "mldrift": "mldrift.op.normalization"},
+        repair="l2-normalisation",
     ),
     Recipe(
         title="Several filters per channel",
@@ -139,6 +148,7 @@ y = ops.concatenate([y[:, :, :1], y, y[:, :, -1:]], axis=2)""",
 copies = np.kron(np.eye(8), np.ones((1, 2))).reshape(1, 1, 8, 16).astype("float32")
 y = layers.DepthwiseConv2D(3, padding="same")(ops.conv(x, copies))""",
         rules={"v2": "v2.depthwise.multiplier"},
+        repair="depth-multiplier",
     ),
     Recipe(
         title="Grouped convolution",
@@ -149,6 +159,7 @@ y = layers.DepthwiseConv2D(3, padding="same")(ops.conv(x, copies))""",
 parts = [layers.Conv2D(2, 3, padding="same")(x[..., first : first + 2]) for first in range(0, 8, 2)]
 y = layers.Concatenate()(parts)""",
         rules={"mldrift": "mldrift.grouped_convolution"},
+        repair="grouped-convolution",
         move=split_groups,
     ),
 )
@@ -156,7 +167,7 @@ y = layers.Concatenate()(parts)""",
 
 def _row(recipe):
     rules = "<br>".join(f"`{rule}`" for rule in recipe.rules.values())
-    return f"| {recipe.title} | {rules} | {recipe.cause} | {recipe.instead} |"
+    return f"| {recipe.title} | {rules} | {recipe.cause} | {recipe.instead} | `{recipe.repair}` |"
 
 
 def _code(recipe):
@@ -168,6 +179,7 @@ def _code(recipe):
 
 def markdown() -> str:
     """README's section: the table, then the code of each row, folded."""
-    table = ["| your model has | the check says | because | write instead |", "|---|---|---|---|", *map(_row, RECIPES)]
+    heads = "| your model has | the check says | because | write instead | or `bokeh-tf repair` does it |"
+    table = [heads, "|---|---|---|---|---|", *map(_row, RECIPES)]
     imports = f"Each as code from `x` to `y`; the two compute the same. All need\n\n```python\n{IMPORTS}\n```"
     return "\n\n".join(["\n".join(table), imports, *map(_code, RECIPES)]) + "\n"

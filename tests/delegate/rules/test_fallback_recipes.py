@@ -7,6 +7,10 @@ import pytest
 from bokeh_tf.delegate.findings import TARGETS, TargetVerdict
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.probing.probe import Verdict, probe
+from bokeh_tf.repairing.graph import Graph
+from bokeh_tf.repairing.passes import Journal, lint_all, run_passes
+from bokeh_tf.repairing.proving import prove
+from bokeh_tf.repairing.recipes import RECIPES as RECIPES_OF_REPAIR
 from bokeh_tf.tflite.conversion import convert
 from bokeh_tf.tflite.inspection import inspect
 from tests.delegate.rules.fallback_recipes import IMPORTS, RECIPES, markdown
@@ -75,6 +79,17 @@ def test_before_is_found_by_its_rules(recipe, file_before):
             assert recipe.rules[target] in found and report.verdict is not TargetVerdict.COMPATIBLE
         else:
             assert (report.verdict, found) == (TargetVerdict.COMPATIBLE, set())
+
+
+@every_recipe
+def test_repair_does_it_too(recipe, file_before):
+    content = file_before.read_bytes()
+    graph, journal = Graph(content), Journal()
+    run_passes(graph, RECIPES_OF_REPAIR, journal)
+    assert recipe.repair in {one.recipe for one in journal.applied}
+    assert [report.findings for report in lint_all(graph.content())] == [(), ()]
+    bound = max(one.bound for one in RECIPES_OF_REPAIR if one.name in {made.recipe for made in journal.applied})
+    assert prove(content, graph.content(), shapes=None, bound=bound).failure is None
 
 
 @every_recipe

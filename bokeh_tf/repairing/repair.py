@@ -1,0 +1,357 @@
+"""The repair of a file: rewrite, prove, compare with what was; what does not prove itself is left
+out again.
+
+`repair(model)` takes a path or the bytes of a `.tflite` and returns a `Repair`. Inputs and outputs
+keep index, name, type and shape. All that trusts the file's bytes runs in child processes; this one
+only reads them by `inspect`.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bokeh_tf.delegate.findings import TARGETS, Kind, TargetReport, TargetVerdict
+from bokeh_tf.delegate.linting.lint import lint
+from bokeh_tf.delegate.probing.probe import ProbeReport
+from bokeh_tf.delegate.probing.probe import probe as ask_delegate
+from bokeh_tf.delegate.probing.verdicts import Verdict
+from bokeh_tf.delegate.unchecked import Unchecked
+from bokeh_tf.errors import CheckError, ModelFileError
+from bokeh_tf.repairing.children import Children
+from bokeh_tf.repairing.interface import KINDS, PortChange
+from bokeh_tf.repairing.passes import Applied, lint_all
+from bokeh_tf.repairing.proof import Proof
+from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
+from bokeh_tf.repairing.sizes import NAME as SIZES
+from bokeh_tf.tflite.subject import Model, subject_of
+
+PASSED, STILL_REFUSED = 0, 3
+DEFAULT_TIMEOUT_S = 600.0
+NAMES = (SIZES, *(recipe.name for recipe in RECIPES + SECOND_FORMS))
+_BOUNDS = {recipe.name: recipe.bound for recipe in RECIPES + SECOND_FORMS}
+# Rounding adds up from one rewriting to the next, but beyond this it is no rounding.
+_LARGEST_BOUND = 1e-4
+# How bad each outcome on the real delegate is for who runs the file: a wrong picture is worse than
+# a slow one.
+_RANKS = (Verdict.FULL, Verdict.REFUSED, Verdict.WRONG, Verdict.CRASHED)
+
+
+@dataclass(frozen=True)
+class Left:
+    """One objection that stays. `why` says why no recipe mended it, in one line."""
+
+    target: str
+    rule: str
+    op: str
+    layer: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """A recipe that fitted and was left out again, and why in one line."""
+
+    recipe: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What became of a file.
+
+    `content` is the repaired file, None where there is none that is better. `before` and `after`
+    are the static checks, one for each target; `probe` the real delegate's word on the repaired
+    file, None where it was not asked. `shapes` are the sizes of the inputs that free ones were
+    fixed to.
+    """
+
+    path: str
+    content: bytes | None
+    before: tuple[TargetReport, ...]
+    after: tuple[TargetReport, ...]
+    applied: tuple[Applied, ...]
+    left: tuple[Left, ...]
+    rolled_back: tuple[RolledBack, ...]
+    proof: Proof | None
+    probe: ProbeReport | Unchecked | None
+    shapes: tuple[tuple[int, ...], ...] | None
+    notes: tuple[str, ...]
+    size_bytes: int
+    size_before_bytes: int
+    interface: tuple[PortChange, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every target takes the whole file, as it now is, and computes it right; the probe
+        has a veto.
+        """
+        return not _rank(self.probe) and all(report.verdict is TargetVerdict.COMPATIBLE for report in self.after)
+
+    @property
+    def exit_code(self) -> int:
+        """0 whole on every target, 3 still refused or wrong."""
+        return PASSED if self.is_whole else STILL_REFUSED
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    content: bytes
+    journal: dict
+    after: tuple[TargetReport, ...]
+    proof: Proof | None = None
+    probe: ProbeReport | Unchecked | None = None
+    fault: str | None = None
+
+
+def repair(
+    model: Model,
+    *,
+    recipes: Iterable[str] = NAMES,
+    input_shapes: Sequence[Sequence[int]] | None = None,
+    batch: int = 1,
+    probe: bool = True,
+    photo=None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    allow: Iterable[str] = (),
+) -> Repair:
+    """Rewrites what delegates refuse into what they take, where that can be proved equal.
+
+    Args:
+        model: a path, the bytes of a `.tflite`, or a `Subject`.
+        recipes: names of `NAMES` that may be used.
+        input_shapes: sizes of all inputs, for files with free ones other than the batch.
+        batch: what a free first dimension is fixed to.
+        probe: also ask the real delegate, where there is an adapter.
+        photo: a photograph for proof and probe; the packaged one if None.
+        timeout_s: limit for all of it.
+        allow: changes of inputs and outputs that may be made, of `interface.KINDS`;
+            `Repair.interface` then says which were, and what the app must do.
+
+    Raises:
+        ModelFileError: the file cannot be read as a model.
+        CheckError: a child process died or ran out of time while rewriting.
+    """
+    unknown = set(recipes) - set(NAMES)
+    if unknown:
+        raise ValueError(f"recipes by name. Received: {sorted(unknown)}. Known: {', '.join(NAMES)}.")
+    unknown = set(allow) - set(KINDS)
+    if unknown:
+        raise ValueError(f"changes to allow. Received: {sorted(unknown)}. Known: {', '.join(KINDS)}.")
+    subject = subject_of(model)
+    label, content = subject.label, subject.content
+    before = tuple(lint(subject.model_file, target) for target in TARGETS)
+    if not probe and all(report.verdict is TargetVerdict.COMPATIBLE for report in before):
+        return _untouched(label, content, before, None)
+    with tempfile.TemporaryDirectory(prefix="bokeh_tf_repair_") as folder:
+        children = Children(label, Path(folder), content, time.monotonic() + timeout_s)
+        request = {
+            "recipes": sorted(set(recipes)),
+            "shapes": None if input_shapes is None else [list(shape) for shape in input_shapes],
+            "batch": batch,
+            "allow": sorted(set(allow)),
+            "second_forms": False,
+            "photo": None if photo is None else str(Path(photo).resolve()),
+        }
+        return _Search(label, content, before, children, request, probe).run()
+
+
+class _Search:
+    """The best set of recipes for one file: all of them, or those that are left when faulty ones
+    are out.
+    """
+
+    def __init__(self, label, content, before, children, request, probe):
+        self._label = label
+        self._content = content
+        self._before = before
+        self._children = children
+        self._request = request
+        self._probes = probe
+        self._probe_before: ProbeReport | Unchecked | None = None
+        self._sizes_declined: str | None = None
+        self._changes: tuple[PortChange, ...] = ()
+        self._shapes = None
+        self._notes: tuple[str, ...] = ()
+
+    def run(self) -> Repair:
+        """Tries all recipes, a second form where the real delegate asks for one, and else fewer."""
+        if all(report.verdict is TargetVerdict.COMPATIBLE for report in self._before):
+            return self._of_sound_file()
+        if self._request["allow"]:
+            self._change_interface()
+        whole = self._candidate(self._request["recipes"])
+        self._sizes_declined = whole.journal["sizes_declined"]
+        second = self._second_form() if _rank(whole.probe) else None
+        if second is not None:
+            return self._repair(second, ())
+        if whole.fault is None or not _used(whole.journal):
+            return self._repair(whole, ())
+        kept, rolled_back = self._without_faulty(whole)
+        return self._repair(kept, rolled_back)
+
+    def _of_sound_file(self):
+        """What the lint finds nothing in may still be computed wrongly by the real delegate."""
+        self._probe_before = self._probe(self._content)
+        second = None
+        if (_rank(self._probe_before) or 0) >= _RANKS.index(Verdict.WRONG):
+            second = self._second_form()
+        if second is not None:
+            return self._repair(second, ())
+        return _untouched(self._label, self._content, self._before, self._probe_before)
+
+    def _change_interface(self):
+        """Further work starts from a file with other ports, if there are any to change."""
+        _, answer = self._children.change_interface(self._request)
+        self._changes = tuple(PortChange(**entry) for entry in answer["changes"])
+        self._shapes = answer["shapes"]
+        if answer["failure"]:
+            self._notes = (f"inputs and outputs are as they were: {answer['failure']}",)
+
+    def _second_form(self):
+        """The candidate with forms that no rule asks for, where the real delegate computes that one
+        right.
+        """
+        candidate = self._candidate(self._request["recipes"], second_forms=True)
+        return candidate if candidate.fault is None and _rank(candidate.probe) == 0 else None
+
+    def _without_faulty(self, whole):
+        """(the best candidate without a fault, or the original; which recipes are not in it and
+        why).
+        """
+        used = _used(whole.journal)
+        for name in used:
+            candidate = self._candidate([other for other in self._request["recipes"] if other != name])
+            if candidate.fault is None and len(used) > 1:
+                return candidate, (RolledBack(name, whole.fault),)
+        best, good, rolled_back = None, [], []
+        for name in used if len(used) > 1 else ():
+            candidate = self._candidate([*good, name])
+            if candidate.fault is None:
+                best, good = candidate, [*good, name]
+            else:
+                rolled_back.append(RolledBack(name, candidate.fault))
+        if best is None:
+            rolled_back = [RolledBack(name, whole.fault) for name in used]
+        return best, tuple(rolled_back)
+
+    def _candidate(self, names, *, second_forms=False) -> _Candidate:
+        """The file rewritten by these recipes, with the fault that speaks against it."""
+        request = {**self._request, "recipes": list(names), "second_forms": second_forms}
+        content, journal = self._children.rewrite(request)
+        candidate = _Candidate(content, journal, lint_all(content))
+        fault = _why_not_better(self._before, candidate.after, is_equal_enough=second_forms)
+        if not _used(journal) and not self._changes:
+            fault = "no recipe fits"
+        if fault:
+            return replace(candidate, fault=fault)
+        bound = min(sum(_BOUNDS[one["recipe"]] for one in journal["applied"]), _LARGEST_BOUND)
+        request = {**self._request, "proof_shapes": journal["shapes"], "bound": bound}
+        proof = self._children.prove(content, request)
+        candidate = replace(candidate, proof=proof)
+        if proof.failure:
+            return replace(candidate, fault=f"not proved equal: {proof.failure}")
+        return self._probed(candidate) if self._probes else candidate
+
+    def _probed(self, candidate):
+        """The candidate with the real delegate's word, a fault where that is worse than on the
+        original.
+        """
+        probed = self._probe(candidate.content)
+        candidate = replace(candidate, probe=probed)
+        rank = _rank(probed)
+        if not rank:
+            return candidate
+        self._probe_before = self._probe_before or self._probe(self._content)
+        before = _rank(self._probe_before)
+        if before is not None and before < rank:
+            reasons = next((part.reasons for part in probed.precisions if part.reasons), ("",))
+            now, then = f"{probed.verdict} ({reasons[0]})", self._probe_before.verdict
+            return replace(candidate, fault=f"on the real delegate {now}, {then} before")
+        return candidate
+
+    def _probe(self, content):
+        if self._children.remaining_s <= 0:
+            return Unchecked(self._label, "time was up")
+        try:
+            subject = subject_of(content, label=self._label)
+            return ask_delegate(subject, photo=self._request["photo"], timeout_s=self._children.remaining_s)
+        except (ModelFileError, CheckError) as error:
+            return Unchecked(self._label, str(error))
+
+    def _repair(self, candidate, rolled_back) -> Repair:
+        if candidate is None:
+            _, journal = self._children.rewrite({**self._request, "recipes": []})
+            candidate = _Candidate(self._content, journal, self._before, fault="nothing")
+        journal = candidate.journal
+        is_better = candidate.fault is None
+        faults = {one.recipe: one.why for one in rolled_back}
+        declined = self._sizes_declined or journal["sizes_declined"]
+        return Repair(
+            path=self._label,
+            content=candidate.content if is_better else None,
+            before=self._before,
+            after=candidate.after if is_better else self._before,
+            applied=_applied(journal) if is_better else (),
+            left=tuple(_left(one, faults) for one in journal["left"]),
+            rolled_back=tuple(rolled_back),
+            proof=candidate.proof,
+            probe=candidate.probe,
+            shapes=_shapes(self._shapes or journal["shapes"]) if is_better else None,
+            notes=(*self._notes, f"sizes are as they were: {declined}") if declined else self._notes,
+            size_bytes=len(candidate.content if is_better else self._content),
+            size_before_bytes=len(self._content),
+            interface=self._changes if is_better else (),
+        )
+
+
+def _used(journal):
+    """The names of the recipes that were used, in order."""
+    names = [SIZES] if journal["shapes"] is not None else []
+    return list(dict.fromkeys([*names, *(one["recipe"] for one in journal["applied"])]))
+
+
+def _applied(journal):
+    sizes = (Applied(SIZES, "SHAPE", None, ()),) if journal["shapes"] is not None else ()
+    return sizes + tuple(Applied(**{**one, "rules": tuple(one["rules"])}) for one in journal["applied"])
+
+
+def _shapes(shapes):
+    return None if shapes is None else tuple(map(tuple, shapes))
+
+
+def _left(entry, faults):
+    why = entry["why"] or entry["reason"]
+    fault = next((f"{name}: {fault}" for name, fault in faults.items() if why.startswith(f"{name}:")), None)
+    return Left(entry["target"], entry["rule"], entry["op"], entry["layer"], fault or why)
+
+
+def _untouched(label, content, before, probed):
+    """The repair of a file that needs none."""
+    notes = ("nothing to repair: no rule of either target objects",)
+    size_bytes = len(content)
+    return Repair(label, None, before, before, (), (), (), None, probed, None, notes, size_bytes, size_bytes)
+
+
+def _why_not_better(before, after, *, is_equal_enough=False) -> str | None:
+    """What got worse, or that nothing got better; None for a file that is better, or equal where
+    that is enough.
+    """
+    counts = [[_counts(report) for report in reports] for reports in (before, after)]
+    for report, old, new in zip(before, *counts, strict=True):
+        if new[0] > old[0] or new[1] > old[1]:
+            return f"{report.target} then objects to {sum(new)} nodes instead of {sum(old)}"
+    return "no target objects to less" if counts[0] == counts[1] and not is_equal_enough else None
+
+
+def _counts(report):
+    """(how many objections leave nodes to the CPU, how many say that they are computed wrongly)."""
+    wrong = sum(finding.kind is Kind.WRONG for finding in report.findings)
+    return len(report.findings) - wrong, wrong
+
+
+def _rank(probed):
+    if probed is None or isinstance(probed, Unchecked) or probed.verdict not in _RANKS:
+        return None
+    return _RANKS.index(probed.verdict)

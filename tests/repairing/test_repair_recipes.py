@@ -1,0 +1,69 @@
+"""Every recipe on small graphs: refused before, whole after, and the same numbers on the CPU."""
+
+import pytest
+
+from bokeh_tf.delegate.findings import TargetVerdict
+from bokeh_tf.repairing.graph import Graph
+from bokeh_tf.repairing.passes import Journal, lint_all, run_passes, run_second_forms
+from bokeh_tf.repairing.proving import KEPT, PLAIN, XNNPACK, prove
+from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
+from bokeh_tf.tflite.inspection import inspect
+from tests.repairing.graphs import CASES, SECOND_CASES
+
+RECIPE = {recipe.name: recipe for recipe in RECIPES}
+ALL = [(name, number) for name, graphs in CASES.items() for number in range(len(graphs))]
+
+
+def is_whole(content):
+    return all(report.verdict is TargetVerdict.COMPATIBLE for report in lint_all(content))
+
+
+def repaired(content, recipes=RECIPES):
+    """(the rewritten file, the journal)."""
+    graph, journal = Graph(content), Journal()
+    run_passes(graph, tuple(recipes), journal)
+    graph.compact()
+    return graph.content(), journal
+
+
+def test_every_recipe_has_a_case():
+    assert {name for name, graphs in CASES.items() if graphs} == set(RECIPE)
+
+
+@pytest.mark.parametrize(("name", "number"), ALL)
+def test_refused_before_whole_after_and_equal(name, number):
+    content = CASES[name][number]
+    assert not is_whole(content)
+    result, journal = repaired(content)
+    assert name in {one.recipe for one in journal.applied}
+    assert [finding for report in lint_all(result) for finding in report.findings] == []
+    bound = sum(RECIPE[one].bound for one in {one.recipe for one in journal.applied})
+    proof = prove(content, result, shapes=None, bound=bound)
+    assert proof.failure is None
+    assert set(proof.modes) == {KEPT, PLAIN, XNNPACK}
+    assert bound or proof.largest == 0
+
+
+@pytest.mark.parametrize("name", list(SECOND_CASES))
+def test_second_forms_compute_the_same(name):
+    content = SECOND_CASES[name]
+    graph, journal = Graph(content), Journal()
+    run_second_forms(graph, SECOND_FORMS, journal)
+    assert [one.recipe for one in journal.applied] == [name]
+    assert is_whole(graph.content())
+    assert prove(content, graph.content(), shapes=None, bound=0).failure is None
+
+
+def test_every_second_form_has_a_case():
+    assert set(SECOND_CASES) == {recipe.name for recipe in SECOND_FORMS}
+
+
+@pytest.mark.parametrize(("name", "number"), ALL)
+def test_ports_stay(name, number):
+    before, after = inspect(CASES[name][number]), inspect(repaired(CASES[name][number])[0])
+
+    def ports(model_file):
+        tensors = (*model_file.inputs, *model_file.outputs)
+        return [(one.index, one.name, one.shape, one.dtype, one.is_quantised) for one in tensors]
+
+    assert ports(after) == ports(before)
