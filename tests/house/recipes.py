@@ -26,7 +26,7 @@ def files_to_edit(title):
 
 def copy_project(folder):
     """A copy in which recipes are followed; results of benchmarks stay behind."""
-    ignored = shutil.ignore_patterns("__pycache__", "results")
+    ignored = shutil.ignore_patterns("__pycache__", "*_20*Z.json")
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
