@@ -299,6 +299,11 @@ class Graph:
             for node in self.nodes
         ]
 
+    def rewire_reader(self, node, old, new):
+        """One reader of the tensor `old` reads `new`."""
+        inputs = tuple(new if tensor == old else tensor for tensor in node.inputs)
+        self.replace(node, [dataclasses.replace(node, inputs=inputs)])
+
     # Back to bytes.
 
     def content(self) -> bytes:

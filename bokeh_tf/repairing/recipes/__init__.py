@@ -31,6 +31,7 @@ from bokeh_tf.repairing.recipes import (
     splitting,
     squeeze,
     stacking,
+    strided_points,
     sums,
     tile,
     transpose,
@@ -73,8 +74,10 @@ RECIPES: tuple[Recipe, ...] = (
     depthwise.RECIPE,
     grouped.RECIPE,
     dilation.RECIPE,
+    strided_points.RECIPE,
     products.FULL_OPERAND,
     products.OF_ONE_TENSOR,
+    products.SUM_PUT_OUT,
     transposed.WITHOUT_ACTIVATION,
     transposed.VALID,
     normalising.LOG_SOFTMAX,
@@ -89,7 +92,4 @@ RECIPES: tuple[Recipe, ...] = (
     sums.SOFTMAX,
     versions.RECIPE,
 )
-SECOND_FORMS: tuple[Recipe, ...] = (
-    splitting.AS_SLICES,
-    matrices.OF_ONE_TENSOR,
-)
+SECOND_FORMS: tuple[Recipe, ...] = (splitting.AS_SLICES,)

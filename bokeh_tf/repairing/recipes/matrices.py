@@ -39,12 +39,6 @@ def _with_batch(writer, tensor, batch):
     return writer.view(whole, (1, prod(batch), *shape[-2:]))
 
 
-def _of_one_tensor(writer, node):
-    if node.inputs[0] != node.inputs[1]:
-        raise Declined("its operands are two tensors")
-    writer.deliver(_one_tensor(writer, node), node.outputs[0])
-
-
 def _one_tensor(writer, node):
     """The side that is read the other way as a node of its own."""
     graph, tensor = writer.graph, node.inputs[0]
@@ -64,14 +58,7 @@ def _one_tensor(writer, node):
 RECIPE = Recipe(
     name="matrix-batches",
     does=("BATCH_MATMUL of batches that differ, of more than four dimensions or of one tensor: equal batches on four"),
-    rules=("*.rank", "*.batch_matmul.*", "*.same_inputs", "*.op_version"),
+    rules=("*.rank", "*.batch_matmul.*", "*.product_of_one_tensor", "*.op_version"),
     ops=frozenset({"BATCH_MATMUL"}),
     rewrite=_rewrite,
-)
-OF_ONE_TENSOR = Recipe(
-    name="matrix-by-itself",
-    does=("BATCH_MATMUL of one tensor with itself turned round: TRANSPOSE as a node (LiteRT's delegate dies else)"),
-    rules=(),
-    ops=frozenset({"BATCH_MATMUL"}),
-    rewrite=_of_one_tensor,
 )

@@ -39,6 +39,19 @@ def _of_one_tensor(writer, node):
     writer.deliver(made, node.outputs[0])
 
 
+def _sum_put_out(writer, node):
+    graph, output = writer.graph, node.outputs[0]
+    if graph.dtype(output) != "float32":
+        raise Declined(f"of {graph.dtype(output)}")
+    shape = graph.shape(output)
+    total = writer.again(node, node.inputs, shape, like=output)
+    readers = graph.readers(output)
+    writer.deliver(writer.add("MUL", [total, np.array(1, np.float32)], shape), output)
+    # Only the output is a product; what reads the sum goes on reading it.
+    for reader in readers:
+        graph.rewire_reader(reader, output, total)
+
+
 FULL_OPERAND = Recipe(
     name="full-operand",
     does="MUL that broadcasts both ways: TILE of one operand to the full shape first",
@@ -52,4 +65,11 @@ OF_ONE_TENSOR = Recipe(
     rules=("*.same_inputs",),
     ops=frozenset({"SUB", "ADD", "MUL", "MAXIMUM", "MINIMUM"}),
     rewrite=_of_one_tensor,
+)
+SUM_PUT_OUT = Recipe(
+    name="sum-put-out",
+    does="a sum that is an output and is reduced: the output is a product with 1 of it",
+    rules=("mldrift.sum_put_out",),
+    ops=frozenset({"ADD", "ADD_N"}),
+    rewrite=_sum_put_out,
 )
