@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from bokeh_tf.bench.benchmark_model.grammar import LONGEST_LINE, Kind, classify, finite, strip_prefixes
 from bokeh_tf.bench.benchmark_model.profile import ProfileReader, ProfileRow
+from bokeh_tf.bench.digits import whole
 
 _LINE_END = re.compile(r"\r\r\n|\r\n|\n|\r")
 # "ADD: Max version supported: 2. …", "CUSTOM Resampler: …", "DEQUANTIZE: " with nothing after it.
@@ -240,7 +241,9 @@ class _Values:
 
 
 def _statistics(values):
-    count = int(values["count"])
+    count = whole(values["count"])
+    if count is None:
+        return None
     current = finite(values.get("current"))
     if count == 0:
         return Statistics(0)
@@ -301,7 +304,7 @@ def _memory(values):
 
 def _replacement(line):
     numbers = {name: line.values.get(name) for name in ("replaced", "total", "partitions", "subgraph")}
-    replaced, total, partitions, subgraph = (None if text is None else int(text) for text in numbers.values())
+    replaced, total, partitions, subgraph = map(whole, numbers.values())
     return Replacement(line.values["name"], replaced or 0, total, partitions, subgraph or 0, line)
 
 

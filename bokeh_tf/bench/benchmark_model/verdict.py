@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from bokeh_tf.bench.benchmark_model.flags import BACKENDS
 from bokeh_tf.bench.benchmark_model.grammar import Kind
 from bokeh_tf.bench.benchmark_model.log import BenchmarkLog, LogLine, Replacement
+from bokeh_tf.bench.digits import whole
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.tflite.running.agreement import OutputCheck
 
@@ -111,13 +112,16 @@ class _Facts:
 
     @property
     def built_kernels(self):
-        return any(int(line.values["kernels"]) for line in self.kernels)
+        return any(whole(line.values["kernels"]) for line in self.kernels)
 
     @property
     def split(self):
         """(line, operations on the GPU, on the CPU) of the last such line, or None."""
         lines = self.log.of(Kind.SPLIT)
-        return (lines[-1], int(lines[-1].values.get("gpu", 0)), int(lines[-1].values["cpu"])) if lines else None
+        if not lines:
+            return None
+        on_gpu, on_cpu = (whole(lines[-1].values.get(name, "0")) for name in ("gpu", "cpu"))
+        return None if on_gpu is None or on_cpu is None else (lines[-1], on_gpu, on_cpu)
 
     @property
     def apis(self):

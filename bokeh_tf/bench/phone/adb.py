@@ -22,6 +22,8 @@ DEFAULT_TIMEOUT_S = 30.0
 # More than any log; a program that prints for ever must not fill the disk of this computer.
 MOST_OUTPUT_BYTES = 64_000_000
 _POLL_S = 0.1
+# Of what is quoted in a message.
+_LONGEST_LINE = 400
 _KILL_GRACE_S = 5.0
 _SERVER_ADVICE = "Run `adb kill-server` and try again; another program may hold the port of the adb server."
 _NETWORK_SERIAL = re.compile(r"^(\[[0-9a-fA-F:.%\w]+\]|[\w.-]+):\d+$")
@@ -183,11 +185,13 @@ class Adb:
             raise DeviceError(
                 "no phone is connected. Plug one in with USB debugging switched on, or use `adb connect`."
             )
-        elif len(devices) > 1:
-            serials = ", ".join(device.serial for device in devices)
-            raise DeviceError(f"several phones are connected; name one by its serial. Known: {serials}.")
         else:
-            phone = devices[0]
+            # One that does not answer is no choice.
+            ready = [device for device in devices if device.state is DeviceState.READY]
+            if len(ready) > 1:
+                serials = ", ".join(device.serial for device in ready)
+                raise DeviceError(f"several phones are connected; name one by its serial. Known: {serials}.")
+            phone = (ready or devices)[0]
         if phone.state is not DeviceState.READY:
             raise DeviceError(phone.sentence)
         return self.on(phone.serial)
@@ -218,7 +222,7 @@ class Adb:
 def last_line(text) -> str:
     """The last line of `text` that says something; adb puts the reason there."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    return lines[-1][:_LONGEST_LINE] if lines else ""
 
 
 def _text(file):

@@ -6,11 +6,13 @@ answer without that word was cut off, whatever adb's own exit code says.
 """
 
 import hashlib
+import re
 import secrets
 import shlex
 import tempfile
 from pathlib import Path, PurePosixPath
 
+from bokeh_tf.bench.digits import whole
 from bokeh_tf.bench.phone import device_facts as facts
 from bokeh_tf.bench.phone.adb import Adb, Completed, last_line
 from bokeh_tf.bench.phone.device_state import DeviceState
@@ -21,6 +23,10 @@ TEMPORARY_FOLDER = "/data/local/tmp"
 # A slow USB 2 hub or Wi-Fi still moves this much.
 SLOWEST_LINK_BYTES_PER_S = 200_000
 _NOT_FOUND = 127
+_NO_PROGRAM = re.compile(r"sha256sum: (inaccessible or )?not found|applet not found|[Uu]nknown command")
+# GNU programs put a backslash in front where the file's name holds one.
+_DIGEST = re.compile(r"^\\?([0-9a-f]{64})(?=\s)", re.MULTILINE)
+_SHOWN = 200
 
 
 class Device:
@@ -47,9 +53,10 @@ class Device:
         word = f"exit-{secrets.token_hex(6)}:"
         told = self.adb.run("shell", f"{command}; R=$?; echo; echo {word}$R", timeout_s=timeout_s, name=name)
         output, found, code = told.stdout.rpartition(f"\n{word}")
-        if not found or not code.strip().isdigit():
+        return_code = whole(code)
+        if not found or return_code is None:
             raise DeviceError(self._reason("the connection broke before the command ended", told))
-        return Completed(int(code), output, told.stderr, told.wall_s)
+        return Completed(return_code, output, told.stderr, told.wall_s)
 
     def script(self, text, *arguments, timeout_s=None, name=None) -> Completed:
         """Runs the shell script `text` (a constant of this program); its `$1`… are `arguments`."""
@@ -90,12 +97,22 @@ class Device:
         """The sha256 of a file on the phone, computed there; phones without the program send it back instead."""
         told = self.shell("sha256sum", remote, timeout_s=self._transfer_s(0))
         if told.return_code == 0:
-            # GNU programs put a backslash in front where the file's name holds one.
-            return told.stdout.lstrip("\\").split()[0] if told.stdout.split() else ""
-        if told.return_code == _NOT_FOUND:
+            return self._digest_in(told, remote)
+        # Some shells end with 1 where there is no such program.
+        if told.return_code == _NOT_FOUND or _NO_PROGRAM.search(told.stderr + told.stdout):
             return self._sha256_of_copy(remote)
         raise DeviceError(
             f"{self.serial}: {remote} cannot be read on the phone: {last_line(told.stderr + told.stdout)}"
+        )
+
+    def _digest_in(self, told, remote):
+        # Some builds of adb say something of their own before it or behind it.
+        digests = _DIGEST.findall(told.stdout)
+        if digests:
+            return digests[-1]
+        said = last_line(told.stderr + told.stdout) or "nothing"
+        raise DeviceError(
+            f"{self.serial}: `sha256sum` on the phone gave no digest of {remote}, it said {said[:_SHOWN]!r}. Try again."
         )
 
     def _sha256_of_copy(self, remote):
@@ -108,7 +125,8 @@ class Device:
 
     def _size_bytes(self, remote):
         told = self.script('wc -c < "$1"', remote)
-        return int(told.stdout) if told.stdout.strip().isdigit() else 0
+        # Some builds of adb say something of their own first.
+        return whole(last_line(told.stdout)) or 0
 
     def _transfer_s(self, size_bytes):
         return self.adb.timeout_s + size_bytes / SLOWEST_LINK_BYTES_PER_S

@@ -7,6 +7,8 @@ never a made-up number.
 import re
 from dataclasses import dataclass
 
+from bokeh_tf.bench.digits import whole
+
 # Kinds of the thermal service whose values are temperatures near the processor or the hand. Others are
 # voltages and currents (BCL_*) or parts that a benchmark does not heat.
 _KINDS = {0: "cpu", 1: "gpu", 2: "battery", 3: "skin", 9: "npu"}
@@ -124,15 +126,15 @@ def parse_thermal_service(text) -> Thermal:
     _, _, current = text.partition("Current temperatures from HAL")
     current = re.split(r"\n\s*(?:Current|Temperature) \w+ .*", current)[0]
     temperatures = _service_temperatures(current) or _service_temperatures(text)
-    return Thermal(int(status[1]) if status else None, temperatures)
+    return Thermal(whole(status[1]) if status else None, temperatures)
 
 
 def _service_temperatures(block):
     found = re.findall(r"Temperature\{mValue=([-+.\deE]+|NaN), mType=(-?\d+), mName=([^,}]*)", block)
     return tuple(
-        Temperature(name, _KINDS[int(kind)], float(value))
+        Temperature(name, _KINDS[number], float(value))
         for value, kind, name in dict.fromkeys(found)
-        if int(kind) in _KINDS and _is_number(value) and _LOWEST_C <= float(value) <= _HIGHEST_C
+        if (number := whole(kind)) in _KINDS and _is_number(value) and _LOWEST_C <= float(value) <= _HIGHEST_C
     )
 
 
@@ -141,10 +143,9 @@ def parse_thermal_zones(text) -> tuple[Temperature, ...]:
     temperatures = []
     for line in text.splitlines():
         name, _, value = line.strip().rpartition(" ")
-        if not name or not re.fullmatch(r"\d+", value):
-            continue
-        celsius = _plausible_celsius(int(value))
-        if celsius is not None:
+        number = whole(value)
+        celsius = None if number is None else _plausible_celsius(number)
+        if name and celsius is not None:
             kind = next((kind for part, kind in _ZONE_KINDS if part in name.lower()), "other")
             temperatures.append(Temperature(name, kind, celsius))
     return tuple(temperatures)
@@ -159,7 +160,7 @@ def _plausible_celsius(value):
 def parse_battery(text) -> Battery:
     """Reads `dumpsys battery`; its temperature is in tenths of a degree."""
     entries = dict(re.findall(r"^\s*([\w ]+): (\S+)\s*$", text, re.MULTILINE))
-    level, tenths, status = (_whole(entries.get(key, "")) for key in ("level", "temperature", "status"))
+    level, tenths, status = (whole(entries.get(key, "")) for key in ("level", "temperature", "status"))
     return Battery(
         level_percent=level,
         celsius=None if tenths is None else tenths / 10,
@@ -172,11 +173,11 @@ def parse_cores(text) -> tuple[Core, ...]:
     """Reads what `CORES_SCRIPT` prints, sorted by core."""
     cores = []
     for line in text.splitlines():
-        match = re.fullmatch(r"(\d+) ([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)", line.strip())
+        match = re.fullmatch(r"([0-9]{1,4}) ([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)", line.strip())
         if match:
             index, online, most, limit, current, governor = (part.strip() for part in match.groups())
             # Core 0 often has no `online` file, because it cannot be switched off.
-            cores.append(Core(int(index), online != "0", _whole(most), _whole(limit), _whole(current), governor))
+            cores.append(Core(int(index), online != "0", whole(most), whole(limit), whole(current), governor))
     return tuple(sorted(cores, key=lambda core: core.index))
 
 
@@ -230,10 +231,6 @@ def fingerprint(properties, *, gpu, thermal, battery, cores) -> Fingerprint:
         cores=tuple(cores),
         core_masks=core_masks(cores),
     )
-
-
-def _whole(text):
-    return int(text) if re.fullmatch(r"-?\d+", text) else None
 
 
 def _is_number(text):

@@ -30,6 +30,7 @@ from bokeh_tf.bench.subject import Subject, distinct_names
 from bokeh_tf.bench.vocabulary import CORES, SETTINGS
 from bokeh_tf.errors import CheckError, DependencyError, DeviceError
 from bokeh_tf.files import write_bytes
+from bokeh_tf.paths import is_file
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.reading import read_file
 
@@ -105,7 +106,7 @@ def find_program(*, explicit=None) -> Path:
             f"Name its path with --benchmark-model or {PROGRAM_VARIABLE}; the README says where Google publishes it."
         )
     path = Path(named).expanduser()
-    if not path.is_file():
+    if not is_file(path):
         raise DependencyError(f"{named}: {source} names no file. Give the path of benchmark_model for Android.")
     return path
 
@@ -260,7 +261,7 @@ class _Phone:
     @property
     def is_kept(self):
         """Whether a file holds what this phone had finished."""
-        return self.journal is not None and self.journal.path is not None and self.journal.path.exists()
+        return self.journal is not None and self.journal.path is not None and is_file(self.journal.path)
 
 
 def _key(plan, phone_digest):

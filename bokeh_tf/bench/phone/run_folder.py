@@ -24,6 +24,8 @@ from bokeh_tf.errors import DeviceError
 _PREFIX = "bokeh-tf-"
 RETURN_TIMEOUT_S = 20.0
 _CLEANUP_TIMEOUT_S = 15.0
+# Where the scripts below keep the id of the program that runs.
+_PID_NAME = "pid"
 
 # `exec` keeps the process id, so the file names the program itself, under taskset too.
 _RUN_SCRIPT = 'cd "$1" && echo $$ > pid && export LD_LIBRARY_PATH="$1" && shift && exec "$@"'
@@ -61,15 +63,18 @@ class RunFolder:
         with contextlib.ExitStack() as undo:
             undo.enter_context(_phone_lock(self.device.serial, identity))
             self._remove(*self._leftovers())
-            with contextlib.ExitStack() as undo_folder:
-                undo_folder.callback(self._remove, self.path)
+            try:
                 self._make()
-                undo_folder.pop_all()
+            except BaseException as error:
+                # Whatever hinders this too, the first reason is the one to tell.
+                with contextlib.suppress(DeviceError):
+                    self._remove(self.path)
+                raise error
             self._lock = undo.pop_all()
         return self
 
     def _make(self):
-        made = self.device.script(_MAKE_SCRIPT, self.path)
+        made = self.device.script(_MAKE_SCRIPT, self.path, name="`mkdir` on the phone")
         if made.return_code:
             reason = last_line(made.stderr + made.stdout)
             raise DeviceError(f"{self.device.serial}: no folder can be made in {TEMPORARY_FOLDER}: {reason}")
@@ -116,7 +121,7 @@ class RunFolder:
 
     def push(self, local, *, name=None, executable=False) -> str:
         """Copies a file into the folder, proved by its sha256, and returns its path on the phone."""
-        remote = f"{self.path}/{_plain(name or Path(local).name)}"
+        remote = f"{self.path}/{_plain(name or _free_name(Path(local).name))}"
         self.device.push(local, remote)
         if executable:
             self.device.shell("chmod", "755", remote)
@@ -176,10 +181,15 @@ def start_problem(told) -> str | None:
     return None
 
 
+def _free_name(name):
+    """The name of a user's file in the folder, which is its own but for one that is taken there."""
+    return f"{name}_" if name == _PID_NAME else name
+
+
 def _plain(name):
     """`name` as a file name inside the folder; it may hold any character but a slash."""
-    if "/" in name or name in ("", ".", "..", "pid"):
-        raise ValueError(f"a plain file name, other than 'pid'. Received: {name!r}.")
+    if "/" in name or name in ("", ".", "..", _PID_NAME):
+        raise ValueError(f"a plain file name, other than {_PID_NAME!r}. Received: {name!r}.")
     return name
 
 

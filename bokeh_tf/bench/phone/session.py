@@ -17,6 +17,8 @@ from bokeh_tf.bench.benchmark_model.flags import NO_FILES, RunFiles
 from bokeh_tf.bench.benchmark_model.log import Memory, Statistics
 from bokeh_tf.bench.benchmark_model.verdict import judge
 from bokeh_tf.bench.contestant import Failed, WarmStart
+from bokeh_tf.bench.digits import whole
+from bokeh_tf.bench.phone.adb import last_line
 from bokeh_tf.bench.phone.device import Device
 from bokeh_tf.bench.phone.models import PhoneModel, as_check, compare_with_cpu, pull_outputs, push_model
 from bokeh_tf.bench.phone.program import Amount, PhoneProgram, PhoneSetting, ProgramError, ProgramRun
@@ -319,7 +321,7 @@ class PhoneSession:
     def _size_bytes(self, folder):
         """Of the files in a folder on the phone; None where the phone cannot count."""
         told = self._device.script(_COUNT_SCRIPT, folder)
-        return int(told.stdout) if not told.return_code and told.stdout.strip().isdigit() else None
+        return None if told.return_code else whole(last_line(told.stdout))
 
 
 def _judge(ran: ProgramRun, setting: PhoneSetting, check=None) -> RunVerdict:
