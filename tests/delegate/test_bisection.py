@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from bokeh_tf.delegate.bisecting.search import MIN_JUMP, bisect
+from bokeh_tf.delegate.bisecting.search import MIN_JUMP, NodeError, bisect, first_jump
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite import rewriting
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running import runtime
+from tests.delegate.rules.mldrift_graphs import summed
 
 # XNNPACK fuses an activation into the layer before it, an output in between undoes that.
 CPU_FUSION_ERROR = 1e-6
@@ -99,6 +100,34 @@ def test_branches_that_are_merged_are_found_by_cutting(gpu, two_branches):
     assert bisection.first.op == "CONCATENATION"
     assert bisection.method == "cut" and not bisection.is_reproduced
     assert "not reproduced" in str(bisection) and "alone as an output" in str(bisection)
+
+
+@pytest.mark.gpu
+def test_a_sum_that_is_put_out_is_named_and_not_its_reader(gpu):
+    bisection = bisect(summed(put_out=True))
+    assert bisection.verdict is Verdict.WRONG
+    assert (bisection.first.op, bisection.first.node) == ("ADD", 0)
+
+
+def _grown(*growths):
+    return [NodeError(node, "ADD", None, "sum", (1,), 1.0, None, None, growth) for node, growth in enumerate(growths)]
+
+
+@pytest.mark.parametrize(
+    ("growths", "node"),
+    [
+        # MLPerf Tiny's ResNet in int8: two wrong convolutions, and a SOFTMAX that makes much of them.
+        ((0.0, 0.0, 0.1102, -0.0527, -0.0171, 0.0413, -0.0481, 0.1032, 0.4453), 2),
+        # Every node adds a little.
+        ((0.002, 0.02, 0.002, 0.3), 3),
+        ((0.0, 0.2, float("inf")), 1),
+        ((0.002, 0.009), None),
+        ((), None),
+    ],
+)
+def test_the_first_node_that_adds_much_is_named_where_all_add_a_little(growths, node):
+    found = first_jump(_grown(*growths))
+    assert (None if found is None else found.node) == node
 
 
 @pytest.mark.gpu

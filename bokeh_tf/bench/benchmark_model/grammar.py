@@ -114,6 +114,11 @@ _APPLIED = (
         r"Explicitly applied (?P<name>\w+) delegate, and the model graph will be (?P<extent>completely|partially)"
         rf" executed by the delegate(?: w/ (?P<kernels>{_COUNT}) delegate kernels)?\.?$"
     ),
+    # TensorFlow 2.3
+    re.compile(
+        r"Applied (?P<name>\w+) delegate, and the model graph will be (?P<extent>completely|partially) executed"
+        r" w/ the delegate\.?$"
+    ),
     re.compile(
         r"Though (?P<name>\w+) delegate is explicitly applied, the model graph will (?P<extent>not) be executed"
     ),

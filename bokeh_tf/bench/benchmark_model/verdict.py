@@ -111,6 +111,11 @@ class _Facts:
         return bool(self.log.inference_us) and (measured is None or measured.count > 0)
 
     @property
+    def has_beginning(self):
+        """Whether the log says what the program was asked for, which it does before it applies a delegate."""
+        return bool(self.log.of(Kind.START, Kind.PARAMETER))
+
+    @property
     def built_kernels(self):
         return any(whole(line.values["kernels"]) for line in self.kernels)
 
@@ -234,6 +239,9 @@ def _not_taken(facts):
     if traces and not contrary:
         missing = ("a line that says how many nodes the delegate took",)
         return DelegateVerdict(DelegateOutcome.UNPROVEN, f"missing: {missing[0]}", tuple(traces), missing)
+    if not contrary and not facts.has_beginning:
+        missing = ("the beginning of the log, where the program says what it applies",)
+        return DelegateVerdict(DelegateOutcome.UNPROVEN, f"missing: {missing[0]}", (), missing)
     why = "the delegate took no node and the CPU computed all" if contrary else "nothing in the log shows the delegate"
     return _verdict(DelegateOutcome.SILENT_CPU, why, contrary)
 

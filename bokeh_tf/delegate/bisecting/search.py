@@ -6,13 +6,15 @@ network is cut behind one node after the other instead, which leaves what comes 
 the node at which a file is refused or ends the process.
 
 In float32 the first node beyond the tolerance is the culprit. In half precision, and in quantised models, every node
-adds a little; there it is the node whose error exceeds that of its own inputs the most.
+adds a little; there it is the first node whose error exceeds that of its own inputs by much. A later one may exceed it
+by more, as a SOFTMAX makes much of little.
 """
 
 import math
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,8 @@ from bokeh_tf.tflite.subject import Model, subject_of
 # Half precision: a right layer adds up to 2e-3 of the range to the root mean square error, wrong coordinates 3e-2.
 # A jump below this is no culprit: the error grows node by node.
 MIN_JUMP = 0.01
+# An error may grow by this factor in nodes that are right.
+_MOST_AMPLIFIED = 10.0
 _MOST_EXPOSED = 64
 _MOST_EXPOSED_BYTES = 256 * 2**20
 _NODES_AROUND = 3
@@ -170,7 +174,7 @@ class _Search:
         found_checks, is_reproduced = self._expose(self._tensors())
         errors = self._node_errors(found_checks)
         first = self._culprit(errors)
-        if first is not None and (self._is_coarse or self._trials.cut(first.node).verdict is Verdict.WRONG):
+        if first is not None and (self._is_coarse or self._is_wrong_by_itself(first.node)):
             return self._found(Verdict.WRONG, first, _around(errors, first), "exposed", is_reproduced, trial)
         if first is None and is_reproduced:
             self._notes.append(f"the error grows node by node, nowhere by more than {MIN_JUMP:g} of the range")
@@ -178,6 +182,17 @@ class _Search:
         if not is_reproduced:
             self._notes.append("not reproduced when all tensors between are outputs; found by cutting the network")
         return self._cut(Verdict.WRONG, trial, low=-1 if first is None else first.node)
+
+    def _is_wrong_by_itself(self, node):
+        """Whether the error is not one that exposing the tensors around `node` brought about.
+
+        What the file puts out itself was wrong before: a node after it may be why, so that a network cut behind
+        `node` can be right.
+        """
+        own = {tensor.index for tensor in self._model_file.outputs}
+        if own.intersection(self._model_file.operators[node].outputs):
+            return True
+        return self._trials.cut(node).verdict is Verdict.WRONG
 
     def _expose(self, tensors):
         """(checks by tensor, whether an output of the file itself was wrong meanwhile)."""
@@ -297,8 +312,7 @@ class _Search:
     def _culprit(self, errors):
         if not self._is_coarse:
             return next((error for error in errors if error.reason is not None), None)
-        worst = max(errors, key=lambda error: error.growth, default=None)
-        return worst if worst is not None and worst.growth > MIN_JUMP else None
+        return first_jump(errors)
 
     def _found(self, verdict, first=None, around=(), method=None, is_reproduced=True, trial=None):
         return {
@@ -310,6 +324,13 @@ class _Search:
             "trial": trial,
             "notes": tuple(self._notes),
         }
+
+
+def first_jump(errors: Sequence[NodeError]) -> NodeError | None:
+    """The first node, in order, that adds much of the error; None where none adds more than `MIN_JUMP`."""
+    most = max((error.growth for error in errors), default=0.0)
+    least = most / _MOST_AMPLIFIED if math.isfinite(most) else MIN_JUMP
+    return next((error for error in errors if error.growth > max(MIN_JUMP, least)), None)
 
 
 def _relative_rms(check):

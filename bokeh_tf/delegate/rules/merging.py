@@ -12,6 +12,9 @@ _JOINS = ("CONCATENATION", "PACK")
 _SPLITS = ("SPLIT", "SPLIT_V")
 _SLICES = ("SLICE", "STRIDED_SLICE")
 _SUMS = ("MEAN", "SUM")
+_ADDITIONS = ("ADD", "ADD_N")
+# The operand by which the delegate merges these with the node before; the first one of all others.
+_MERGED_BY_SECOND = (*_ADDITIONS, "MUL")
 _REDUCTIONS = (*_SUMS, "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD")
 # More than any network has; it bounds the work on a hostile file.
 _MAX_PARTS = 1024
@@ -129,6 +132,33 @@ def reduced_sum(node: NodeView) -> str:
     reader = total.consumer_nodes[0]
     is_merged = not reader.is_custom and (reader.name in _REDUCTIONS or _averages_the_whole(reader))
     return f"node {reader.index} ({reader.name})" if is_merged else ""
+
+
+def merged_operands(node: NodeView) -> str:
+    """Which parts of a split the delegate computes together with it, "" where `node` is not merged or right.
+
+    It is wrong where the first part is the operand by which the delegate merges, and read by nothing else; and where
+    an addition is all that is made of the parts.
+    """
+    if len(node.input_indices) != 2 or None in node.inputs or reads_same(node):
+        return ""
+    split = node.inputs[0].producer_node
+    if split is None or split.is_custom or split.name not in _SPLITS or split is not node.inputs[1].producer_node:
+        return ""
+    if len(split.output_indices) > _MAX_PARTS:
+        return ""
+    places = [split.output_indices.index(part) for part in node.input_indices]
+    by = int(node.name in _MERGED_BY_SECOND)
+    is_first_part = places[by] == 0 and node.inputs[by].consumers == 1
+    readers = sum(part.consumers for part in split.outputs if part is not None)
+    is_all = node.name in _ADDITIONS and readers == len(node.inputs)
+    words = f"parts {places[0] + 1} and {places[1] + 1} of {split.name} node {split.index}"
+    return words if is_first_part or is_all else ""
+
+
+def reads_same(node: NodeView) -> bool:
+    """Whether both inputs are one tensor."""
+    return len(node.input_indices) == 2 and node.input_indices[0] == node.input_indices[1]
 
 
 def _averages_the_whole(node):

@@ -7,7 +7,7 @@ beside a computed tensor it lays out from the end. Most of what it computes wron
 
 from math import prod
 
-from bokeh_tf.delegate.rules.merging import joined_split, merged_sums, reads_graph_input, reduced_sum
+from bokeh_tf.delegate.rules.merging import joined_split, merged_operands, merged_sums, reads_graph_input, reduced_sum
 from bokeh_tf.delegate.rules.views import NodeView, TensorView, bhwc
 
 _COMPUTED_AXES = ("", "b", "bc", "bwc", "bhwc")
@@ -229,6 +229,11 @@ def sum_put_out_and_reduced(node: NodeView):
     return reduced_sum(node)
 
 
+def operands_of_one_split(node: NodeView):
+    """Two parts of one split that are computed with each other, where the delegate merges that with the split."""
+    return merged_operands(node)
+
+
 def joined_split_of_input(node: NodeView):
     """Nothing but all parts of a model's input that was split."""
     found = joined_split(node)
@@ -278,6 +283,7 @@ _OWN = (
     window_exceeds_placeholder,
     strided_point_convolution,
     sum_put_out_and_reduced,
+    operands_of_one_split,
     weighted_sums_are_merged,
     joined_split_of_input,
     joined_split_reordered,

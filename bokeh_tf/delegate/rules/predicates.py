@@ -5,6 +5,7 @@ reason ("" where it does not hold).
 """
 
 from bokeh_tf.delegate.rules import mldrift_predicates
+from bokeh_tf.delegate.rules.merging import reads_same
 from bokeh_tf.delegate.rules.views import NodeView, bhwc
 
 _FLOATS = ("float16", "float32")
@@ -25,7 +26,7 @@ def mul_without_larger_input(node: NodeView):
 
 def reads_one_tensor_twice(node: NodeView):
     """Both inputs are one tensor."""
-    return len(node.input_indices) == 2 and node.input_indices[0] == node.input_indices[1]
+    return reads_same(node)
 
 
 def depthwise_shape_mismatch(node: NodeView):

@@ -83,6 +83,38 @@ def test_verdicts(name, wanted):
         assert verdict.evidence
 
 
+def _of_tensorflow_2_3():
+    """A run of the program of TensorFlow 2.3, whose words for an applied delegate were others."""
+    return (
+        "STARTING!\nUse gpu : [1]\nLoaded model m.tflite\n"
+        "Applied GPU delegate, and the model graph will be {extent} executed w/ the delegate.\n"
+        "Initialized session in 1451.51ms.\n" + TAIL
+    )
+
+
+TAIL = (
+    "count=50 first=157195 curr=159511 min=149738 max=161935 avg=156669 std=2352\n"
+    "Inference timings in us: Init: 404292, First inference: 188086, Warmup (avg): 175313, Inference (avg): 156669\n"
+)
+
+
+def test_a_delegate_applied_in_the_words_of_tensorflow_2_3_is_no_silent_cpu():
+    text = _of_tensorflow_2_3()
+    whole = judge(parse_log(text.format(extent="completely")), wanted_backend="gpu", exit_code=0)
+    # It does not name its interface.
+    assert whole.outcome is DelegateOutcome.UNPROVEN
+    assert whole.missing == ("the line that OpenCL was initialised",)
+    part = judge(parse_log(text.format(extent="partially")), wanted_backend="gpu", exit_code=0)
+    assert part.outcome is DelegateOutcome.PARTIAL
+
+
+def test_an_end_of_a_log_does_not_say_what_computed_it():
+    end = judge(parse_log(TAIL), wanted_backend="gpu", exit_code=0)
+    assert end.outcome is DelegateOutcome.UNPROVEN and "beginning" in end.missing[0]
+    whole = judge(parse_log(f"STARTING!\nUse gpu : [1]\n{TAIL}"), wanted_backend="gpu", exit_code=0)
+    assert whole.outcome is DelegateOutcome.SILENT_CPU
+
+
 def test_every_transcript_has_a_verdict():
     assert {path.stem for path in LOGS} == {name for name, _ in OUTCOMES}
 

@@ -124,6 +124,22 @@ def split_joined(order, *, of_input):
     return graph.file(graph.node(OP.CONCATENATION, chosen, shape, kept=options("Concatenation", axis=3)))
 
 
+def split_computed(op, table, order, *, parts=2, axis=3, read_again=None):
+    """Two parts of a split in one operation; `read_again` is the place of a part that a second node reads."""
+    graph = Graph()
+    shape = list(IMAGE)
+    shape[axis] //= parts
+    shape = tuple(shape)
+    made = [graph.made(shape) for _ in range(parts)]
+    axes = graph.made(np.asarray(axis, np.int32))
+    kept = options("Split", numSplits=parts)
+    graph.operator(OP.SPLIT, [axes, graph.node(OP.TANH, [graph.input(IMAGE)], IMAGE)], made, options=kept)
+    outputs = [graph.node(op, [made[place] for place in order], shape, kept=options(table))]
+    if read_again is not None:
+        outputs.append(graph.node(OP.TANH, [made[read_again]], shape))
+    return graph.file(*outputs)
+
+
 def add(computed, constant):
     return one(OP.ADD, [computed, constant], np.broadcast_shapes(computed, constant.shape), kept=options("Add"))
 
@@ -367,6 +383,10 @@ CASES = {
     "mldrift.transposed_convolution.shifted": (
         transposed((3, 3), (2, 2), (3, 4)),
         transposed((3, 3), (2, 2), (4, 4)),
+    ),
+    "mldrift.split_operands": (
+        split_computed(OP.SUB, "Sub", (0, 1)),
+        split_computed(OP.SUB, "Sub", (1, 0)),
     ),
     "mldrift.sum_put_out": (summed(put_out=True), summed(put_out=False)),
     "mldrift.convolution.strided_points": (

@@ -26,6 +26,7 @@ from tests.delegate.rules.mldrift_graphs import (
     padded_arg_max,
     passed_through,
     ramp,
+    split_computed,
     squared_matrix,
     strided_points,
     sum_of_16_bits,
@@ -265,6 +266,28 @@ def test_three_dimensions_are_padded_where_the_first_is_one_and_stays(shape, pad
 def test_a_sum_that_is_an_output_and_is_reduced_is_wrong(graph, is_wrong):
     found = report_of(summed(**{"put_out": True, **graph})).findings
     assert [(finding.rule, finding.node) for finding in found] == [("mldrift.sum_put_out", 0)] * is_wrong
+
+
+# Parts of a split in one operation
+
+
+@pytest.mark.parametrize(
+    ("graph", "more", "is_wrong"),
+    [
+        ((OP.MAXIMUM, "MaximumMinimum", (0, 1)), {"axis": 2}, True),
+        ((OP.SUB, "Sub", (0, 3)), {"parts": 4, "read_again": 1}, True),
+        ((OP.SUB, "Sub", (1, 3)), {"parts": 4}, False),
+        ((OP.MUL, "Mul", (1, 0)), {}, True),
+        ((OP.MUL, "Mul", (0, 1)), {}, False),
+        ((OP.MUL, "Mul", (1, 0)), {"read_again": 0}, False),
+        ((OP.ADD, "Add", (0, 1)), {"axis": 1}, True),
+        ((OP.ADD, "Add", (1, 0)), {}, True),
+        ((OP.ADD, "Add", (0, 1)), {"read_again": 1}, False),
+        ((OP.ADD, "Add", (1, 3)), {"parts": 4, "read_again": 0}, False),
+    ],
+)
+def test_parts_of_one_split_are_wrong_in_the_place_where_they_are_merged(graph, more, is_wrong):
+    assert rules_found(split_computed(*graph, **more)) == ["mldrift.split_operands"] * is_wrong
 
 
 # Strides of 1x1 convolutions
