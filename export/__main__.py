@@ -1,7 +1,8 @@
 """`python -m export`: builds, converts and checks every recipe, and writes those that pass, with a manifest.
 
 Exit status: 0 all written; 1 a recipe could not be built or checked; 2 wrong usage; 3 a recipe failed its check.
-A recipe that is not written leaves an older file of its name as it was.
+A recipe that is not written leaves an older file of its name as it was. One that a killed run left halfway, between its
+file, the packaged copy and the manifest, is exported again, whatever --only says.
 """
 
 import argparse
@@ -46,7 +47,8 @@ def main(
     try:
         folder = make_folder(options.out or assets_folder)
         package = None if options.out else weights_folder
-        for recipe in chosen:
+        halfway = manifest.halfway(folder, recipes, package=package)
+        for recipe in [recipe for recipe in recipes if recipe in chosen or recipe in halfway]:
             code, subject, probe = _export(recipe, [folder, package], weights_folder, build, options, console)
             codes.append(code)
             if subject:

@@ -6,7 +6,10 @@ showed: `{"verdict", "adapter", "runtime_version", "picture", "precisions": [{"p
 `{"verdict": "unchecked", "reason"}` for a file written with --allow-unchecked.
 """
 
+import hashlib
 import json
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import bokeh_tf
@@ -16,6 +19,7 @@ from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers.document import plain
 from bokeh_tf.errors import OutputError
 from bokeh_tf.files import write_text
+from bokeh_tf.paths import is_file
 from bokeh_tf.tflite.subject import Subject
 from export.recipes import Recipe
 
@@ -59,13 +63,40 @@ def check_summary(probe: ProbeReport | Unchecked) -> dict:
     return {**{key: full[key] for key in _CHECK_KEYS}, "precisions": precisions}
 
 
+def halfway(folder: Path, recipes: Iterable[Recipe], *, package: Path | None) -> list[Recipe]:
+    """The recipes that a run which was killed left halfway: a file is there, but not as the manifest describes it.
+
+    Args:
+        package: where packaged files are copied to, if anywhere.
+
+    Raises:
+        OutputError: there is a manifest that cannot be read.
+    """
+    digests = {old["file"]: old.get("sha256") for old in _read(folder)}
+    found = []
+    for recipe in recipes:
+        name = f"{recipe.name}.tflite"
+        copies = [folder / name, *([package / name] if package and recipe.is_packaged else [])]
+        if any(is_file(copy) and _digest(copy) != digests.get(name) for copy in copies):
+            found.append(recipe)
+    return found
+
+
+def _digest(path):
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be read ({error.strerror}). Check its rights.") from error
+
+
 def write(folder: Path, new_entries: list[dict], *, order: list[str]) -> None:
     """Writes the manifest of `folder`, keeping the entries of files that were not written this time.
 
     Args:
         order: file names in the order that the manifest lists them; a file not named here leaves the manifest.
     """
-    entries = {old["file"]: old for old in _read(folder) if (Path(folder) / old["file"]).is_file()}
+    entries = {old["file"]: old for old in _read(folder) if is_file(Path(folder) / old["file"])}
     entries |= {new["file"]: new for new in new_entries}
     document = {"schema_version": SCHEMA_VERSION, "files": [entries[name] for name in order if name in entries]}
     write_text(Path(folder) / NAME, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -73,7 +104,7 @@ def write(folder: Path, new_entries: list[dict], *, order: list[str]) -> None:
 
 def _read(folder):
     path = Path(folder) / NAME
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ import pytest
 from bokeh_tf import models
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running.runtime import load
-from export import summary
+from export import manifest, summary
 from export.__main__ import main
 from export.recipes import RECIPES, Recipe
 
@@ -137,6 +137,24 @@ def test_missing_or_foreign_weights_are_one_line_and_others_still_done(no_adapte
     complaints = capsys.readouterr().err.splitlines()
     assert len(complaints) == 2
     assert "no trained weights" in complaints[0] and "not the weights of good base" in complaints[1]
+
+
+@pytest.mark.parametrize("place", ["out", "weights"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_run_that_was_killed_is_whole_after_the_next(no_adapter, tmp_path, weights, place, is_new):
+    """The state that SIGKILL leaves: a file of the new run beside the manifest of the one before."""
+    if not is_new:
+        assert _run(tmp_path, weights, "--allow-unchecked", "--only", GOOD.name)[0] == 0
+    (tmp_path / place).mkdir(exist_ok=True)
+    (tmp_path / place / f"{GOOD.name}.tflite").write_bytes(b"another file")
+    status, out = _run(tmp_path, weights, "--allow-unchecked", "--only", OTHER.name)
+    assert status == 0
+    digests = {entry["model"]: entry["sha256"] for entry in _entries(out)}
+    for copy in (out, weights):
+        content = (copy / f"{GOOD.name}.tflite").read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digests["good"]
+    # A whole export is left alone.
+    assert manifest.halfway(out, (GOOD, OTHER), package=weights) == []
 
 
 def test_a_damaged_manifest_is_not_overwritten(no_adapter, tmp_path, weights, capsys):
