@@ -5,7 +5,9 @@ import re
 import sys
 from pathlib import Path
 
+from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import open_console, positive
+from bokeh_tf.paths import printable
 from bokeh_tf.tflite import PRECISIONS
 
 _NOT_DONE = 1
@@ -41,6 +43,7 @@ def add(commands) -> None:
     parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help=f"default: {PRECISIONS[0]}")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="trained weights, a .weights.h5 file")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder for the file")
+    outputs.add(parser)
     parser.add_argument("--photo", type=Path, metavar="FILE", help="photograph for the check, not the packaged one")
     parser.add_argument("--timeout", type=positive, metavar="SECONDS", help="for the check (default 600)")
     parser.add_argument("--no-probe", action="store_true", help="check by the rules alone, not on the real delegate")
@@ -55,6 +58,9 @@ def run(options: argparse.Namespace) -> int:
 
     shape = _checked_size(options)
     weights = options.weights or packaged_weights(options.model, options.variant)
+    name = f"{exporting.artifact_name(options.model, options.variant, options.precision, shape)}.tflite"
+    path = options.out / name
+    outputs.claim(path, inputs=[weights, options.photo], overwrite=options.overwrite)
     try:
         model = exporting.build_model(options.model, variant=options.variant, image_shape=shape)
     except ValueError as error:
@@ -64,14 +70,13 @@ def run(options: argparse.Namespace) -> int:
     else:
         _say("warning: no trained weights: this file holds random ones, and what it renders means nothing")
     content = exporting.convert_model(model, precision=options.precision)
-    name = f"{exporting.artifact_name(options.model, options.variant, options.precision, shape)}.tflite"
     code = _check(content, name, options)
     if code:
         _say(f"{name}: not written{'; --no-probe asks the rules alone' if code == _NOT_DONE else ''}")
         return code
-    path = make_folder(options.out) / name
+    make_folder(options.out)
     write_bytes(path, content)
-    print(f"written: {path}")
+    print(f"written: {printable(path)}")
     return code
 
 

@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from bokeh_tf.commands import outputs
 from bokeh_tf.errors import DependencyError
 from bokeh_tf.native_messages import native_messages_muted
+from bokeh_tf.paths import printable
 from bokeh_tf.porting import PORTABLE
 
 _PASSED = 0
@@ -34,6 +36,7 @@ def add(commands):
     parser.add_argument("model", choices=PORTABLE, help=f"the model: {' or '.join(PORTABLE)}")
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a .pth file that holds a state dict")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="must end in .weights.h5")
+    outputs.add(parser)
     parser.add_argument("--variant", default="base", help="the variant that the checkpoint is of (default base)")
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -54,6 +57,7 @@ def run(options):
         options.usage_error(f"--variant must be one of: {', '.join(variants(options.model))}")
     if not options.out.name.endswith(SUFFIX):
         options.usage_error(f"--out must end in {SUFFIX}")
+    outputs.claim(options.out, inputs=[options.checkpoint], overwrite=options.overwrite)
     ported = port(options.model, options.checkpoint, options.out, variant=options.variant)
-    print(f"written: {ported.path} ({ported.tensors} tensors, {ported.parameters:,} trainable parameters)")
+    print(f"written: {printable(ported.path)} ({ported.tensors} tensors, {ported.parameters:,} trainable parameters)")
     return _PASSED

@@ -5,7 +5,9 @@ import dataclasses
 import os
 from pathlib import Path
 
+from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import count
+from bokeh_tf.paths import printable
 from bokeh_tf.training import PRECISIONS
 from bokeh_tf.training.plans import PLANS
 
@@ -46,6 +48,7 @@ def add(commands):
     parser.add_argument("--steps", type=count, metavar="N", help="batches per phase instead of the plan's length")
     parser.add_argument("--dry-run", action="store_true", help="print phases, steps, memory and time; train nothing")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    outputs.add(parser)
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default: 0)")
     parser.add_argument(
         "--checkpoint-every", type=count, default=500, metavar="N", help="batches between checkpoints (default: 500)"
@@ -92,14 +95,26 @@ def run(options):
         dry_run.print_schedule(plan, data=options.data, only=options.only)
         return _DONE
     settings = _settings(options, session)
+    _claim_outputs(options, plan)
     # Joining other processes comes before all else that Keras does.
     workers = distribution.join_workers()
     path = session.train(
         plan, data=options.data, out=options.out, settings=settings, only_phase=options.phase, workers=workers
     )
     if workers.is_first:
-        print(f"written: {path}")
+        print(f"written: {printable(path)}")
     return _DONE
+
+
+def _claim_outputs(options, plan):
+    """Refuses files that the run would replace, before days of work rather than after."""
+    from bokeh_tf.files import refuse_inputs
+
+    inputs = [options.only, options.vgg_weights]
+    refuse_inputs([options.out / name for name in ("log.csv", "manifest.json")], inputs)
+    result = options.out / plan.weights_file(options.phase)
+    # A run that goes on has written them itself.
+    outputs.claim(result, inputs=inputs, overwrite=options.overwrite or options.resume)
 
 
 def _settings(options, session):

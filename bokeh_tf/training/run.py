@@ -22,7 +22,7 @@ from absl import logging
 from bokeh_tf.data.pairs.pipeline import PipelineError
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import claim_folder, make_folder
-from bokeh_tf.models.weights import save_weights, weights_name
+from bokeh_tf.models.weights import save_weights
 from bokeh_tf.training import checkpoints, handover, manifest
 from bokeh_tf.training.callbacks import CsvLog, NonFiniteLoss, RichProgress, SaveWhenInterrupted, StopWhenNotFinite
 from bokeh_tf.training.distribution import ALONE
@@ -98,8 +98,7 @@ class Run:
         if model is None:
             model = self._build(last)
             handover.take_weights(model, self._result_of(last.name))
-        result = self._plan.result if last is self._plan.phases[-1] else None
-        path = self._out / weights_name(self._plan.model, result or self._plan.variant)
+        path = self._out / self._plan.weights_file(only_phase)
         if self._workers.is_first:
             save_weights(model, path)
         return path

@@ -104,6 +104,27 @@ def test_wrong_usage_is_status_2(arguments, complaint, tmp_path, monkeypatch, ca
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_of_somebody_else_is_replaced_only_on_demand(tmp_path, capsys):
+    (tmp_path / NAME).write_bytes(b"mine")
+    assert export(*SIZE, "--no-probe", "-o", tmp_path) == 1
+    printed = capsys.readouterr()
+    assert "--overwrite" in printed.err and printed.err.count("\n") == 1
+    assert (tmp_path / NAME).read_bytes() == b"mine"
+    assert export(*SIZE, "--no-probe", "--overwrite", "-o", tmp_path) == 0
+    # By now it is ours.
+    assert export(*SIZE, "--no-probe", "-o", tmp_path) == 0
+
+
+def test_weights_under_the_name_of_the_output_are_kept(tmp_path, capsys):
+    other_model().save_weights(tmp_path / "trained.weights.h5")
+    (tmp_path / NAME).symlink_to("trained.weights.h5")
+    before = (tmp_path / NAME).read_bytes()
+    arguments = ("--weights", tmp_path / "trained.weights.h5", "--overwrite", "-o", tmp_path)
+    assert export(*SIZE, "--no-probe", *arguments) == 1
+    assert "this run reads that file" in capsys.readouterr().err
+    assert (tmp_path / NAME).read_bytes() == before
+
+
 def test_a_file_in_the_folders_place_is_status_1(tmp_path, capsys):
     (tmp_path / "out").write_text("a file", encoding="utf-8")
     assert export(*SIZE, "--no-probe", "-o", tmp_path / "out") == 1

@@ -330,6 +330,22 @@ def test_command_writes_weights_that_the_model_loads(stand_in, checkpoint, tmp_p
     np.testing.assert_array_equal(model.get_layer("level1_decoder_head").kernel, expected)
 
 
+def test_command_replaces_neither_its_checkpoint_nor_other_weights(stand_in, checkpoint, tmp_path):
+    stand_in("reads")
+    output = tmp_path / "dmshn.weights.h5"
+    output.symlink_to(checkpoint)
+    before = checkpoint.read_bytes()
+    with pytest.raises(OutputError, match="this run reads that file"):
+        run_command("dmshn", checkpoint, "-o", output, "--overwrite")
+    assert checkpoint.read_bytes() == before
+    output.unlink()
+    output.write_bytes(b"trained for weeks")
+    with pytest.raises(OutputError, match="--overwrite"):
+        run_command("dmshn", checkpoint, "-o", output)
+    assert output.read_bytes() == b"trained for weeks"
+    assert run_command("dmshn", checkpoint, "-o", output, "--overwrite") == 0
+
+
 def test_unwritable_output_leaves_nothing(stand_in, checkpoint, tmp_path):
     stand_in("reads")
     with pytest.raises(OutputError, match="cannot write"):

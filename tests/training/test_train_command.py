@@ -76,6 +76,17 @@ def test_a_dry_run_prints_the_schedule_and_writes_nothing(pairs, tmp_path, capsy
     assert "5 training pairs; about" in text and "on this machine" in text
 
 
+def test_weights_in_the_output_folder_are_replaced_only_on_demand(pairs, tmp_path, capsys):
+    kept = tmp_path / "dddf_tiny.weights.h5"
+    kept.write_bytes(b"trained for weeks")
+    assert command("dddf", pairs, tmp_path, *QUICK) == 1
+    assert "--overwrite" in one_line_of(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
+    assert command("dddf", pairs, tmp_path, *QUICK, "--overwrite", "--only", str(kept)) == 1
+    assert "this run reads that file" in one_line_of(capsys)
+    assert kept.read_bytes() == b"trained for weeks"
+
+
 def test_a_dry_run_of_published_values_has_no_star(pairs, tmp_path, capsys, wide):
     assert command("dddf", pairs, tmp_path / "out", "--dry-run", "--scale", "small", "--steps", "7") == 0
     [row] = [line for line in capsys.readouterr().out.splitlines() if line.strip(" │┃").startswith("whole")]
@@ -116,7 +127,7 @@ def test_data_that_is_not_there_is_said_in_one_line(pairs, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert command("unet", tmp_path / "empty", tmp_path / "out", *QUICK, "--dry-run") == 1
     assert "no pairs of pictures found" in one_line_of(capsys)
-    assert command("unet", pairs, tmp_path / "out", *QUICK, "--only", str(tmp_path / "none.txt")) == 1
+    assert command("dddf", pairs, tmp_path / "out", *QUICK, "--only", str(tmp_path / "none.txt")) == 1
     assert str(tmp_path / "none.txt") in one_line_of(capsys)
 
 
@@ -168,7 +179,7 @@ def test_phases_can_be_run_one_by_one(pairs, tmp_path, capsys):
 
 
 def test_gradients_are_accumulated(pairs, tmp_path):
-    assert command("unet", pairs, tmp_path, *QUICK, "--accumulate", "4") == 0
+    assert command("dddf", pairs, tmp_path, *QUICK, "--accumulate", "4") == 0
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["plan"]["phases"][0]["accumulated_batches"] == 4
     header = json.loads(str(read_archive(tmp_path / "checkpoints" / "phase01_batch00000004.npz")["header"]))

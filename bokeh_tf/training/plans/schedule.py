@@ -6,6 +6,8 @@ A plan is data: the same phases are printed by a dry run, carried out by the tra
 import dataclasses
 from dataclasses import dataclass
 
+from bokeh_tf.models.weights import weights_name
+
 DECAYS = ("constant", "linear", "cosine", "steps")
 FRAMINGS = ("crop", "resize")
 TARGETS = ("bokeh", "saliency")
@@ -162,6 +164,11 @@ class Plan:
         for position, phase in enumerate(self.phases):
             if phase.starts_from is not None and phase.starts_from not in names[:position]:
                 raise ValueError(f"{self.name}: {phase.name} must start from an earlier phase. Received: {phase}")
+
+    def weights_file(self, only_phase: int | None = None) -> str:
+        """What the file of the weights is called that all phases leave, or the one with this number, from 1."""
+        is_last = only_phase in (None, len(self.phases))
+        return weights_name(self.model, (self.result if is_last else None) or self.variant)
 
     def small(self, *, image_shape, variant="tiny", steps=8, batch_size=2):
         """The same phases as a trial run: another variant, small images, a few steps each."""
