@@ -140,18 +140,19 @@ def merged_operands(node: NodeView) -> str:
     It is wrong where the first part is the operand by which the delegate merges, and read by nothing else; and where
     an addition is all that is made of the parts.
     """
-    if len(node.input_indices) != 2 or None in node.inputs or reads_same(node):
+    operands = [tensor for tensor in node.inputs if tensor is not None]
+    if len(node.input_indices) != 2 or len(operands) != 2 or reads_same(node):
         return ""
-    split = node.inputs[0].producer_node
-    if split is None or split.is_custom or split.name not in _SPLITS or split is not node.inputs[1].producer_node:
+    split = operands[0].producer_node
+    if split is None or split.is_custom or split.name not in _SPLITS or split is not operands[1].producer_node:
         return ""
     if len(split.output_indices) > _MAX_PARTS:
         return ""
     places = [split.output_indices.index(part) for part in node.input_indices]
     by = int(node.name in _MERGED_BY_SECOND)
-    is_first_part = places[by] == 0 and node.inputs[by].consumers == 1
+    is_first_part = places[by] == 0 and operands[by].consumers == 1
     readers = sum(part.consumers for part in split.outputs if part is not None)
-    is_all = node.name in _ADDITIONS and readers == len(node.inputs)
+    is_all = node.name in _ADDITIONS and readers == len(operands)
     words = f"parts {places[0] + 1} and {places[1] + 1} of {split.name} node {split.index}"
     return words if is_first_part or is_all else ""
 
