@@ -73,10 +73,13 @@ ARROWS = {
 ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
     "bench": {
         "backends": {"contestant", "host", "phone", "results", "vocabulary"},
-        "benchmark_model": {"results"},
+        "benchmark_model": {"digits", "results"},
         "contestant": {"results", "subject"},
         "host": {"contestant", "prediction", "results", "subject", "vocabulary"},
-        "phone": {"benchmark_model", "contestant", "host", "prediction", "results", "subject", "vocabulary"},
+        "phone": {
+            *("benchmark_model", "contestant", "digits", "host", "prediction", "results", "subject"),
+            "vocabulary",
+        },
         "prediction": {"results"},
         "report": {"prediction", "results"},
         "report/html": {"report", "results"},

@@ -63,15 +63,18 @@ class RunFolder:
         with contextlib.ExitStack() as undo:
             undo.enter_context(_phone_lock(self.device.serial, identity))
             self._remove(*self._leftovers())
-            try:
+            with contextlib.ExitStack() as on_failure:
+                # A phone that freezes meanwhile, or Ctrl-C, may come after the folder was made.
+                on_failure.callback(self._remove_if_possible)
                 self._make()
-            except BaseException as error:
-                # Whatever hinders this too, the first reason is the one to tell.
-                with contextlib.suppress(DeviceError):
-                    self._remove(self.path)
-                raise error
+                on_failure.pop_all()
             self._lock = undo.pop_all()
         return self
+
+    def _remove_if_possible(self):
+        # Whatever hinders this too, the first reason is the one to tell.
+        with contextlib.suppress(DeviceError):
+            self._remove(self.path)
 
     def _make(self):
         made = self.device.script(_MAKE_SCRIPT, self.path, name="`mkdir` on the phone")
