@@ -4,20 +4,17 @@ Nothing is written here. Keras and TensorFlow are imported where a model is buil
 lines can be parsed without them.
 """
 
-import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from bokeh_tf.delegate.check import check
 from bokeh_tf.delegate.judging.policy import Judged, Policy, judge
-from bokeh_tf.errors import DependencyError, ModelFileError
+from bokeh_tf.errors import DependencyError
 from bokeh_tf.native_messages import native_messages_muted
 from bokeh_tf.tflite.subject import Model, subject_of
 
 # Fresh weights are the same each time, so that the same file comes out.
 _SEED = 0
-_SHOWN_REASON_CHARACTERS = 200
 
 
 def artifact_name(model: str, variant: str, precision: str, image_shape: tuple[int, int]) -> str:
@@ -58,25 +55,6 @@ def build_model(
     model = (build or models.build)(name, variant=variant, image_shape=image_shape)
     vary_constant_weights(model)
     return model
-
-
-def load_weights(model, path: str | os.PathLike) -> None:
-    """Loads trained weights into a Keras model.
-
-    Raises:
-        ModelFileError: the file is missing, or holds no weights or those of another model.
-    """
-    label = model.name.replace(".", " ")
-    if not Path(path).is_file():
-        raise ModelFileError(f"{path}: no trained weights for {label}. Train the model or fetch the file.")
-    try:
-        with warnings.catch_warnings():
-            # Of a file that lacks some of the layers Keras only warns, and leaves those as they were.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(path)
-    except (OSError, ValueError, KeyError, UserWarning) as error:
-        reason = " ".join(str(error).split())[:_SHOWN_REASON_CHARACTERS]
-        raise ModelFileError(f"{path}: these are not the weights of {label} ({reason}).") from error
 
 
 def convert_model(model, *, precision: str) -> bytes:

@@ -92,8 +92,11 @@ def is_poured_into(path: Path | str) -> bool:
 
 
 def _takes_bytes(path, status):
+    # In a working folder that was deleted nothing has a status, nor a place.
+    if status is None:
+        return False
     is_open_file = os.path.abspath(path).startswith(_OPEN_FILES)  # noqa: PTH100 (keeps links)
-    return status is not None and (is_open_file or not stat.S_ISREG(status.st_mode))
+    return is_open_file or not stat.S_ISREG(status.st_mode)
 
 
 def _status(path):

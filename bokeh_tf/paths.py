@@ -10,6 +10,7 @@ import os
 import secrets
 import stat
 import unicodedata
+from collections.abc import Iterator
 from errno import EFBIG, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bokeh_tf.errors import OutputError
 
 # How memory cards and network folders say that they know no hard links.
 _NO_LINKS = (EPERM, ENOTSUP, ENOSYS, EMLINK)
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 # Joiners shape letters and emoji and hide nothing; every other format character may.
 _SHOWN_FORMAT_CHARACTERS = frozenset("\u200c\u200d")
 _HIDDEN_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
@@ -38,6 +40,53 @@ def is_dir(path) -> bool:
         return Path(path).is_dir()
     except (OSError, ValueError):
         return False
+
+
+def exists(path) -> bool:
+    """Whether anything is at `path`, a dangling link included; False where that cannot be found out."""
+    try:
+        return os.path.lexists(path)
+    except ValueError:
+        return False
+
+
+def resolved(path) -> Path:
+    """`path` from the root on, without links; as it is where that cannot be found out, as in a deleted folder."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError, ValueError):
+        return Path(path)
+
+
+def files_below(folder) -> Iterator[Path]:
+    """Whatever is no folder in `folder` and the folders below it, links to folders left out; of any depth.
+
+    A folder that cannot be listed is yielded itself, so that nobody takes it for an empty one.
+    """
+    waiting = [Path(folder)]
+    # Neither `rglob` nor `os.walk`, which in Python 3.11 call themselves for each level.
+    while waiting:
+        place = waiting.pop()
+        try:
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except (OSError, ValueError):
+            yield place
+            continue
+        folders = [entry for entry in entries if _is_folder(entry)]
+        yield from (place / entry.name for entry in entries if entry not in folders)
+        waiting += (place / entry.name for entry in reversed(folders) if not entry.is_symlink())
+
+
+def _is_folder(entry):
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def is_lfs_pointer(content: bytes) -> bool:
+    """Whether a file holds no more than Git LFS's note of where its content is."""
+    return content.startswith(_LFS_POINTER)
 
 
 def read_bytes(path, *, limit_bytes) -> bytes:

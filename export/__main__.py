@@ -19,7 +19,7 @@ from bokeh_tf.delegate.writers.text import print_file
 from bokeh_tf.errors import BokehError
 from bokeh_tf.escaping import printable
 from bokeh_tf.files import make_folder, write_bytes
-from bokeh_tf.models.weights import WEIGHTS_FOLDER
+from bokeh_tf.models.weights import WEIGHTS_FOLDER, load_weights
 from bokeh_tf.tflite.subject import subject_of
 from export import manifest
 from export.recipes import RECIPES
@@ -98,7 +98,7 @@ def convert_recipe(recipe, weights_folder, build=None) -> bytes:
     """The bytes of a recipe's `.tflite`, from its trained weights."""
     shape = (recipe.image_height_px, recipe.image_width_px)
     model = exporting.build_model(recipe.model, variant=recipe.variant, image_shape=shape, build=build)
-    exporting.load_weights(model, Path(weights_folder) / recipe.weights_name)
+    load_weights(model, Path(weights_folder) / recipe.weights_name)
     return exporting.convert_model(model, precision=recipe.precision)
 
 

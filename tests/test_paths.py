@@ -2,7 +2,9 @@
 
 import os
 import socket
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +134,41 @@ def test_a_claim_takes_no_name_that_is_in_use(odd_paths):
 def test_names_are_shown_without_effect(name, shown):
     assert paths.printable(name) == shown
     paths.printable(name).encode("utf-8")
+
+
+def test_files_are_found_at_any_depth_and_what_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    # The folders above stay closed to others, so the paths are relative.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b" / "c").mkdir(parents=True)
+    for name in ("a.txt", "b/c/d.txt", "b/z.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "b" / "loop").symlink_to("..")
+    (tmp_path / "locked").mkdir(mode=0)
+    tmp_path.chmod(0o755)
+    with without_privileges():
+        names = [path.as_posix() for path in paths.files_below(".")]
+    assert names == ["a.txt", "b/z.txt", "b/c/d.txt", "locked"]
+    assert list(paths.files_below(tmp_path / "missing")) == [tmp_path / "missing"]
+
+
+def test_a_tree_deeper_than_the_stack_is_walked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1500):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("file").touch()
+    monkeypatch.chdir(tmp_path)
+    try:
+        assert [path.name for path in paths.files_below("d")] == ["file"]
+    finally:
+        # Python's own removal calls itself for each level.
+        subprocess.run(["rm", "-r", "d"], check=True)
+
+
+def test_questions_from_a_deleted_working_folder(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert paths.resolved("a") == Path("a") and not paths.exists("a") and not paths.is_file("a")
+    assert paths.resolved("/") == Path("/")

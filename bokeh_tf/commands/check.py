@@ -1,7 +1,6 @@
 """`bokeh-tf check`: its options, what it calls, and what it prints where."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import open_console, positive
 from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.writers.formats import FORMATS
+from bokeh_tf.paths import printable, resolved
 
 _DESCRIPTION = """Says whether a phone's GPU delegate takes a .tflite file whole, and if not, which nodes it refuses and
 what to write instead. First a static lint by the rules of the classic TFLite GPU delegate (v2) and of LiteRT's
@@ -158,7 +158,7 @@ def _settings(options):
 
 
 def _is_same(path, other):
-    return os.path.realpath(path) == os.path.realpath(other)
+    return resolved(path) == resolved(other)
 
 
 def _reports(paths, steps):
@@ -221,7 +221,7 @@ def _print_end(judged, policy, options):
                 print_file(one, console)
     print_summary(judged, policy, console)
     for path in filter(None, (options.write_baseline, options.output)):
-        console.print(f"written: {path}", soft_wrap=True, markup=False, highlight=False)
+        console.print(f"written: {printable(path)}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _explain(options):

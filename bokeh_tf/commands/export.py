@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     """Runs the command with parsed `options`; returns the exit status."""
     from bokeh_tf import exporting
     from bokeh_tf.files import make_folder, write_bytes
-    from bokeh_tf.models.weights import packaged_weights
+    from bokeh_tf.models.weights import load_weights, packaged_weights
 
     shape = _checked_size(options)
     weights = options.weights or packaged_weights(options.model, options.variant)
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         options.usage_error(str(error))
     if weights:
-        exporting.load_weights(model, weights)
+        load_weights(model, weights)
     else:
         _say("warning: no trained weights: this file holds random ones, and what it renders means nothing")
     content = exporting.convert_model(model, precision=options.precision)

@@ -18,6 +18,7 @@ from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import CheckError, ModelFileError
+from bokeh_tf.paths import files_below, is_dir, is_file
 from bokeh_tf.tflite.subject import Model, Subject, printable_path, subject_of
 
 if TYPE_CHECKING:
@@ -128,15 +129,15 @@ def find_models(paths: Iterable[Path | str]) -> tuple[Path, ...]:
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
-        inside = sorted(filter(_is_model, path.rglob("*"))) if _is_dir(path) else ()
+        inside = sorted(filter(_is_reported, files_below(path))) if is_dir(path) else ()
         found.update(dict.fromkeys(inside or (path,)))
     return tuple(found)
 
 
 def _subject(model) -> Subject:
     """Whatever `check` takes, read and inspected."""
-    if isinstance(model, str | os.PathLike) and _is_dir(Path(model)):
-        raise ModelFileError(f"{model}: a folder without {SUFFIX} files. Give a file, or another folder.")
+    if isinstance(model, str | os.PathLike) and is_dir(model):
+        raise _nothing_in(model)
     if isinstance(model, Model):
         return subject_of(model)
     if not (hasattr(model, "inputs") and hasattr(model, "count_params")):
@@ -220,13 +221,14 @@ def _bisect(subject: Subject, probed, steps: Steps):
         return Unchecked(subject.label, printable_path(str(error)))
 
 
-def _is_model(path):
-    return path.suffix.lower() == SUFFIX and path.is_file()
+def _is_reported(path):
+    """A model, or a folder that could not be listed."""
+    return is_dir(path) or (path.suffix.lower() == SUFFIX and is_file(path))
 
 
-def _is_dir(path):
+def _nothing_in(folder):
     try:
-        return path.is_dir()
-    except ValueError:
-        # A path with a zero byte is nothing; whoever opens it will say so.
-        return False
+        os.scandir(folder).close()
+    except OSError as error:
+        return ModelFileError(f"{folder}: cannot list this folder ({error.strerror}). Check its rights.")
+    return ModelFileError(f"{folder}: a folder without {SUFFIX} files. Give a file, or another folder.")

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from bokeh_tf.errors import DependencyError, ModelFileError
+from bokeh_tf.paths import is_file
 
 # The last convolution, after its ReLU: "relu5_4".
 FEATURES_LAYER = "block5_conv4"
@@ -61,7 +62,7 @@ def find_weights(weights):
     if weights == RANDOM:
         return None
     path = Path(weights) if weights else cached_weights()
-    if not path.is_file():
+    if not is_file(path):
         raise DependencyError(
             f"{path}: no weights of VGG-19. Fetch them with: python -c 'import keras; "
             "keras.applications.VGG19(include_top=False)', or name a file with --vgg-weights."
@@ -72,6 +73,6 @@ def find_weights(weights):
 def _load(vgg, path):
     try:
         vgg.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelFileError(f"{path}: these are not VGG-19's weights without its top ({reason}).") from error

@@ -1,15 +1,22 @@
-"""Trained weights: what their files are called, where the packaged ones are, and how one is written.
+"""Trained weights: what their files are called, where the packaged ones are, how one is read and written.
 
 Imports no Keras: the command line and the rendering of `.tflite` files ask for names alone.
 """
 
 import io
+import warnings
 from pathlib import Path
 
+from bokeh_tf.errors import ModelFileError
 from bokeh_tf.files import write_bytes
+from bokeh_tf.paths import is_file, is_lfs_pointer, printable
 
 # Keras insists on it.
 SUFFIX = ".weights.h5"
+# What h5py and Keras raise for content that is no HDF5, is damaged, or belongs to another model.
+_DAMAGE = (OSError, ValueError, LookupError, RuntimeError, MemoryError, UserWarning)
+_HEAD_BYTES = 100
+_SHOWN_REASON_CHARACTERS = 200
 # What comes with the package: weights with their model cards, and the flagship as a `.tflite`.
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
 FLAGSHIP_FILE = WEIGHTS_FOLDER / "dbsi_mobile_base_float16_1024x1536.tflite"
@@ -23,7 +30,30 @@ def weights_name(model: str, variant: str) -> str:
 def packaged_weights(model: str, variant: str) -> Path | None:
     """The trained weights that come with the package, None where there are none."""
     path = WEIGHTS_FOLDER / weights_name(model, variant)
-    return path if path.is_file() else None
+    return path if is_file(path) else None
+
+
+def load_weights(model, path: Path | str) -> None:
+    """Gives a Keras model the weights in the file `path`.
+
+    Raises:
+        ModelFileError: the file is missing, or holds no weights or those of another model.
+    """
+    label = model.name.replace(".", " ")
+    shown = printable(path)
+    if not is_file(path):
+        raise ModelFileError(f"{shown}: no trained weights for {label}. Train the model or fetch the file.")
+    try:
+        with Path(path).open("rb") as file:
+            if is_lfs_pointer(file.read(_HEAD_BYTES)):
+                raise ModelFileError(f"{shown}: a Git LFS pointer, not the weights themselves. Run: git lfs pull")
+        with warnings.catch_warnings():
+            # Of a file that lacks some of the layers Keras only warns, and leaves those as they were.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except _DAMAGE as error:
+        reason = printable(" ".join(str(error).split()))[:_SHOWN_REASON_CHARACTERS]
+        raise ModelFileError(f"{shown}: these are not the weights of {label} ({reason}).") from error
 
 
 class _WeightsBuffer(io.BytesIO):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bokeh_tf.errors import DependencyError, ModelFileError
+from bokeh_tf.paths import is_file, printable, resolved
 from bokeh_tf.porting.checkpoint_worker import DEPENDENCY, TENSORS_NAME
 from bokeh_tf.processes import DONE, ask_module
 
@@ -21,10 +22,10 @@ def read_state_dict(path, *, timeout_s=300.0):
         DependencyError: PyTorch is missing or too old.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ModelFileError(f"{path}: no such file. Name a PyTorch checkpoint.")
+    if not is_file(path):
+        raise ModelFileError(f"{printable(path)}: no such file. Name a PyTorch checkpoint.")
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_") as folder:
-        request = {"checkpoint": str(path.resolve())}
+        request = {"checkpoint": str(resolved(path))}
         answer = ask_module(_WORKER, Path(folder), request=request, timeout_s=timeout_s)
         if answer.error_kind:
             raise (DependencyError if answer.error_kind == DEPENDENCY else ModelFileError)(answer.message)

@@ -13,6 +13,7 @@ import numpy as np
 from bokeh_tf import paths
 from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.models import weights
+from bokeh_tf.models.weights import load_weights
 from bokeh_tf.native_messages import native_messages_muted
 
 # A dynamic size is stored as 1 and would render to mush.
@@ -138,7 +139,7 @@ class KerasModel:
                 model = models.build(self.name, image_shape=size)
             except ModuleNotFoundError as error:
                 raise DependencyError(f"{self.name}: {error.name} is missing. Run: {_INSTALL_TENSORFLOW}") from error
-            model.load_weights(self._weights)
+            load_weights(model, self._weights)
             shapes = [tuple(output.shape) for output in model.outputs]
             self._built[size] = model, _Outputs.find(self.name, shapes, *size)
         return self._built[size]

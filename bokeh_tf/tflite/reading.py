@@ -1,8 +1,8 @@
 """Getting the bytes of a `.tflite` file, with a clear line for whatever is no such file."""
 
 import os
-from pathlib import Path
 
+from bokeh_tf import paths
 from bokeh_tf.errors import ModelFileError
 
 IDENTIFIER = b"TFL3"
@@ -16,19 +16,18 @@ def read_file(path: str | os.PathLike) -> bytes:
     Raises:
         ModelFileError: it cannot be read, or cannot be a `.tflite` file.
     """
-    path = Path(path)
+    path = os.fspath(path)
+    if paths.is_dir(path):
+        raise ModelFileError(f"{path}: not a file. Give the path of a .tflite file.")
     try:
-        # Also keeps pipes and devices, which have no end, from being read.
-        if path.exists() and not path.is_file():
-            raise ModelFileError(f"{path}: not a file. Give the path of a .tflite file.")
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ModelFileError(f"{path}: larger than 2 GB, which a .tflite file cannot be. Give another file.")
-        content = path.read_bytes()
+        content = paths.read_bytes(path, limit_bytes=_MAX_FILE_BYTES)
     except OSError as error:
         reason = error.strerror or error
         raise ModelFileError(
             f"{path}: cannot read this model file ({reason}). Check the path and its rights."
         ) from error
+    if paths.is_lfs_pointer(content):
+        raise ModelFileError(f"{path}: a Git LFS pointer, not the model itself. Run: git lfs pull")
     if content[4:8] != IDENTIFIER:
         raise ModelFileError(f"{path}: not a .tflite file (no TFL3 identifier). Give a file written by a converter.")
     return content

@@ -23,6 +23,7 @@ from bokeh_tf.data.pairs.pipeline import PipelineError
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import claim_folder, make_folder
 from bokeh_tf.models.weights import save_weights
+from bokeh_tf.paths import is_dir, is_file
 from bokeh_tf.training import checkpoints, handover, manifest
 from bokeh_tf.training.callbacks import CsvLog, NonFiniteLoss, RichProgress, SaveWhenInterrupted, StopWhenNotFinite
 from bokeh_tf.training.distribution import ALONE
@@ -92,7 +93,7 @@ class Run:
     def _train(self, only_phase):
         model = None
         for number, phase in enumerate(self._plan.phases, start=1):
-            if only_phase in (None, number) and not self._result_of(phase.name).exists():
+            if only_phase in (None, number) and not is_file(self._result_of(phase.name)):
                 model = self._train_phase(number, phase)
         last = self._plan.phases[(only_phase or len(self._plan.phases)) - 1]
         if model is None:
@@ -115,7 +116,7 @@ class Run:
         model = self._build(phase)
         if phase.starts_from:
             before = self._result_of(phase.starts_from)
-            if not before.exists():
+            if not is_file(before):
                 raise TrainingError(f"{before}: phase {phase.name} starts from these weights. Run that phase first.")
             handover.take_weights(model, before, prefixes=phase.prefixes)
         handover.freeze_all_but(model, phase.learning_layers)
@@ -146,7 +147,7 @@ class _PhaseRun:
         self._workers.wait_for_all()
         if first is None:
             first = 0
-            if self._workers.is_first and self._checkpoints.exists():
+            if self._workers.is_first and is_dir(self._checkpoints):
                 # A phase that is run again leaves nothing to go on from of those that followed it.
                 checkpoints.remove_later(self._checkpoints, phase=self._number)
             # A batch that breaks the losses before the first round needs a state to go back to.
@@ -217,7 +218,7 @@ class _PhaseRun:
             checkpoints.save(self._job.variables, self._checkpoints, phase=self._number, batch=batch)
 
     def _restore(self):
-        if not self._checkpoints.exists():
+        if not is_dir(self._checkpoints):
             return None
         checkpoint = checkpoints.newest(self._checkpoints, up_to_phase=self._number)
         if checkpoint is None or checkpoint.phase != self._number:

@@ -21,6 +21,7 @@ from bokeh_tf.delegate.writers.summary import WORDS, lines_of
 from bokeh_tf.delegate.writers.text import print_file
 from bokeh_tf.escaping import printable, printable_lines
 from bokeh_tf.files import make_folder, write_bytes
+from bokeh_tf.models.weights import load_weights
 from bokeh_tf.program import DONE, NOT_DONE, guarded, run_program
 from export.train_demo import held_out
 from export.train_demo.interrupted_run import MODEL, VARIANT, train_interrupted
@@ -98,7 +99,7 @@ def convert_network(weights=None) -> bytes:
     """The bytes of the `.tflite`, with the weights file `weights` or those that a training begins with."""
     model = exporting.build_model(MODEL, variant=VARIANT, image_shape=_IMAGE_SHAPE)
     if weights is not None:
-        exporting.load_weights(model, weights)
+        load_weights(model, weights)
     return exporting.convert_model(model, precision=_PRECISION)
 
 

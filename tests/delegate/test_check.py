@@ -19,6 +19,7 @@ from bokeh_tf.delegate.writers.formats import FORMATS
 from bokeh_tf.errors import ModelFileError, PhotoError
 from bokeh_tf.program import Interruption
 from bokeh_tf.testing import assert_runs_on_gpu
+from tests.privileges import without_privileges
 
 DEFAULT = Policy.parse("refused,wrong")
 
@@ -43,6 +44,19 @@ def test_folders_are_searched_and_files_come_once(tmp_path):
     found = find_models([tmp_path / "b.tflite", tmp_path, tmp_path / "empty", tmp_path / "absent.tflite"])
     names = [path.relative_to(tmp_path).as_posix() for path in found]
     assert names == ["b.tflite", "deep/er/a.TFLITE", "empty", "absent.tflite"]
+
+
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "locked").mkdir(parents=True)
+    (tmp_path / "models" / "a.tflite").touch()
+    (tmp_path / "models" / "locked").chmod(0)
+    tmp_path.chmod(0o755)
+    with without_privileges():
+        paths = find_models(["models"])
+        *_, locked = check_paths(paths, Steps())
+    assert [path.as_posix() for path in paths] == ["models/a.tflite", "models/locked"]
+    assert "cannot list this folder" in locked.error
 
 
 def test_one_bad_file_does_not_stop_the_rest(tmp_path, tiny_convolution):
@@ -344,6 +358,15 @@ def test_a_report_into_a_pipe_is_one_report(capfd, tiny_convolution):
     arguments = ["check", str(tiny_convolution), "--no-probe", "--format", "json"]
     assert main([*arguments, "--output", "/dev/stderr"]) == 0
     assert json.loads(capfd.readouterr().err)["exit_code"] == 0
+
+
+@pytest.mark.parametrize("option", ["--output", "--write-baseline"])
+def test_a_deleted_working_folder_is_one_line(capsys, monkeypatch, tmp_path, tiny_convolution, option):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    status, _, errors = run(capsys, tiny_convolution, "--no-probe", option, "report.json")
+    assert status == 1 and errors.count("\n") == 1 and "cannot write here" in errors
 
 
 @pytest.mark.parametrize("option", ["--output", "--write-baseline"])

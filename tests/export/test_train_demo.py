@@ -16,7 +16,7 @@ from rich.console import Console
 from bokeh_tf import exporting
 from bokeh_tf.data.scenes.sources import load_sources
 from bokeh_tf.errors import TrainingError
-from bokeh_tf.models.weights import weights_name
+from bokeh_tf.models.weights import load_weights, weights_name
 from bokeh_tf.photos import read
 from bokeh_tf.tflite.inspection import inspect
 from export.train_demo import held_out
@@ -131,7 +131,7 @@ def test_a_training_is_killed_and_resumed(photographs, tmp_path, capfd):
     assert run.weights == out / weights_name("dbsi_mobile", "base")
     model = exporting.build_model("dbsi_mobile", variant="base", image_shape=(256, 384))
     fresh = model.get_weights()
-    exporting.load_weights(model, run.weights)
+    load_weights(model, run.weights)
     assert any((before != after).any() for before, after in zip(fresh, model.get_weights(), strict=True))
     with (out / "log.csv").open(encoding="utf-8") as file:
         batches = [int(row["batch"]) for row in csv.DictReader(file)]

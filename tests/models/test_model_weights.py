@@ -1,5 +1,6 @@
 """Weights are written whole or not at all, and Keras reads them back."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -8,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from bokeh_tf.errors import OutputError
-from bokeh_tf.models.weights import FLAGSHIP_FILE, packaged_weights, save_weights, weights_name
+from bokeh_tf.errors import ModelFileError, OutputError
+from bokeh_tf.models.weights import FLAGSHIP_FILE, load_weights, packaged_weights, save_weights, weights_name
 
 
 def network():
@@ -33,6 +34,37 @@ def test_keras_reads_them_back(tmp_path):
     other.load_weights(tmp_path / "größe.weights.h5")
     for one, two in zip(model.weights, other.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(two))
+
+
+def test_damaged_weights_are_one_line(tmp_path):
+    """h5py answers with errors of many classes, RuntimeError among them."""
+    path, model = tmp_path / "a.weights.h5", network()
+    save_weights(model, path)
+    content, refused = path.read_bytes(), 0
+    generator = np.random.default_rng(1)
+    for _ in range(40):
+        damaged = bytearray(content)
+        # The structure lies before and after the numbers.
+        for position in generator.integers(0, 8000, 64):
+            damaged[position] = generator.integers(256)
+        path.write_bytes(damaged)
+        try:
+            load_weights(model, path)
+        except ModelFileError as error:
+            refused += 1
+            assert "\n" not in str(error) and str(path) in str(error)
+    assert refused > 0
+
+
+def test_what_is_no_weights_file_is_one_line(tmp_path):
+    os.mkfifo(tmp_path / "pipe.weights.h5")
+    (tmp_path / "lfs.weights.h5").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n")
+    model = network()
+    for name in ("pipe.weights.h5", "missing.weights.h5", "a" * 5000, "a\0b"):
+        with pytest.raises(ModelFileError, match="no trained weights"):
+            load_weights(model, tmp_path / name)
+    with pytest.raises(ModelFileError, match="Run: git lfs pull"):
+        load_weights(model, tmp_path / "lfs.weights.h5")
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_old_weights(tmp_path, capfd):

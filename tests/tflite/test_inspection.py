@@ -1,6 +1,7 @@
 """Inspection of files written by hand with the schema's own writer, and of thousands of damaged ones."""
 
 import json
+import os
 import random
 import struct
 import time
@@ -398,3 +399,17 @@ def test_mutants_are_read_or_refused_but_never_worse(content):
 def test_what_is_not_a_file(tmp_path, name, message):
     with pytest.raises(ModelFileError, match=message):
         inspect(tmp_path / name)
+
+
+def test_a_pipe_or_a_device_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tflite")
+    for path in (tmp_path / "pipe.tflite", "/dev/zero", "a\0b", "a" * 5000):
+        with pytest.raises(ModelFileError, match="cannot read this model file"):
+            inspect(path)
+
+
+def test_a_git_lfs_pointer_says_how_to_get_the_model(tmp_path):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    (tmp_path / "model.tflite").write_bytes(pointer)
+    with pytest.raises(ModelFileError, match="Run: git lfs pull"):
+        inspect(tmp_path / "model.tflite")

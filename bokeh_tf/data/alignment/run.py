@@ -20,6 +20,7 @@ from bokeh_tf.data.progress import as_text, progress_bar
 from bokeh_tf.data.workers import Failure, run_jobs
 from bokeh_tf.errors import DataError, OutputError
 from bokeh_tf.files import make_folder, write_text
+from bokeh_tf.paths import exists, is_dir, is_file, resolved
 from bokeh_tf.photos import FORMATS, SUFFIXES, format_of_suffix, read, write
 
 SCHEMA_VERSION = 1
@@ -92,11 +93,11 @@ def align_files(narrow, wide, *, out, height_px=DEFAULT_HEIGHT_PX):
 def _pairs(narrow, wide):
     """Paths (narrow, wide) by name, and the files without a partner."""
     for path in (narrow, wide):
-        if not path.exists():
+        if not exists(path):
             raise DataError(f"{path}: no such file or folder. Check the path.")
-    if narrow.is_dir() != wide.is_dir():
+    if is_dir(narrow) != is_dir(wide):
         raise DataError(f"{narrow} and {wide}: name two photos or two folders, not one of each.")
-    if not narrow.is_dir():
+    if not is_dir(narrow):
         return {narrow.stem: (narrow, wide)}, ()
     photos = [_photos_by_stem(folder) for folder in (narrow, wide)]
     names = sorted(photos[0].keys() & photos[1].keys())
@@ -114,7 +115,7 @@ def _photos_by_stem(folder):
         raise DataError(f"{folder}: cannot list this folder ({error.strerror}). Check its rights.") from error
     found: dict[str, Path] = {}
     for entry in entries:
-        if entry.name.startswith(".") or format_of_suffix(entry.suffix) is None or not entry.is_file():
+        if entry.name.startswith(".") or format_of_suffix(entry.suffix) is None or not is_file(entry):
             continue
         if found.setdefault(entry.stem, entry) != entry:
             raise DataError(f"{folder}: {found[entry.stem].name} and {entry.name} have one name. Remove one of them.")
@@ -122,15 +123,15 @@ def _photos_by_stem(folder):
 
 
 def _keep_photos(pairs, out):
-    results = {(out / folder).resolve() for folder in (NARROW_FOLDER, WIDE_FOLDER)}
-    if any(path.resolve().parent in results for paths in pairs.values() for path in paths):
+    results = {resolved(out / folder) for folder in (NARROW_FOLDER, WIDE_FOLDER)}
+    if any(resolved(path).parent in results for paths in pairs.values() for path in paths):
         raise OutputError(f"{out}: the photos lie there and would be overwritten. Choose another folder.")
 
 
 def _records(pairs, out, height_px, journal):
     """The facts of each pair, or `{"refused": reason}`, by name; those of the journal where nothing has changed."""
     versions = {name: version_of(*paths) for name, paths in pairs.items()}
-    keys = {name: "\n".join(str(path.resolve()) for path in paths) for name, paths in pairs.items()}
+    keys = {name: "\n".join(str(resolved(path)) for path in paths) for name, paths in pairs.items()}
     records = {name: journal.get(keys[name], versions[name]) for name in pairs}
     done = {name for name, record in records.items() if record and _is_there(record, out)}
     jobs = {name: (*map(str, pairs[name]), str(out), name, height_px) for name in pairs if name not in done}
@@ -146,9 +147,7 @@ def _records(pairs, out, height_px, journal):
 
 
 def _is_there(record, out):
-    return "refused" in record or all(
-        (out / folder / record["file"]).is_file() for folder in (NARROW_FOLDER, WIDE_FOLDER)
-    )
+    return "refused" in record or all(is_file(out / folder / record["file"]) for folder in (NARROW_FOLDER, WIDE_FOLDER))
 
 
 def align_file(narrow, wide, out, name, height_px):

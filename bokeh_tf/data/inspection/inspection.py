@@ -18,6 +18,7 @@ from bokeh_tf.data.pairs.pair import Pair, relative_name, write_list
 from bokeh_tf.data.progress import as_text, progress_bar
 from bokeh_tf.data.workers import Failure, run_jobs
 from bokeh_tf.files import make_folder, write_text
+from bokeh_tf.paths import resolved
 
 SCHEMA_VERSION = 1
 # Part of the journal's settings: measures that are computed in another way get another number.
@@ -99,7 +100,7 @@ def inspect_folder(folder, *, only=None, out=None):
 def _records(pairs, journal):
     """`{"measures": …}` or `{"failure": …}` of each pair, by id; those of the journal where files are the same."""
     versions = {pair.id: version_of(pair.source, pair.target) for pair in pairs}
-    keys = {pair.id: f"{pair.source.resolve()}\n{pair.target.resolve()}" for pair in pairs}
+    keys = {pair.id: f"{resolved(pair.source)}\n{resolved(pair.target)}" for pair in pairs}
     records = {pair.id: journal.get(keys[pair.id], versions[pair.id]) for pair in pairs}
     jobs = {pair.id: (str(pair.source), str(pair.target)) for pair in pairs if records[pair.id] is None}
     with progress_bar() as progress:

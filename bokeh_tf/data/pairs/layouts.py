@@ -13,6 +13,7 @@ from pathlib import Path
 from bokeh_tf.data.pairs.pair import TRAIN_IDS, VAL294_IDS, Pair, chosen, official_split, read_list, relative_name
 from bokeh_tf.data.pairs.tables import read_table
 from bokeh_tf.errors import DataError
+from bokeh_tf.paths import exists, is_dir, is_file, printable, resolved
 from bokeh_tf.photos import format_of_suffix
 
 _DEEPEST = 3
@@ -118,9 +119,10 @@ def find_pairs(folder, *, only=None):
 
 def _folders(folder):
     """`folder` and those below it, sorted, hidden ones left out."""
+    if not is_dir(folder):
+        what = "not a folder" if exists(folder) else "no such folder"
+        raise DataError(f"{printable(folder)}: {what}. Check the path.")
     try:
-        if not folder.is_dir():
-            raise DataError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}. Check the path.")
         next(folder.iterdir(), None)
     except OSError as error:
         raise DataError(f"{folder}: cannot list this folder ({error.strerror}). Check its rights.") from error
@@ -165,7 +167,7 @@ class _Search:
     def look_at(self, place):
         """Takes the pairs of every layout that begins in the folder `place`."""
         entries = self._listed(place)
-        inside = {entry.name.lower(): entry for entry in entries if entry.is_dir()}
+        inside = {entry.name.lower(): entry for entry in entries if is_dir(entry)}
         pictures = [entry for entry in entries if self._is_picture(entry)]
         self._tables += [entry for entry in entries if entry.suffix.lower() == ".csv" or entry.name == "meta.txt"]
         for layout, (source, target) in _FOLDER_PAIRS.items():
@@ -198,7 +200,7 @@ class _Search:
         return relative_name(path, self.folder)
 
     def _is_picture(self, entry):
-        return _is_usable(entry.name) and format_of_suffix(entry.suffix) is not None and entry.is_file()
+        return _is_usable(entry.name) and format_of_suffix(entry.suffix) is not None and is_file(entry)
 
     def _by_stem(self, place):
         found: dict[str, Path] = {}
@@ -250,7 +252,7 @@ class _Search:
             self._apply(path, rows)
 
     def _apply(self, path, rows):
-        by_source = {pair.source.resolve(): identity for identity, pair in self.pairs.items()}
+        by_source = {resolved(pair.source): identity for identity, pair in self.pairs.items()}
         absent, added = [], 0
         for row in rows:
             source, target = (self._resolved(path, name) for name in (row.source, row.target))
@@ -274,7 +276,7 @@ class _Search:
         if name is None:
             return None
         places = [base / name for base in (table.parent, self.folder, self.folder.parent)]
-        return next((path.resolve() for path in places if path.is_file()), None)
+        return next((resolved(path) for path in places if is_file(path)), None)
 
     def _identity_of(self, table, name):
         near = "" if table.parent == self.folder else f"{self._name(table.parent)}/"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bokeh_tf.errors import DataError
 from bokeh_tf.files import write_text
+from bokeh_tf.paths import printable, read_bytes
 from bokeh_tf.photos import format_of_suffix
 
 # EBB!: the 4694 published training pairs, of which the last 294 are everybody's validation set.
@@ -95,13 +96,11 @@ def read_text(path):
     """The text of the UTF-8 file `path`; `DataError` where there is none."""
     path = Path(path)
     try:
-        if path.stat().st_size > _MAX_LIST_BYTES:
-            raise DataError(f"{path}: too large for a list of pairs. Name another file.")
-        return path.read_text(encoding="utf-8-sig")
+        return read_bytes(path, limit_bytes=_MAX_LIST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text. Save it so.") from error
+        raise DataError(f"{printable(path)}: cannot be read as UTF-8 text. Save it so.") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
+        raise DataError(f"{printable(path)}: cannot be read ({error.strerror}). Check the path.") from error
 
 
 def chosen(pairs, names, *, folder):

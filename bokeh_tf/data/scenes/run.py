@@ -15,13 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
+from bokeh_tf import documents
 from bokeh_tf.data.journal import Journal
 from bokeh_tf.data.lens.sensor import jpeg_bytes
 from bokeh_tf.data.progress import progress_bar
 from bokeh_tf.data.scenes.sources import load_sources
 from bokeh_tf.data.scenes.synthetic_pairs import PairMaker, map_bytes
+from bokeh_tf.documents import DocumentError
 from bokeh_tf.errors import DataError
 from bokeh_tf.files import make_folder, write_bytes, write_text
+from bokeh_tf.paths import exists, files_below, is_dir
 
 SCHEMA_VERSION = 1
 # Pairs that are made in another way get another number.
@@ -80,16 +83,16 @@ def _claim(out, settings):
     """Makes the folders and states the settings; refuses a folder that holds anything else."""
     path = out / "synthesis.json"
     document = {"schema_version": SCHEMA_VERSION, **settings}
-    if path.exists():
+    if exists(path):
         try:
-            stated = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            stated = documents.parse(documents.read(path))
+        except DocumentError as error:
             raise DataError(f"{path}: cannot be read. Choose another folder.") from error
         different = [key for key in document if not isinstance(stated, dict) or stated.get(key) != document[key]]
         if different:
             names = ", ".join(different)
             raise DataError(f"{out}: holds pairs made with other {names}. Choose another folder, or delete it.")
-    elif any((out / "Training").rglob("*.*")):
+    elif is_dir(out / "Training") and any(path.suffix for path in files_below(out / "Training")):
         raise DataError(f"{out / 'Training'}: holds files that were not made here. Choose another folder.")
     for folder in _FOLDERS:
         make_folder(out / "Training" / folder)

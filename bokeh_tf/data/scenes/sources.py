@@ -17,10 +17,12 @@ from bokeh_tf.data.archives import read_archive, write_archive
 from bokeh_tf.data.scenes.focus import centred_subject_matte, sharpness_map, subject_matte
 from bokeh_tf.errors import DataError, PhotoError
 from bokeh_tf.files import make_folder
+from bokeh_tf.paths import exists, files_below, is_file, read_bytes
 from bokeh_tf.photos import SUFFIXES, read, reduced_to_8_bits
 
 # `dbsi_mobile` is trained on at most 256 rows; a little more leaves room for crops.
 _LONG_SIDE_PX = 480
+_MAX_LIST_BYTES = 50_000_000
 # A neighbourhood this sharp counts as in focus.
 _SHARP = 0.3
 # A photo with this share in focus has no shallow depth of field of its own.
@@ -65,7 +67,7 @@ def load_sources(folder, *, cache, long_side_px=_LONG_SIDE_PX):
         DataError: no readable photo, none with a subject, or an unreadable list.
     """
     folder = Path(folder)
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path for path in files_below(folder) if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise DataError(f"{folder}: no photographs here. Name a folder with JPEG, PNG, WebP or TIFF files.")
     make_folder(cache)
@@ -88,10 +90,10 @@ def load_sources(folder, *, cache, long_side_px=_LONG_SIDE_PX):
 
 def _accepted_subjects(folder):
     path = folder / "subjects.txt"
-    if not path.exists():
+    if not exists(path):
         return None
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_bytes(path, limit_bytes=_MAX_LIST_BYTES).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text. Write one file name a line.") from error
     return {line.strip() for line in lines if line.strip()}
@@ -99,7 +101,7 @@ def _accepted_subjects(folder):
 
 def _cached(path, cache_path, long_side_px):
     # A cache that cannot be read is made anew.
-    if cache_path.exists():
+    if is_file(cache_path):
         with contextlib.suppress(DataError, LookupError, TypeError):
             return _kept(path, cache_path)
     source = prepare(path, long_side_px=long_side_px)

@@ -15,6 +15,7 @@ from pathlib import Path
 from bokeh_tf.delegate.audit.findings import AuditFinding, AuditReport, OutputPrediction, Peak, Severity
 from bokeh_tf.delegate.audit.worker import MODEL_NAME
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
+from bokeh_tf.paths import resolved
 from bokeh_tf.processes import DONE, ask_module
 from bokeh_tf.tflite.running.runtime import UNNAMED
 from bokeh_tf.tflite.subject import Model, subject_of
@@ -84,8 +85,8 @@ def _request(model_file, photo, inputs):
     declared = entries if isinstance(entries, list) and len(entries) == len(model_file.inputs) else None
     count = len(model_file.inputs)
     return {
-        "photo": None if photo is None else str(Path(photo).resolve()),
-        "inputs": [str(Path(path).resolve()) for path in inputs or ()],
+        "photo": None if photo is None else str(resolved(photo)),
+        "inputs": [str(resolved(path)) for path in inputs or ()],
         "input_ranges": [_bounds(entry) for entry in declared] if declared else [None] * count,
     }
 

@@ -16,7 +16,7 @@ from bokeh_tf.delegate.judging.problems import Problem, Standing
 from bokeh_tf.documents import DocumentError
 from bokeh_tf.errors import CheckError
 from bokeh_tf.escaping import json_text
-from bokeh_tf.paths import is_file, printable
+from bokeh_tf.paths import is_file, printable, resolved
 
 SCHEMA_VERSION = 2
 _BY_NAME_VERSION = 1
@@ -85,8 +85,12 @@ def _seen_from(folder, path):
     if not is_file(path):
         return path
     # Folders by their real places, so that a link on the way (as `/tmp` may be one) makes no difference.
-    place = Path(os.path.realpath(Path(path).parent), Path(path).name)
-    return Path(os.path.relpath(place, os.path.realpath(folder))).as_posix()
+    place = resolved(Path(path).parent) / Path(path).name
+    try:
+        return Path(os.path.relpath(place, resolved(folder))).as_posix()
+    except OSError:
+        # The working folder was deleted, and with it whatever is named from there.
+        return path
 
 
 @dataclass(frozen=True)

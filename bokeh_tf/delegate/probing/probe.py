@@ -19,6 +19,7 @@ from bokeh_tf.delegate.probing.jobs import Jobs
 from bokeh_tf.delegate.probing.verdicts import PRECISIONS, Verdict, worst
 from bokeh_tf.delegate.probing.worker import SPLIT_JOB
 from bokeh_tf.errors import CheckError, ModelFileError
+from bokeh_tf.paths import resolved
 from bokeh_tf.tflite.model_file import ModelFile
 from bokeh_tf.tflite.rewriting import SIGNATURE_KEY
 from bokeh_tf.tflite.running import gpu_adapter as adapters
@@ -245,7 +246,7 @@ def probe_request(photo: str | os.PathLike | None, model_file: ModelFile, *, tri
     """
     metadata = model_file.metadata if isinstance(model_file.metadata, dict) else {}
     return {
-        "photo": None if photo is None else str(Path(photo).resolve()),
+        "photo": None if photo is None else str(resolved(photo)),
         "trials": trials,
         "input_ranges": _declared_ranges(metadata.get("inputs"), len(model_file.inputs)),
         "output_ranges": _declared_ranges(metadata.get("outputs"), len(model_file.outputs)),
