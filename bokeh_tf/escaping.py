@@ -6,14 +6,11 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
+from bokeh_tf.paths import printable
+
 _PLAIN_IN_CODE = re.compile(r"[^`|\\]+")
 # Whatever Markdown could take for markup, a mention, or a link.
 _MARKUP = re.compile(r"[\\`*{}\[\]<>#|~!&]|(?<!\w)_|_(?!\w)|(?<=:)//|(?<=www)\.")
-
-
-def printable(text) -> str:
-    """Text without control characters, which could drive a terminal, end a line, or be illegal in XML."""
-    return "".join(character if character.isprintable() else "?" for character in str(text))
 
 
 def json_text(document) -> str:

@@ -21,7 +21,9 @@ _NO_LINKS = (EPERM, ENOTSUP, ENOSYS, EMLINK)
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 # Joiners shape letters and emoji and hide nothing; every other format character may.
 _SHOWN_FORMAT_CHARACTERS = frozenset("\u200c\u200d")
-_HIDDEN_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+_HIDDEN_CATEGORIES = frozenset(("Cc", "Cf", "Cn", "Cs", "Zl", "Zp"))
+# Lines that quote files, phones and programs are cut there; whole texts are in the JSON.
+LONGEST_LINE = 1000
 # What a name that is not UTF-8 becomes in Python: byte 0x80 is U+DC80.
 _FIRST_UNDECODED, _LAST_UNDECODED = 0xDC80, 0xDCFF
 
@@ -198,9 +200,16 @@ def _named(temporary, path):
     return True
 
 
-def printable(text) -> str:
-    """`str(text)` in one line that does nothing to a terminal: control and hidden characters as escapes."""
-    return "".join(_shown(character) for character in str(text))
+def printable(text, *, most_characters: int | None = None) -> str:
+    """`str(text)` in one line that does nothing to a terminal: control and hidden characters as escapes.
+
+    Args:
+        most_characters: of `text`; what is longer ends in "…" there. None for a text that is needed whole.
+    """
+    text = str(text)
+    if most_characters is not None and len(text) > most_characters:
+        text = text[: most_characters - 1] + "…"
+    return "".join(map(_shown, text))
 
 
 def _shown(character):

@@ -22,6 +22,8 @@ DONE, NOT_DONE = 0, 1
 # What a shell reports of a process that a signal ended.
 _SIGNAL_BASE = 128
 _WHOLE = "interrupted; everything written so far is whole"
+# Enough for a path of the system\'s greatest length and the advice behind it; most of it is on one screen.
+_LONGEST_MESSAGE = 6000
 _HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
 # The number of the signal that was caught last, None before.
 _caught: int | None = None
@@ -75,6 +77,11 @@ def run_program(name: str, load: Callable[[], Callable[[], int]]) -> int:
     return status
 
 
+def _line(error):
+    """An error in one line; what it quotes may be of any length."""
+    return printable(" ".join(str(error).splitlines()), most_characters=_LONGEST_MESSAGE)
+
+
 def guarded(name: str, command: Callable[[], int], *, when_interrupted: str = _WHOLE) -> int:
     """Runs a command; returns its exit status, 1 with one line on stderr for a `BokehError`, 128 + N for signal N.
 
@@ -89,7 +96,7 @@ def guarded(name: str, command: Callable[[], int], *, when_interrupted: str = _W
         try:
             status = command()
         except BokehError as error:
-            print(f"{name}: {printable(' '.join(str(error).splitlines()))}", file=sys.stderr)
+            print(f"{name}: {_line(error)}", file=sys.stderr)
             status = NOT_DONE
         except KeyboardInterrupt as interruption:
             print(f"{name}: {when_interrupted}", file=sys.stderr)

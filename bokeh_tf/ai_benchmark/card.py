@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from bokeh_tf.ai_benchmark.releases import Needs
+from bokeh_tf.paths import printable
 
 MODEL_NAME = "model.tflite"
 REMOTE_FOLDER = "/sdcard/Download"
@@ -85,11 +86,6 @@ def make_card(accepted, *, iterations=DEFAULT_ITERATIONS) -> Card:
         needs=accepted.needs,
         warnings=accepted.warnings,
     )
-
-
-def printable(text) -> str:
-    """`text` in one line; characters that print nothing become question marks."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _tensor(tensor):

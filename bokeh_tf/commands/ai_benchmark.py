@@ -2,10 +2,9 @@
 
 import argparse
 import math
-import sys
 from pathlib import Path
 
-from bokeh_tf.commands.console import count, open_console
+from bokeh_tf.commands.console import count, open_console, say
 
 _IMPORT = "import"
 _DESCRIPTION = """Makes a pack for the AI Benchmark app's PRO mode: model.tflite as the app wants it, a settings card as
@@ -84,14 +83,14 @@ def _pack(options):
         app_release=app_release,
     )
     for file in pack.files:
-        print(f"written: {file}")
-    print(f"needs TensorFlow Lite: {pack.card.release}")
+        say(f"written: {file}")
+    say(f"needs TensorFlow Lite: {pack.card.release}")
     for warning in pack.card.warnings:
-        print(f"bokeh-tf: mind: {warning}", file=sys.stderr)
+        say(f"bokeh-tf: mind: {warning}", is_error=True)
     if options.push:
         _push(pack, options)
     else:
-        print(f"in {options.out}: {PUSH_LINE}")
+        say(f"in {options.out}: {PUSH_LINE}")
     return 0
 
 
@@ -100,7 +99,7 @@ def _push(pack, options):
     from bokeh_tf.ai_benchmark.phone import push
 
     serial = push(pack.model, adb=options.adb, serial=options.serial)
-    print(f"pushed to {serial}: {REMOTE_PATH}, sha256 {pack.card.sha256[:12]}… verified there")
+    say(f"pushed to {serial}: {REMOTE_PATH}, sha256 {pack.card.sha256[:12]}… verified there")
 
 
 def _import(options):
@@ -109,16 +108,15 @@ def _import(options):
     from bokeh_tf.ai_benchmark.importing import import_sheet
 
     imported = import_sheet(options.words[1], options.out)
-    console = open_console()
-    console.print(_table(imported.comparisons))
+    open_console().print(_table(imported.comparisons))
     for comparison in imported.comparisons:
         for line in (*_source(comparison.own), *comparison.explanation):
-            console.print(f"row {comparison.row.row}: {line}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"always: {ALWAYS_DIFFERENT}", markup=False, highlight=False, soft_wrap=True)
+            say(f"row {comparison.row.row}: {line}")
+    say(f"always: {ALWAYS_DIFFERENT}")
     if imported.path is None:
-        print(f"nothing new: {options.out} has all {len(imported.comparisons)} rows already")
+        say(f"nothing new: {options.out} has all {len(imported.comparisons)} rows already")
     else:
-        print(f"written: {imported.path}")
+        say(f"written: {imported.path}")
     return 0
 
 
@@ -129,7 +127,8 @@ def _source(own):
 
 def _table(comparisons):
     from rich.table import Table
-    from rich.text import Text
+
+    from bokeh_tf.bench.report.terminal import harmless
 
     table = Table("row", "phone", "backend")
     for heading in ("app, mean ms", "ours, median ms", "ratio"):
@@ -137,8 +136,7 @@ def _table(comparisons):
     for comparison in comparisons:
         row, own = comparison.row, comparison.own
         cells = ("-", "-") if own is None else (f"{own.median_ms:.4g}", f"{comparison.ratio:.2f}")
-        # Text, not str: names may contain what rich would read as markup.
-        table.add_row(*map(Text, (str(row.row), row.phone, row.backend, f"{row.mean_ms:.4g}", *cells)))
+        table.add_row(*map(harmless, (str(row.row), row.phone, row.backend, f"{row.mean_ms:.4g}", *cells)))
     return table
 
 

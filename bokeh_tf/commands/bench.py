@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bokeh_tf.bench.backends import BACKENDS
 from bokeh_tf.bench.backends.backend import Watch
-from bokeh_tf.commands.console import count, open_console
+from bokeh_tf.commands.console import count, open_console, say
 
 _PASSED, _NOT_DONE, _FAILED = 0, 1, 3
 _DESCRIPTION = """Times each file on each target in interleaved rounds (A B A B), each in a process of its own, so that
@@ -89,11 +89,11 @@ def _run_devices(options, backend, devices):
     from bokeh_tf.bench.report import terminal
 
     with terminal.progress(options.rounds) as on_round:
-        watch = Watch(on_round, _say_continued, lambda text: print(text, file=sys.stderr))
+        watch = Watch(on_round, _say_continued, lambda text: say(text, is_error=True))
         done = backend.time_devices(options, devices, watch)
     _show(done.result, done.path)
     for failure in done.failures:
-        print(failure, file=sys.stderr)
+        say(failure, is_error=True)
     return _NOT_DONE if done.failures else exit_status(done.result)
 
 
@@ -104,7 +104,7 @@ def _show(result, path):
     console = open_console()
     console.print(terminal.render(result))
     if path:
-        print(f"written: {path}")
+        say(f"written: {path}")
 
 
 def exit_status(result):

@@ -10,6 +10,8 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
+from bokeh_tf.paths import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,6 +27,11 @@ def open_console() -> Console:
     # Python started without a stdout has None there.
     has_terminal = sys.stdout is not None and sys.stdout.isatty()
     return Console() if has_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
+
+
+def say(text: object, *, is_error: bool = False) -> None:
+    """Prints a line that may name files, phones and what they say; it does nothing to the terminal."""
+    print(printable(text), file=sys.stderr if is_error else sys.stdout)
 
 
 def positive(text: str) -> float:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from bokeh_tf.commands import outputs
+from bokeh_tf.commands.console import say
 
 _DESCRIPTION = """Makes a page for people from the JSON results of bokeh-tf bench: plots, tables, conditions, and every
 reason to doubt a number beside that number. It measures nothing, and averages nothing over runs."""
@@ -51,5 +52,5 @@ def run(options):
     write = {".html": html_page.write, ".md": markdown.write, ".csv": csv_table.write}[suffix]
     outputs.claim(options.output, inputs=find_results(options.runs), overwrite=options.overwrite)
     write_text(options.output, write(read_runs(options.runs)))
-    print(f"written: {options.output}")
+    say(f"written: {options.output}")
     return 0

@@ -110,6 +110,27 @@ def test_a_sound_result_passes_everywhere(tmp_path, good, capsys):
     assert "no difference" in capsys.readouterr().out
 
 
+def test_escapes_in_a_result_reach_no_terminal(tmp_path, good, capsys):
+    content = json.loads(json.dumps(as_json(own_result())))
+    hostile = "\x1b]0;owned\x07\x1b[31mred\u202e\r\n" + "x" * 5000
+    content["doubts"] = [hostile]
+    content["environment"]["cpu"] += hostile
+    content["measurements"][0] |= {"name": hostile, "doubts": [hostile], "stamp": hostile}
+    path = tmp_path / "hostile\x1b[2J.json"
+    path.write_text(json.dumps(content))
+    for arguments in (
+        ("compare", path, path, "--budget", "5%"),
+        ("compare", good, path),
+        ("report", path, "-o", tmp_path / "re\x1bport.html"),
+        ("report", tmp_path / "no\x1b[31mne.json", "-o", tmp_path / "report.html"),
+    ):
+        assert main(list(map(str, arguments))) in (0, 1)
+        out, err = capsys.readouterr()
+        lines = (out + err).split("\n")
+        assert all(map(str.isprintable, lines)) and "\\x1b" in out + err
+        assert max(map(len, lines)) < 5000
+
+
 def test_all_kept_results_are_read():
     kept = sorted((REPOSITORY / "benchmarks" / "results").glob("*.json"))
     results = [path for path in kept if not path.name.startswith(NO_RESULTS)]

@@ -28,7 +28,7 @@ FOUNDATION = {
 ARROWS = {
     "ops": set(),
     "errors": set(),
-    "escaping": set(),
+    "escaping": {"paths"},
     "files": {"errors", "paths"},
     "paths": {"errors"},
     "checkout": set(),

@@ -2,9 +2,9 @@
 
 from rich.console import Group
 from rich.table import Table
-from rich.text import Text
 
 from bokeh_tf.bench.report.facts import format_ms
+from bokeh_tf.bench.report.terminal import harmless
 from bokeh_tf.bench.results.comparison import Comparison
 
 
@@ -19,11 +19,11 @@ def render(comparison: Comparison) -> Group:
         verdict = f"{pair.outcome.value}, beyond the budget" if pair.exceeds_budget else pair.outcome.value
         verdict += " *" if pair.doubts else ""
         # Text, not str: a file name may contain what rich would read as markup.
-        table.add_row(Text(_name(pair)), *_cells(pair), verdict)
+        table.add_row(harmless(_name(pair)), *_cells(pair), verdict)
         lines += [f"* {_name(pair)}: {doubt}" for doubt in pair.doubts]
     lines += [f"only in the first: {name}" for name in comparison.only_in_first]
     lines += [f"only in the second: {name}" for name in comparison.only_in_second]
-    return Group(table, *map(Text, lines))
+    return Group(table, *map(harmless, lines))
 
 
 def _name(pair):

@@ -14,6 +14,7 @@ from rich.text import Text
 from bokeh_tf.bench.report import columns, facts
 from bokeh_tf.bench.results.measurement import Measurement
 from bokeh_tf.bench.results.result import Result
+from bokeh_tf.paths import LONGEST_LINE, printable
 
 _WIDE_COLUMNS = 120
 
@@ -39,7 +40,12 @@ def render(result: Result) -> Group:
         lines += _about(one)
         lines += [f"* {one.name}: {text}" for severity, text in warned if severity == "doubt"]
     # Text, not str: a file name may contain what rich would read as markup.
-    return Group(_Tables(result), *map(Text, lines))
+    return Group(_Tables(result), *map(harmless, lines))
+
+
+def harmless(text) -> Text:
+    """Text from wherever, in one line that is not too long and does nothing to a terminal."""
+    return Text(printable(text, most_characters=LONGEST_LINE))
 
 
 class _Tables:
@@ -98,5 +104,5 @@ def _table(result: Result, shown: list[columns.Column]) -> Table:
         cells = [column.short_cell(one, result) for column in shown]
         if shown[0] is columns.STEADY[0]:
             cells[0] += facts.flags(one)
-        table.add_row(Text(one.name), *map(Text, cells))
+        table.add_row(harmless(one.name), *map(harmless, cells))
     return table

@@ -16,12 +16,14 @@ from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.bench.results.result import Result
 from bokeh_tf.bench.results.statistics import Interval, unpaired_ratio
 from bokeh_tf.errors import CheckError
+from bokeh_tf.paths import printable
 
 # Medians of five runs of one file, one after the other and each called stable, differed by up to 1 %, and of their
 # intervals one in four did not hold 1. This is twice that.
 NOISE = 0.02
 FIELDS = ("model", "backend", "threads", "precision", "machine", "runtime")
 _SHORT_SHA = 12
+_SHOWN_CHARACTERS = 200
 
 
 class Outcome(enum.StrEnum):
@@ -145,9 +147,13 @@ def _refusal(first, second, lonely_first, lonely_second, across):
     )
     ours, theirs = identity(one, first), identity(other, second)
     differing = [name for name in FIELDS if name in _differing(one, other, first, second) - across]
-    listed = "; ".join(f"{name}: {ours[name]} and {theirs[name]}" for name in differing)
+    listed = "; ".join(f"{name}: {_quoted(ours[name])} and {_quoted(theirs[name])}" for name in differing)
     allowed = " ".join(f"--across {name}" for name in differing)
-    return f"{one.name}: not alike ({listed}). Measure alike, or allow it with {allowed}"
+    return f"{_quoted(one.name)}: not alike ({listed}). Measure alike, or allow it with {allowed}"
+
+
+def _quoted(text):
+    return printable(text, most_characters=_SHOWN_CHARACTERS)
 
 
 def _compare(one, other, first, second, *, budget, noise):
