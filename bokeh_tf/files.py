@@ -8,11 +8,13 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bokeh_tf.errors import OutputError
@@ -22,6 +24,10 @@ _OPEN_FILES = ("/dev/", "/proc/")
 # How memory cards and network folders say that they know no locks, and no hard links.
 _NO_LOCKS = (errno.EBADF, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+
+_TEMPORARY_NAME = re.compile(r"\.[0-9a-f]{16}(\.\w+)?")
+_LEFT_AFTER_S = 24 * 3600
+_swept: set[str] = set()
 
 
 def make_folder(path: Path | str) -> Path:
@@ -114,6 +120,7 @@ def _status(path):
 def _renaming_to(path, status):
     # A link stays one: its target is replaced.
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    _sweep(target.parent)
     # Only the name before the `try`: an interruption right after the file is made must not leave it.
     temporary = target.parent / f".{secrets.token_hex(8)}{path.suffix}"
     try:
@@ -226,12 +233,33 @@ def _link(temporary, path):
 @contextlib.contextmanager
 def _beside(path):
     """A free name beside `path`; what lies there in the end is removed."""
+    _sweep(path.parent)
     temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
     try:
         yield temporary
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _sweep(folder):
+    """Removes what killed runs of this user left in `folder`; asked once for each folder in a process.
+
+    A file is written in minutes: what has a temporary's name and has not changed for a day is nobody's.
+    """
+    folder = os.path.abspath(folder)  # noqa: PTH100 (keeps links)
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    oldest_s = datetime.now(UTC).timestamp() - _LEFT_AFTER_S
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not _TEMPORARY_NAME.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+                continue
+            status = entry.stat(follow_symlinks=False)
+            if status.st_mtime < oldest_s and status.st_uid == os.geteuid():
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)  # noqa: PTH108 (a string from scandir)
 
 
 def write_text(path: Path | str, content: str) -> None:

@@ -10,6 +10,7 @@ import os
 import resource
 import stat
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -139,6 +140,22 @@ def test_a_name_is_claimed_where_there_are_no_hard_links_too(tmp_path, monkeypat
     assert files.write_new(tmp_path / "result", b"first")
     assert not files.write_new(tmp_path / "result", b"second")
     assert (tmp_path / "result").read_bytes() == b"first" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("write", [write_bytes, files.write_new])
+def test_what_a_killed_run_left_is_swept_after_a_day(tmp_path, write):
+    two_days_ago_s = time.time() - 2 * 24 * 3600
+    left = ["." + "0a" * 8 + suffix for suffix in (".tflite", ".json", "")]
+    kept = [".0a0a.json", ".gitignore", "0a" * 8 + ".json", "." + "0A" * 8 + ".json", "." + "zz" * 8]
+    for name in [*left, *kept]:
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (two_days_ago_s, two_days_ago_s))
+    young = tmp_path / ("." + "1b" * 8 + ".json")
+    young.write_bytes(b"another run's")
+    link = tmp_path / ("." + "2c" * 8 + ".json")
+    link.symlink_to(tmp_path / kept[0])
+    write(tmp_path / "result.json", b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, young.name, link.name, "result.json"])
 
 
 def test_the_temporary_file_keeps_the_suffix_and_the_folder(tmp_path):
