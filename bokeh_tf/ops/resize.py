@@ -88,7 +88,9 @@ def multiply_left(matrix, images):
     Delegates refuse a product whose first factor is a constant. Adding nothing of the images makes it a computed one.
     """
     nothing = images[:, :, :1, :1] * 0
-    return ops.matmul(nothing + ops.convert_to_tensor(matrix, dtype=images.dtype), images)
+    # Delegates add tensors of as many dimensions alone.
+    matrix = ops.convert_to_tensor(matrix[None, None], dtype=images.dtype)
+    return ops.matmul(nothing + matrix, images)
 
 
 def _upsample_columns(images, taps):

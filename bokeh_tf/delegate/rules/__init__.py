@@ -22,6 +22,7 @@ A rule has
   measured facts);
 - one of `example`, minimal Keras code for a `model` that meets it (or for its `converter`, where the default one does
   not), and `example_graph`, for nodes that TensorFlow's converter does not write but other programs may;
+- `since` (optional): the release that brought it, where the document's does not have it yet;
 - `offline` (optional, v2 only): true where TensorFlow 2.15.1's own offline checker refuses the same thing.
 
 A condition is one of
@@ -93,6 +94,7 @@ class Rule:
     example: str
     example_graph: str
     offline: bool
+    since: str
 
     def covers(self, op):
         """Whether the rule speaks about an operator; `ops` is None for those that speak about all."""
@@ -125,6 +127,7 @@ class Explanation:
     evidence: tuple[str, ...]
     example: str = ""
     example_graph: str = ""
+    since: str = ""
 
 
 @functools.cache
@@ -155,6 +158,7 @@ def explain(rule_id: str) -> Explanation:
         evidence=rule.evidence,
         example=rule.example,
         example_graph=rule.example_graph,
+        since=rule.since,
     )
 
 
@@ -172,7 +176,7 @@ def rules_from(document: Mapping) -> RuleSet:
 
 
 _REQUIRED = frozenset({"id", "kind", "ops", "reason", "instead", "source", "evidence"})
-_OPTIONAL = frozenset({"example", "example_graph", "except", "scope", "when", "offline"})
+_OPTIONAL = frozenset({"example", "example_graph", "except", "scope", "when", "offline", "since"})
 
 
 def _rule(entry, groups):
@@ -198,6 +202,7 @@ def _rule(entry, groups):
         example=entry.get("example", ""),
         example_graph=entry.get("example_graph", ""),
         offline=entry.get("offline", False),
+        since=entry.get("since", ""),
     )
 
 

@@ -24,6 +24,22 @@ def mul_without_larger_input(node: NodeView):
     return any(a < b for a, b in pairs) and any(b < a for a, b in pairs)
 
 
+def ranks_not_broadcast(node: NodeView):
+    """Two operands of different ranks, none of them a vector, that the delegate does not bring together."""
+    shapes = [tensor.shape for tensor in node.inputs if tensor is not None]
+    if len(node.inputs) != 2 or len(shapes) != 2:
+        return ""
+    longer, shorter = sorted(shapes, key=len, reverse=True)
+    if len(shorter) < 2 or len(longer) == len(shorter):
+        return ""
+    is_one_image = len(longer) == 4 and longer[0] == 1
+    if is_one_image and (len(shorter) == 3 or shorter == (1, 1)):
+        return ""
+    if len(longer) == 4 and shorter == (longer[0], longer[3]):
+        return ""
+    return " beside ".join("x".join(map(str, shape)) for shape in shapes)
+
+
 def reads_one_tensor_twice(node: NodeView):
     """Both inputs are one tensor."""
     return reads_same(node)
@@ -209,6 +225,7 @@ def _first(tensors):
 
 _OWN = (
     mul_without_larger_input,
+    ranks_not_broadcast,
     reads_one_tensor_twice,
     depthwise_shape_mismatch,
     one_hot_unsupported,

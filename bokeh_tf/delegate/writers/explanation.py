@@ -29,6 +29,7 @@ def explanation_of(rule_id) -> str:
         ("Reason", known.reason),
         ("Instead", known.instead),
         ("Source", known.source),
+        *([("Since", known.since)] if getattr(known, "since", "") else []),
     )
     lines = []
     for heading, text in paragraphs:

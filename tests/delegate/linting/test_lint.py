@@ -1,5 +1,6 @@
 """The engine of the static check and the classic delegate's rules, on graphs written by hand."""
 
+import functools
 import re
 import time
 from pathlib import Path
@@ -84,6 +85,30 @@ def rules_found(model_file, target="v2"):
 
 
 RELU = one_node(OP.RELU)
+
+
+@pytest.mark.parametrize("code", [OP.ADD, OP.MUL])
+@pytest.mark.parametrize(
+    ("left", "right", "is_refused"),
+    [
+        ([1, 4, 6, 8], [6, 8], True),
+        ([1, 1, 1, 1], [12, 12], True),
+        ([2, 4, 6, 8], [4, 6, 8], True),
+        ([4, 6, 8], [6, 8], True),
+        ([1, 4, 6, 8], [4, 6, 8], False),
+        ([1, 4, 6, 8], [1, 1], False),
+        ([2, 4, 6, 8], [2, 8], False),
+        ([1, 4, 6, 8], [8], False),
+        ([1, 4, 6, 8], [1, 1, 6, 8], False),
+    ],
+)
+def test_operands_of_different_ranks_are_refused_by_later_checkers(code, left, right, is_refused):
+    for first, second in ((left, right), (right, left)):
+        other = functools.partial(FileWriter.tensor, name="other", shape=second, constant=True)
+        model_file = one_node(code, other, shape=first, output=left)
+        found = [rule for rule in rules_found(model_file) if rule == "v2.broadcast.ranks"]
+        assert found == ["v2.broadcast.ranks"] * is_refused
+    assert "LiteRT" in explain("v2.broadcast.ranks").since
 
 
 # The vocabulary
