@@ -1,0 +1,205 @@
+"""Every command meets every fault: a short answer, the right exit status, nothing lost, nothing left behind."""
+
+import contextlib
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from bokeh_tf.cli import main
+from tests.privileges import without_privileges
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "bokeh_tf" / "weights" / "dbsi_mobile_base_float16_1024x1536.tflite"
+PHOTO = ROOT / "bokeh_tf" / "samples" / "photo.jpg"
+RESULT = next((ROOT / "benchmarks" / "results").glob("flagship_*.json"))
+TIMEOUT_S = 120
+# Two lines: what is wrong, and for some commands how many of several inputs were done.
+MOST_LINES = 2
+
+# How each command is told to read `path`; what it writes goes into the folder `out`.
+COMMANDS = {
+    "check": lambda path, out: ["check", path, "--no-probe", "--output", out / "report.json", "--format", "json"],
+    "check a baseline": lambda path, out: ["check", MODEL, "--no-probe", "--baseline", path],
+    "bench": lambda path, out: ["bench", path, "--rounds", "1", "--out", out / "timings"],
+    "compare": lambda path, out: ["compare", path, RESULT],
+    "report": lambda path, out: ["report", path, "-o", out / "page.html"],
+    "ai-benchmark": lambda path, out: ["ai-benchmark", path, "-o", out / "pack"],
+    "ai-benchmark import": lambda path, out: ["ai-benchmark", "import", path, "-o", out / "imported"],
+    "render": lambda path, out: ["render", path, "-o", out / "pictures"],
+    "render by a model": lambda path, out: ["render", PHOTO, "--model", f"{path}.tflite", "-o", out / "pictures"],
+    "repair": lambda path, out: ["repair", path, "-o", out / "whole.tflite", "--no-probe"],
+    "export": lambda path, out: ["export", "unet", "--variant", "tiny", "--weights", path, "-o", out],
+    "port": lambda path, out: ["port", "dmshn", path, "-o", out / "ported.weights.h5"],
+    "data inspect": lambda path, out: ["data", "inspect", path, "-o", out / "inspected"],
+    "data inspect a list": lambda path, out: ["data", "inspect", ROOT / "tests", "--only", path],
+    "data align": lambda path, out: ["data", "align", path, PHOTO, "-o", out / "pairs"],
+    "train": lambda path, out: ["train", "unet", "--data", path, "--out", out / "run", "--scale", "small"],
+}
+# What some are asked to write is a record of what could not be done.
+RECORDS = {
+    "check": {"report.json"},
+    "data align": {"pairs", "original", "bokeh", "pairs.csv", "alignment.json", "alignments.jsonl"},
+}
+# These build a network before they read: seconds each, so they meet the faults that differ for them alone.
+SLOW = {"export", "port", "train"}
+# A folder is what these commands take.
+TAKES_FOLDERS = {"check", "report", "render", "data inspect", "data align", "train"}
+
+
+def missing(folder):
+    return folder / "missing"
+
+
+def a_folder(folder):
+    (folder / "folder").mkdir()
+    return folder / "folder"
+
+
+def a_pipe(folder):
+    os.mkfifo(folder / "pipe")
+    return folder / "pipe"
+
+
+def endless(_):
+    return Path("/dev/zero")
+
+
+def nonsense(folder):
+    (folder / "nonsense").write_bytes(bytes(range(256)) * 8)
+    return folder / "nonsense"
+
+
+def empty(folder):
+    (folder / "empty").touch()
+    return folder / "empty"
+
+
+def deep(folder):
+    (folder / "deep").write_bytes(b"[" * 200_000)
+    return folder / "deep"
+
+
+def too_long(folder):
+    return folder / ("n" * 300)
+
+
+def links_in_a_circle(folder):
+    (folder / "a").symlink_to("b")
+    (folder / "b").symlink_to("a")
+    return folder / "a"
+
+
+def no_text(folder):
+    return folder / os.fsdecode(b"\xff\xfe\x1b[2J\x07")
+
+
+def nul(folder):
+    return Path(f"{folder}/a\0b")
+
+
+FAULTS = [missing, a_folder, a_pipe, endless, nonsense, empty, deep, too_long, links_in_a_circle, no_text, nul]
+FAULTS_OF_SLOW = [missing, a_pipe, nonsense, too_long, no_text]
+CASES = [
+    (command, fault)
+    for command in COMMANDS
+    for fault in (FAULTS_OF_SLOW if command in SLOW else FAULTS)
+    if fault is not a_folder or command not in TAKES_FOLDERS
+]
+
+
+@contextlib.contextmanager
+def no_hang():
+    """Fails where a command does not end; the alarm reaches reads that block too."""
+
+    def fail(*_):
+        raise AssertionError("hangs")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(TIMEOUT_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run(arguments):
+    """The exit status of a command in this process; a usage error is one too."""
+    with no_hang():
+        try:
+            return main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            return stop.code
+
+
+def assert_said_shortly(captured):
+    lines = captured.err.splitlines()
+    assert "Traceback" not in captured.err + captured.out
+    assert len(lines) <= MOST_LINES, captured.err
+    assert all(character.isprintable() or character == "\n" for character in captured.err), repr(captured.err)
+    return lines
+
+
+@pytest.mark.parametrize(("command", "fault"), CASES, ids=[f"{command}-{fault.__name__}" for command, fault in CASES])
+def test_a_faulty_input_is_said_shortly_and_leaves_nothing(command, fault, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    path = fault(tmp_path)
+    status = run(COMMANDS[command](path, out))
+    captured = capsys.readouterr()
+    assert status == 1, captured
+    assert assert_said_shortly(captured) or captured.out
+    left = {entry.name for entry in out.rglob("*")}
+    assert left <= RECORDS.get(command, set())
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - SLOW))
+def test_a_folder_that_may_not_be_searched_is_said_shortly(command, tmp_path, capsys):
+    locked, out = tmp_path / "locked", tmp_path / "out"
+    locked.mkdir()
+    out.mkdir()
+    out.chmod(0o777)
+    tmp_path.chmod(0o755)
+    (locked / "file").write_bytes(b"x")
+    locked.chmod(0)
+    try:
+        with without_privileges():
+            status = run(COMMANDS[command](locked / "file", out))
+    finally:
+        locked.chmod(0o755)
+    captured = capsys.readouterr()
+    assert status == 1, captured
+    assert_said_shortly(captured)
+
+
+# Commands whose output may be named as what they read: how, and the file they read.
+SELF_OUTPUTS = {
+    "check": (MODEL, lambda path: ["check", path, "--no-probe", "--output", path]),
+    "write a baseline": (MODEL, lambda path: ["check", path, "--no-probe", "--write-baseline", path]),
+    "report": (RESULT, lambda path: ["report", path, "-o", path.parent / "link.html"]),
+    "render": (PHOTO, lambda path: ["render", path, "-o", path, "--overwrite"]),
+    "repair": (MODEL, lambda path: ["repair", path, "-o", path, "--no-probe"]),
+}
+
+
+@pytest.mark.parametrize("command", SELF_OUTPUTS)
+def test_an_output_that_is_the_input_is_refused(command, tmp_path, capsys):
+    source, arguments = SELF_OUTPUTS[command]
+    path = tmp_path / source.name
+    shutil.copy(source, path)
+    (tmp_path / "link.html").symlink_to(path)
+    assert run(arguments(path)) == 1
+    assert len(assert_said_shortly(capsys.readouterr())) == 1
+    assert path.read_bytes() == source.read_bytes()
+
+
+def test_every_command_is_in_the_table(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = capsys.readouterr().out.partition("commands:")[2]
+    names = {line.split()[0] for line in listed.splitlines() if line.startswith("    ") and line[4] != " "}
+    tried = {name.split(" a ")[0].split()[0] for name in COMMANDS}
+    assert {name for name in names if name.islower()} - {"models"} <= tried
