@@ -2,7 +2,7 @@
 take it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -32,9 +32,13 @@ class Recipe:
     rewrite: Callable[[Writer, Node], None]
     bound: float = 0.0
 
-    def answers(self, node: Node, rules) -> bool:
+    def answers(self, node: Node, rules: Iterable[str]) -> bool:
         """Whether it is for a node to which these rules object."""
-        if node.is_custom or (self.ops is not None and node.name not in self.ops):
+        return not node.is_custom and self.names(node.name, rules)
+
+    def names(self, op: str, rules: Iterable[str]) -> bool:
+        """Whether it is for an operator and one of these rules."""
+        if self.ops is not None and op not in self.ops:
             return False
         return any(fnmatchcase(rule, pattern) for rule in rules for pattern in self.rules)
 

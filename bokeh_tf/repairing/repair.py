@@ -299,11 +299,19 @@ class _Search:
             proof=candidate.proof,
             probe=candidate.probe,
             shapes=_shapes(self._shapes or journal["shapes"]) if is_better else None,
-            notes=(*self._notes, f"sizes are as they were: {declined}") if declined else self._notes,
+            notes=tuple(self._notes_on(candidate, declined)),
             size_bytes=len(candidate.content if is_better else self._content),
             size_before_bytes=len(self._content),
             interface=self._changes if is_better else (),
         )
+
+    def _notes_on(self, candidate, declined):
+        yield from self._notes
+        if declined:
+            yield f"sizes are as they were: {declined}"
+        rank = _rank(candidate.probe)
+        if rank and rank == _rank(self._probe_before):
+            yield f"the real delegate says {candidate.probe.verdict} of the original, too"
 
 
 def _used(journal):
@@ -323,8 +331,10 @@ def _shapes(shapes):
 
 def _left(entry, faults):
     why = entry["why"] or entry["reason"]
-    fault = next((f"{name}: {fault}" for name, fault in faults.items() if why.startswith(f"{name}:")), None)
-    return Left(entry["target"], entry["rule"], entry["op"], entry["layer"], fault or why)
+    for recipe in RECIPES:
+        if recipe.name in faults and recipe.names(entry["op"], [entry["rule"]]):
+            why = f"{recipe.name}: {faults[recipe.name]}"
+    return Left(entry["target"], entry["rule"], entry["op"], entry["layer"], why)
 
 
 def _untouched(label, content, before, probed):
