@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite.inspection import inspect
 from tests.delegate.rules.mldrift_graphs import IMAGE, OP, Graph
-from tests.fuzz import __main__ as fuzz
+from tests.fuzz import runner as fuzz
 from tests.fuzz.agreement import NOT_PROVED, PROVED, agree, second_opinion
 from tests.fuzz.graphs import IDENTIFIER, repeated_tables
 from tests.fuzz.mutations import structure_of
