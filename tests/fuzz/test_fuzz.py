@@ -2,6 +2,8 @@
 
 import os
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -152,3 +154,10 @@ def test_the_command_writes_the_offending_file_and_says_so(tmp_path, capsys, mon
         _raises(written[0].read_bytes())
     assert fuzz.main([*arguments, "everything", "--corpus", *OWN_FILES]) == 0
     assert "4 cases" in capsys.readouterr().out
+
+
+def test_the_command_of_the_makefile_runs():
+    command = [sys.executable, "-m", "tests.fuzz", "--cases", "8"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert "8 cases" in ended.stdout
