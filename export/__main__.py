@@ -20,10 +20,12 @@ from bokeh_tf.errors import BokehError
 from bokeh_tf.escaping import printable
 from bokeh_tf.files import make_folder, write_bytes
 from bokeh_tf.models.weights import WEIGHTS_FOLDER, load_weights
+from bokeh_tf.program import guarded, run_program
 from bokeh_tf.tflite.subject import subject_of
 from export import manifest
 from export.recipes import RECIPES
 
+_WHOLE = "stopped; what is written so far is whole"
 ASSETS_FOLDER = Path(__file__).resolve().parent.parent / "android_assets"
 
 
@@ -43,11 +45,12 @@ def main(
     commit = git_commit()
     chosen = [recipe for recipe in recipes if not options.only or recipe.name in options.only]
     order = [f"{recipe.name}.tflite" for recipe in recipes]
-    codes = []
-    try:
+
+    def run() -> int:
         folder = make_folder(options.out or assets_folder)
         package = None if options.out else weights_folder
         halfway = manifest.halfway(folder, recipes, package=package)
+        codes = []
         for recipe in [recipe for recipe in recipes if recipe in chosen or recipe in halfway]:
             code, subject, probe = _export(recipe, [folder, package], weights_folder, build, options, console)
             codes.append(code)
@@ -55,13 +58,9 @@ def main(
                 manifest.write(folder, [manifest.entry(recipe, subject, probe, commit=commit)], order=order)
                 path = folder / f"{recipe.name}.tflite"
                 console.print(f"wrote {path}", soft_wrap=True, markup=False, highlight=False)
-    except BokehError as error:
-        _complain(error)
-        return NOT_CHECKED
-    except KeyboardInterrupt:
-        _complain("stopped; what is written so far is whole")
-        return 130
-    return max(codes, default=PASSED)
+        return max(codes, default=PASSED)
+
+    return guarded("export", run, when_interrupted=_WHOLE)
 
 
 def _export(recipe, folders, weights_folder, build, options, console):
@@ -126,4 +125,4 @@ def _complain(message):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("export", lambda: main))
