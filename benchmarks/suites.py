@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import blur_bank, data, flagship, overhead, quality, repeatability, zoo
+from benchmarks import blur_bank, data, flagship, overhead, quality, repeatability, subject, zoo
 
 
 @dataclass(frozen=True)
@@ -30,5 +30,6 @@ SUITES = {
     "repeatability": Suite(
         "run the flagship suite several times and show the spread", repeatability.add_options, repeatability.run
     ),
+    "subject": Suite("score weight maps against labelled subjects, and pairs", subject.add_options, subject.run),
     "zoo": Suite("time every model of the catalogue at 256x384 and compare with DMSHN", zoo.add_options, zoo.run),
 }

@@ -32,4 +32,5 @@ class Recipe:
 RECIPES = (
     Recipe("dbsi_mobile", "base", "float16", 1024, 1536, is_packaged=True),
     Recipe("dbsi_mobile", "base", "float16", 512, 768),
+    Recipe("dbsi_mobile", "focus", "float16", 1024, 1536, is_packaged=True),
 )

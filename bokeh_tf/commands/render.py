@@ -1,6 +1,9 @@
 """`bokeh-tf render`: its options and what it calls; rendering prints its own progress."""
 
+import argparse
 from pathlib import Path
+
+from bokeh_tf.models.asking import UNSURE, aperture_of
 
 _DONE, _NOT_DONE = 0, 1
 
@@ -14,12 +17,16 @@ def add(commands):
     )
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photographs, or folders of them")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder, or file name for a single photo")
-    parser.add_argument("--model", help="a .tflite file or the name of a model (default: the shipped dbsi_mobile)")
+    parser.add_argument(
+        "--model", help="a .tflite file or the name of a model (default: dbsi_mobile, or dbsi_mobile_focus to be told)"
+    )
     parser.add_argument(
         "--compare",
         action="store_true",
         help="also write before | after | weight map in one picture",
     )
+    _add_wishes(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line: what was decided, how sure")
     _add_model_options(parser)
     _add_file_options(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
@@ -44,9 +51,46 @@ def _add_file_options(parser):
     )
 
 
+def _add_wishes(parser):
+    """Options for models that can be told what to do."""
+    parser.add_argument(
+        "--focus",
+        type=_place,
+        metavar="X,Y",
+        help="ask to keep sharp what is there, 0,0 upper left to 1,1 lower right (the shipped weights hardly obey yet)",
+    )
+    parser.add_argument(
+        "--aperture", type=_aperture, metavar="F", help="0 (all sharp) to 1, or above 1 an f-number's full-frame look"
+    )
+    parser.add_argument(
+        "--if-unsure",
+        choices=UNSURE,
+        default=UNSURE[0],
+        help="without a clear subject: blur along the ground, keep the photo, or force a guess (default: %(default)s)",
+    )
+
+
+def _place(text):
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"two numbers like 0.5,0.4. Received: {text!r}") from None
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise argparse.ArgumentTypeError(f"two numbers from 0 to 1. Received: {text!r}")
+    return x, y
+
+
+def _aperture(text):
+    try:
+        return aperture_of(float(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a number from 0 to 1, or an f-number. Received: {text!r}") from None
+
+
 def run(options) -> int:
     """Runs the command with parsed `options`; returns the exit status."""
     from bokeh_tf.rendering import render_files
+    from bokeh_tf.rendering.focus import Wishes
     from bokeh_tf.tflite.value_ranges import is_range
 
     if options.input_range and not is_range(options.input_range):
@@ -59,5 +103,7 @@ def run(options) -> int:
         compare=options.compare,
         recursive=options.recursive,
         overwrite=options.overwrite,
+        wishes=Wishes(options.focus, options.aperture, options.if_unsure),
+        as_json=options.json,
     )
     return _NOT_DONE if failures else _DONE

@@ -21,7 +21,7 @@ since the last checkpoint; --resume goes on, to the weights that an uninterrupte
 _EPILOG = """PLAN is one of: {plans}.
 
 The data are pairs of photographs (see: bokeh-tf data inspect DIR); for dbsi_mobile any photographs, of which scenes
-are composed. Ctrl-C saves and leaves.
+are composed; for dbsi_mobile_focus photographs with labelled subjects. Ctrl-C saves and leaves.
 
 examples:
   bokeh-tf train dmshn --data EBB --out runs/dmshn --dry-run
@@ -67,6 +67,9 @@ def add(commands):
         "--skip-nonfinite", action="store_true", help="leave out batches that break the losses, instead of stopping"
     )
     parser.add_argument("--vgg-weights", metavar="FILE", help='VGG-19 weights, or "random" (default: Keras\'s cache)')
+    parser.add_argument(
+        "--encoder", type=Path, metavar="FILE", help="PyTorch checkpoint of EfficientNet-Lite0, for dbsi_mobile_focus"
+    )
     parser.add_argument(
         "--allow-refused", action="store_true", help="train even what a phone's GPU delegate would refuse"
     )
@@ -133,18 +136,28 @@ def _settings(options, session):
         is_deterministic=options.deterministic,
         # A trial run says nothing of quality, so any features will do.
         vgg_weights=options.vgg_weights or ("random" if options.scale == "small" else None),
+        encoder=_encoder(options),
         allow_refused=options.allow_refused,
         run=run_options,
     )
+
+
+def _encoder(options):
+    if options.encoder is None:
+        return None
+    from bokeh_tf.porting.checkpoint import read_state_dict
+
+    return read_state_dict(options.encoder)
 
 
 def _chosen_plan(options):
     """The plan as the options change it."""
     plan = PLANS[options.plan]
     if options.scale == "small":
+        # The flagship is small as it is.
         is_flagship = plan.model == "dbsi_mobile"
         shape = _FLAGSHIP_SMALL_SHAPE if is_flagship else _SMALL_SHAPE
-        variant = "base" if is_flagship else "tiny"
+        variant = plan.variant if is_flagship else "tiny"
         plan = plan.small(image_shape=shape, variant=variant, steps=options.steps or _SMALL_STEPS)
     phases = plan.phases
     if options.steps and options.scale == "full":

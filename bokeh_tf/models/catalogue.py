@@ -101,7 +101,10 @@ ENTRIES = (
         "this package",
         (f"after {_DBSI}",),
         "ours",
-        (Variant("base", "DBSI's phone model; ours, trained weights come with the package"),),
+        (
+            Variant("focus", "with a network that knows subjects, a tap, an aperture and a lens's discs"),
+            Variant("base", "DBSI's phone model; ours, trained weights come with the package"),
+        ),
         check_size_px=(256, 384),
     ),
     Entry(

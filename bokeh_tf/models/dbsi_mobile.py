@@ -23,7 +23,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from bokeh_tf.models.layers import Channel, image_input
+from bokeh_tf.models import dbsi_focus
+from bokeh_tf.models.layers import Channel, PositionBias, image_input
 from bokeh_tf.ops.blur import default_sigma_px
 from bokeh_tf.ops.filtering import gaussian_blur_inside, guided_filter, luminance
 from bokeh_tf.ops.resize import BilinearUpsampling, bilinear_taps, taps_variance
@@ -61,26 +62,7 @@ class Config:
             raise ValueError(f"focus_range must rise within [0, 1]. Received: {self.focus_range}")
 
 
-VARIANTS = {"base": Config()}
-
-
-@keras.saving.register_keras_serializable(package="bokeh_tf")
-class PositionBias(layers.Layer):
-    """Adds a learned quadratic of the position to every channel: subjects are rarely in corners.
-
-    A constant added, not a coordinate concatenated: the delegate mangles float16 constants in CONCATENATION.
-    """
-
-    def build(self, input_shape):
-        """Creates the coefficients `[5, C]`."""
-        self.coefficients = self.add_weight(shape=(5, input_shape[-1]), initializer="zeros", name="coefficients")
-        super().build(input_shape)
-
-    def call(self, features):
-        rows, columns = (np.linspace(-1, 1, size, dtype="float32") for size in features.shape[1:3])
-        y, x = np.meshgrid(rows, columns, indexing="ij")
-        terms = np.stack([x, y, x * x, y * y, x * y], axis=-1)[None]
-        return features + ops.matmul(ops.convert_to_tensor(terms, dtype=features.dtype), self.coefficients)
+VARIANTS = {"base": Config(), "focus": dbsi_focus.Config()}
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
@@ -165,6 +147,8 @@ def _weights_network(x, config):
 
 def build(config=Config(), *, image_shape):
     """Builds the network for images of (height, width) `image_shape`."""
+    if isinstance(config, dbsi_focus.Config):
+        return dbsi_focus.build(config, image_shape=image_shape)
     # The grid.
     decimation = max(1, image_shape[0] // GRID_ROWS)
     image = image_input(image_shape, multiple=_GRID_MULTIPLE * decimation)

@@ -7,6 +7,7 @@ the same graph and a report can point at a block.
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 
@@ -40,6 +41,26 @@ class Channel(layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "index": self.index, "count": self.count}
+
+
+@keras.saving.register_keras_serializable(package="bokeh_tf")
+class PositionBias(layers.Layer):
+    """Adds a learned quadratic of the position to every channel: subjects are rarely in corners.
+
+    A constant added, not a coordinate concatenated: the delegate mangles float16 constants in CONCATENATION.
+    """
+
+    def build(self, input_shape):
+        """Creates the coefficients `[5, C]`."""
+        self.coefficients = self.add_weight(shape=(5, input_shape[-1]), initializer="zeros", name="coefficients")
+        super().build(input_shape)
+
+    def call(self, features):
+        """Returns features plus the bias."""
+        rows, columns = (np.linspace(-1, 1, size, dtype="float32") for size in features.shape[1:3])
+        y, x = np.meshgrid(rows, columns, indexing="ij")
+        terms = np.stack([x, y, x * x, y * y, x * y], axis=-1)[None]
+        return features + ops.matmul(ops.convert_to_tensor(terms, dtype=features.dtype), self.coefficients)
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")

@@ -17,9 +17,12 @@ SUFFIX = ".weights.h5"
 _DAMAGE = (OSError, ValueError, LookupError, RuntimeError, MemoryError, UserWarning)
 _HEAD_BYTES = 100
 _SHOWN_REASON_CHARACTERS = 200
-# What comes with the package: weights with their model cards, and the flagship as a `.tflite`.
+# What comes with the package: weights with their model cards, and two of them as a `.tflite`, the flagship first.
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
 FLAGSHIP_FILE = WEIGHTS_FOLDER / "dbsi_mobile_base_float16_1024x1536.tflite"
+# The one that can be told where to focus, and the name that rendering knows it by.
+FOCUS_NAME = "dbsi_mobile_focus"
+FOCUS_FILE = WEIGHTS_FOLDER / f"{FOCUS_NAME}_float16_1024x1536.tflite"
 
 
 def weights_name(model: str, variant: str) -> str:

@@ -20,19 +20,30 @@ from bokeh_tf.native_messages import native_messages_muted
 MIN_CANVAS_SIDE_PX = 16
 # Height and width for photos lying and standing: near 3:2 and 3:4, in multiples that every model takes.
 _LYING_CANVAS, _STANDING_CANVAS = (1024, 1536), (1536, 1152)
+# Shape of the second input of a model that can be told where to focus, and what leaves everything to it.
+FOCUS_SHAPE = (1, 1, 1, 4)
+_AUTOMATIC = np.array([-1, -1, -1, 0], np.float32).reshape(FOCUS_SHAPE)
 _INSTALL_TENSORFLOW = 'pip install "bokeh-tf[tensorflow]"'
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelOutput:
-    """`rendered` float32 `[h, w, 3]`; `in_focus_weight` float32 `[h, w]`, or None where the model has none."""
+    """`rendered` float32 `[h, w, 3]`; `in_focus_weight` float32 `[h, w]`, or None where the model has none.
+
+    `subject_confidence` from 0 to 1 is how sure the model is that there is a clear subject, or None.
+    """
 
     rendered: np.ndarray
     in_focus_weight: np.ndarray | None
+    subject_confidence: float | None = None
 
 
 class BokehModel(Protocol):
-    """What rendering needs of a model."""
+    """What rendering needs of a model.
+
+    One that can be told where to focus says so by an attribute `takes_focus` and takes the four numbers of
+    `bokeh_tf.rendering.focus` as a second argument of `run`.
+    """
 
     name: str
 
@@ -48,18 +59,18 @@ def load_model(name=None, *, input_range=None):
 
     Args:
         name: the path of a `.tflite` file, the name of one of `bokeh_tf.models.MODELS`, or None for the
-            flagship that comes with the package.
+            flagship that comes with the package; "dbsi_mobile_focus" for the packaged file that can be told where.
         input_range: (lowest, highest) value of the pictures a `.tflite` takes; what the file itself states if None.
 
     Raises:
         ModelFileError: there is no such model, the file is no bokeh model, or nothing says its input range.
         DependencyError: a Keras model is asked for and Keras or TensorFlow is not installed.
     """
-    if name is None:
-        flagship = weights.FLAGSHIP_FILE
-        if not flagship.is_file():
-            raise ModelFileError(f"{flagship}: missing from this installation. Reinstall, or name a model.")
-        return TfliteModel(flagship, is_trusted=True, input_range=input_range)
+    if name in (None, weights.FOCUS_NAME):
+        packaged = weights.FLAGSHIP_FILE if name is None else weights.FOCUS_FILE
+        if not packaged.is_file():
+            raise ModelFileError(f"{packaged}: missing from this installation. Reinstall, or name a model.")
+        return TfliteModel(packaged, is_trusted=True, input_range=input_range)
     if Path(name).suffix == ".tflite" or paths.is_file(name) or paths.is_dir(name):
         return TfliteModel(name, input_range=input_range)
     if input_range is not None:
@@ -68,7 +79,10 @@ def load_model(name=None, *, input_range=None):
 
 
 class TfliteModel:
-    """A `.tflite` with one image input `[1, H, W, 3]`, an output of that shape and, optionally, one `[1, H, W, 1]`.
+    """A `.tflite` with an image input `[1, H, W, 3]`, an output of that shape and, optionally, one `[1, H, W, 1]`.
+
+    It may have a second input `[1, 1, 1, 4]`, where to focus, and a further output `[1, 1, 1, 1]`, how sure it is that
+    there is a subject.
 
     The picture it returns has the range that the file states for it, or else that of its input.
     """
@@ -82,19 +96,23 @@ class TfliteModel:
             runtime.verify_loads(path)
         self.name = path.name
         self._runner = runtime.load(path)
-        self._height, self._width = _input_size(path, self._runner.inputs)
+        self._image_input, self.takes_focus = _input_roles(path, self._runner.inputs)
+        _, self._height, self._width, _ = self._runner.inputs[self._image_input].shape
         self._outputs = _Outputs.find(
             str(path), [spec.shape for spec in self._runner.outputs], self._height, self._width
         )
-        self._input_range, self._output_range = _ranges(path, input_range, self._outputs.rendered)
+        self._input_range, self._output_range = _ranges(path, input_range, self._outputs.rendered, self._image_input)
 
     def canvas_size(self, photo_height, photo_width):
         """The size the file was converted for, whatever the photo's."""
         return self._height, self._width
 
-    def run(self, canvas):
+    def run(self, canvas, focus=None):
         low, high = self._input_range
-        output = self._outputs.pick(self._runner.run(canvas[None] * np.float32(high - low) + np.float32(low)))
+        inputs = [canvas[None] * np.float32(high - low) + np.float32(low)]
+        if self.takes_focus:
+            inputs.insert(1 - self._image_input, _AUTOMATIC if focus is None else focus)
+        output = self._outputs.pick(self._runner.run(*inputs))
         low, high = self._output_range
         return dataclasses.replace(output, rendered=(output.rendered - np.float32(low)) / np.float32(high - low))
 
@@ -152,6 +170,7 @@ class _Outputs:
     label: str
     rendered: int
     in_focus_weight: int | None
+    subject_confidence: int | None
 
     @classmethod
     def find(cls, label, shapes, height, width):
@@ -159,8 +178,10 @@ class _Outputs:
         sized = [tuple(shape[1:]) for shape in shapes]
         if (height, width, 3) not in sized:
             raise ModelFileError(f"{label}: no bokeh model; no output is a {height}x{width} picture. It has {sized}.")
-        has_weight = (height, width, 1) in sized
-        return cls(label, sized.index((height, width, 3)), sized.index((height, width, 1)) if has_weight else None)
+        weight, confidence = (
+            sized.index(shape) if shape in sized else None for shape in ((height, width, 1), (1, 1, 1))
+        )
+        return cls(label, sized.index((height, width, 3)), weight, confidence)
 
     def pick(self, values):
         """The `ModelOutput` among the output arrays `values`."""
@@ -168,18 +189,22 @@ class _Outputs:
         weight = None
         if self.in_focus_weight is not None:
             weight = np.clip(np.asarray(values[self.in_focus_weight], np.float32)[0, ..., 0], 0, 1)
-        if not np.isfinite(rendered).all() or (weight is not None and not np.isfinite(weight).all()):
+        confidence = None
+        if self.subject_confidence is not None:
+            confidence = float(np.asarray(values[self.subject_confidence]).item())
+        told = [value for value in (rendered, weight, confidence) if value is not None]
+        if not all(np.isfinite(value).all() for value in told):
             raise ModelFileError(f"{self.label}: computes NaN or infinity for this photo.")
-        return ModelOutput(rendered, weight)
+        return ModelOutput(rendered, weight, confidence)
 
 
-def _ranges(path, input_range, rendered):
-    """(lowest, highest) of the input, and of the output at index `rendered`."""
+def _ranges(path, input_range, rendered, image_input):
+    """(lowest, highest) of the image, input `image_input`, and of the output at index `rendered`."""
     from bokeh_tf.tflite.inspection import inspect
     from bokeh_tf.tflite.value_ranges import stated_ranges
 
     file = inspect(path)
-    input_range = input_range or stated_ranges(file.metadata, "inputs", 1)[0]
+    input_range = input_range or stated_ranges(file.metadata, "inputs", len(file.inputs))[image_input]
     if input_range is None:
         raise ModelFileError(
             f"{path}: does not say which values its input takes. Add --input-range 0 1, or as its maker says: "
@@ -189,11 +214,16 @@ def _ranges(path, input_range, rendered):
     return input_range, (stated[rendered] or input_range)
 
 
-def _input_size(path, inputs):
-    shape = inputs[0].shape if len(inputs) == 1 else ()
-    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or inputs[0].dtype != np.float32:
+def _input_roles(path, inputs):
+    """Which input is the image, and whether there is another that says where to focus."""
+    shapes = [tuple(spec.shape) for spec in inputs]
+    takes_focus = len(shapes) == 2 and FOCUS_SHAPE in shapes
+    images = [index for index, shape in enumerate(shapes) if shape != FOCUS_SHAPE]
+    shape = shapes[images[0]] if len(images) == 1 and len(shapes) == 1 + takes_focus else ()
+    is_float = all(spec.dtype == np.float32 for spec in inputs)
+    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or not is_float:
         found = ", ".join(f"{spec.dtype} {list(spec.shape)}" for spec in inputs)
         raise ModelFileError(f"{path}: no bokeh model; its input must be one float32 [1, H, W, 3]. It takes {found}.")
     if min(shape[1:3]) < MIN_CANVAS_SIDE_PX:
         raise ModelFileError(f"{path}: its input is {shape[1]}x{shape[2]} pixels. Convert it with a fixed size.")
-    return shape[1], shape[2]
+    return images[0], takes_focus

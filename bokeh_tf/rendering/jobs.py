@@ -1,6 +1,7 @@
 """The render job: many photos, one line each, none stopping the others."""
 
 import dataclasses
+import json
 import time
 from pathlib import Path
 
@@ -11,28 +12,48 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bokeh_tf import paths, photos
 from bokeh_tf.errors import BokehError
+from bokeh_tf.models.weights import FOCUS_NAME
 from bokeh_tf.rendering.backends import load_model
 from bokeh_tf.rendering.destinations import Destinations
+from bokeh_tf.rendering.focus import Wishes
 from bokeh_tf.rendering.geometry import resize
-from bokeh_tf.rendering.render import render
+from bokeh_tf.rendering.render import Rendering, render
 from bokeh_tf.rendering.selection import find_photos
 
 # A comparison is for looking at, not for keeping: three full-size panels of a large photo would open nowhere.
 _PANEL_SIDE_PX = 1600
 _GAP_PX = 16
+# What people are told where the model was not sure of a subject.
+_UNSURE_WORDS = {
+    "graded": "no clear subject: blurred along the ground. See --focus and --if-unsure",
+    "kept": "no clear subject: left as it was. See --focus and --if-unsure",
+}
 
 
-def render_files(given, *, output, model=None, input_range=None, compare=False, recursive=False, overwrite=False):
+def render_files(
+    given,
+    *,
+    output,
+    model=None,
+    input_range=None,
+    compare=False,
+    recursive=False,
+    overwrite=False,
+    wishes=None,
+    as_json=False,
+):
     """Renders the photos and folders `given` and writes the results; prints a line for each photo.
 
     Args:
         given: paths of photos, or of folders whose photos are meant.
         output: a folder, or for a single photo a file name.
-        model: the name or path `load_model` takes, or a `BokehModel`.
+        model: the name or path `load_model` takes, or a `BokehModel`; None with wishes is the one that takes them.
         input_range: which values the `.tflite` at `model` takes, see `load_model`.
         compare: also write before | after | weight of the photo in one picture.
         recursive: also take the folders in folders; the results lie in folders of the same names.
         overwrite: replace files that have a result's name and are no photos of this run.
+        wishes: `focus.Wishes`, or None to leave everything to the model.
+        as_json: print one JSON object a line for each photo, what was decided and how sure the model is.
 
     Returns:
         How many of `given` and photos failed; each has its line on stderr.
@@ -40,6 +61,9 @@ def render_files(given, *, output, model=None, input_range=None, compare=False, 
     Raises:
         BokehError: the model or the output is unusable, so no photo can be rendered.
     """
+    wishes = wishes or Wishes()
+    if model is None and wishes.are_any:
+        model = FOCUS_NAME
     selection = find_photos(given, recursive=recursive, output=output)
     is_single = len(given) == 1 and not paths.is_dir(given[0])
     found = [photo.path for photo in selection.photos]
@@ -49,34 +73,72 @@ def render_files(given, *, output, model=None, input_range=None, compare=False, 
         if model is None or isinstance(model, (str, Path)):
             model = load_model(model, input_range=input_range)
         _print(error_console, *selection.errors)
-        _print(console, *selection.left_out)
+        _print(error_console if as_json else console, *selection.left_out)
         with _progress(error_console, hidden=len(found) < 2) as progress:
             for photo in progress.track(selection.photos, description="Rendering"):
                 try:
-                    _print(console, *_render_file(photo, destinations, model, compare=compare))
+                    rendered = _render_file(photo, destinations, model, wishes, compare=compare)
+                    _print(console, *(rendered.json() if as_json else rendered.text()))
                 except BokehError as error:
                     failures += 1
                     _print(error_console, error)
     return failures
 
 
-def _render_file(found, destinations, model, *, compare):
-    """Renders one photo; returns the lines to tell the user."""
+@dataclasses.dataclass(frozen=True)
+class _Rendered:
+    """What to tell of one photo."""
+
+    photo: Path
+    outputs: tuple[Path, ...]
+    width_px: int
+    height_px: int
+    seconds: float
+    notes: tuple[str, ...]
+    rendering: Rendering
+
+    def text(self):
+        """Lines for people."""
+        outputs = ", ".join(map(str, self.outputs))
+        told = _UNSURE_WORDS.get(self.rendering.decision)
+        notes = [*self.notes, *([told] if told else [])]
+        line = f"{self.photo} -> {outputs} ({self.width_px}x{self.height_px}, {self.seconds:.1f} s)"
+        return [line, *(f"  {self.photo.name}: {note}" for note in notes)]
+
+    def json(self):
+        """A line for programs."""
+        confidence = self.rendering.subject_confidence
+        content = {
+            "schema_version": 1,
+            "photo": str(self.photo),
+            "outputs": [str(path) for path in self.outputs],
+            "width_px": self.width_px,
+            "height_px": self.height_px,
+            "seconds": round(self.seconds, 3),
+            "decision": self.rendering.decision,
+            "subject_confidence": None if confidence is None else round(confidence, 4),
+            "notes": list(self.notes),
+        }
+        return [json.dumps(content)]
+
+
+def _render_file(found, destinations, model, wishes, *, compare):
+    """Renders one photo; returns what to tell the user."""
     start_ns = time.perf_counter_ns()
     path = found.path
     photo = photos.read(path)
-    rendering = render(photo.pixels, model)
+    rendering = render(photo.pixels, model, focus=wishes.focus, aperture=wishes.aperture, if_unsure=wishes.if_unsure)
     picture = comparison(photo.pixels, rendering) if compare else None
     # From here on the original is not needed; a large one would be in the way of the encoder.
     photo = dataclasses.replace(photo, pixels=rendering.image)
     target, notes = destinations.write(photo, source=path, subfolder=found.subfolder)
-    line = f"{path} -> {target}"
+    outputs = [target]
     if compare:
         shown = photos.Photo(picture, photo.format, icc=photo.icc)
-        line += f", {destinations.write_beside(shown, target, '_compare')}"
+        outputs.append(destinations.write_beside(shown, target, "_compare"))
     height, width, _ = photo.pixels.shape
     seconds = (time.perf_counter_ns() - start_ns) / 1e9
-    return [f"{line} ({width}x{height}, {seconds:.1f} s)", *(f"  {path.name}: {note}" for note in photo.notes + notes)]
+    return _Rendered(path, tuple(outputs), width, height, seconds, tuple(photo.notes + notes), rendering)
 
 
 def comparison(before, rendering):

@@ -24,12 +24,12 @@ class ExamplePictures:
         self._writer = tf.summary.create_file_writer(str(out / "logs" / phase))
         inputs, target = next(iter(job.batches(0, frozenset()).take(1)))[:2]
         self._inputs = {name: np.asarray(value)[:1] for name, value in inputs.items()}
-        self._target = np.asarray(target["rendered"] if isinstance(target, dict) else target)[:1]
+        self._target = np.asarray(_picture_of(target))[:1]
 
     def add(self, batch, values):
         """Writes the example as it looks after `batch` batches, and the numbers `values`."""
         rendered = self._trainer(self._inputs, training=False)
-        rendered = np.asarray(rendered["rendered"] if isinstance(rendered, dict) else rendered).astype(np.float32)
+        rendered = np.asarray(_picture_of(rendered)).astype(np.float32)
         picture = side_by_side([self._inputs["image"][0], rendered[0], self._target[0]])
         png = tf.io.encode_png(np.round(picture * 255).astype(np.uint8)).numpy()
         write_bytes(self._folder / f"{self._phase}_{batch:08d}.png", png)
@@ -38,6 +38,13 @@ class ExamplePictures:
                 tf.summary.scalar(name, value)
             tf.summary.image("photo, picture, target", picture[None])
         self._writer.flush()
+
+
+def _picture_of(parts):
+    """The picture or map among a trainer's outputs or targets; of a map with weights, the map."""
+    if not isinstance(parts, dict):
+        return parts
+    return parts["rendered"] if "rendered" in parts else parts["focus_logit"][..., :1]
 
 
 def side_by_side(pictures):

@@ -9,11 +9,12 @@ import keras
 
 from bokeh_tf.data.pairs.layouts import find_pairs
 from bokeh_tf.data.scenes.sources import load_sources
+from bokeh_tf.data.scenes.subjects import load_subjects
 from bokeh_tf.errors import DataError, TrainingError
 from bokeh_tf.losses import PERCEPTUAL_SCALES
 from bokeh_tf.models import dbsi_mobile
 from bokeh_tf.models.variation import vary_constant_weights
-from bokeh_tf.training import scenes, supervised
+from bokeh_tf.training import scenes, subjects, supervised
 from bokeh_tf.training.distribution import ALONE, device_scope, make_deterministic
 from bokeh_tf.training.gpu_check import require_gpu_compatible
 from bokeh_tf.training.run import Run, RunOptions
@@ -34,6 +35,8 @@ class Settings:
     is_deterministic: bool = False
     # For perceptual losses, see `bokeh_tf.losses.perceptual`.
     vgg_weights: str | None = None
+    # For subjects, tensors by name that their encoder begins with, see `subjects.subjects_job`.
+    encoder: dict | None = None
     # Train even what a GPU delegate would refuse.
     allow_refused: bool = False
     run: RunOptions = field(default_factory=RunOptions)
@@ -93,8 +96,8 @@ def _require_possible(phases, settings, workers):
         from bokeh_tf.training.adversarial import require_support
 
         require_support(precision=settings.precision, workers=workers)
-    if any(phase.data == "scenes" for phase in phases) and workers.count > 1:
-        raise TrainingError("Scenes are trained on by one process. Leave out the others.")
+    if any(phase.data in ("scenes", "subjects") for phase in phases) and workers.count > 1:
+        raise TrainingError("Scenes and subjects are trained on by one process. Leave out the others.")
     if any(term.loss in PERCEPTUAL_SCALES for phase in phases for term in phase.losses):
         from bokeh_tf.losses.perceptual import find_weights
 
@@ -125,6 +128,9 @@ def training_pairs(data, *, only=None):
 
 def _examples(plan, data, out, settings):
     """What there is to learn from, and a summary that a resumed run must share."""
+    if plan.phases[0].data == "subjects":
+        photos = load_subjects(data)
+        return photos, _summary([photo.stem for photo in photos])
     if plan.phases[0].data == "scenes":
         sources = load_sources(data, cache=out / "prepared")
         return sources, _summary([source.name for source in sources])
@@ -141,6 +147,10 @@ def _summary(lines):
 
 def _job(phase, model, examples, plan, settings, workers):
     seed = settings.run.seed
+    if phase.data == "subjects":
+        # A later phase begins with what the one before has made of the encoder.
+        encoder = None if phase.starts_from else settings.encoder
+        return subjects.subjects_job(model, phase, examples, seed=seed, encoder=encoder)
     if phase.data == "scenes":
         sigmas_px = scenes.sigmas_of(dbsi_mobile.VARIANTS[plan.variant])
         return scenes.scenes_job(model, phase, examples, sigmas_px=sigmas_px, seed=seed)

@@ -135,7 +135,8 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "estimates": {"supervised"},
         "run": {"callbacks", "checkpoints", "distribution", "handover", "manifest", "pictures", "supervised"},
         "scenes": {"distribution", "jobs", "optimizers"},
-        "session": {"adversarial", "distribution", "gpu_check", "run", "scenes", "supervised"},
+        "session": {"adversarial", "distribution", "gpu_check", "run", "scenes", "subjects", "supervised"},
+        "subjects": {"distribution", "jobs", "optimizers"},
         "supervised": {"distribution", "jobs", "optimizers"},
     },
 }

@@ -12,7 +12,7 @@ from bokeh_tf.training.plans import PLANS
 from bokeh_tf.training.plans.schedule import Adversary, LearningRate, Phase, Plan, Term
 
 # Losses of scenes, which have targets of their own.
-SCENE_LOSSES = ("weight_maps", "picture")
+OWN_LOSSES = {"scenes": ("weight_maps", "picture"), "subjects": ("focus", "presence")}
 PHASE = Phase("whole", losses=(Term("l1"),), learning_rate=LearningRate(1e-4), image_shape=(64, 64), steps=4)
 
 
@@ -89,7 +89,7 @@ def test_every_system_has_a_plan_and_every_plan_a_model():
     for name, plan in PLANS.items():
         assert plan.name == name and plan.model in MODELS and plan.source
         for phase in plan.phases:
-            known = SCENE_LOSSES if phase.data == "scenes" else LOSSES
+            known = OWN_LOSSES.get(phase.data, LOSSES)
             assert all(term.loss in known and term.weight > 0 for term in phase.losses)
 
 
@@ -134,7 +134,7 @@ def test_a_shorter_phase_averages_and_warms_up_over_the_same_share():
         ({"framing": "stretch"}, "Received: 'stretch'. Known: crop, resize"),
         ({"optimizer": "lion"}, "Known: adam, adamw, sgd"),
         ({"target": "depth"}, "Known: bokeh, saliency"),
-        ({"data": "videos"}, "Known: pairs, scenes"),
+        ({"data": "videos"}, "Known: pairs, scenes, subjects"),
         ({"ours": ("colour",)}, "ours must name fields. Received: colour"),
     ],
 )

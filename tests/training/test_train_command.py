@@ -212,8 +212,8 @@ def test_mixed_precision_learns_what_float32_does(tmp_path, precision, float32_a
 
 @pytest.mark.parametrize("name", PLANS)
 def test_every_network_has_mixed_precision(name, float32_afterwards):
-    is_flagship = name == "dbsi_mobile"
-    shape, variant = ((256, 384), "base") if is_flagship else ((128, 192), "tiny")
+    is_flagship = PLANS[name].model == "dbsi_mobile"
+    shape, variant = ((256, 384), PLANS[name].variant) if is_flagship else ((128, 192), "tiny")
     plan = PLANS[name].small(image_shape=shape, variant=variant)
     phase = plan.phases[-1]
     keras.config.set_dtype_policy("mixed_bfloat16")

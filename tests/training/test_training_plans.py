@@ -21,6 +21,7 @@ from bokeh_tf.training.adversarial import adversarial_job
 from bokeh_tf.training.plans import PLANS
 from bokeh_tf.training.run import Run, RunOptions
 from bokeh_tf.training.supervised import pairs_job
+from tests.labelled_subjects import write_subjects
 from tests.photographs import write_folder
 from tests.training.learning import assert_descends
 from tests.training_pairs import write_pairs
@@ -190,8 +191,8 @@ def assert_handed_over(before, weights):
 
 
 def test_every_plan_is_tried():
-    # `dbsi_mobile` learns from scenes: test_scene_training.py.
-    assert set(TRIALS) == set(PLANS) - {"dbsi_mobile"}
+    # `dbsi_mobile` learns from scenes, its focus from subjects: test_scene_training.py, test_subjects.py.
+    assert set(TRIALS) == set(PLANS) - {"dbsi_mobile", "dbsi_mobile_focus"}
 
 
 @pytest.mark.slow
@@ -200,6 +201,8 @@ def test_the_command_ends_well_at_a_small_scale(name, tmp_path):
     data = tmp_path / "data"
     if name == "dbsi_mobile":
         write_folder(data)
+    elif name == "dbsi_mobile_focus":
+        write_subjects(data)
     else:
         write_pairs(data, shape=(200, 220), maps=("depth", "saliency"))
     command = [sys.executable, "-m", "bokeh_tf", "train", name, "--scale", "small", "--data", str(data)]

@@ -224,3 +224,33 @@ def scene_batches(maker, *, batch_size, seed, first_batch=0, skipped=frozenset()
 
     positions = _positions(first_batch, skipped, batch_size)
     return _batched(positions.map(load, num_parallel_calls=_usable_cores()), batch_size)
+
+
+def subject_batches(maker, *, batch_size, seed, first_batch=0, skipped=frozenset()):
+    """Endless batches of `(inputs, targets)` from a `scenes.subjects.SubjectMaker`.
+
+    Inputs are {"image": `[B, H, W, 3]`, "focus": `[B, 1, 1, 4]`}. Targets hold an answer and its weight as channels:
+    {"focus_logit": `[B, H / 2, W / 2, 2]`, "presence_logit": `[B, 1, 1, 2]`}.
+
+    Args:
+        first_batch: number of the batch to start at.
+        skipped: numbers of batches to leave out.
+    """
+    cv2.setNumThreads(1)
+    rows, columns = maker.shape
+    shapes = ((rows, columns, 3), (1, 1, 4), (rows // 2, columns // 2, 2), (1, 1, 2))
+
+    def draw(index):
+        example = maker.draw(np.random.default_rng([seed, int(index)]))
+        presence = np.float32([example.presence, example.presence_weight])[None, None]
+        return example.image, example.tap, np.concatenate([example.focus, example.trust], axis=-1), presence
+
+    def load(index):
+        parts = tf.numpy_function(draw, [index], [tf.float32] * len(shapes))
+        for part, shape in zip(parts, shapes, strict=True):
+            part.set_shape(shape)
+        image, tap, focus, presence = parts
+        return {"image": image, "focus": tap}, {"focus_logit": focus, "presence_logit": presence}
+
+    positions = _positions(first_batch, skipped, batch_size)
+    return _batched(positions.map(load, num_parallel_calls=_usable_cores()), batch_size)

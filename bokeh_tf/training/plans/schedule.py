@@ -12,8 +12,9 @@ DECAYS = ("constant", "linear", "cosine", "steps")
 FRAMINGS = ("crop", "resize")
 TARGETS = ("bokeh", "saliency")
 OPTIMIZERS = ("adam", "adamw", "sgd")
-# Pairs of photographs, or scenes composed of cut-out photographs, see `bokeh_tf.data.scenes.scenes`.
-DATA = ("pairs", "scenes")
+# Pairs of photographs, scenes composed of cut-out photographs, or photographs with labelled subjects; see
+# `bokeh_tf.data.scenes.scenes` and `bokeh_tf.data.scenes.subjects`.
+DATA = ("pairs", "scenes", "subjects")
 _POSITIVE_FIELDS = ("batch_size", "accumulated_batches")
 
 

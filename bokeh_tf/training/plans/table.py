@@ -4,6 +4,8 @@ What the authors published is theirs; fields named in `ours` are not published, 
 report, or the public code of a relative, make plausible. Where nearly all is ours, the source says so.
 """
 
+import dataclasses
+
 from bokeh_tf.training.plans.schedule import Adversary, LearningRate, Phase, Plan, Term
 
 _ADAM_1E4 = LearningRate(1e-4)
@@ -253,8 +255,35 @@ _FLAGSHIP = Phase(
     data="scenes",
 )
 
+# The encoder's first blocks see edges and colours, which are the same everywhere: they stay as they were brought.
+_SUBJECT_LEARNING = ("encoder_block[5-9]_*", "encoder_block1[01]_*", "subject_*", "tap*", "has_tap*")
+_SUBJECTS = Phase(
+    "subjects",
+    losses=(Term("focus"), Term("presence", 0.2)),
+    learning_rate=LearningRate(2e-3, 2e-5, decay="cosine", warm_up_steps=20),
+    image_shape=(192, 288),
+    batch_size=8,
+    steps=480,
+    optimizer="adamw",
+    weight_decay=1e-4,
+    gradient_norm_limit=1.0,
+    average_steps=80,
+    data="subjects",
+    learning_layers=_SUBJECT_LEARNING,
+)
+# At the size of the grid that the network sees in a photo.
+_SUBJECTS_AT_SIZE = dataclasses.replace(
+    _SUBJECTS,
+    name="at_size",
+    learning_rate=LearningRate(1.2e-3, 1e-5, decay="cosine", warm_up_steps=15),
+    image_shape=(256, 384),
+    steps=180,
+    starts_from="subjects",
+)
+
 _ROWS = (
     Plan("dbsi_mobile", "dbsi_mobile", "Ours", (_FLAGSHIP,)),
+    Plan("dbsi_mobile_focus", "dbsi_mobile", "Ours", (_SUBJECTS, _SUBJECTS_AT_SIZE), variant="focus"),
     Plan("dbsi", "dbsi", "Dutta 2021, section 4.3.2 and 4.3.3", _dbsi_phases()),
     Plan(
         "bgnet",

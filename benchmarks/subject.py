@@ -1,0 +1,208 @@
+"""Whether what should stay sharp does: weight maps and renderings against labels of subjects, and real pairs.
+
+Labels are a folder as `bokeh_tf.data.scenes.subjects` reads it; only its split "dev" is measured, and of that only
+pixels whose label is trusted. Overlap (IoU) is that of W0 >= 1/2 with the label, by group and over all. "at the edge"
+is the mean W0 of what is not labelled in the lowest 3 % of the rows: the half-sharp band. "sharpness" is the gradient
+energy of the rendering inside the label, shrunk by a hundredth of the height, over the photo's own.
+
+Pairs are scored as the suite "quality" does, and once more with exposure matched: per channel, the gain and offset
+that bring the low-passed rendering nearest to the low-passed truth.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.baselines import BASELINES
+from benchmarks.quality import average, find_pairs, load_models
+from bokeh_tf import photos
+from bokeh_tf.bench.results.environment import read_environment
+from bokeh_tf.bench.results.result import utc_now, write_document
+from bokeh_tf.data.scenes.subjects import load_subjects
+from bokeh_tf.errors import DataError
+from bokeh_tf.metrics import psnr, ssim
+from bokeh_tf.rendering import render
+
+SCHEMA_VERSION = 1
+_LONG_SIDE_PX = 1024
+_LEAST_TRUST = 64
+_EDGE_SHARE = 0.03
+# Rows of cells whose means are the low pass that exposure is matched on.
+_LOW_PASS_ROWS = 32
+_HEADINGS = {
+    "iou": "IoU",
+    "inside": "W0 inside",
+    "outside": "W0 outside",
+    "edge": "at the edge",
+    "sharpness": "sharpness",
+    "confidence": "confidence",
+}
+
+
+def add_options(parser):
+    """Adds this suite's options to an argparse parser."""
+    parser.add_argument("--subjects", type=Path, required=True, help="folder with index.csv, photos/, labels/, conf/")
+    parser.add_argument("--pairs", type=Path, help="folder with <name>_Input.* and <name>_GT.*")
+    parser.add_argument(
+        "--model", nargs="+", default=[None], help=".tflite files or model names (default: the shipped flagship)"
+    )
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="measure every Nth photo (default: all)")
+
+
+def run(options):
+    """Runs the suite, prints its tables, writes the JSON and returns its path."""
+    models = load_models(options.model)
+    labelled = load_subjects(options.subjects, split="dev", long_side_px=_LONG_SIDE_PX)[:: options.every]
+    created_utc = utc_now()
+    scores = {name: [score(photo, model) for photo in _tracked(labelled)] for name, model in models.items()}
+    groups = {name: by_group(labelled, rows) for name, rows in scores.items()}
+    Console().print(*(_table(name, rows) for name, rows in groups.items()))
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "suite": "subject",
+        "created_utc": created_utc,
+        "environment": asdict(read_environment()),
+        "groups": groups,
+        "photos": {name: dict(zip([p.stem for p in labelled], rows, strict=True)) for name, rows in scores.items()},
+    }
+    if options.pairs:
+        content["pairs"] = score_pairs(find_pairs(options.pairs), models)
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return write_document(text, options.out, "subject", created_utc)
+
+
+def _tracked(items):
+    return track(items, description="subject", console=Console(stderr=True), transient=True)
+
+
+def score(photo, model):
+    """The measures of one `LabelledPhoto`, by name; those that mean nothing for it are None."""
+    rendering = render(photo.photo, model, if_unsure="force")
+    shape = photo.label.shape[::-1]
+    weight = cv2.resize(rendering.in_focus_weight, shape, interpolation=cv2.INTER_LINEAR)
+    label, trusted = photo.label > 127, photo.trust > _LEAST_TRUST
+    measures = dict.fromkeys(_HEADINGS)
+    measures["confidence"] = rendering.subject_confidence
+    rows = max(1, round(_EDGE_SHARE * len(label)))
+    free = ~label[-rows:] & trusted[-rows:]
+    if free.any():
+        measures["edge"] = float(weight[-rows:][free].mean())
+    if photo.is_subject and label.any():
+        measures["iou"] = iou(weight >= 0.5, label, trusted)
+        measures["inside"] = float(weight[label & trusted].mean()) if (label & trusted).any() else None
+        measures["outside"] = float(weight[~label & trusted].mean()) if (~label & trusted).any() else None
+        measures["sharpness"] = sharpness_kept(photo.photo, rendering.image, label)
+    return measures
+
+
+def iou(one, other, where):
+    """Overlap of two masks where a third is true: shared over joint pixels; 1 where both are empty."""
+    joint = ((one | other) & where).sum()
+    return float((one & other & where).sum() / joint) if joint else 1.0
+
+
+def sharpness_kept(photo, rendered, label):
+    """Gradient energy of `rendered` over that of `photo`, inside the shrunken label; None where nothing is left."""
+    side = 2 * max(1, round(0.01 * len(label))) + 1
+    inside = cv2.erode(label.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    before, after = (_gradient_energy(image)[inside].sum() for image in (photo, rendered))
+    return float(after / before) if inside.any() and before > 0 else None
+
+
+def _gradient_energy(image):
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return cv2.Sobel(grey, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(grey, cv2.CV_32F, 0, 1) ** 2
+
+
+def by_group(labelled, rows):
+    """Means of the measures by group, and over all photos with a subject; None where no photo has a measure."""
+    if not labelled:
+        raise DataError("There is no labelled photo to measure.")
+    members = {group: [p.group == group for p in labelled] for group in dict.fromkeys(p.group for p in labelled)}
+    members["all with a subject"] = [bool(photo.is_subject) for photo in labelled]
+    means = {}
+    for group, chosen in members.items():
+        own = [row for row, is_member in zip(rows, chosen, strict=True) if is_member]
+        means[group] = {measure: _mean([row[measure] for row in own]) for measure in _HEADINGS}
+        means[group]["n"] = len(own)
+    return means
+
+
+def _mean(values):
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def exposure_matched(image, truth):
+    """`image` with the gain and offset of each channel that bring its low pass nearest to that of `truth`."""
+    size = (max(1, round(_LOW_PASS_ROWS * truth.shape[1] / len(truth))), _LOW_PASS_ROWS)
+    low_image, low_truth = (
+        cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_AREA) for part in (image, truth)
+    )
+    matched = []
+    for channel in range(3):
+        columns = np.stack([low_image[..., channel].ravel(), np.ones(low_image[..., 0].size, np.float32)], axis=1)
+        (gain, offset), *_ = np.linalg.lstsq(columns, low_truth[..., channel].ravel(), rcond=None)
+        matched.append(gain * image[..., channel] + offset)
+    return np.rint(np.clip(np.stack(matched, axis=-1), 0, 255)).astype(np.uint8)
+
+
+def score_pairs(pairs, models):
+    """Exposure-matched scores of every baseline and model on every pair, their means by set, and the wins."""
+    scores = {pair.name: _score_pair(pair, models) for pair in _tracked(pairs)}
+    means = average(pairs, scores)
+    wins = {}
+    for name in models:
+        won = [_wins(scores[pair.name], name) for pair in pairs]
+        wins[name] = f"{sum(won)} of {len(won)}"
+    for set_name, rows in means.items():
+        Console().print(_pairs_table(set_name, rows))
+    Console().print({f"{name}: wins over the best trivial method of each pair": text for name, text in wins.items()})
+    return {"means": means, "pairs": scores, "wins_over_best_trivial": wins}
+
+
+def _wins(scores, name):
+    return scores[name]["psnr_db"] > max(scores[baseline]["psnr_db"] for baseline in BASELINES)
+
+
+def _score_pair(pair, models):
+    photo, truth = (photos.reduced_to_8_bits(photos.read(path).pixels) for path in (pair.input_path, pair.truth_path))
+    images = {name: render(photo, model, if_unsure="force").image for name, model in models.items()}
+    images |= {name: baseline(photo) for name, baseline in BASELINES.items()}
+    matched = {name: exposure_matched(image, truth) for name, image in images.items()}
+    return {
+        name: {
+            "psnr_db": psnr(image, truth),
+            "ssim": ssim(image, truth),
+            "ssim_gaussian": ssim(image, truth, window="gaussian"),
+        }
+        for name, image in matched.items()
+    }
+
+
+def _table(name, groups):
+    table = Table(title=Text(name))
+    table.add_column("group")
+    table.add_column("n", justify="right")
+    for heading in _HEADINGS.values():
+        table.add_column(heading, justify="right")
+    for group, means in groups.items():
+        cells = ["-" if means[measure] is None else f"{means[measure]:.3f}" for measure in _HEADINGS]
+        table.add_row(group, str(means["n"]), *cells)
+    return table
+
+
+def _pairs_table(set_name, rows):
+    table = Table(title=f"{set_name}, exposure matched: mean of {next(iter(rows.values()))['n']} pairs")
+    for heading in ("", "PSNR, dB", "SSIM 7x7"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, row in rows.items():
+        table.add_row(Text(name), f"{row['psnr_db']:.2f}", f"{row['ssim']:.4f}")
+    return table
