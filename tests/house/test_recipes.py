@@ -155,7 +155,7 @@ def test_an_added_suite_runs(project, tmp_path):
 
 def test_an_added_rule_is_explained_and_finds_its_nodes(project):
     assert "toys do not convolve" in run(project, "bokeh_tf", "check", "--explain", "v2.toy")
-    [model] = (project / "bokeh_tf" / "weights").glob("*.tflite")
+    [model] = (project / "bokeh_tf" / "weights").glob("dbsi_mobile_base_*.tflite")
     shown = run(project, "bokeh_tf", "check", model, "--no-probe", "--target", "v2", status=3)
     assert "toys do not convolve" in shown
 
