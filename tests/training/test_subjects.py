@@ -132,6 +132,7 @@ def test_losses_by_hand():
     np.testing.assert_allclose(actual, entropy + 0.5 * trust.mean() * lacking, rtol=FLOAT32_TOLERANCE)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_weights_and_goes_on_to_the_same(folder, tmp_path):
     settings = Settings(is_deterministic=True, run=RunOptions(batches_per_checkpoint=2))
     assert train(PLAN, data=folder, out=tmp_path / "out", settings=settings) == tmp_path / "out" / WEIGHTS
