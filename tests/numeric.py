@@ -12,6 +12,7 @@ NUMERIC_FILES = frozenset(
         "test_losses.py",
         "test_run.py",
         "test_scene_training.py",
+        "test_subjects.py",
         "test_train_command.py",
         "test_training_plans.py",
         # Operations.
@@ -21,6 +22,7 @@ NUMERIC_FILES = frozenset(
         "test_dynamic_filter.py",
         "test_filtering.py",
         "test_grouped.py",
+        "test_lens.py",
         "test_resize.py",
         "test_transposed.py",
         "test_wavelet.py",
@@ -28,6 +30,7 @@ NUMERIC_FILES = frozenset(
         "test_backbones.py",
         "test_bgnet.py",
         "test_dbsi.py",
+        "test_dbsi_focus.py",
         "test_dbsi_mobile.py",
         "test_dddf.py",
         "test_defocus.py",
