@@ -247,7 +247,11 @@ def _sweep(folder):
 
     A file is written in minutes: what has a temporary's name and has not changed for a day is nobody's.
     """
-    folder = os.path.abspath(folder)  # noqa: PTH100 (keeps links)
+    try:
+        folder = os.path.abspath(folder)  # noqa: PTH100 (keeps links)
+    except OSError:
+        # The working folder is gone, and what was in it.
+        return
     if folder in _swept:
         return
     _swept.add(folder)
