@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import count
-from bokeh_tf.paths import printable
+from bokeh_tf.paths import is_file, printable
 from bokeh_tf.training import PRECISIONS
 from bokeh_tf.training.plans import PLANS
 
@@ -116,8 +116,9 @@ def _claim_outputs(options, plan):
     inputs = [options.only, options.vgg_weights]
     refuse_inputs([options.out / name for name in ("log.csv", "manifest.json")], inputs)
     result = options.out / plan.weights_file(options.phase)
-    # A run that goes on has written them itself.
-    outputs.claim(result, inputs=inputs, overwrite=options.overwrite or options.resume)
+    # A run that goes on has written them itself; of a folder that holds a run, the run says what to do.
+    is_of_a_run = options.resume or is_file(options.out / "manifest.json")
+    outputs.claim(result, inputs=inputs, overwrite=options.overwrite or is_of_a_run)
 
 
 def _settings(options, session):

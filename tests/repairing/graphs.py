@@ -438,6 +438,7 @@ CASES = {
     "dense-uint8": [dense_of_bytes()],
     "concatenation": [joined_constant()],
     "split-joined": [split_joined((1, 0), of_input=False)],
+    "split-operands": [halves_added()],
     "split-of-one": [split_of_one()],
     "reverse": [
         one(OP.REVERSE_V2, [(1, 6, 8, 5), ints(axis)], (1, 6, 8, 5), kept=options("ReverseV2")) for axis in (1, 3)

@@ -127,7 +127,7 @@ def test_data_that_is_not_there_is_said_in_one_line(pairs, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert command("unet", tmp_path / "empty", tmp_path / "out", *QUICK, "--dry-run") == 1
     assert "no pairs of pictures found" in one_line_of(capsys)
-    assert command("dddf", pairs, tmp_path / "out", *QUICK, "--only", str(tmp_path / "none.txt")) == 1
+    assert command("unet", pairs, tmp_path / "out", *QUICK, "--only", str(tmp_path / "none.txt")) == 1
     assert str(tmp_path / "none.txt") in one_line_of(capsys)
 
 
@@ -179,7 +179,7 @@ def test_phases_can_be_run_one_by_one(pairs, tmp_path, capsys):
 
 
 def test_gradients_are_accumulated(pairs, tmp_path):
-    assert command("dddf", pairs, tmp_path, *QUICK, "--accumulate", "4") == 0
+    assert command("unet", pairs, tmp_path, *QUICK, "--accumulate", "4") == 0
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["plan"]["phases"][0]["accumulated_batches"] == 4
     header = json.loads(str(read_archive(tmp_path / "checkpoints" / "phase01_batch00000004.npz")["header"]))

@@ -64,6 +64,7 @@ RECIPES: tuple[Recipe, ...] = (
     dense.UNSIGNED,
     concatenation.RECIPE,
     splitting.JOINED,
+    splitting.OPERANDS,
     weighted_sums.RECIPE,
     splitting.OF_ONE_PART,
     gathering.REVERSE,

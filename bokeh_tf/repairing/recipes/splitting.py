@@ -47,6 +47,13 @@ JOINED = Recipe(
     ops=frozenset({"CONCATENATION"}),
     rewrite=_joined,
 )
+OPERANDS = Recipe(
+    name="split-operands",
+    does="parts of a SPLIT computed with each other: SLICEs of the whole",
+    rules=("mldrift.split_operands",),
+    ops=None,
+    rewrite=_joined,
+)
 OF_ONE_PART = Recipe(
     name="split-of-one",
     does="SPLIT into one part: nothing",
