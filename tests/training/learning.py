@@ -16,15 +16,15 @@ LEAST_FALL = 3.0
 
 
 def agreement(directions: Mapping[str, np.ndarray], steps: Mapping[str, np.ndarray]) -> float:
-    """How far `steps` follow `directions`, in standard deviations of steps as long, each with a random sign.
+    """How far `steps` follow `directions`, in standard deviations of as many steps, each with a random sign.
 
     About 0 for a random walk, positive where the steps go along. Both are arrays by the name of a weight; only the
-    weights of `directions` count.
+    weights of `directions` count, each as one: the gradients of a few can be thousands of times those of all others.
     """
-    products = np.concatenate([(direction * steps[name]).ravel() for name, direction in directions.items()])
-    products = products.astype(np.float64)
-    spread = np.sqrt(np.square(products).sum())
-    return float(products.sum() / spread) if spread else 0.0
+    signs = [np.sign(direction * steps[name]).ravel() for name, direction in directions.items()]
+    found = np.concatenate(signs).astype(np.float64)
+    moved = np.count_nonzero(found)
+    return float(found.sum() / np.sqrt(moved)) if moved else 0.0
 
 
 def assert_descends(gradients: Mapping[str, np.ndarray], steps: Mapping[str, np.ndarray], label: str = "") -> None:
