@@ -1,5 +1,7 @@
 """A model file read once: what is asked of it never goes back to the file."""
 
+import os
+
 import pytest
 
 from bokeh_tf.delegate.audit.audit import audit
@@ -42,7 +44,15 @@ def test_a_file_is_read_once_however_much_is_asked(tiny_convolution, monkeypatch
         opened.append(path)
         return read_bytes(path)
 
+    open_descriptor = os.open
+
+    def counted_open(path, *arguments, **options):
+        opened.append(path)
+        return open_descriptor(path, *arguments, **options)
+
+    # Both ways to a file's content: by its path, and by a descriptor, as files from outside are read.
     monkeypatch.setattr(path_type, "read_bytes", counted)
+    monkeypatch.setattr(os, "open", counted_open)
     (report,) = check_paths([tiny_convolution], Steps(probe=True, audit=True, timeout_s=60))
     assert report.error is None and report.probe is not None and report.audit is not None
-    assert opened.count(tiny_convolution) == 1
+    assert [str(path) for path in opened].count(str(tiny_convolution)) == 1
