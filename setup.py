@@ -31,6 +31,7 @@ setup(
     package_data={
         "bokeh_tf": [
             "ai_benchmark/*.json",
+            "apps/templates/*/*",
             "delegate/rules/*.json",
             "models/*.json",
             # By it type checkers know that the annotations are meant for them.

@@ -12,6 +12,7 @@ from absl.flags import argparse_flags
 from bokeh_tf import __version__
 from bokeh_tf.commands import (
     ai_benchmark,
+    app,
     bench,
     check,
     compare,
@@ -50,6 +51,7 @@ def _parser():
     compare.add(commands)
     report.add(commands)
     ai_benchmark.add(commands)
+    app.add(commands)
     render.add(commands)
     models.add(commands)
     export.add(commands)

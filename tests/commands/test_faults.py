@@ -26,6 +26,7 @@ COMMANDS = {
     "bench": lambda path, out: ["bench", path, "--rounds", "1", "--out", out / "timings"],
     "compare": lambda path, out: ["compare", path, RESULT],
     "report": lambda path, out: ["report", path, "-o", out / "page.html"],
+    "app": lambda path, out: ["app", path, "--for", "web", "-o", out / "app"],
     "ai-benchmark": lambda path, out: ["ai-benchmark", path, "-o", out / "pack"],
     "ai-benchmark import": lambda path, out: ["ai-benchmark", "import", path, "-o", out / "imported"],
     "render": lambda path, out: ["render", path, "-o", out / "pictures"],

@@ -50,10 +50,12 @@ ARROWS = {
     "bench": FOUNDATION | {"tflite", "delegate"},
     "testing": FOUNDATION | {"delegate"},
     "ai_benchmark": FOUNDATION | {"bench", "tflite"},
+    "apps": FOUNDATION | {"tflite"},
     "exporting": FOUNDATION | {"models", "tflite", "delegate"},
     "commands": FOUNDATION
     | {
         "ai_benchmark",
+        "apps",
         "bench",
         "data",
         "delegate",
