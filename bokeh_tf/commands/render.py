@@ -40,6 +40,13 @@ def _add_model_options(parser):
         metavar=("MIN", "MAX"),
         help="values of the pictures that the .tflite takes (default: what the file says of itself)",
     )
+    parser.add_argument(
+        "--output-range",
+        nargs=2,
+        type=float,
+        metavar=("MIN", "MAX"),
+        help="values of the picture that it computes (default: what the file says, or else --input-range)",
+    )
 
 
 def _add_file_options(parser):
@@ -93,13 +100,15 @@ def run(options) -> int:
     from bokeh_tf.rendering.focus import Wishes
     from bokeh_tf.tflite.value_ranges import is_range
 
-    if options.input_range and not is_range(options.input_range):
-        options.usage_error("--input-range needs two finite numbers, the lower one first")
+    for name, pair in (("--input-range", options.input_range), ("--output-range", options.output_range)):
+        if pair and not is_range(pair):
+            options.usage_error(f"{name} needs two finite numbers, the lower one first")
     failures = render_files(
         options.photos,
         output=options.out,
         model=options.model,
         input_range=options.input_range,
+        output_range=options.output_range,
         compare=options.compare,
         recursive=options.recursive,
         overwrite=options.overwrite,

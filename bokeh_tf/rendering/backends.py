@@ -54,27 +54,28 @@ class BokehModel(Protocol):
         """Renders one canvas, float32 `[h, w, 3]` in [0, 1]."""
 
 
-def load_model(name=None, *, input_range=None):
+def load_model(name=None, *, input_range=None, output_range=None):
     """The `BokehModel` that `name` says.
 
     Args:
         name: the path of a `.tflite` file, the name of one of `bokeh_tf.models.MODELS`, or None for the
             flagship that comes with the package; "dbsi_mobile_focus" for the packaged file that can be told where.
         input_range: (lowest, highest) value of the pictures a `.tflite` takes; what the file itself states if None.
+        output_range: the same of the picture it computes; what the file states if None, or else `input_range`.
 
     Raises:
-        ModelFileError: there is no such model, the file is no bokeh model, or nothing says its input range.
+        ModelFileError: there is no such model, the file is no bokeh model, or nothing says its ranges.
         DependencyError: a Keras model is asked for and Keras or TensorFlow is not installed.
     """
     if name in (None, weights.FOCUS_NAME):
         packaged = weights.FLAGSHIP_FILE if name is None else weights.FOCUS_FILE
         if not packaged.is_file():
             raise ModelFileError(f"{packaged}: missing from this installation. Reinstall, or name a model.")
-        return TfliteModel(packaged, is_trusted=True, input_range=input_range)
+        return TfliteModel(packaged, is_trusted=True, input_range=input_range, output_range=output_range)
     if Path(name).suffix == ".tflite" or paths.is_file(name) or paths.is_dir(name):
-        return TfliteModel(name, input_range=input_range)
-    if input_range is not None:
-        raise ModelFileError(f"{name}: the models of this package take [0, 1]. Leave out the input range.")
+        return TfliteModel(name, input_range=input_range, output_range=output_range)
+    if input_range is not None or output_range is not None:
+        raise ModelFileError(f"{name}: the models of this package take and compute [0, 1]. Leave out the range.")
     return KerasModel(str(name))
 
 
@@ -83,11 +84,9 @@ class TfliteModel:
 
     It may have a second input `[1, 1, 1, 4]`, where to focus, and a further output `[1, 1, 1, 1]`, how sure it is that
     there is a subject.
-
-    The picture it returns has the range that the file states for it, or else that of its input.
     """
 
-    def __init__(self, path, *, is_trusted=False, input_range=None):
+    def __init__(self, path, *, is_trusted=False, input_range=None, output_range=None):
         """Loads the file `path`; one that `is_trusted` is spared the trial run in a child process."""
         from bokeh_tf.tflite.running import runtime
 
@@ -101,7 +100,10 @@ class TfliteModel:
         self._outputs = _Outputs.find(
             str(path), [spec.shape for spec in self._runner.outputs], self._height, self._width
         )
-        self._input_range, self._output_range = _ranges(path, input_range, self._outputs.rendered, self._image_input)
+        stated_in, stated_out = _stated(path, self._image_input, self._outputs.rendered)
+        self._input_range = _known(input_range or stated_in, path, "input takes", "--input-range")
+        # Whoever names one range for a file that states none means the pictures on both sides.
+        self._output_range = _known(output_range or stated_out or input_range, path, "picture has", "--output-range")
 
     def canvas_size(self, photo_height, photo_width):
         """The size the file was converted for, whatever the photo's."""
@@ -198,20 +200,23 @@ class _Outputs:
         return ModelOutput(rendered, weight, confidence)
 
 
-def _ranges(path, input_range, rendered, image_input):
-    """(lowest, highest) of the image, input `image_input`, and of the output at index `rendered`."""
+def _stated(path, image_input, rendered):
+    """The (lowest, highest) that a file states for one of its inputs and one of its outputs; None for neither."""
     from bokeh_tf.tflite.inspection import inspect
     from bokeh_tf.tflite.value_ranges import stated_ranges
 
     file = inspect(path)
-    input_range = input_range or stated_ranges(file.metadata, "inputs", len(file.inputs))[image_input]
-    if input_range is None:
+    inputs = stated_ranges(file.metadata, "inputs", len(file.inputs))
+    return inputs[image_input], stated_ranges(file.metadata, "outputs", len(file.outputs))[rendered]
+
+
+def _known(pair, path, holder, option):
+    """`pair`, a range; raises where nobody said it."""
+    if pair is None:
         raise ModelFileError(
-            f"{path}: does not say which values its input takes. Add --input-range 0 1, or as its maker says: "
-            "0 255, or -1 1."
+            f"{path}: does not say which values its {holder}. Add {option} 0 1, or as its maker says: 0 255, or -1 1."
         )
-    stated = stated_ranges(file.metadata, "outputs", len(file.outputs))
-    return input_range, (stated[rendered] or input_range)
+    return pair
 
 
 def _input_roles(path, inputs):

@@ -36,6 +36,7 @@ def render_files(
     output,
     model=None,
     input_range=None,
+    output_range=None,
     compare=False,
     recursive=False,
     overwrite=False,
@@ -49,6 +50,7 @@ def render_files(
         output: a folder, or for a single photo a file name.
         model: the name or path `load_model` takes, or a `BokehModel`; None with wishes is the one that takes them.
         input_range: which values the `.tflite` at `model` takes, see `load_model`.
+        output_range: which values its picture has, see `load_model`.
         compare: also write before | after | weight of the photo in one picture.
         recursive: also take the folders in folders; the results lie in folders of the same names.
         overwrite: replace files that have a result's name and are no photos of this run.
@@ -71,7 +73,7 @@ def render_files(
     failures = len(selection.errors)
     with Destinations(output, found, is_single=is_single, overwrite=overwrite) as destinations:
         if model is None or isinstance(model, (str, Path)):
-            model = load_model(model, input_range=input_range)
+            model = load_model(model, input_range=input_range, output_range=output_range)
         _print(error_console, *selection.errors)
         _print(error_console if as_json else console, *selection.left_out)
         with _progress(error_console, hidden=len(found) < 2) as progress:

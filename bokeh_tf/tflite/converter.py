@@ -24,21 +24,28 @@ _ASSIGNMENTS = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubV
 _SHOWN_OFFENDERS = 5
 
 
-def convert_here(model: keras.Model, *, precision: str, strict: bool) -> bytes:
+def convert_here(model: keras.Model, *, precision: str, strict: bool, facts: dict[str, dict]) -> bytes:
     """What `conversion.convert` returns and raises, for a model that it found convertible."""
     with _quiet_native_output():
         content = _run_converter(model, _frozen_function(model), precision)
     file = inspect(content)
     if strict:
         refuse_offenders(model.name, file_offenders(file))
+    input_names, output_names = file_names(model)
     description = describe(
         model.name,
         precision=precision,
         file=file,
-        input_names=[tensor.name for tensor in model.inputs],
-        output_names=_distinct(model.output_names),
+        input_names=input_names,
+        output_names=output_names,
+        facts=facts,
     )
     return embed(content, description)
+
+
+def file_names(model: keras.Model) -> tuple[list[str], list[str]]:
+    """The names that a model's inputs and outputs get in the file, in the model's order."""
+    return [tensor.name for tensor in model.inputs], _distinct(model.output_names)
 
 
 def _distinct(names):

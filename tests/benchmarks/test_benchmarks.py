@@ -58,7 +58,8 @@ def model_path(tmp_path):
     weight = keras.layers.Rescaling(0.0, offset=0.5, name="in_focus_weight")(image[..., :1])
     rendered = keras.layers.Average(name="rendered")([image, blurred])
     path = tmp_path / "blend.tflite"
-    path.write_bytes(convert(keras.Model(image, [rendered, weight], name="blend"), precision="float32"))
+    ranges = {"image": (0, 1), "rendered": (0, 1)}
+    path.write_bytes(convert(keras.Model(image, [rendered, weight], name="blend"), precision="float32", ranges=ranges))
     return path
 
 

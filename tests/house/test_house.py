@@ -23,7 +23,7 @@ TOP_LEVEL = {
 # arrow beyond the foundation is used: one that nobody needs any more would let the wrong import in unseen.
 FOUNDATION = {
     *("checkout", "documents", "errors", "escaping", "files", "native_messages", "paths", "processes", "program"),
-    "",
+    *("stages", ""),
 }
 ARROWS = {
     "ops": set(),
@@ -34,6 +34,7 @@ ARROWS = {
     "checkout": set(),
     "native_messages": set(),
     "processes": set(),
+    "stages": set(),
     "program": {"errors", "paths"},
     "documents": {"errors", "paths"},
     "metrics": FOUNDATION,
@@ -119,7 +120,7 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "writer": {"graph", "nodes", "operators", "shapes"},
     },
     "tflite": {
-        "conversion": {"conversion_child", "converter"},
+        "conversion": {"conversion_child", "converter", "value_ranges"},
         "conversion_child": {"converter"},
         "converter": {"inspection", "metadata"},
         "inspection": {"flatbuffer", "macs", "model_file", "nodes", "options", "reading"},
