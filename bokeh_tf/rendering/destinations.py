@@ -21,6 +21,17 @@ _FOREIGN_PICTURE_SUFFIXES = frozenset(
 )
 
 
+_STEM = "{stem}"
+
+
+def check_naming(naming: str) -> str:
+    """`naming`, a pattern for names of results; `OutputError` where photos could not be told apart by it."""
+    rest = naming.replace(_STEM, "")
+    if _STEM not in naming or set(rest) & set("/\\{}\0"):
+        raise OutputError(f"{naming}: a name needs {_STEM} for the photo's, and no folder. For example {_STEM}_bokeh.")
+    return naming
+
+
 class Destinations:
     """Gives each photo of one run a path for its result. Use it in a `with`: folders it made in vain go again.
 
@@ -33,8 +44,11 @@ class Destinations:
         OutputError: `output` is a file name of an unknown or unsuitable kind, or the folder cannot be made.
     """
 
-    def __init__(self, output, photos, *, is_single, overwrite=False):
-        """Plans for `photos` (paths); `is_single` says that one photo, not a folder, was asked for."""
+    def __init__(self, output, photos, *, is_single, overwrite=False, naming=None):
+        """Plans for `photos` (paths); `is_single` says that one photo, not a folder, was asked for.
+
+        `naming` is the results' names without suffix, "{stem}" standing for the photo's; None for the photo's own.
+        """
         output = Path(output)
         is_picture_name = _is_picture_name(output) and not paths.is_dir(output)
         if is_picture_name and not is_single:
@@ -43,6 +57,7 @@ class Destinations:
             raise OutputError(f"{output}: cannot write this kind of file. Known suffixes: {', '.join(SUFFIXES)}.")
         self._file = output if is_picture_name else None
         self._overwrite = overwrite
+        self._naming = check_naming(naming or _STEM)
         self._photo_files = {identity for photo in photos if (identity := _identity(photo))}
         self._taken = set()
         self._made = []
@@ -64,11 +79,13 @@ class Destinations:
         stem, suffix = source.stem, source.suffix
         if format_of_suffix(suffix) != photo.format:
             stem, suffix = (source.stem if format_of_suffix(suffix) else source.name), FORMATS[photo.format][0]
+        stem = self._naming.replace(_STEM, stem)
         return self._write(self._names(self._make_folder(self._folder / subfolder), stem, suffix), photo)
 
     def write_beside(self, photo, result, ending):
         """Writes `photo`, which belongs to `result`, as that with `ending` added to its stem; returns the path."""
-        return self._write(self._names(result.parent, result.stem + ending, result.suffix), photo)[0]
+        suffix = result.suffix if format_of_suffix(result.suffix) == photo.format else FORMATS[photo.format][0]
+        return self._write(self._names(result.parent, result.stem + ending, suffix), photo)[0]
 
     def _make_folder(self, folder):
         missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]

@@ -31,6 +31,7 @@ COMMANDS = {
     "ai-benchmark import": lambda path, out: ["ai-benchmark", "import", path, "-o", out / "imported"],
     "render": lambda path, out: ["render", path, "-o", out / "pictures"],
     "render by a model": lambda path, out: ["render", PHOTO, "--model", f"{path}.tflite", "-o", out / "pictures"],
+    "render with a mask": lambda path, out: ["render", PHOTO, "--mask", path, "-o", out / "pictures"],
     "repair": lambda path, out: ["repair", path, "-o", out / "whole.tflite", "--no-probe"],
     "export": lambda path, out: ["export", "unet", "--variant", "tiny", "--weights", path, "-o", out],
     "port": lambda path, out: ["port", "dmshn", path, "-o", out / "ported.weights.h5"],
