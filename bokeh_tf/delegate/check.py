@@ -173,11 +173,9 @@ def _float16_notes(model_file, targets):
     count = len(model_file.set_aside_weights.nodes)
     if not count:
         return ()
-    return tuple(
-        f"{target.target}: as not every node is taken, the CPU unpacks the float16 weights ({count} DEQUANTIZE nodes)"
-        for target in targets
-        if not target.coverage.folds_float16
-    )
+    unfolded = ", ".join(target.target for target in targets if not target.coverage.folds_float16)
+    text = f"as not every node is taken, the CPU unpacks the float16 weights ({count} DEQUANTIZE nodes)"
+    return (f"{unfolded}: {text}",) if unfolded else ()
 
 
 def _probe(subject: Subject, steps: Steps):

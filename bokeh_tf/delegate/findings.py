@@ -31,7 +31,9 @@ class Finding:
 
     `node` is the node's index in the main graph, None where the finding is about the file. `layer` is the Keras layer
     that the node came from as far as tensor names tell, else None. `tensors` are the node's inputs and outputs as
-    text, such as "float32[1,48,64,8]". `rule` is an id that `--explain` knows.
+    text, such as "float32[1,48,64,8]". `rule` is an id that `--explain` knows. `cause` names the pattern that the node
+    is a part of, None where none is known; `instead` is then the remedy for that pattern. `site` is the first node of
+    this occurrence of it.
     """
 
     rule: str
@@ -43,6 +45,8 @@ class Finding:
     tensors: tuple[str, ...]
     reason: str
     instead: str
+    cause: str | None = None
+    site: int | None = None
 
 
 @dataclass(frozen=True)

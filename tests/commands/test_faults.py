@@ -24,6 +24,7 @@ COMMANDS = {
     "check": lambda path, out: ["check", path, "--no-probe", "--output", out / "report.json", "--format", "json"],
     "check a baseline": lambda path, out: ["check", MODEL, "--no-probe", "--baseline", path],
     "bench": lambda path, out: ["bench", path, "--rounds", "1", "--out", out / "timings"],
+    "bench read": lambda path, out: ["bench", "read", path, "--out", out / "timings"],
     "compare": lambda path, out: ["compare", path, RESULT],
     "report": lambda path, out: ["report", path, "-o", out / "page.html"],
     "app": lambda path, out: ["app", path, "--for", "web", "-o", out / "app"],

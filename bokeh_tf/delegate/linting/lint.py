@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from bokeh_tf.delegate.findings import Finding, Kind, TargetReport, TargetVerdict
+from bokeh_tf.delegate.linting.causes import explained
 from bokeh_tf.delegate.linting.coverage import find_coverage
 from bokeh_tf.delegate.rules import Rule, RuleSet, load_rules
 from bokeh_tf.delegate.rules.conditions import compile_subject
@@ -30,7 +31,7 @@ def lint(model_file: ModelFile, target: str) -> TargetReport:
         release=rule_set.release,
         verdict=_verdict(findings),
         coverage=find_coverage(model_file, refused, fails=fails),
-        findings=findings,
+        findings=explained(model_file, findings),
     )
 
 
