@@ -16,6 +16,7 @@ from bokeh_tf.commands import (
     check,
     compare,
     data,
+    evaluate,
     export,
     models,
     port,
@@ -55,5 +56,6 @@ def _parser():
     export.add(commands)
     port.add(commands)
     data.add(commands)
+    evaluate.add(commands)
     train.add(commands)
     return parser
