@@ -17,6 +17,7 @@ from bokeh_tf.commands import (
     check,
     compare,
     data,
+    evaluate,
     export,
     models,
     port,
@@ -57,5 +58,6 @@ def _parser():
     export.add(commands)
     port.add(commands)
     data.add(commands)
+    evaluate.add(commands)
     train.add(commands)
     return parser

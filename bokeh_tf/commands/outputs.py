@@ -23,6 +23,7 @@ _DOCUMENTS = (
     frozenset({"schema_version", "problems"}),
     frozenset({"schema_version", "limits", "pairs"}),
     frozenset({"schema_version", "height_px", "pairs"}),
+    frozenset({"schema_version", "evaluated", "protocol", "scores"}),
 )
 _TEXTS = tuple(
     re.compile(pattern, re.DOTALL)
@@ -30,6 +31,7 @@ _TEXTS = tuple(
         rb"<!DOCTYPE html>\n<html lang=\"en\"><head>.{0,1000}?<title>bokeh-tf ",
         rb"# bokeh-tf (check|benchmark)\n",
         rb"result_file,created_utc,name,model,model_sha256,",
+        rb"pair,split,model,psnr_db,",
         rb"<\?xml [^>]*\?>\n<testsuites name=\"bokeh-tf check\"",
         # The text and the annotations of a check begin with the word for its first file.
         rb"(PASSED|NOT CHECKED|FAILED)(  |: )",

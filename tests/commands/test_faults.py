@@ -19,6 +19,16 @@ TIMEOUT_S = 120
 # Two lines: what is wrong, and for some commands how many of several inputs were done.
 MOST_LINES = 2
 
+
+def a_pair(folder):
+    """A folder that holds what looks like a pair."""
+    place = folder / "a pair"
+    place.mkdir(exist_ok=True)
+    shutil.copy(PHOTO, place / "a_Input.jpg")
+    shutil.copy(PHOTO, place / "a_GT.jpg")
+    return place
+
+
 # How each command is told to read `path`; what it writes goes into the folder `out`.
 COMMANDS = {
     "check": lambda path, out: ["check", path, "--no-probe", "--output", out / "report.json", "--format", "json"],
@@ -39,6 +49,9 @@ COMMANDS = {
     "data inspect": lambda path, out: ["data", "inspect", path, "-o", out / "inspected"],
     "data inspect a list": lambda path, out: ["data", "inspect", ROOT / "tests", "--only", path],
     "data align": lambda path, out: ["data", "align", path, PHOTO, "-o", out / "pairs"],
+    "evaluate": lambda path, out: ["evaluate", path, "--model", "untouched"],
+    "evaluate a model": lambda path, out: ["evaluate", a_pair(out.parent), "--model", f"{path}.keras"],
+    "evaluate pictures": lambda path, out: ["evaluate", a_pair(out.parent), "--model", path],
     "train": lambda path, out: ["train", "unet", "--data", path, "--out", out / "run", "--scale", "small"],
 }
 # What some are asked to write is a record of what could not be done.
@@ -169,8 +182,9 @@ def test_a_folder_that_may_not_be_searched_is_said_shortly(command, tmp_path, ca
     (locked / "file").write_bytes(b"x")
     locked.chmod(0)
     try:
+        arguments = COMMANDS[command](locked / "file", out)
         with without_privileges():
-            status = run(COMMANDS[command](locked / "file", out))
+            status = run(arguments)
     finally:
         locked.chmod(0o755)
     captured = capsys.readouterr()

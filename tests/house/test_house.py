@@ -49,6 +49,7 @@ ARROWS = {
     "repairing": FOUNDATION | {"delegate", "tflite"},
     "rendering": FOUNDATION | {"models", "photos", "tflite"},
     "bench": FOUNDATION | {"tflite", "delegate"},
+    "evaluation": FOUNDATION | {"bench", "data", "metrics", "models", "photos", "rendering"},
     "testing": FOUNDATION | {"delegate"},
     "ai_benchmark": FOUNDATION | {"bench", "tflite"},
     "apps": FOUNDATION | {"tflite"},
@@ -60,6 +61,7 @@ ARROWS = {
         "bench",
         "data",
         "delegate",
+        "evaluation",
         "exporting",
         "models",
         "porting",
@@ -147,7 +149,7 @@ OUTER_ARROWS = {
     "export": FOUNDATION
     | {"data", "delegate", "exporting", "metrics", "models", "photos", "rendering", "tflite", "training"},
     "benchmarks": FOUNDATION
-    | {"bench", "data", "exporting", "metrics", "models", "ops", "photos", "rendering", "tflite"},
+    | {"bench", "data", "evaluation", "exporting", "metrics", "models", "ops", "photos", "rendering", "tflite"},
 }
 # Where the frameworks may be imported; everything else works with the base install.
 KERAS_PARTS = {"ops", "losses", "models", "data", "training"}
