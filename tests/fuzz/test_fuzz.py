@@ -139,7 +139,7 @@ def test_the_generated_accessors_would_fail():
 def test_a_reader_that_hangs_is_caught_and_ended():
     summary = fuzz.fuzz(_hangs, cases=10, limits=Limits(seconds=0.5), seed=SEED, jobs=1)
     assert [failure.what for failure in summary.failures] == ["longer than 0.5 s"]
-    assert summary.wall_s < 20
+    assert summary.wall_s < 300
 
 
 def test_the_command_writes_the_offending_file_and_says_so(tmp_path, capsys, monkeypatch):
