@@ -313,6 +313,7 @@ except ConversionError as error:
 """
 
 
+@pytest.mark.slow
 def test_models_on_another_keras_backend_become_the_same_files(tmp_path):
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", JAX_PROGRAM, str(tmp_path)]
@@ -327,7 +328,10 @@ def test_models_on_another_keras_backend_become_the_same_files(tmp_path):
     assert not_loaded.startswith("own: cannot be converted under TensorFlow") and "KERAS_BACKEND" in not_loaded
 
 
-@pytest.fixture(scope="module", params=("megadepth", "dbsi", "dbsi_mobile"))
+HOURGLASSES = [pytest.param(name, marks=pytest.mark.slow) for name in ("megadepth", "dbsi")]
+
+
+@pytest.fixture(scope="module", params=(*HOURGLASSES, "dbsi_mobile"))
 def converted(request):
     """(name, model, float16 file) of whole models, with weights unlike each other; `test_zoo` has all the others."""
     model = models.build(request.param, image_shape=MODEL_SHAPE)
@@ -356,7 +360,7 @@ def keras_convolution_macs(model):
     return sum(int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:3])) for layer in layers)
 
 
-@pytest.mark.parametrize("converted", ["megadepth", "dbsi"], indirect=True)
+@pytest.mark.parametrize("converted", HOURGLASSES, indirect=True)
 def test_size_and_multiply_accumulates_of_the_hourglass_files(converted):
     name, model, content = converted
     rows, columns = MODEL_SHAPE
