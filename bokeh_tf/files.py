@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bokeh_tf.errors import OutputError
+from bokeh_tf.paths import exists
 
 # Names of open files and of devices: renaming something over them would replace the name, not write to the file.
 _OPEN_FILES = ("/dev/", "/proc/")
@@ -38,6 +39,32 @@ def make_folder(path: Path | str) -> Path:
     except OSError as error:
         raise OutputError(f"{path}: cannot create this folder ({error.strerror}). Choose another one.") from error
     return path
+
+
+class NewFolders:
+    """Makes folders for one run. Use it in a `with`: those of them that are still empty at its end go again."""
+
+    def __init__(self) -> None:
+        self._made: list[Path] = []
+
+    def __enter__(self) -> "NewFolders":
+        return self
+
+    def __exit__(self, *_) -> None:
+        for folder in sorted(self._made, key=lambda path: len(path.parts), reverse=True):
+            # Only an empty folder can be removed so.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def make(self, folder: Path | str) -> Path:
+        """`make_folder`, and remembers what was not there before."""
+        folder = Path(folder)
+        missing = [path for path in (folder, *folder.parents) if not exists(path)]
+        # From the top, because `mkdir` calls itself for each parent.
+        for path in reversed(missing):
+            make_folder(path)
+            self._made.append(path)
+        return make_folder(folder)
 
 
 def claim_folder(folder: Path | str) -> contextlib.ExitStack:

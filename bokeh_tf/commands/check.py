@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bokeh_tf.commands import outputs
+from bokeh_tf.commands import outputs, working
 from bokeh_tf.commands.console import open_console, positive
 from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.writers.formats import FORMATS
@@ -162,20 +162,15 @@ def _is_same(path, other):
 
 
 def _reports(paths, steps):
-    """The reports as they come, with a progress bar on a terminal where there are several."""
+    """The reports as they come; what takes long says what it is at."""
     from bokeh_tf.delegate.check import check_paths
 
     reports = check_paths(paths, steps)
-    if not _shows_progress(len(paths)):
-        return reports
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(reports, description="checking", total=len(paths), console=Console(stderr=True), transient=True)
+    return working.counted(reports, len(paths)) if _shows_bar(len(paths)) else working.each(reports)
 
 
-def _shows_progress(count):
-    return count > 1 and sys.stderr is not None and sys.stderr.isatty()
+def _shows_bar(count):
+    return count > 1 and working.has_terminal()
 
 
 def _terminal_format(options):
@@ -186,7 +181,7 @@ def _terminal_format(options):
 
 def _printer(options, count):
     """What to do with each file as it comes: print it, unless a progress bar is in the way or no text is wanted."""
-    if _terminal_format(options) != "text" or _shows_progress(count) or options.write_baseline:
+    if _terminal_format(options) != "text" or _shows_bar(count) or options.write_baseline:
         return lambda one: None
     from bokeh_tf.delegate.writers.text import has_details, print_file
 
@@ -215,7 +210,7 @@ def _print_end(judged, policy, options):
     from bokeh_tf.delegate.writers.text import has_details, print_file, print_summary
 
     console = open_console()
-    if _shows_progress(len(judged)) or options.write_baseline:
+    if _shows_bar(len(judged)) or options.write_baseline:
         for one in judged:
             if len(judged) == 1 or has_details(one):
                 print_file(one, console)

@@ -19,6 +19,7 @@ from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.paths import files_below, is_dir, is_file
+from bokeh_tf.stages import stage
 from bokeh_tf.tflite.subject import Model, Subject, printable_path, subject_of
 
 if TYPE_CHECKING:
@@ -116,10 +117,16 @@ def check(
 def check_paths(paths: Iterable[Path | str], steps: Steps) -> Iterator[Report]:
     """Yields one report per file, as it comes."""
     for path in paths:
-        try:
-            yield _examine(_subject(path), steps)
-        except ModelFileError as error:
-            yield Report(printable_path(str(path)), error=printable_path(str(error)))
+        with stage(Path(path).name):
+            report = _report(path, steps)
+        yield report
+
+
+def _report(path, steps):
+    try:
+        return _examine(_subject(path), steps)
+    except ModelFileError as error:
+        return Report(printable_path(str(path)), error=printable_path(str(error)))
 
 
 def find_models(paths: Iterable[Path | str]) -> tuple[Path, ...]:
@@ -152,7 +159,8 @@ def _examine(subject: Subject, steps: Steps) -> Report:
     from bokeh_tf.delegate.linting.lint import lint
 
     model_file = subject.model_file
-    targets = tuple(lint(model_file, target) for target in steps.targets)
+    with stage("by the rules"):
+        targets = tuple(lint(model_file, target) for target in steps.targets)
     probed, notes = _probe(subject, steps)
     memory = estimate_memory(model_file)
     notes = (*_float16_notes(model_file, targets), *filter(None, (warning(memory),)), *notes)
@@ -200,7 +208,8 @@ def _audit(subject: Subject, steps: Steps):
 
     limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S
     try:
-        return audit(subject, photo=steps.photo, inputs=steps.inputs or None, timeout_s=limit_s)
+        with stage("looking for what half precision cannot hold"):
+            return audit(subject, photo=steps.photo, inputs=steps.inputs or None, timeout_s=limit_s)
     except (ModelFileError, CheckError) as error:
         return Unchecked(subject.label, printable_path(str(error)))
 
@@ -214,7 +223,8 @@ def _bisect(subject: Subject, probed, steps: Steps):
     precision = next(part.precision for part in probed.precisions if part.verdict.exit_code == FAILED)
     limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S
     try:
-        return bisect(subject, precision=precision, photo=steps.photo, timeout_s=limit_s)
+        with stage("looking for the first node to blame"):
+            return bisect(subject, precision=precision, photo=steps.photo, timeout_s=limit_s)
     except (ModelFileError, CheckError) as error:
         return Unchecked(subject.label, printable_path(str(error)))
 

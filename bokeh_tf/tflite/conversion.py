@@ -52,8 +52,8 @@ def convert(model, *, precision, strict=True, ranges=None):
     return convert_here(model, precision=precision, strict=strict, facts=facts)
 
 
-def tensor_facts(model, ranges=None):
-    """What is known of the inputs and outputs of a model: what its builder left on it, and the caller's `ranges`.
+def tensor_facts(model, ranges):
+    """What is known of a model's inputs and outputs: what its builder left on it, and the caller's `ranges` (or None).
 
     Returns:
         By name of the tensor in the file, `{"range": (lowest, highest), "encoding": …}`; either may be missing.
