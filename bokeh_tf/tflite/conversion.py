@@ -15,6 +15,7 @@ try:
     import keras
 
     from bokeh_tf.tflite.converter import MAX_RANK, convert_here, refuse_offenders
+    from bokeh_tf.tflite.keras_models import computing_in_float32, functional
 except ModuleNotFoundError as error:
     raise DependencyError(
         'Converting a model needs TensorFlow and Keras. Run: pip install "bokeh-tf[tensorflow]"'
@@ -25,10 +26,12 @@ _MAX_IMAGE_CHANNELS = 4
 
 
 def convert(model, *, precision, strict=True):
-    """Returns the bytes of the `.tflite` file for a functional Keras `model`.
+    """Returns the bytes of the `.tflite` file for a Keras `model`, functional, Sequential or subclassed.
+
+    Layers of half precision, mixed or whole, become float32 with the same weights.
 
     Args:
-        model: its inputs have known sizes; the batch size is free or 1.
+        model: its inputs have known sizes; the batch size is free or 1. A subclassed one has been called or built.
         precision: of the weights: "float16" for phones, or "float32", the twin to compare with.
         strict: refuse a file that no GPU delegate would take. False leaves that to `bokeh_tf.delegate.check`, which
             names node, layer and remedy.
@@ -38,33 +41,35 @@ def convert(model, *, precision, strict=True):
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be a known one. Received: {precision!r}. Known: {', '.join(PRECISIONS)}.")
-    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-        raise TypeError(f"model must be a functional Keras model. Received: {type(model).__name__}")
-    refuse_offenders(model.name, model_offenders(model))
-    if keras.backend.backend() != "tensorflow":
-        return convert_in_child(model, precision=precision, strict=strict)
-    return convert_here(model, precision=precision, strict=strict)
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a Keras model. Received: {type(model).__name__}")
+    with computing_in_float32(model):
+        model = functional(model)
+        refuse_offenders(model.name, model_offenders(model, strict=strict))
+        if keras.backend.backend() != "tensorflow":
+            return convert_in_child(model, precision=precision, strict=strict)
+        return convert_here(model, precision=precision, strict=strict)
 
 
-def model_offenders(model):
-    """What in a Keras model cannot go into the file, before converting it."""
-    found = [offender for tensor in model.inputs for offender in _input_offenders(tensor)]
+def model_offenders(model, *, strict=True):
+    """What in a functional Keras model cannot go into the file, before converting it."""
+    found = [offender for tensor in model.inputs for offender in _input_offenders(tensor, strict=strict)]
     for layer in _all_layers(model):
         if getattr(layer, "data_format", None) == "channels_first":
             found.append(f"layer {layer.name}: channels first (NCHW)")
     return found
 
 
-def _input_offenders(tensor):
+def _input_offenders(tensor, *, strict):
     batch, *sizes = tensor.shape
     label = f"input {tensor.name} {tuple(tensor.shape)}"
     if None in sizes:
         yield f"{label}: dynamic dimensions"
     elif len(sizes) == 3 and sizes[0] <= _MAX_IMAGE_CHANNELS < sizes[2]:
         yield f"{label}: channels first (NCHW)"
-    if batch not in (None, 1):
+    if strict and batch not in (None, 1):
         yield f"{label}: batch size is not 1"
-    if len(tensor.shape) > MAX_RANK:
+    if strict and len(tensor.shape) > MAX_RANK:
         yield f"{label}: {len(tensor.shape)} dimensions"
 
 
