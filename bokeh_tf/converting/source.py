@@ -13,7 +13,7 @@ from bokeh_tf.errors import ModelFileError
 from bokeh_tf.models import catalogue
 from bokeh_tf.tflite.reading import IDENTIFIER
 
-_HEAD_BYTES = 16
+_HEAD_BYTES = 100
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
 _SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
