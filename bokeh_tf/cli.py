@@ -16,6 +16,7 @@ from bokeh_tf.commands import (
     bench,
     check,
     compare,
+    convert,
     data,
     evaluate,
     export,
@@ -46,6 +47,7 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"bokeh-tf {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    convert.add(commands)
     check.add(commands)
     repair.add(commands)
     bench.add(commands)

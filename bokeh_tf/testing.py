@@ -21,7 +21,8 @@ def assert_runs_on_gpu(
     """Raises an `AssertionError` that says which nodes a GPU delegate refuses or computes wrongly, and what to write.
 
     Args:
-        model: a path, the bytes of a `.tflite`, or a functional Keras model.
+        model: a path, the bytes of a `.tflite`, or a Keras model: functional, Sequential, or subclassed and
+            called once; of any dtype policy.
         targets: the delegates that have to take it: "v2", "mldrift" or both.
         fail_on: as `--fail-on` of `bokeh-tf check`, such as "refused,wrong,macs:99"; "fp16" runs the audit too.
         probe: also compile and run it on the real delegate, in a child process.
@@ -32,6 +33,8 @@ def assert_runs_on_gpu(
         ModelFileError: the file cannot be read as a model.
         ConversionError: the Keras model cannot become a `.tflite`.
     """
+    # What failed is in the message; where this function said so helps nobody.
+    __tracebackhide__ = True
     from bokeh_tf.delegate.judging.baseline import Baseline, read
 
     policy = Policy.parse(fail_on, require_probe=require_probe)

@@ -94,7 +94,7 @@ def check(
     """Checks one model; see `Steps` for the arguments.
 
     Args:
-        model: a path, the bytes of a `.tflite`, a `Subject`, or a functional Keras model, which is
+        model: a path, the bytes of a `.tflite`, a `Subject`, or a Keras model, which is
             converted to float16 first.
 
     Raises:
@@ -147,7 +147,7 @@ def _subject(model) -> Subject:
         raise _nothing_in(model)
     if isinstance(model, Model):
         return subject_of(model)
-    if not (hasattr(model, "inputs") and hasattr(model, "count_params")):
+    if not (hasattr(model, "layers") and hasattr(model, "count_params")):
         kinds = "a path, the bytes of a .tflite file or a Keras model"
         raise TypeError(f"model must be {kinds}. Received: {type(model).__name__}.")
     from bokeh_tf.tflite.conversion import convert

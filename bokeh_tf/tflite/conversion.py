@@ -16,7 +16,8 @@ from bokeh_tf.tflite.value_ranges import is_range
 try:
     import keras
 
-    from bokeh_tf.tflite.converter import MAX_RANK, convert_here, file_names, refuse_offenders
+    from bokeh_tf.tflite.converter import MAX_RANK, convert_here, refuse_offenders
+    from bokeh_tf.tflite.keras_models import computing_in_float32, functional, input_names, output_names
 except ModuleNotFoundError as error:
     raise DependencyError(
         'Converting a model needs TensorFlow and Keras. Run: pip install "bokeh-tf[tensorflow]"'
@@ -27,10 +28,12 @@ _MAX_IMAGE_CHANNELS = 4
 
 
 def convert(model, *, precision, strict=True, ranges=None):
-    """Returns the bytes of the `.tflite` file for a functional Keras `model`.
+    """Returns the bytes of the `.tflite` file for a Keras `model`, functional, Sequential or subclassed.
+
+    Layers of half precision, mixed or whole, become float32 with the same weights.
 
     Args:
-        model: its inputs have known sizes; the batch size is free or 1.
+        model: its inputs have known sizes; the batch size is free or 1. A subclassed one has been called or built.
         precision: of the weights: "float16" for phones, or "float32", the twin to compare with.
         strict: refuse a file that no GPU delegate would take. False leaves that to `bokeh_tf.delegate.check`, which
             names node, layer and remedy.
@@ -43,17 +46,20 @@ def convert(model, *, precision, strict=True, ranges=None):
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be a known one. Received: {precision!r}. Known: {', '.join(PRECISIONS)}.")
-    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-        raise TypeError(f"model must be a functional Keras model. Received: {type(model).__name__}")
-    refuse_offenders(model.name, model_offenders(model))
-    facts = tensor_facts(model, ranges)
-    if keras.backend.backend() != "tensorflow":
-        return convert_in_child(model, precision=precision, strict=strict, facts=facts)
-    return convert_here(model, precision=precision, strict=strict, facts=facts)
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a Keras model. Received: {type(model).__name__}")
+    left = getattr(model, "tensor_facts", {})
+    with computing_in_float32(model):
+        model = functional(model)
+        refuse_offenders(model.name, model_offenders(model, strict=strict))
+        facts = tensor_facts(model, ranges, left=left)
+        if keras.backend.backend() != "tensorflow":
+            return convert_in_child(model, precision=precision, strict=strict, facts=facts)
+        return convert_here(model, precision=precision, strict=strict, facts=facts)
 
 
-def tensor_facts(model, ranges):
-    """What is known of a model's inputs and outputs: what its builder left on it, and the caller's `ranges` (or None).
+def tensor_facts(model, ranges, *, left):
+    """What is known of inputs and outputs: what their builder `left` on the model, and `ranges` (or None).
 
     Returns:
         By name of the tensor in the file, `{"range": (lowest, highest), "encoding": …}`; either may be missing.
@@ -61,8 +67,7 @@ def tensor_facts(model, ranges):
     Raises:
         ValueError: `ranges` names a tensor that the model does not have, or holds something else than a range.
     """
-    inputs, outputs = file_names(model)
-    left = getattr(model, "tensor_facts", {})
+    inputs, outputs = input_names(model), output_names(model)
     facts = {name: dict(left[name]) for name in [*inputs, *outputs] if name in left}
     for name, pair in (ranges or {}).items():
         if name not in inputs + outputs:
@@ -74,25 +79,25 @@ def tensor_facts(model, ranges):
     return facts
 
 
-def model_offenders(model):
-    """What in a Keras model cannot go into the file, before converting it."""
-    found = [offender for tensor in model.inputs for offender in _input_offenders(tensor)]
+def model_offenders(model, *, strict=True):
+    """What in a functional Keras model cannot go into the file, before converting it."""
+    found = [offender for tensor in model.inputs for offender in _input_offenders(tensor, strict=strict)]
     for layer in _all_layers(model):
         if getattr(layer, "data_format", None) == "channels_first":
             found.append(f"layer {layer.name}: channels first (NCHW)")
     return found
 
 
-def _input_offenders(tensor):
+def _input_offenders(tensor, *, strict):
     batch, *sizes = tensor.shape
     label = f"input {tensor.name} {tuple(tensor.shape)}"
     if None in sizes:
         yield f"{label}: dynamic dimensions"
     elif len(sizes) == 3 and sizes[0] <= _MAX_IMAGE_CHANNELS < sizes[2]:
         yield f"{label}: channels first (NCHW)"
-    if batch not in (None, 1):
+    if strict and batch not in (None, 1):
         yield f"{label}: batch size is not 1"
-    if len(tensor.shape) > MAX_RANK:
+    if strict and len(tensor.shape) > MAX_RANK:
         yield f"{label}: {len(tensor.shape)} dimensions"
 
 

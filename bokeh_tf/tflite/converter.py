@@ -16,6 +16,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from bokeh_tf.errors import ConversionError
 from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.keras_models import input_names, output_names
 from bokeh_tf.tflite.metadata import describe, embed
 
 MAX_RANK = 4
@@ -31,30 +32,15 @@ def convert_here(model: keras.Model, *, precision: str, strict: bool, facts: dic
     file = inspect(content)
     if strict:
         refuse_offenders(model.name, file_offenders(file))
-    input_names, output_names = file_names(model)
     description = describe(
         model.name,
         precision=precision,
         file=file,
-        input_names=input_names,
-        output_names=output_names,
+        input_names=input_names(model),
+        output_names=output_names(model),
         facts=facts,
     )
     return embed(content, description)
-
-
-def file_names(model: keras.Model) -> tuple[list[str], list[str]]:
-    """The names that a model's inputs and outputs get in the file, in the model's order."""
-    return [tensor.name for tensor in model.inputs], _distinct(model.output_names)
-
-
-def _distinct(names):
-    """Numbers repeated names, as a layer with several outputs gives them: GPU runtimes find tensors by name."""
-    names = list(names)
-    return [
-        name if names.count(name) == 1 else f"{name}_{names[:position].count(name)}"
-        for position, name in enumerate(names)
-    ]
 
 
 def file_offenders(file):
@@ -88,7 +74,10 @@ def refuse_offenders(name, offenders):
 
 def _frozen_function(model):
     """The model's inference pass as one TensorFlow function of constants; its outputs are in the model's order."""
-    specs = [tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=tensor.name) for tensor in model.inputs]
+    specs = [
+        tf.TensorSpec((tensor.shape[0] or 1, *tensor.shape[1:]), tensor.dtype, name=name)
+        for name, tensor in zip(input_names(model), model.inputs, strict=True)
+    ]
 
     @tf.function(input_signature=specs, autograph=False)
     def infer(*images):

@@ -72,8 +72,11 @@ def embed(content, description):
 def _renamed(graph, indices, descriptions):
     """Gives the tensors the names from `descriptions`; returns their signature entries, in the same order."""
     entries = []
+    is_output = indices is graph.outputs
     for index, description in zip(indices, descriptions, strict=True):
-        graph.tensors[index].name = description["name"]
+        # An output that is an input has one tensor, called as the input.
+        if not (is_output and index in graph.inputs):
+            graph.tensors[index].name = description["name"]
         entry = schema.TensorMapT()
         entry.name, entry.tensorIndex = description["name"], int(index)
         entries.append(entry)

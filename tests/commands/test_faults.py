@@ -44,6 +44,7 @@ COMMANDS = {
     "render by a model": lambda path, out: ["render", PHOTO, "--model", f"{path}.tflite", "-o", out / "pictures"],
     "render with a mask": lambda path, out: ["render", PHOTO, "--mask", path, "-o", out / "pictures"],
     "repair": lambda path, out: ["repair", path, "-o", out / "whole.tflite", "--no-probe"],
+    "convert": lambda path, out: ["convert", path, "-o", out / "phone.tflite", "--no-probe"],
     "export": lambda path, out: ["export", "unet", "--variant", "tiny", "--weights", path, "-o", out],
     "port": lambda path, out: ["port", "dmshn", path, "-o", out / "ported.weights.h5"],
     "data inspect": lambda path, out: ["data", "inspect", path, "-o", out / "inspected"],
@@ -196,6 +197,7 @@ SELF_OUTPUTS = {
     "report": (RESULT, lambda path: ["report", path, "-o", path.parent / "link.html"]),
     "render": (PHOTO, lambda path: ["render", path, "-o", path, "--overwrite"]),
     "repair": (MODEL, lambda path: ["repair", path, "-o", path, "--no-probe"]),
+    "convert": (MODEL, lambda path: ["convert", path, "-o", path, "--no-probe"]),
 }
 
 

@@ -275,7 +275,7 @@ def test_variable_handles_in_a_file_are_offenders():
 def test_callers_mistakes():
     with pytest.raises(ValueError, match=r"Received: 'int8'. Known: float16, float32"):
         convert(small_model(), precision="int8")
-    with pytest.raises(TypeError, match=r"functional Keras model. Received: str"):
+    with pytest.raises(TypeError, match=r"must be a Keras model. Received: str"):
         convert("model.keras", precision="float16")
 
 

@@ -61,6 +61,49 @@ def test_what_only_trained_weights_bring_into_the_graph_is_found():
         fit(model, RequireGpuCompatible())
 
 
+class Subclassed(keras.Model):
+    """Says nothing of its configuration, so that nobody can copy it."""
+
+    def __init__(self, *layers):
+        super().__init__()
+        self.parts = [keras.layers.Conv2D(3, 3, padding="same"), *layers]
+
+    def call(self, image):
+        for part in self.parts:
+            image = part(image)
+        return image
+
+
+def sequential(*layers):
+    return keras.Sequential([keras.Input((*SHAPE, 3)), keras.layers.Conv2D(3, 3, padding="same"), *layers])
+
+
+@pytest.mark.parametrize("kind", [Subclassed, sequential])
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_sequential_and_subclassed_models_of_both_precisions_are_checked(kind, policy):
+    sound = kind(keras.layers.ReLU(dtype=policy))
+    refused = kind(keras.layers.GroupNormalization(1, dtype=policy, name="groups"))
+    for model in (sound, refused):
+        model.compile(optimizer="sgd", loss="mse")
+    sound(np.zeros((2, *SHAPE, 3), np.float32))
+    before = [weight.numpy() for weight in sound.weights]
+    check = RequireGpuCompatible()
+    check.set_model(sound)
+    check.on_train_begin()
+    for weight, old in zip(sound.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), old)
+    fit(sound, RequireGpuCompatible())
+    with pytest.raises(TrainingError, match="Training not started"):
+        fit(refused, RequireGpuCompatible(image_shape=SHAPE))
+
+
+def test_a_subclassed_model_that_was_never_called_needs_an_image_shape():
+    model = Subclassed()
+    model.compile(optimizer="sgd", loss="mse")
+    with pytest.raises(ValueError, match="never called"):
+        fit(model, RequireGpuCompatible())
+
+
 def test_free_sizes_need_an_image_shape():
     model = network(shape=(None, None))
     with pytest.raises(ValueError, match="image_shape is needed"):

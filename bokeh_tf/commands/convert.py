@@ -1,0 +1,175 @@
+"""`bokeh-tf convert`: its options, what it calls, and what it prints where."""
+
+import argparse
+import re
+from pathlib import Path
+
+from bokeh_tf.commands import outputs
+from bokeh_tf.commands.console import count, open_console, positive
+from bokeh_tf.paths import printable
+from bokeh_tf.tflite import PRECISIONS
+
+_DESCRIPTION = """Converts your own model to a .tflite that a phone's GPU takes whole: builds the file,
+compares it with the model, rewrites what GPU delegates refuse (see: bokeh-tf repair), checks the
+result by the rules of both delegates and, where there is a Vulkan adapter, on the real one. The file
+is written only if all of that passes."""
+_EPILOG = """MODEL is
+  model.keras, model.h5      saved by Keras, any kind of model; code in it (Lambda) is not run
+  folder                     a SavedModel, its signature serving_default
+  module:function            a function that returns a Keras model, from a module in this folder
+  NAME or NAME.VARIANT       of bokeh-tf models
+  model.tflite               to check and repair it again
+
+exit status:
+  0  passed and written
+  1  could not be loaded, converted or checked; nothing was written
+  2  wrong usage
+  3  the file is not what the model is, or a GPU delegate would not run it right; nothing was written
+     without --allow-unchecked
+
+examples:
+  bokeh-tf convert unet.keras -o unet.tflite
+  bokeh-tf convert generator.keras -o generator.tflite --size 512x768 --custom-objects my_layers
+  bokeh-tf convert nets:build_depth -o depth.tflite --input-shape 1x384x512x3"""
+_SHAPE = re.compile(r"[1-9]\d{0,8}(x[1-9]\d{0,8})*")
+_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
+
+
+def add(commands) -> None:
+    """Adds the command's parser to the subparsers `commands`."""
+    parser = commands.add_parser(
+        "convert",
+        help="your own Keras model as a checked .tflite (needs the tensorflow extra)",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL", help="what is converted, see below")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="the .tflite to write")
+    outputs.add(parser)
+    _add_model(parser)
+    _add_proof(parser)
+    _add_repair(parser)
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def _add_model(parser):
+    group = parser.add_argument_group("the model")
+    group.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help=f"default: {PRECISIONS[0]}")
+    group.add_argument("--size", type=_size_px, metavar="HxW", help="height and width of pictures whose size is free")
+    group.add_argument(
+        "--input-shape",
+        type=_shape,
+        action="append",
+        metavar="SHAPE",
+        help="shape of an input, such as 1x256x256x3; once for each input",
+    )
+    group.add_argument("--batch", type=count, metavar="N", help="what a free batch becomes (default 1)")
+    group.add_argument("--custom-objects", metavar="MODULE", help="module, or .py file, that defines the classes in it")
+
+
+def _add_proof(parser):
+    group = parser.add_argument_group("what has to pass")
+    group.add_argument(
+        "--inputs", nargs="+", type=Path, default=[], metavar="FILE", help="photographs, .npy or .npz to compare on"
+    )
+    group.add_argument("--tolerance", type=positive, metavar="SHARE", help="largest error, of an output's range")
+    group.add_argument("--bisect", action="store_true", help="where it is beyond that: name the first such layer")
+    group.add_argument("--allow-unchecked", action="store_true", help="write the file even if it does not pass")
+    group.add_argument("--no-probe", action="store_true", help="check by the rules alone, not on the real delegate")
+    group.add_argument("--photo", type=Path, metavar="FILE", help="photograph to run instead of the packaged one")
+    group.add_argument("--timeout", type=positive, metavar="SECONDS", help="for all of it (default 1200)")
+    group.add_argument("--format", choices=("text", "json"), default="text", help="default text")
+
+
+def _add_repair(parser):
+    group = parser.add_argument_group("repair")
+    group.add_argument("--repair", action=argparse.BooleanOptionalAction, default=True, help="default: on")
+    group.add_argument(
+        "--allow-interface",
+        type=_list,
+        default=(),
+        metavar="LIST",
+        help="changes of inputs and outputs that may be made: int64, uint8, bool, cut-postprocessing",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command with parsed `options`; returns the exit status."""
+    from bokeh_tf.converting import report
+    from bokeh_tf.converting.convert import convert
+    from bokeh_tf.converting.source import source_of
+    from bokeh_tf.delegate.writers.text import print_file
+    from bokeh_tf.files import make_folder, write_bytes
+
+    _check_usage(options)
+    source = source_of(options.model)
+    outputs.claim(options.out, inputs=[source.path, options.photo, *options.inputs], overwrite=options.overwrite)
+    conversion = convert(source, _wishes(options))
+    is_text = options.format == "text"
+    if is_text:
+        print(report.to_text(conversion), end="")
+        print_file(conversion.judged, open_console())
+    written = None
+    if conversion.code == 0 or options.allow_unchecked:
+        make_folder(options.out.parent)
+        write_bytes(options.out, conversion.content)
+        written = printable(options.out)
+    if is_text:
+        end = f"written: {written}" if written else "nothing written (--allow-unchecked writes it all the same)"
+        print(f"{end} ({conversion.wall_s:.0f} s, {conversion.built_s:.0f} of them to convert)")
+    else:
+        print(report.to_json(conversion, written=written), end="")
+    return conversion.code
+
+
+def _check_usage(options):
+    """Ends with status 2 where the options make no sense."""
+    from bokeh_tf.repairing.interface import KINDS
+
+    unknown = set(options.allow_interface) - set(KINDS)
+    if unknown:
+        options.usage_error(f"--allow-interface takes {', '.join(KINDS)}, not {', '.join(sorted(unknown))}")
+    if options.size and options.input_shape:
+        options.usage_error("--size and --input-shape exclude each other")
+
+
+def _wishes(options):
+    from bokeh_tf.converting.convert import DEFAULT_TIMEOUT_S, Wishes
+
+    return Wishes(
+        precision=options.precision,
+        image_size=options.size,
+        shapes=options.input_shape and tuple(options.input_shape),
+        batch=options.batch,
+        custom_objects=options.custom_objects,
+        inputs=tuple(options.inputs),
+        photo=options.photo,
+        tolerance=options.tolerance,
+        bisect=options.bisect,
+        repair=options.repair,
+        allow=tuple(options.allow_interface),
+        probe=not options.no_probe,
+        timeout_s=options.timeout or DEFAULT_TIMEOUT_S,
+    )
+
+
+def _size_px(text):
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError
+    return int(match[1]), int(match[2])
+
+
+def _shape(text):
+    if not _SHAPE.fullmatch(text):
+        raise ValueError
+    return tuple(map(int, text.split("x")))
+
+
+def _list(text):
+    return tuple(name for name in text.split(",") if name)
+
+
+_size_px.__name__ = "HEIGHTxWIDTH"
+_shape.__name__ = "SHAPE such as 1x256x256x3"

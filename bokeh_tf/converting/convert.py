@@ -1,0 +1,214 @@
+"""From a model wherever it is to a file that is proved and checked: build, compare, check, repair, judge.
+
+`convert(source_of("model.keras"), Wishes())` returns a `Conversion`; nothing is written. Keras and
+the file run in child processes only.
+"""
+
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bokeh_tf import exporting
+from bokeh_tf.converting.children import Children
+from bokeh_tf.converting.parity import TOLERANCES, OutputParity
+from bokeh_tf.converting.rounding import RoundedWeight, rounded_weights
+from bokeh_tf.converting.source import Kind, Source
+from bokeh_tf.delegate.check import FAILED, PASSED
+from bokeh_tf.delegate.judging.policy import Judged
+from bokeh_tf.repairing.repair import Repair, repair
+from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.subject import subject_of
+
+DEFAULT_TIMEOUT_S = 1200.0
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a conversion is to be.
+
+    `image_size` is (height, width) in pixels of inputs whose own is free, `shapes` those of all inputs
+    with the batch; `batch` is what a free one becomes. `custom_objects` and `search_folder` are where
+    classes and functions come from. `ranges` holds (low, high) of inputs by name. The model and the
+    file run on `inputs` (photographs or arrays), or on `photo` and random numbers. `tolerance` is the
+    largest error as a share of an output's range, None for that of the precision; with `bisect` the
+    first layer beyond it is looked for. `allow` names changes of inputs and outputs that a repair may
+    make. `timeout_s` limits all of it.
+    """
+
+    precision: str = "float16"
+    image_size: tuple[int, int] | None = None
+    shapes: tuple[tuple[int, ...], ...] | None = None
+    batch: int | None = None
+    custom_objects: str | None = None
+    search_folder: Path = Path()
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    inputs: tuple[Path, ...] = ()
+    photo: Path | None = None
+    tolerance: float | None = None
+    bisect: bool = False
+    repair: bool = True
+    allow: tuple[str, ...] = ()
+    probe: bool = True
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+    @property
+    def largest_error(self) -> float:
+        """The tolerance that counts."""
+        return TOLERANCES[self.precision] if self.tolerance is None else self.tolerance
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What became of a model.
+
+    `content` is the file, whether it passed or not. `parity` is the file against the model, empty
+    where there is none to compare with (a `.tflite`). `repaired` is None where nothing was tried.
+    `failures` are the reasons of this module, in words; those of the check are in `judged`.
+    `first_layer` is the first layer beyond the tolerance, in words, where it was looked for and found.
+    """
+
+    label: str
+    precision: str
+    content: bytes = field(repr=False)
+    rounded: tuple[RoundedWeight, ...]
+    parity: tuple[OutputParity, ...]
+    tolerance: float
+    repaired: Repair | None
+    judged: Judged
+    failures: tuple[str, ...]
+    notes: tuple[str, ...]
+    first_layer: str | None
+    built_s: float
+    wall_s: float
+
+    @property
+    def code(self) -> int:
+        """0 passed, 1 could not be checked, 3 checked and failed."""
+        return FAILED if self.failures else self.judged.code
+
+
+@dataclass(frozen=True)
+class _Built:
+    content: bytes
+    rounded: tuple[RoundedWeight, ...] = ()
+    facts: dict = field(default_factory=dict)
+    request: dict = field(default_factory=dict)
+
+
+def convert(source: Source, wishes: Wishes) -> Conversion:
+    """Builds the file and finds out whether it may be shipped.
+
+    Raises:
+        ModelFileError: the model cannot be loaded.
+        ConversionError: it cannot become a `.tflite`.
+        DependencyError: TensorFlow or Keras is missing.
+        PhotoError, CheckError: the inputs cannot be read, or do not fit.
+    """
+    start_s = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="bokeh_tf_convert_") as folder:
+        children = Children(source.label, Path(folder), start_s + wishes.timeout_s)
+        built = _build(source, wishes, children)
+        built_s = time.monotonic() - start_s
+        content, judged, repaired = _checked(source.label, built.content, wishes, children)
+        # With other inputs or outputs the file cannot be fed as the model is; the repair's proof stands in.
+        is_same_interface = repaired is None or not repaired.interface
+        measured = content if is_same_interface else built.content
+        parity = children.measure(measured, built.facts) if built.facts else ()
+        failures = tuple(_failures(built.rounded, parity, wishes.largest_error))
+        first_layer, layer_notes = None, ()
+        if wishes.bisect and failures and built.facts:
+            first_layer, layer_notes = _first_layer(children, built.request, wishes.largest_error)
+    return Conversion(
+        label=source.label,
+        precision=wishes.precision,
+        content=content,
+        rounded=built.rounded,
+        parity=parity,
+        tolerance=wishes.largest_error,
+        repaired=repaired,
+        judged=judged,
+        failures=failures,
+        notes=(*built.facts.get("notes", ()), *_notes(parity), *layer_notes),
+        first_layer=first_layer,
+        built_s=built_s,
+        wall_s=time.monotonic() - start_s,
+    )
+
+
+def _build(source, wishes, children):
+    if source.kind is Kind.TFLITE:
+        return _Built(subject_of(source.path).content)
+    request = {
+        "kind": str(source.kind),
+        "label": source.label,
+        "path": None if source.path is None else str(source.path.resolve()),
+        "module": source.module,
+        "name": source.name,
+        "precision": wishes.precision,
+        "image_size": wishes.image_size,
+        "shapes": wishes.shapes,
+        "batch": wishes.batch,
+        "custom_objects": wishes.custom_objects,
+        "search_folder": str(wishes.search_folder.resolve()),
+        "ranges": wishes.ranges,
+        "inputs": [str(path.resolve()) for path in wishes.inputs],
+        "photo": None if wishes.photo is None else str(wishes.photo.resolve()),
+    }
+    content, twin, facts = children.build(request)
+    rounded = rounded_weights(inspect(twin)) if wishes.precision == "float16" else ()
+    return _Built(content, rounded, facts, request)
+
+
+def _first_layer(children, request, tolerance):
+    """(the first layer beyond the tolerance in words, notes on why there is none)."""
+    found = children.find_layer(request, tolerance)
+    first = found["first"]
+    if first is None:
+        return None, (f"bisection: {found['note']}",)
+    error = f"{first['share']:.2g} of its range on {first['sample']}"
+    return f"{first['layer']} ({first['kind']}), largest error {error}", ()
+
+
+def _checked(label, content, wishes, children):
+    """(the file, the check's word on it, the repair): repaired where the check finds something."""
+    judged = _judge(label, content, wishes, children)
+    if judged.code == PASSED or not wishes.repair:
+        return content, judged, None
+    repaired = repair(
+        subject_of(content, label=label),
+        probe=wishes.probe,
+        photo=wishes.photo,
+        timeout_s=max(children.remaining_s, 1),
+        allow=wishes.allow,
+    )
+    if repaired.content is None:
+        return content, judged, repaired
+    return repaired.content, _judge(label, repaired.content, wishes, children), repaired
+
+
+def _judge(label, content, wishes, children):
+    return exporting.check_and_judge(
+        content,
+        label=label,
+        probe=wishes.probe,
+        photo=wishes.photo,
+        timeout_s=max(children.remaining_s, 1),
+    )
+
+
+def _failures(rounded, parity, tolerance):
+    for weight in rounded:
+        if weight.is_severe:
+            yield f"{weight}; float16 holds up to 65504"
+    for one in parity:
+        failure = one.failure(tolerance)
+        if failure:
+            yield failure
+
+
+def _notes(parity):
+    for one in parity:
+        if one.reference_non_finite:
+            count = one.reference_non_finite
+            yield f"output {one.output} on {one.sample}: {count} values of the model itself are not finite"

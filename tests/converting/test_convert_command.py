@@ -1,0 +1,78 @@
+"""`bokeh-tf convert` from a file to a file: the whole way, in its child processes."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from bokeh_tf.cli import main
+from tests.converting import own_nets
+
+NETS = str(Path(own_nets.__file__))
+
+
+def convert(capsys, *arguments):
+    status = main(["convert", *map(str, arguments), "--format", "json"])
+    captured = capsys.readouterr()
+    return status, json.loads(captured.out) if captured.out else captured.err
+
+
+def test_a_subclassed_file_becomes_a_file_that_delegates_take_and_that_computes_the_same(tmp_path, capsys):
+    keras.utils.set_random_seed(1)
+    model = own_nets.doubling()
+    model.save(tmp_path / "mine.keras")
+    out = tmp_path / "new" / "mine.tflite"
+    arguments = (tmp_path / "mine.keras", "-o", out, "--custom-objects", NETS, "--no-probe")
+    status, document = convert(capsys, *arguments)
+    assert (status, document["schema_version"], document["exit_code"]) == (0, 1, 0)
+    assert document["written"] == str(out) and document["size_bytes"] == out.stat().st_size
+    assert [one["name"] for one in document["outputs"]] == ["depth"]
+    assert document["repair"]["is_whole"] and document["repair"]["repaired"][0]["recipe"] == "nearest"
+    assert document["check"]["passed"] and all(one["share"] < 5e-3 for one in document["parity"])
+    image = np.random.default_rng(1).random((1, *own_nets.SIZE, 3), np.float32)
+    actual = Interpreter(model_path=str(out)).get_signature_runner("serving_default")(input=image)["depth"]
+    np.testing.assert_allclose(actual, np.asarray(model(image)["depth"], np.float32), atol=5e-3)
+
+
+def test_what_does_not_pass_is_written_only_where_that_was_asked_for(tmp_path, capsys, tiny_tflite):
+    def graph(image):
+        return keras.layers.UpSampling2D(2)(image)
+
+    path = tiny_tflite("upsampling", graph)
+    out = tmp_path / "mine.tflite"
+    arguments = (path, "-o", out, "--no-probe", "--no-repair")
+    status, document = convert(capsys, *arguments)
+    assert status == 3 and not document["check"]["passed"] and document["written"] is None and not out.exists()
+    status, document = convert(capsys, *arguments, "--allow-unchecked")
+    assert status == 3 and out.exists()
+    status, document = convert(capsys, path, "-o", tmp_path / "whole.tflite", "--no-probe")
+    assert status == 0 and document["repair"]["is_whole"] and document["parity"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--allow-interface", "all"], "--allow-interface takes"),
+        (["--size", "8x8", "--input-shape", "1x8x8x3"], "exclude each other"),
+        (["--size", "8"], "HEIGHTxWIDTH"),
+    ],
+)
+def test_options_that_make_no_sense(options, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["convert", "dmshn", "-o", "x.tflite", *options])
+    assert stop.value.code == 2 and message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["unet", "depth", "generator", "sequential", "doubling", "mixed"])
+def test_every_network_that_a_newcomer_brings_is_taken_whole(name, tmp_path, capsys):
+    keras.utils.set_random_seed(1)
+    getattr(own_nets, name)().save(tmp_path / "mine.keras")
+    out = tmp_path / "mine.tflite"
+    status, document = convert(capsys, tmp_path / "mine.keras", "-o", out, "--custom-objects", NETS)
+    assert status == 0, document
+    assert [target["verdict"] for target in document["check"]["targets"].values()] == ["compatible"] * 2
+    assert all(one["share"] <= document["tolerance"] for one in document["parity"])
