@@ -1,4 +1,4 @@
-"""Packaging: the base install checks, times and renders `.tflite` files; extras add building, training and tests."""
+"""Packaging: the base install checks `.tflite` files; extras run, time and render them, build and train models."""
 
 from pathlib import Path
 
@@ -11,6 +11,14 @@ _VERSION = next(
     if line.startswith("__version__")
 )
 
+# All that runs a model or opens a picture: ten times the size of what the static check needs.
+_RUN = [
+    "ai-edge-litert>=2.3",
+    "flatbuffers>=24.3",
+    "numpy>=1.26",
+    "opencv-python-headless>=4.11",
+    "pillow>=11.3",
+]
 # The CPU wheel is less than half the download and every job here runs on it; other platforms have one wheel only.
 _TENSORFLOW = [
     'tensorflow-cpu>=2.19; platform_system == "Linux" and platform_machine == "x86_64"',
@@ -41,21 +49,18 @@ setup(
     },
     install_requires=[
         "absl-py>=2.1",
-        "ai-edge-litert>=2.3",
-        "flatbuffers>=24.3",
         "msgspec>=0.19",
-        "numpy>=1.26",
-        "opencv-python-headless>=4.11",
-        "pillow>=11.3",
         "rich>=14.3",
     ],
     extras_require={
-        "tensorflow": _TENSORFLOW,
+        "run": _RUN,
+        "tensorflow": [*_RUN, *_TENSORFLOW],
         # Older readers of checkpoints can be tricked into running code (CVE-2025-32434).
         "pytorch": ["torch>=2.6"],
         # HEIC photos; AVIF comes with Pillow.
-        "photos": ["pillow-heif>=1.0"],
+        "photos": [*_RUN, "pillow-heif>=1.0"],
         "dev": [
+            *_RUN,
             *_TENSORFLOW,
             "adbutils>=2.12",
             "check-jsonschema>=0.29",

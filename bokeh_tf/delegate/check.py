@@ -17,7 +17,7 @@ from bokeh_tf.delegate.linting.memory import MemoryEstimate, estimate_memory, wa
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.errors import CheckError, ModelFileError
+from bokeh_tf.errors import CheckError, ModelFileError, of_missing_module
 from bokeh_tf.paths import files_below, is_dir, is_file
 from bokeh_tf.tflite.subject import Model, Subject, printable_path, subject_of
 
@@ -184,8 +184,13 @@ def _probe(subject: Subject, steps: Steps):
         return None, ()
     if "mldrift" not in steps.targets:
         return None, ("not probed: the real delegate here is ML Drift, and only v2 was asked for",)
-    from bokeh_tf.delegate.probing.probe import DEFAULT_TIMEOUT_S, probe
-
+    try:
+        from bokeh_tf.delegate.probing.probe import DEFAULT_TIMEOUT_S, probe
+    except ModuleNotFoundError as error:
+        missing = of_missing_module(error)
+        if missing is None:
+            raise
+        return None, (f"not probed: {missing}",)
     try:
         probed = probe(subject, photo=steps.photo, timeout_s=steps.timeout_s or DEFAULT_TIMEOUT_S)
     except (ModelFileError, CheckError) as error:

@@ -94,8 +94,9 @@ class TensorView:
     @functools.cached_property
     def values(self):
         """The values of a small constant as a flat tuple."""
-        array = None if self.elements > _MAX_VALUES else self._graph.model_file.values(self._info.index)
-        return None if array is None else tuple(array.ravel().tolist())
+        if self.elements > _MAX_VALUES:
+            return None
+        return self._graph.model_file.flat_values(self._info.index)
 
     @property
     def value(self):
