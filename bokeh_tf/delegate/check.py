@@ -6,6 +6,7 @@ is not decided here but in `bokeh_tf.delegate.judging.policy`. The lint alone im
 libraries.
 """
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import CheckError, ModelFileError, of_missing_module
-from bokeh_tf.paths import files_below, is_dir, is_file
+from bokeh_tf.paths import exists, files_below, is_dir, is_file
 from bokeh_tf.tflite.subject import Model, Subject, printable_path, subject_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 PASSED, NOT_CHECKED, FAILED = 0, 1, 3
 SUFFIX = ".tflite"
+_PATTERN_CHARACTERS = frozenset("*?[")
 
 
 @dataclass(frozen=True)
@@ -123,15 +125,29 @@ def check_paths(paths: Iterable[Path | str], steps: Steps) -> Iterator[Report]:
 
 
 def find_models(paths: Iterable[Path | str]) -> tuple[Path, ...]:
-    """Files as given, folders as the `.tflite` files anywhere in them; each once, in order.
+    """Files as given, folders as the `.tflite` files in them, patterns as what they match; each once, in order.
 
-    A folder without any stays in the list, so that it is reported and not passed over.
+    Folders are searched to any depth. A pattern is a path that does not exist and has `*`, `?` or `[`; `**` is any
+    number of folders. A folder or a pattern without any file stays in the list, so that it is reported and not passed
+    over.
     """
     found: dict[Path, None] = {}
-    for path in map(Path, paths):
+    for path in itertools.chain.from_iterable(map(_matches, paths)):
         inside = sorted(filter(_is_reported, files_below(path))) if is_dir(path) else ()
         found.update(dict.fromkeys(inside or (path,)))
     return tuple(found)
+
+
+def _matches(path):
+    """The paths that a pattern stands for; the path itself where it is none, or matches nothing."""
+    path = Path(path)
+    if exists(path) or not _PATTERN_CHARACTERS & set(str(path)):
+        return (path,)
+    try:
+        found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    except (OSError, ValueError, RecursionError):
+        found = []
+    return tuple(filter(_is_reported, found)) or (path,)
 
 
 def _subject(model) -> Subject:
