@@ -38,7 +38,11 @@ def parser() -> argparse.ArgumentParser:
     """The parser of every command, and of absl's flags before it."""
     from absl.flags import argparse_flags
 
-    return _with_commands(argparse_flags.ArgumentParser(prog="bokeh-tf", description=_DESCRIPTION), COMMANDS)
+    from bokeh_tf.commands import manual
+
+    whole = argparse_flags.ArgumentParser(prog="bokeh-tf", description=_DESCRIPTION)
+    manual.add_options(whole)
+    return _with_commands(whole, COMMANDS)
 
 
 def _parser_of(command):
