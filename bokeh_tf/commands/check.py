@@ -28,6 +28,7 @@ conditions of --fail-on, a comma between them (default: refused,wrong):
   refused        a target leaves nodes to the CPU or cannot build its graph, or the real delegate refuses the file
   wrong          a target takes a node and computes something else, or the real delegate's numbers are wrong
   fp16           the half-precision audit finds errors (turns --audit on)
+  opengl         v2 would refuse the file on phones and in apps without OpenCL
   partitions:N   a target sees N or more separate parts that it could take
   macs:PERCENT   less than this share of the multiply-accumulates runs on the GPU
 They apply to every delegate named by --target. Where the lint and the real delegate disagree about mldrift, the real
@@ -74,6 +75,11 @@ def _add_steps(parser):
     targets = ",".join(TARGETS)
     group.add_argument("--target", default=targets, metavar="LIST", help=f"delegates (default {targets})")
     group.add_argument("--no-probe", action="store_true", help="the static lint alone: no runtime, no GPU, instant")
+    group.add_argument(
+        "--engines",
+        metavar="LIST",
+        help="auto (what is there, the default), none (as --no-probe), or names of engines, which must run: mldrift",
+    )
     group.add_argument("--require-probe", action="store_true", help="no Vulkan adapter: not checked, status 1")
     group.add_argument(
         "--bisect", action="store_true", help="where the real delegate fails: name the first node to blame"
@@ -179,6 +185,7 @@ def _settings(options):
     written += [options.write_baseline] if options.write_baseline else []
     if any(_is_same(one, other) for one, other in itertools.combinations(written, 2)):
         options.usage_error("--output and --write-baseline must be different files")
+    _set_engines(options)
     for name in ("require_probe", "bisect"):
         if options.no_probe and getattr(options, name):
             options.usage_error(f"--{name.replace('_', '-')} and --no-probe exclude each other")
@@ -198,6 +205,22 @@ def _settings(options):
     except ValueError as error:
         options.usage_error(str(error))
     return policy, steps
+
+
+def _set_engines(options):
+    """What `--engines` says, as the two switches that say it too."""
+    if options.engines is None:
+        return
+    from bokeh_tf.delegate import engines
+
+    try:
+        names = engines.asked(options.engines)
+    except ValueError as error:
+        options.usage_error(str(error))
+    if options.no_probe and names != {engines.NONE}:
+        options.usage_error("--engines and --no-probe exclude each other")
+    options.no_probe = names == {engines.NONE}
+    options.require_probe = options.require_probe or not names <= {engines.AUTO, engines.NONE}
 
 
 def _is_same(path, other):

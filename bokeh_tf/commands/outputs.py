@@ -36,7 +36,7 @@ _TEXTS = tuple(
         # A report for GitLab; one without entries holds nothing to lose.
         rb"\[(\]\n?$|\s*\{\s*\"description\": [^\n]*\n\s*\"check_name\": \"bokeh-tf/)",
         # The text of a check of many files that passed is their table alone.
-        rb"\n(in [^\n]*\n)?file +result .*\n\d+ files: [^\n]*\(fails on [^\n]*\)\n$",
+        rb"\n(in [^\n]*\n)?file +result .*\n\d+ files: [^\n]*\(fails on [^\n]*\)\n(\d+ (passed|would be) [^\n]*\n)*$",
     )
 )
 _IS_TFLITE = re.compile(rb"(?s).{4}TFL3")

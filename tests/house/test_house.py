@@ -93,11 +93,14 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "audit": {"rules"},
         "bisecting": {"probing"},
         "check": {"audit", "bisecting", "findings", "linting", "probing", "reconciliation", "unchecked"},
+        "engines": {"probing", "unchecked"},
         "judging": {"check", "findings", "probing", "unchecked"},
         "linting": {"findings", "rules"},
         "reconciliation": {"findings", "probing", "unchecked"},
         "rules": {"findings"},
-        "writers": {"audit", "check", "findings", "judging", "linting", "probing", "rules", "unchecked"},
+        "writers": {
+            *("audit", "check", "engines", "findings", "judging", "linting", "probing", "rules", "unchecked"),
+        },
     },
     "repairing": {
         "children": {"proof"},

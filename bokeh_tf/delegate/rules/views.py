@@ -163,6 +163,12 @@ class GraphView:
         self._tensors, self._nodes = {}, {}
 
     @property
+    def first_input(self):
+        """The tensor that the file lists first among its inputs, None where it has none."""
+        inputs = self.model_file.inputs
+        return self.tensor(inputs[0].index) if inputs else None
+
+    @property
     def passed_through(self):
         """The names of inputs that are outputs as well, None where there are none."""
         both = self.input_indices & self.output_indices
