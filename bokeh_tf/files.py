@@ -9,7 +9,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import stat
 import tempfile
@@ -149,7 +148,7 @@ def _renaming_to(path, status):
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     _sweep(target.parent)
     # Only the name before the `try`: an interruption right after the file is made must not leave it.
-    temporary = target.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    temporary = target.parent / f".{os.urandom(8).hex()}{path.suffix}"
     try:
         try:
             temporary.touch(exist_ok=False)
@@ -261,7 +260,7 @@ def _link(temporary, path):
 def _beside(path):
     """A free name beside `path`; what lies there in the end is removed."""
     _sweep(path.parent)
-    temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    temporary = path.parent / f".{os.urandom(8).hex()}{path.suffix}"
     try:
         yield temporary
     finally:

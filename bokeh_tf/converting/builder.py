@@ -41,8 +41,10 @@ def _build(job, request, model):
     is_half = computes_in_half(model)
     with computing_in_float32(model):
         whole = _functional(model, request)
-        twin = convert(whole, precision="float32", strict=False)
-        content = twin if request["precision"] == "float32" else convert(whole, precision="float16", strict=False)
+        _refuse_unknown_ranges(request, [*input_names(whole), *output_names(whole)])
+        wishes = {"strict": False, "ranges": request["ranges"]}
+        twin = convert(whole, precision="float32", **wishes)
+        content = twin if request["precision"] == "float32" else convert(whole, precision="float16", **wishes)
         (job.folder / FLOAT32_NAME).write_bytes(twin)
         (job.folder / CONVERTED_NAME).write_bytes(content)
         job.enter("running")
@@ -62,6 +64,14 @@ def _build(job, request, model):
         "computes_in_half": is_half,
         "notes": list(_notes(request, is_half)),
     }
+
+
+def _refuse_unknown_ranges(request, known):
+    unknown = sorted(set(request["ranges"]) - set(known))
+    if unknown:
+        raise ConversionError(
+            f"{request['label']}: --range names {unknown[0]}, which the model does not have. Known: {', '.join(known)}."
+        )
 
 
 def _notes(request, is_half):

@@ -15,6 +15,8 @@ class Kind(enum.StrEnum):
     """The delegate accepts the node and then cannot build its graph: the whole file is left to the CPU, or dies."""
     WRONG = "wrong"
     """The delegate accepts the node and computes something else."""
+    OPENGL = "refused without OpenCL"
+    """The delegate takes the node by OpenCL, and nothing of the file where a phone or an app has OpenGL alone."""
 
 
 class TargetVerdict(enum.StrEnum):
@@ -75,10 +77,15 @@ class Coverage:
 
 @dataclass(frozen=True)
 class TargetReport:
-    """The static check of one file for one delegate; `release` is the runtime whose rules were used."""
+    """The static check of one file for one delegate; `release` is the runtime whose rules were used.
+
+    `without_opencl` is what speaks against the file on phones and in apps without OpenCL, which the verdict is not
+    about.
+    """
 
     target: str
     release: str
     verdict: TargetVerdict
     coverage: Coverage
     findings: tuple[Finding, ...]
+    without_opencl: tuple[Finding, ...] = ()

@@ -12,8 +12,8 @@ from bokeh_tf.delegate.unchecked import Unchecked
 
 PROBE, AUDIT = "probe", "fp16"
 # Names of `--fail-on`.
-REFUSED, WRONG, FLOAT16 = "refused", "wrong", "fp16"
-_CRITERIA = {Kind.REFUSED: REFUSED, Kind.FAILS: REFUSED, Kind.WRONG: WRONG}
+REFUSED, WRONG, FLOAT16, OPENGL = "refused", "wrong", "fp16", "opengl"
+_CRITERIA = {Kind.REFUSED: REFUSED, Kind.FAILS: REFUSED, Kind.WRONG: WRONG, Kind.OPENGL: OPENGL}
 _PROBE_INSTEAD = {
     Verdict.WRONG: "Run again with --bisect: it names the first node whose value differs.",
     Verdict.REFUSED: "Look up the operation among the mldrift findings, or replace it.",
@@ -72,7 +72,11 @@ class Problem:
 def problems_of(report) -> tuple[Problem, ...]:
     """All problems of a `check.Report`: lint by target, then the real delegate, then the audit."""
     overruled = {(item.target, kind) for item in report.reconciliation for kind in item.overruled}
-    found = [_of_finding(target.target, finding, overruled) for target in report.targets for finding in target.findings]
+    found = [
+        _of_finding(target.target, finding, overruled)
+        for target in report.targets
+        for finding in (*target.findings, *target.without_opencl)
+    ]
     if report.probe is not None and not isinstance(report.probe, Unchecked):
         found += _of_probe(report.probe)
     if report.audit is not None and not isinstance(report.audit, Unchecked):

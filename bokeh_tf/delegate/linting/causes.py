@@ -164,8 +164,7 @@ def _asked_sizes(model_file, shape_node):
 def _values(model_file, tensor):
     if not _is_constant(model_file, tensor) or prod(model_file.tensors[tensor].shape) > _MOST_DIMENSIONS:
         return None
-    values = model_file.values(tensor)
-    return None if values is None else values.ravel().tolist()
+    return model_file.flat_values(tensor)
 
 
 # --- tensors of five dimensions and more ---------------------------------------------------------

@@ -1,5 +1,8 @@
 """Markdown for pull requests and job summaries: a table of all files, then what speaks against each."""
 
+from collections import Counter
+
+from bokeh_tf.delegate.engines import behind
 from bokeh_tf.delegate.judging.causes import causes_of
 from bokeh_tf.delegate.judging.policy import PASSED
 from bokeh_tf.delegate.writers.summary import HEADINGS, lines_of, remedy_lines, row_of, site_line, standing_note
@@ -16,6 +19,8 @@ def write(judged, policy) -> str:
     for one in judged:
         path, *cells = row_of(one)
         lines.append("| " + " | ".join([markdown_code(path), *map(markdown_text, cells)]) + " |")
+    passed = Counter(behind(one.report) for one in judged if one.code == PASSED)
+    lines += [*([""] if passed else []), *(f"{count} passed by {words}" for words, count in passed.items())]
     for one in judged:
         if one.problems or one.code != PASSED or one.report.reconciliation or one.report.notes:
             lines += _file(one)

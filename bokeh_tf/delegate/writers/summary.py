@@ -15,7 +15,10 @@ _MOST_REMEDIES = 8
 def lines_of(one) -> list[str]:
     """What each check said of a file, one line each, without quoting anything from the file."""
     report = one.report
-    lines = [f"{target.target}: {_verdict(target)}, {coverage_line(target.coverage)}" for target in report.targets]
+    lines = [
+        f"{target.target}: {_verdict(target)}, {coverage_line(target.coverage)}{_without_opencl(target)}"
+        for target in report.targets
+    ]
     if report.memory is not None:
         lines.append(f"GPU memory: {memory_text(report.memory)}")
     if report.probe is not None:
@@ -24,6 +27,13 @@ def lines_of(one) -> list[str]:
     if report.audit is not None:
         lines.append(f"fp16: {audit_word(one)}")
     return lines
+
+
+def _without_opencl(target):
+    count = len(target.without_opencl)
+    if not count:
+        return ""
+    return f"; refused where a phone has no OpenCL ({count} {'node' if count == 1 else 'nodes'})"
 
 
 def coverage_line(coverage) -> str:

@@ -2,14 +2,16 @@
 
 import io
 import itertools
+from collections import Counter
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bokeh_tf.delegate.engines import behind
 from bokeh_tf.delegate.judging.causes import causes_of
 from bokeh_tf.delegate.judging.policy import FAILED, NOT_CHECKED, PASSED, exit_code
-from bokeh_tf.delegate.judging.problems import PROBE
+from bokeh_tf.delegate.judging.problems import OPENGL, PROBE
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers.probe_text import half_precision_line, print_precisions
 from bokeh_tf.delegate.writers.summary import (
@@ -45,7 +47,9 @@ def write(judged, policy) -> str:
 def has_details(one) -> bool:
     """Whether there is more to say of a file than its row in the table of all files."""
     report = one.report
-    return bool(one.code != PASSED or one.problems or report.reconciliation or report.bisection)
+    # What phones without OpenCL do is counted under the table, and told in full of a single file.
+    problems = [problem for problem in one.problems if problem.criterion != OPENGL]
+    return bool(one.code != PASSED or problems or report.reconciliation or report.bisection)
 
 
 def print_file(one, console):
@@ -54,7 +58,9 @@ def print_file(one, console):
     if report.error:
         _line(console, (WORDS[NOT_CHECKED], STYLES[NOT_CHECKED]), "  ", report.error)
         return
-    _line(console, (WORDS[one.code], STYLES[one.code]), "  ", report.path)
+    # A pass says what it stands on; a failure shows it.
+    on = f"  ({behind(report)})" if one.code == PASSED else ""
+    _line(console, (WORDS[one.code], STYLES[one.code]), "  ", report.path, (on, "dim"))
     for line in lines_of(one):
         _line(console, "  ", line)
     if report.probe is not None and not isinstance(report.probe, Unchecked):
@@ -143,6 +149,11 @@ def print_summary(judged, policy, console):
         counts = {code: sum(one.code == code for one in judged) for code in WORDS}
         text = ", ".join(f"{count} {WORDS[code].lower()}" for code, count in counts.items() if count)
         _line(console, f"{len(judged)} files: ", (text, STYLES[exit_code(judged)]), f" (fails on {policy.to_text()})")
+        for words, count in Counter(behind(one.report) for one in judged if one.code == PASSED).items():
+            _line(console, f"{count} passed by {words}")
+        refused = sum(any(target.without_opencl for target in one.report.targets) for one in judged)
+        if refused:
+            _line(console, f"{refused} would be refused where a phone has no OpenCL (--fail-on opengl)")
 
 
 def _common_folder(paths):
