@@ -24,6 +24,7 @@ from bokeh_tf.bench.results.result import possible_paths, utc_now
 from bokeh_tf.errors import DataError, ModelFileError, OutputError
 from bokeh_tf.metrics import psnr, ssim
 from bokeh_tf.models.weights import FLAGSHIP_FILE
+from bokeh_tf.paths import is_dir, is_file
 from bokeh_tf.rendering import load_model, render
 
 SCHEMA_VERSION = 1
@@ -118,7 +119,7 @@ def load_models(sources, *, input_range=None):
 def find_pairs(folder):
     """The pairs in `folder`, sorted by name; `DataError` where there are none or one is incomplete."""
     folder = Path(folder)
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise DataError(f"{folder}: no such folder. Give one with <name>{_INPUT}.* and <name>{_TRUTH}.*")
     pictures = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in photos.SUFFIXES]
     inputs = {path.stem.removesuffix(_INPUT): path for path in pictures if path.stem.endswith(_INPUT)}
@@ -198,4 +199,4 @@ def _table(set_name, means):
 def _sha256(source):
     """Digest of the model file, `None` for a model that is built from its name."""
     path = FLAGSHIP_FILE if source is None else Path(source)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if is_file(path) else None

@@ -5,6 +5,8 @@ Exit status of every command: 0 done, 1 something could not be done (one line on
 and no command of the base install touches TensorFlow.
 """
 
+import re
+import sys
 from collections.abc import Sequence
 
 from absl.flags import argparse_flags
@@ -26,6 +28,8 @@ from bokeh_tf.commands import (
 )
 from bokeh_tf.program import guarded
 
+_FLAG_FILE = re.compile(r"--?flagfile(=.*)?", re.DOTALL)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line, guarded as a program is; returns the exit status."""
@@ -38,8 +42,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return options.run(options)
 
 
+class _Parser(argparse_flags.ArgumentParser):
+    """Takes absl's flags, but no files of them: any file would become arguments, and a pipe would be waited for."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        args = sys.argv[1:] if args is None else list(args)
+        before_rest = args[: args.index("--")] if "--" in args else args
+        if any(_FLAG_FILE.fullmatch(argument) for argument in before_rest):
+            self.error("--flagfile is not taken. Give the options themselves")
+        return super().parse_known_args(args, namespace)
+
+
 def _parser():
-    parser = argparse_flags.ArgumentParser(
+    parser = _Parser(
         prog="bokeh-tf", description="Bokeh networks for phones: check, time and render .tflite files; train models."
     )
     parser.add_argument("--version", action="version", version=f"bokeh-tf {__version__}")

@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bokeh_tf.paths import is_file
 from bokeh_tf.processes import confine, run_module
 
 _TIMEOUT_S = 20.0
@@ -37,7 +38,7 @@ def find_adapters() -> tuple[Adapter, ...]:
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_") as folder:
         output = Path(folder) / "adapters.json"
         child = run_module("bokeh_tf.tflite.running.gpu_adapter", [output], timeout_s=_TIMEOUT_S)
-        if child.return_code or not output.is_file():
+        if child.return_code or not is_file(output):
             return ()
         return tuple(Adapter(**entry) for entry in json.loads(output.read_text(encoding="utf-8")))
 
