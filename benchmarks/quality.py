@@ -27,6 +27,7 @@ from bokeh_tf.evaluation.run import read_pair
 from bokeh_tf.evaluation.scores import METRICS, score
 from bokeh_tf.evaluation.summary import set_name
 from bokeh_tf.models.weights import FLAGSHIP_FILE
+from bokeh_tf.paths import is_file
 from bokeh_tf.rendering import load_model, render
 
 SCHEMA_VERSION = 1
@@ -165,4 +166,4 @@ def _table(set_name, means):
 def _sha256(source):
     """Digest of the model file, `None` for a model that is built from its name."""
     path = FLAGSHIP_FILE if source is None else Path(source)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if is_file(path) else None

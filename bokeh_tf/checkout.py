@@ -3,13 +3,15 @@
 import subprocess
 from pathlib import Path
 
+from bokeh_tf.paths import exists
+
 _TIMEOUT_S = 10
 
 
 def git_commit():
     """Commit of the checkout around this package, "-dirty" after it where tracked files differ; None outside one."""
     root = Path(__file__).resolve().parents[1]
-    if not (root / ".git").exists():
+    if not exists(root / ".git"):
         return None
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:

@@ -8,6 +8,7 @@ command.
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,8 @@ COMMANDS = (
     *("models", "export", "port", "data", "evaluate", "train"),
 )
 _DESCRIPTION = "Bokeh networks for phones: check, time and render .tflite files; train models."
+# Files of absl's flags: any file would become arguments, and a pipe would be waited for.
+_FLAG_FILE = re.compile(r"--?flagfile(=.*)?", re.DOTALL)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Parses the command line and runs its command; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = (_parser_of(given[0]) if given and given[0] in COMMANDS else parser()).parse_args(given)
+    chosen = _parser_of(given[0]) if given and given[0] in COMMANDS else parser()
+    before_rest = given[: given.index("--")] if "--" in given else given
+    if any(_FLAG_FILE.fullmatch(argument) for argument in before_rest):
+        chosen.error("--flagfile is not taken. Give the options themselves")
+    options = chosen.parse_args(given)
     return options.run(options)
 
 

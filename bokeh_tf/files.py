@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bokeh_tf.errors import OutputError
-from bokeh_tf.paths import exists
+from bokeh_tf.paths import exists, is_link
 
 # Names of open files and of devices: renaming something over them would replace the name, not write to the file.
 _OPEN_FILES = ("/dev/", "/proc/")
@@ -145,7 +145,7 @@ def _status(path):
 @contextlib.contextmanager
 def _renaming_to(path, status):
     # A link stays one: its target is replaced.
-    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    target = Path(os.path.realpath(path)) if is_link(path) else path
     _sweep(target.parent)
     # Only the name before the `try`: an interruption right after the file is made must not leave it.
     temporary = target.parent / f".{os.urandom(8).hex()}{path.suffix}"

@@ -6,8 +6,10 @@ reading a pipe or a device may never end. Whoever takes a path from outside asks
 
 import contextlib
 import dataclasses
+import io
 import os
 import stat
+import sys
 import unicodedata
 from collections.abc import Iterator
 from errno import EFBIG, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM
@@ -48,6 +50,14 @@ def exists(path) -> bool:
     try:
         return os.path.lexists(path)
     except ValueError:
+        return False
+
+
+def is_link(path) -> bool:
+    """Whether `path` itself is a link; False where that cannot be found out."""
+    try:
+        return Path(path).is_symlink()
+    except (OSError, ValueError):
         return False
 
 
@@ -99,6 +109,16 @@ def read_bytes(path, *, limit_bytes) -> bytes:
         OSError: it cannot be read, is a pipe, a device or a folder, or has more than `limit_bytes`; `strerror`
             says which, as a phrase for a message.
     """
+    with open_file(path, limit_bytes=limit_bytes) as file:
+        content = file.read(limit_bytes + 1) if os.fstat(file.fileno()).st_size else b""
+    if len(content) > limit_bytes:
+        raise OSError(EFBIG, _too_large(limit_bytes))
+    return content
+
+
+@contextlib.contextmanager
+def open_file(path, *, limit_bytes=sys.maxsize) -> Iterator[io.BufferedReader]:
+    """The regular file `path`, open to be read by what wants a file; `OSError` as of `read_bytes`."""
     try:
         # Before opening too: for some devices that alone has an effect.
         _require_regular(Path(path).stat(), limit_bytes)
@@ -106,12 +126,8 @@ def read_bytes(path, *, limit_bytes) -> bytes:
     except ValueError as error:
         raise OSError(EINVAL, "no file can have this name") from error
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        _require_regular(status, limit_bytes)
-        content = file.read(limit_bytes + 1) if status.st_size else b""
-    if len(content) > limit_bytes:
-        raise OSError(EFBIG, _too_large(limit_bytes))
-    return content
+        _require_regular(os.fstat(descriptor), limit_bytes)
+        yield file
 
 
 def _require_regular(status, limit_bytes):

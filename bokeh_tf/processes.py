@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bokeh_tf.paths import is_file
+
 _STDERR_TAIL_BYTES = 1_000_000
 # How long a killed process may take to go.
 KILL_GRACE_S = 5.0
@@ -205,7 +207,7 @@ def ask_module(
     # An answer of an earlier run must not be taken for that of a child that dies at once.
     written.unlink(missing_ok=True)
     child = run_module(module, [folder, job], timeout_s=timeout_s, environment=environment)
-    if not written.is_file():
+    if not is_file(written):
         return Answer(child, {"stage": STARTING})
     return Answer(child, json.loads(written.read_text(encoding="utf-8")))
 

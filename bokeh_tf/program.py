@@ -7,6 +7,7 @@ clean-up. Nothing heavy is imported here: it is the first module that a command 
 """
 
 import errno
+import logging
 import os
 import signal
 import sys
@@ -70,11 +71,20 @@ def run_program(name: str, load: Callable[[], Callable[[], int]]) -> int:
         load: imports the program and returns its main function.
     """
     catch_signals()
+    logging.setLogRecordFactory(_shown_record)
     status = guarded(name, lambda: load()())
     # All is said and written; Python's own shutdown must not answer an impatient Ctrl-C with a traceback.
     with suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     return status
+
+
+def _shown_record(*arguments, **more):
+    """A log record that does nothing to a terminal: messages quote files and what they say."""
+    record = logging.LogRecord(*arguments, **more)
+    lines = record.getMessage().split("\n")
+    record.msg, record.args = "\n".join(printable(line, most_characters=_LONGEST_MESSAGE) for line in lines), ()
+    return record
 
 
 def _line(error):
@@ -101,15 +111,29 @@ def guarded(name: str, command: Callable[[], int], *, when_interrupted: str = _W
         except KeyboardInterrupt as interruption:
             print(f"{name}: {when_interrupted}", file=sys.stderr)
             status = _SIGNAL_BASE + getattr(interruption, "number", signal.SIGINT)
+        except SystemExit as stop:
+            # A parser that refuses or explains.
+            if isinstance(stop.code, int | None) and not stop.code and _is_lost(name, output):
+                raise SystemExit(NOT_DONE) from None
+            raise
         except (ImportError, SystemError, AttributeError, RuntimeError) as error:
             status = _status_of(error, name, when_interrupted)
-        for stream in filter(None, (output, errors)):
-            stream.flush()
-        failure = output.failure if output else None
-        if failure is not None and failure.errno not in _HUNG_UP:
-            print(f"{name}: standard output cannot be written ({failure.strerror})", file=sys.stderr)
-            status = status or NOT_DONE
-        return status
+        is_lost = _is_lost(name, output)
+        if errors:
+            errors.flush()
+        return status or (NOT_DONE if is_lost else DONE)
+
+
+def _is_lost(name, output):
+    """Whether what was printed could not be written, which is said; a reader that has gone wanted no more."""
+    if output is None:
+        return False
+    output.flush()
+    failure = output.failure
+    if failure is None or failure.errno in _HUNG_UP:
+        return False
+    print(f"{name}: standard output cannot be written ({failure.strerror})", file=sys.stderr)
+    return True
 
 
 def _status_of(error, name, when_interrupted):

@@ -8,7 +8,6 @@ showed: `{"verdict", "adapter", "runtime_version", "picture", "precisions": [{"p
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,12 +18,13 @@ from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers.document import plain
 from bokeh_tf.errors import OutputError
 from bokeh_tf.files import write_text
-from bokeh_tf.paths import is_file
+from bokeh_tf.paths import exists, is_file, read_bytes
 from bokeh_tf.tflite.subject import Subject
 from export.recipes import Recipe
 
 SCHEMA_VERSION = 1
 NAME = "manifest.json"
+_LIMIT_BYTES = 64_000_000
 _CHECK_KEYS = ("verdict", "adapter", "adapter_has_float16", "runtime_version", "picture", "doubts")
 _PRECISION_KEYS = ("precision", "verdict", "outputs")
 
@@ -104,10 +104,10 @@ def write(folder: Path, new_entries: list[dict], *, order: list[str]) -> None:
 
 def _read(folder):
     path = Path(folder) / NAME
-    if not os.path.lexists(path):
+    if not exists(path):
         return []
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_bytes(path, limit_bytes=_LIMIT_BYTES))
         if document["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema version {document['schema_version']}")
         return [old for old in document["files"] if isinstance(old["file"], str)]

@@ -54,6 +54,23 @@ def test_a_full_disk_behind_stdout_fails_a_command_but_keeps_a_failed_gate():
         assert ended.stderr.count("\n") == 1
 
 
+@full_disk
+def test_help_that_cannot_be_written_is_not_done():
+    code = "import argparse, sys\nfrom bokeh_tf.program import run_program\n"
+    code += "sys.exit(run_program('test', lambda: lambda: argparse.ArgumentParser().parse_args(['--help'])))"
+    with Path("/dev/full").open("w") as full:
+        ended = run_script(code, stdout=full)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert run_script(code, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_what_is_logged_does_nothing_to_a_terminal():
+    code = "import logging, sys\nfrom bokeh_tf.program import run_program\n"
+    code += "def command():\n    logging.warning('%s: left out\\nand more', 'a\\x1b[2Jb')\n    return 0\n"
+    code += "sys.exit(run_program('test', lambda: command))"
+    assert run_script(code).stderr == "WARNING:root:a\\x1b[2Jb: left out\nand more\n"
+
+
 def test_without_standard_streams_the_status_is_the_same():
     for code, status in ((PRINTS_AND_FAILS, 3), (PRINTS_A_LITTLE, 0)):
         ended = subprocess.run(["sh", "-c", 'exec "$0" -c "$1" >&- 2>&-', sys.executable, code], timeout=60)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bokeh_tf.commands import data_synthesise
 from bokeh_tf.commands.console import open_console
+from bokeh_tf.paths import LONGEST_LINE, printable
 
 _DONE, _NOT_DONE = 0, 1
 _MOST_ROWS = 60
@@ -131,7 +132,7 @@ def _dirty_table(findings):
         numbers = ["-" if value is None else f"{value:.2f}" for value in values]
         # Text, not str: names may contain what rich would read as markup.
         cells = (finding.pair.id, finding.pair.split, *numbers, "; ".join(finding.complaints))
-        table.add_row(*map(Text, cells))
+        table.add_row(*(Text(printable(cell, most_characters=LONGEST_LINE)) for cell in cells))
     return table
 
 
@@ -153,7 +154,7 @@ def _align(options):
 
 
 def _print(console, line):
-    text = line.encode("utf-8", "backslashreplace").decode()
+    text = printable(line, most_characters=LONGEST_LINE)
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 

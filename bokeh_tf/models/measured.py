@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from bokeh_tf.errors import ModelFileError
+from bokeh_tf.paths import is_file
 
 SCHEMA_VERSION = 1
 PATH = Path(__file__).with_name("measured.json")
@@ -20,7 +21,7 @@ PATH = Path(__file__).with_name("measured.json")
 def read(*, path=PATH) -> dict[tuple[str, str], dict]:
     """The rows by (model, variant); none where nothing was measured yet."""
     path = Path(path)
-    if not path.exists():
+    if not is_file(path):
         return {}
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

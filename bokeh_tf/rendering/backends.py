@@ -73,7 +73,7 @@ def load_model(name=None, *, input_range=None, output_range=None):
     """
     if name in (None, weights.FOCUS_NAME):
         packaged = weights.FLAGSHIP_FILE if name is None else weights.FOCUS_FILE
-        if not packaged.is_file():
+        if not paths.is_file(packaged):
             raise ModelFileError(f"{packaged}: missing from this installation. Reinstall, or name a model.")
         return TfliteModel(packaged, is_trusted=True, input_range=input_range, output_range=output_range)
     if str(name).endswith((weights.SUFFIX, KERAS_SUFFIX)):

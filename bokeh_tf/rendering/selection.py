@@ -102,7 +102,7 @@ def _needs_plugin(path):
 
 
 def _is_passed_over(folder):
-    return folder.name.startswith(".") or folder.is_symlink()
+    return folder.name.startswith(".") or paths.is_link(folder)
 
 
 def _is_same(path, other):

@@ -12,7 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import write_text
+from bokeh_tf.paths import exists, read_bytes
 from bokeh_tf.program import Interruption, ending_signals
+
+# A row is a hundred bytes, and there is one for each round.
+_LARGEST_LOG_BYTES = 256_000_000
 
 
 class NonFiniteLoss(Exception):
@@ -123,7 +127,8 @@ class CsvLog:
     def __init__(self, path, *, phase, first):
         self._path, self._phase = Path(path), phase
         try:
-            rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.exists() else []
+            content = read_bytes(path, limit_bytes=_LARGEST_LOG_BYTES) if exists(path) else b""
+            rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
             self._rows = [row for row in rows if row["phase"] != phase or int(row["batch"]) <= first]
         except (OSError, csv.Error, LookupError, TypeError, ValueError) as error:
             raise TrainingError(f"{path}: not the log of a run. Move it elsewhere.") from error

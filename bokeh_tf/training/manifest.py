@@ -6,7 +6,6 @@
 
 import dataclasses
 import json
-import os
 import platform
 from typing import Any
 
@@ -18,7 +17,7 @@ from bokeh_tf import documents
 from bokeh_tf.checkout import git_commit
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import write_text
-from bokeh_tf.paths import is_file, printable
+from bokeh_tf.paths import exists, is_file, printable
 
 _NAME = "manifest.json"
 _SCHEMA_VERSION = 1
@@ -70,7 +69,7 @@ def start(out, plan, conditions, *, resume, is_writing=True):
                     f"{path}: this run began with another {', '.join(differing)}. Use the same options to resume."
                 )
         return Manifest(path, document, is_writing=is_writing)
-    if os.path.lexists(path):
+    if exists(path):
         raise TrainingError(f"{path}: there is a run in this folder. Add --resume or choose another --out.")
     phases = {phase.name: {"is_finished": False, "skipped": []} for phase in plan.phases}
     facts = {"schema_version": _SCHEMA_VERSION, "versions": _versions(), "commit": git_commit(), "phases": phases}

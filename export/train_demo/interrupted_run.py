@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bokeh_tf.errors import OutputError, TrainingError
 from bokeh_tf.models.weights import weights_name
+from bokeh_tf.paths import exists
 from bokeh_tf.training import checkpoints
 
 # The plan is called as its model.
@@ -55,7 +56,7 @@ def train_interrupted(photos, out, *, steps, batches_per_checkpoint, console) ->
 
 def _remove_earlier_run(out):
     """Removes what an earlier demo left; a folder without a run's manifest is none and stays."""
-    if not (out / "manifest.json").exists():
+    if not exists(out / "manifest.json"):
         return
     try:
         shutil.rmtree(out)

@@ -19,6 +19,7 @@ from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.rules import load_rules
 from bokeh_tf.files import write_text
 from bokeh_tf.models import catalogue, measured
+from bokeh_tf.paths import is_file
 from bokeh_tf.processes import DONE, Answer, ask_module
 
 PACKAGE = Path(bokeh_tf.__file__).resolve().parent
@@ -169,7 +170,7 @@ def _imported_files(path):
         for module in modules:
             parts = module.split(".")
             file = PACKAGE.joinpath(*parts[1:]).with_suffix(".py")
-            if parts[0] == "bokeh_tf" and len(parts) > 2 and parts[1] in _MODEL_PARTS and file.is_file():
+            if parts[0] == "bokeh_tf" and len(parts) > 2 and parts[1] in _MODEL_PARTS and is_file(file):
                 yield file
 
 

@@ -190,6 +190,78 @@ def test_a_folder_that_may_not_be_searched_is_said_shortly(command, tmp_path, ca
     assert_said_shortly(captured)
 
 
+# Files that options and folders name, beside what the commands are about; how each is told of `path`.
+OPTIONS = {
+    "check --photo": lambda path, out: ["check", MODEL, "--photo", path],
+    "check --inputs": lambda path, out: ["check", MODEL, "--no-probe", "--audit", "--inputs", path],
+    "compare B": lambda path, out: ["compare", RESULT, path],
+    "render --model": lambda path, out: ["render", PHOTO, "--model", path, "-o", out / "pictures"],
+    "render several": lambda path, out: ["render", path, path, "-o", out / "pictures"],
+    "bench --benchmark-model": lambda path, out: ["bench", MODEL, "--on", "android", "--benchmark-model", path],
+    "bench --adb": lambda path, out: ["bench", MODEL, "--on", "android", "--benchmark-model", MODEL, "--adb", path],
+    "ai-benchmark --adb": lambda path, out: ["ai-benchmark", MODEL, "-o", out / "pack", "--push", "--adb", path],
+    "data align WIDE": lambda path, out: ["data", "align", PHOTO, path, "-o", out / "pairs"],
+    "data synthesise": lambda path, out: ["data", "synthesise", path, "-o", out / "pairs", "--pairs", "1"],
+}
+FAULTS_OF_OPTIONS = [missing, a_pipe, endless, nonsense, too_long, nul]
+OPTION_CASES = [(option, fault) for option in OPTIONS for fault in FAULTS_OF_OPTIONS]
+
+
+@pytest.mark.parametrize(("option", "fault"), OPTION_CASES, ids=[f"{o}-{fault.__name__}" for o, fault in OPTION_CASES])
+def test_a_faulty_file_of_an_option_is_said_shortly(option, fault, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    path = fault(tmp_path)
+    status = run(OPTIONS[option](path, out))
+    captured = capsys.readouterr()
+    assert status == 1, captured
+    assert assert_said_shortly(captured) or captured.out
+
+
+# What a name may hold that a terminal would obey, and a reader be misled by.
+NAME = "a\x1b[31m\x07\u202e\u2028b"
+# Where such names are printed though all is well; how each command is told of a file or folder and where to write.
+NAMED = {
+    "check": lambda place: ["check", place / "m.tflite", "--no-probe", "--write-baseline", place / "base.json"],
+    "compare": lambda place: ["compare", place / "r.json", place / "r.json"],
+    "report": lambda place: ["report", place / "r.json", "-o", place / "r.md"],
+    "render": lambda place: ["render", place / "p.jpg", "-o", place / "out"],
+    "ai-benchmark": lambda place: ["ai-benchmark", place / "m.tflite", "-o", place / "pack"],
+    "data inspect": lambda place: ["data", "inspect", place / "pairs", "-o", place / "lists"],
+        "data",
+        "align",
+        place / "p.jpg",
+        place / "p.jpg",
+        "-o",
+        place / "al",
+        "--height",
+        "64",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def named_files(tmp_path_factory):
+    """A folder whose name and all names in it hold what a terminal would obey."""
+    place = tmp_path_factory.mktemp("names") / NAME
+    for folder in ("original", "bokeh"):
+        (place / "pairs" / folder).mkdir(parents=True)
+        shutil.copy(PHOTO, place / "pairs" / folder / "1.jpg")
+        (place / "pairs" / folder / f"2{NAME}.jpg").write_bytes(b"no photo")
+    for source, name in ((MODEL, "m.tflite"), (RESULT, "r.json"), (PHOTO, "p.jpg")):
+        shutil.copy(source, place / name)
+    return place
+
+
+@pytest.mark.parametrize("command", NAMED)
+def test_names_do_nothing_to_a_terminal(command, named_files, capsys):
+    assert run(NAMED[command](named_files)) == 0
+    captured = capsys.readouterr()
+    assert captured.out
+    for text in (captured.out, captured.err):
+        assert all(map(str.isprintable, text.split("\n"))), repr(text)
+
+
 # Commands whose output may be named as what they read: how, and the file they read.
 SELF_OUTPUTS = {
     "check": (MODEL, lambda path: ["check", path, "--no-probe", "--output", path]),

@@ -31,9 +31,9 @@ ARROWS = {
     "escaping": {"paths"},
     "files": {"errors", "paths"},
     "paths": {"errors"},
-    "checkout": set(),
+    "checkout": {"paths"},
     "native_messages": set(),
-    "processes": set(),
+    "processes": {"paths"},
     "stages": set(),
     "program": {"errors", "paths"},
     "documents": {"errors", "paths"},
@@ -553,6 +553,32 @@ def test_nothing_unsafe_or_vague(name):
             keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
             assert keywords.get("shell") != "True" and keywords.get("allow_pickle") != "True"
             assert keywords.get("safe_mode") != "False"
+
+
+# Questions about a path that raise for some names and folders; `bokeh_tf.paths` asks them so that they do not.
+RAISING_QUESTIONS = frozenset(("exists", "is_file", "is_dir", "is_symlink", "lexists", "isfile", "isdir", "islink"))
+# Where they are asked all the same.
+ASKED_RAW = {
+    "bokeh_tf/paths.py": "their home",
+    "bokeh_tf/files.py": "an entry of a folder that was just listed, where nothing is swept if it fails",
+}
+
+
+def raw_questions(tree):
+    """The lines on which a path itself is asked."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    asked = [call for call in calls if call.func.attr in RAISING_QUESTIONS]
+    return [call.lineno for call in asked if ast.unparse(call.func.value) != "paths"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_paths_are_asked_without_raising(name):
+    lines = raw_questions(ast.parse((ROOT / name).read_text(encoding="utf-8")))
+    assert bool(lines) == (name in ASKED_RAW), f"lines {lines}: see bokeh_tf/paths.py"
+
+
+def test_raw_questions_are_seen():
+    assert raw_questions(ast.parse("a = Path(p).is_file()\nb = paths.is_file(p)\nc = os.path.lexists(p)")) == [1, 3]
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("bokeh_tf/")])

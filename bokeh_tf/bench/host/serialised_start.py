@@ -16,6 +16,7 @@ from bokeh_tf.bench.contestant import WarmStart
 from bokeh_tf.bench.host.timing_worker import SECOND_LOAD
 from bokeh_tf.bench.results.measurement import SERIALISED, StartCache
 from bokeh_tf.errors import BokehError
+from bokeh_tf.paths import is_file
 from bokeh_tf.processes import DONE, ask_module
 
 _WORKER = "bokeh_tf.bench.host.start_worker"
@@ -130,5 +131,5 @@ def _load(model, start, cache, timeout_s):
 
 def _files(folder):
     """(name, bytes, time of the last change in nanoseconds) of every file."""
-    found = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
+    found = ((path, path.stat()) for path in sorted(folder.rglob("*")) if is_file(path))
     return [(path.name, status.st_size, status.st_mtime_ns) for path, status in found]

@@ -28,6 +28,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from bokeh_tf.paths import is_file
+
 _MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 SECOND_LOAD = "second load in the same process"
 _SAME_PROCESS = "same process"
@@ -187,7 +189,7 @@ class Session:
 def _memory_bytes(key):
     """A line of this process's status file in bytes; None on systems without one."""
     status = Path("/proc/self/status")
-    if not status.is_file():
+    if not is_file(status):
         return None
     for line in status.read_text(encoding="ascii", errors="replace").splitlines():
         if line.startswith(f"{key}:"):

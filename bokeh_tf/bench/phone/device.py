@@ -18,6 +18,7 @@ from bokeh_tf.bench.phone.adb import Adb, Completed, last_line
 from bokeh_tf.bench.phone.device_state import DeviceState
 from bokeh_tf.errors import DeviceError
 from bokeh_tf.files import replacing
+from bokeh_tf.paths import open_file
 
 TEMPORARY_FOLDER = "/data/local/tmp"
 # A slow USB 2 hub or Wi-Fi still moves this much.
@@ -199,7 +200,7 @@ def _remote_path(remote):
 def _sha256_of(path):
     """Digest and size in bytes of a file here."""
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
     except OSError as error:
         raise DeviceError(f"{path}: cannot be read ({error.strerror}). Name an existing file.") from error

@@ -13,6 +13,7 @@ from bokeh_tf.bench.phone.run_folder import RunFolder
 from bokeh_tf.bench.results.measurement import RunVerdict
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.errors import BokehError, CheckError, DeviceError
+from bokeh_tf.paths import open_file
 
 _HELP_TIMEOUT_S = 60.0
 _NAMES = {"cpu": "CPU", "gpu": "GPU", "nnapi": "NNAPI", "opengl": "OpenGL", "webgpu": "WebGPU"}
@@ -149,7 +150,7 @@ class PhoneProgram:
 
 def _sha256_of(path):
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CheckError(f"{path}: cannot be read ({error.strerror}). Name the benchmark_model for Android.") from error

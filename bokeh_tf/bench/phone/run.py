@@ -30,7 +30,7 @@ from bokeh_tf.bench.subject import Subject, distinct_names
 from bokeh_tf.bench.vocabulary import CORES, SETTINGS
 from bokeh_tf.errors import CheckError, DependencyError, DeviceError
 from bokeh_tf.files import write_bytes
-from bokeh_tf.paths import is_file
+from bokeh_tf.paths import is_file, open_file
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.reading import read_file
 
@@ -274,7 +274,8 @@ def _key(plan, phone_digest):
 
 def _digest(path):
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        with open_file(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CheckError(f"{path}: cannot be read ({error.strerror}). Name an existing file.") from error
 

@@ -6,7 +6,6 @@ ones, is `reading`. Numbers are finite or null, never NaN.
 
 import itertools
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any
 from bokeh_tf import files
 from bokeh_tf.bench.results.environment import Conditions, Environment
 from bokeh_tf.bench.results.measurement import Measurement
+from bokeh_tf.paths import exists
 
 SCHEMA_VERSION = 3
 
@@ -96,5 +96,5 @@ def possible_paths(folder: str | Path, prefix: str, created_utc: str) -> Iterato
     for attempt in itertools.count(1):
         number = "" if attempt == 1 else f"_{attempt}"
         path = Path(folder) / f"{stem}{number}.json"
-        if not os.path.lexists(path):
+        if not exists(path):
             yield path

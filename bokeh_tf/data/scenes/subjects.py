@@ -9,6 +9,7 @@ An example is a framed photo, or cut-out subjects pasted before another photo. I
 """
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,10 @@ import cv2
 import numpy as np
 
 from bokeh_tf.errors import DataError
+from bokeh_tf.paths import is_file, read_bytes
 from bokeh_tf.photos import read, reduced_to_8_bits
 
+_LIMIT_BYTES = 256_000_000
 # Copies of this size leave room for crops of a network's input of 288 or 384 columns.
 _LONG_SIDE_PX = 480
 # A label's source that is no person's outline nor agreed upon by two networks counts less.
@@ -85,9 +88,9 @@ def read_index(folder, *, split):
     """Rows of the folder's `index.csv` of one split, as dictionaries; `DataError` where it cannot be used."""
     path = Path(folder) / "index.csv"
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(path, limit_bytes=_LIMIT_BYTES).decode("utf-8")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read. Name a folder of labelled subjects.") from error
     missing = {"stem", "group", "label_source", "split"} - set(rows[0] if rows else ())
     if missing:
@@ -111,7 +114,7 @@ def _load(folder, row, long_side_px):
     size = tuple(max(1, round(side_px * scale)) for side_px in photo.shape[1::-1])
     label = _grey(folder / "labels" / f"{stem}.png")
     trust_path = folder / "conf" / f"{stem}.png"
-    trust = _grey(trust_path) if trust_path.is_file() else np.full_like(label, 255)
+    trust = _grey(trust_path) if is_file(trust_path) else np.full_like(label, 255)
     label, trust = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (label, trust))
     is_subject = {"none": False, "unlabelled": None}.get(row["group"], True)
     coverage = (label > 127).mean()

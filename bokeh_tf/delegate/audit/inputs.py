@@ -4,6 +4,7 @@ An array file is a `.npy` for a file with one input, or a `.npz` with an array f
 file's order. A leading dimension of 1 may be left out. Every other suffix is a photograph.
 """
 
+import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from bokeh_tf.errors import CheckError
+from bokeh_tf.paths import read_bytes
 from bokeh_tf.tflite.running.feeding import holds_a_picture, load_picture, trial_inputs
 
+_LIMIT_BYTES = 2**31
 ARRAY_SUFFIXES = (".npy", ".npz")
 _BYTE_RANGE = (0.0, 255.0)
 # What a first node divides bytes by (127.5, 128, 255, 256) or subtracts from them (127.5, 128, means near 100 to 124).
@@ -39,7 +42,7 @@ def samples(specs, *, paths, photo, ranges, bounds=None) -> Iterator[tuple[str, 
 def _read(path):
     """Array name -> array; the only one of a `.npy` has no name."""
     try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if Path(path).suffix.lower() == ".npy" else None)
+        loaded = np.load(io.BytesIO(read_bytes(path, limit_bytes=_LIMIT_BYTES)), allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bokeh_tf.errors import PhotoError
+from bokeh_tf.paths import is_file, open_file
 
 # A CC0 photograph that comes with the package; where it was left out a synthetic picture takes its place.
 PACKAGED_PHOTO = Path(__file__).resolve().parents[2] / "samples" / "photo.jpg"
@@ -60,13 +61,13 @@ def holds_a_picture(spec) -> bool:
 
 def load_picture(path) -> tuple[Image.Image, str]:
     """The picture for the photo trial and a word on where it comes from; None means the packaged photograph."""
-    if path is None and not PACKAGED_PHOTO.is_file():
+    if path is None and not is_file(PACKAGED_PHOTO):
         return synthetic_picture(), "synthetic"
     source = Path(path) if path is not None else PACKAGED_PHOTO
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source) as image:
+            with open_file(source) as file, Image.open(file) as image:
                 picture = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
         raise PhotoError(f"{source}: cannot read this photo ({error}). Give another one.") from error
