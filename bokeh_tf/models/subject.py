@@ -18,29 +18,31 @@ from bokeh_tf.models.layers import PositionBias
 STRIDE = efficientnet_lite.STRIDE
 # Channels of the decoder at 1/32, 1/16, 1/8, 1/4 and 1/2 of the image.
 CHANNELS = (96, 64, 48, 32, 16)
-# A tap is a paraboloid that reaches this far, in heights of the image.
-TAP_RADIUS = 0.08
+# A tap is shown as paraboloids that reach this far, in heights of the image: where it is, and what is near it.
+TAP_RADII = (0.08, 0.25, 0.6)
+# Channels of the part that knows taps.
+TAP_CHANNELS = 20
 # Of the mean of a tap's map over the frame, so that nothing is divided by zero where there is no tap.
 _LEAST_TAP_MEAN = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class TapMap(layers.Layer):
-    """Where somebody tapped: 1 at the tapped place, falling to 0 at `TAP_RADIUS`; 0 everywhere without a tap.
+    """Where somebody tapped: 1 at the tapped place, falling to 0 at each of `TAP_RADII`; 0 everywhere without a tap.
 
     The positions are added to nothing of the features: classic engines get a product or sum of a constant map and a
     single running number wrong.
     """
 
     def call(self, features, focus):
-        """Returns `[B, h, w, 1]` for features `[B, h, w, C]` and a focus input `[B, 1, 1, 4]`."""
+        """Returns `[B, h, w, 3]` for features `[B, h, w, C]` and a focus input `[B, 1, 1, 4]`."""
         height, width = features.shape[1:3]
         y, x = ((np.arange(size) + 0.5) / size for size in (height, width))
         places = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)[None].astype("float32")
         nothing = features[..., :2] * 0.0
         offsets = nothing + ops.convert_to_tensor(places, dtype=features.dtype)
         offsets = offsets + focus[..., :2] * -1.0
-        curvature = np.reshape([1, (width / height) ** 2], (1, 1, 2, 1)) / -(TAP_RADIUS**2)
+        curvature = np.reshape([1, (width / height) ** 2], (1, 1, 2, 1)) / -np.square(TAP_RADII)
         kernel = ops.convert_to_tensor(curvature.astype("float32"), dtype=features.dtype)
         return ops.relu(ops.conv(offsets * offsets, kernel) + 1.0)
 
@@ -62,6 +64,15 @@ class TappedMean(layers.Layer):
         return total * (1.0 / (ops.mean(tap, axis=(1, 2), keepdims=True) + _LEAST_TAP_MEAN))
 
 
+@keras.saving.register_keras_serializable(package="bokeh_tf")
+class TapDifference(layers.Layer):
+    """How much features `[B, h, w, C]` differ from those at the tap, `[B, 1, 1, C]`: squares."""
+
+    def call(self, features, key):
+        difference = features + key * -1.0
+        return difference * difference
+
+
 def subject_maps(image, focus, *, channels=CHANNELS):
     """Logits of focus `[B, H / 2, W / 2, 1]` and of there being a subject `[B, 1, 1, 1]`, of images in [0, 1].
 
@@ -71,16 +82,12 @@ def subject_maps(image, focus, *, channels=CHANNELS):
         channels: the decoder's widths, coarsest first.
     """
     *skips, x = efficientnet_lite.encoder(image)
-    tap = TapMap(name="tap")(skips[2], focus)
     x = _conv(x, channels[0], "subject_neck", kernel_size=1)
     x = PositionBias(name="subject_position")(x)
     scene = layers.GlobalAveragePooling2D(keepdims=True, name="subject_scene_mean")(x)
     confidence = _conv(scene, channels[0] // 2, "subject_confidence_hidden", kernel_size=1)
     confidence = layers.Conv2D(1, 1, name="subject_confidence_logit")(confidence)
     x = layers.Add(name="subject_scene_sum")([x, layers.Conv2D(channels[0], 1, name="subject_scene_conv")(scene)])
-    has_tap = _silent_conv(HasTap(name="has_tap")(focus), channels[0], "has_tap")
-    x = layers.Add(name="has_tap_sum")([x, has_tap])
-    x = _with_tap(x, layers.AveragePooling2D(4, name="tap32")(tap), "tap32")
     x = layers.Add(name="subject_bottom_sum")([x, _conv(x, channels[0], "subject_bottom")])
     for level, (width, skip) in enumerate(zip(channels[1:], reversed(skips), strict=True)):
         name = f"subject_up{level}"
@@ -88,30 +95,35 @@ def subject_maps(image, focus, *, channels=CHANNELS):
         x = layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_resize")(x)
         skip = layers.Conv2D(width, 1, name=f"{name}_skip")(skip)
         x = layers.Add(name=f"{name}_sum")([x, skip])
-        if level == 0:
-            tap16 = layers.AveragePooling2D(2, name="tap16")(tap)
-            x = _like_the_tapped(_with_tap(x, tap16, "tap16"), tap16)
-        if level == 1:
-            x = _with_tap(x, tap, "tap8")
         x = _conv(x, width, name)
-    return layers.Conv2D(1, 3, padding="same", name="subject_focus_logit")(x), confidence
+        if level == 1:
+            eighth = layers.Concatenate(name="tap_features")([x, skips[2]])
+    logits = layers.Conv2D(1, 3, padding="same", name="subject_focus_logit")(x)
+    return layers.Add(name="focus_logit")([logits, _told(eighth, logits, focus)]), confidence
 
 
-def _with_tap(x, tap, name):
-    return layers.Add(name=f"{name}_sum")([x, _silent_conv(tap, x.shape[-1], name)])
+def _told(features, logits, focus):
+    """What a tap adds to the logits, `[B, H / 2, W / 2, 1]`; 0 without one.
 
-
-def _like_the_tapped(x, tap):
-    """Adds what of the features agrees with those at the tap."""
-    key = TappedMean(name="tapped_mean")(x, tap)
-    key = layers.Conv2D(x.shape[-1], 1, use_bias=False, name="tapped_key_conv")(key)
-    agreement = layers.Multiply(name="tapped_product")([x, key])
-    return layers.Add(name="tapped_sum")([x, _silent_conv(agreement, x.shape[-1], "tapped")])
-
-
-def _silent_conv(x, channels, name):
-    """A 1x1 convolution that adds nothing before it has learnt."""
-    return layers.Conv2D(channels, 1, use_bias=False, kernel_initializer="zeros", name=f"{name}_conv")(x)
+    Features `[B, H / 8, W / 8, C]` of every place are compared with those at the tap: what is like them and near
+    them is the same thing. The automatic answer is one more thing to look at.
+    """
+    x = layers.Conv2D(TAP_CHANNELS, 1, name="tap_features_conv")(features)
+    tap = TapMap(name="tap")(x, focus)
+    key = TappedMean(name="tap_mean")(x, tap[..., :1])
+    unlike = TapDifference(name="tap_difference")(x, key)
+    automatic = layers.AveragePooling2D(4, name="tap_automatic")(logits)
+    x = layers.Concatenate(name="tap_facts")([x, unlike, tap, automatic])
+    x = layers.Conv2D(TAP_CHANNELS, 1, activation="relu", name="tap_facts_conv")(x)
+    x = layers.Conv2D(TAP_CHANNELS, 3, padding="same", activation="relu", name="tap_near_conv")(x)
+    around = layers.AveragePooling2D(4, name="tap_around")(x)
+    around = layers.Conv2D(TAP_CHANNELS, 3, padding="same", activation="relu", name="tap_around_conv")(around)
+    around = layers.UpSampling2D(4, interpolation="bilinear", name="tap_around_resize")(around)
+    x = layers.Add(name="tap_around_sum")([x, around])
+    x = layers.Conv2D(TAP_CHANNELS, 3, padding="same", activation="relu", name="tap_far_conv")(x)
+    x = layers.Conv2D(1, 1, kernel_initializer="zeros", name="tap_logit_conv")(x)
+    x = layers.Multiply(name="tap_told")([x, HasTap(name="has_tap")(focus)])
+    return layers.UpSampling2D(4, interpolation="bilinear", name="tap_logit")(x)
 
 
 def _conv(x, channels, name, *, kernel_size=3):

@@ -96,7 +96,7 @@ def _require_possible(phases, settings, workers):
         from bokeh_tf.training.adversarial import require_support
 
         require_support(precision=settings.precision, workers=workers)
-    if any(phase.data in ("scenes", "subjects") for phase in phases) and workers.count > 1:
+    if any(phase.data != "pairs" for phase in phases) and workers.count > 1:
         raise TrainingError("Scenes and subjects are trained on by one process. Leave out the others.")
     if any(term.loss in PERCEPTUAL_SCALES for phase in phases for term in phase.losses):
         from bokeh_tf.losses.perceptual import find_weights
@@ -147,7 +147,7 @@ def _summary(lines):
 
 def _job(phase, model, examples, plan, settings, workers):
     seed = settings.run.seed
-    if phase.data == "subjects":
+    if phase.data in ("subjects", "tapped_subjects"):
         # A later phase begins with what the one before has made of the encoder.
         encoder = None if phase.starts_from else settings.encoder
         return subjects.subjects_job(model, phase, examples, seed=seed, encoder=encoder)

@@ -15,7 +15,7 @@ from bokeh_tf.training.jobs import Job
 from bokeh_tf.training.optimizers import build_optimizer
 
 # What is trained, and the layers that give it.
-_OUTPUTS = {"focus_logit": "subject_focus_logit", "presence_logit": "subject_confidence_logit"}
+_OUTPUTS = {"focus_logit": "focus_logit", "presence_logit": "subject_confidence_logit"}
 # The share of the learning rate that a pretrained encoder gets.
 ENCODER_RATE = 0.25
 # A picture in which less than this is labelled has no overlap worth measuring.
@@ -82,7 +82,8 @@ def subjects_job(model, phase, photos, *, seed, encoder=None):
     # What the losses keep is made here: made during the first step, it has TensorFlow trace that step twice.
     nothing = {name: ops.zeros((1, *output.shape[1:3], 2)) for name, output in trainer.output.items()}
     trainer.compute_loss(y=nothing, y_pred={name: part[..., :1] for name, part in nothing.items()})
-    maker = SubjectMaker(photos, shape=tuple(trainer.input["image"].shape[1:3]))
+    shape = tuple(trainer.input["image"].shape[1:3])
+    maker = SubjectMaker(photos, shape=shape, is_tapped=phase.data == "tapped_subjects")
     return Job(
         model=model,
         trainer=trainer,

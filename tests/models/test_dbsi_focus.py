@@ -140,12 +140,32 @@ def test_the_subjects_colour_does_not_bleed():
 def test_a_tap_is_seen_where_it_is_and_nowhere_without_one():
     layer = subject.TapMap()
     features = np.random.default_rng(0).random((1, 32, 48, 5), np.float32)
-    tap = np.asarray(layer(features, focus(0.25, 0.75)))[0, ..., 0]
-    assert np.unravel_index(tap.argmax(), tap.shape) in [(7, 35), (7, 36), (8, 35), (8, 36)]
-    rows, columns = np.nonzero(tap)
-    assert max(np.abs(rows - 7.5).max(), np.abs(columns - 35.5).max()) <= 32 * subject.TAP_RADIUS
+    taps = np.asarray(layer(features, focus(0.25, 0.75)))[0]
+    for tap, radius in zip(taps.transpose(2, 0, 1), subject.TAP_RADII, strict=True):
+        assert np.unravel_index(tap.argmax(), tap.shape) in [(7, 35), (7, 36), (8, 35), (8, 36)]
+        rows, columns = np.nonzero(tap)
+        reach = max(np.abs(rows - 7.5).max(), np.abs(columns - 35.5).max())
+        assert min(23.5, 32 * radius - 1.5) <= reach <= 32 * radius
     assert np.asarray(layer(features, focus())).max() == 0
     assert [np.asarray(subject.HasTap()(focus(row))).item() for row in (-1.0, 0.0, 1.0)] == [0, 1, 1]
+
+
+def test_a_tap_adds_to_the_answer_and_nothing_without_one(photo):
+    model = built()
+    head = model.get_layer("tap_logit_conv")
+    head.kernel.assign(0 * head.kernel)
+    head.bias.assign([50.0])
+    untold = run(built(), photo, aperture=1.0)
+    for expected, actual in zip(untold, run(model, photo, aperture=1.0), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    np.testing.assert_allclose(run(model, photo, 0.5, 0.5, 1.0)[1], 1, atol=EXACT_TOLERANCE)
+
+
+def test_things_that_are_like_the_tapped_one_differ_in_nothing():
+    features = np.random.default_rng(2).random((1, 4, 6, 3), np.float32)
+    difference = np.asarray(subject.TapDifference()(features, features[:, 1:2, 2:3]))[0]
+    assert difference[1, 2].max() == 0
+    np.testing.assert_allclose(difference, (features[0] - features[0, 1, 2]) ** 2, rtol=1e-5)
 
 
 def test_what_is_tapped_is_averaged():

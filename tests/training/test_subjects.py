@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import cv2
 import keras
 import numpy as np
 import pytest
 
 from bokeh_tf import models
+from bokeh_tf.data.scenes import layers
 from bokeh_tf.data.scenes.subjects import NO_TAP, SubjectMaker, load_subjects
 from bokeh_tf.errors import DataError
 from bokeh_tf.models import efficientnet_lite
@@ -39,6 +41,12 @@ def photos(folder):
 def examples(photos):
     maker = SubjectMaker(photos, shape=SHAPE)
     return [maker.draw(np.random.default_rng([0, number])) for number in range(60)]
+
+
+@pytest.fixture(scope="module")
+def tapped_examples(photos):
+    maker = SubjectMaker(photos, shape=SHAPE, is_tapped=True)
+    return [maker.draw(np.random.default_rng([2, number])) for number in range(20)]
 
 
 def test_only_one_split_is_read(folder, photos):
@@ -93,23 +101,57 @@ def test_an_example_depends_on_its_generator_alone(photos, examples):
         np.testing.assert_array_equal(getattr(again, field), getattr(examples[7], field))
 
 
-def test_taps_lie_on_what_stays_sharp(examples):
-    tapped = [example for example in examples if (example.tap != NO_TAP).any()]
-    assert 5 < len(tapped) < 40
-    for example in tapped:
+def test_photos_come_without_a_tap(examples):
+    assert all((example.tap == NO_TAP).all() for example in examples)
+
+
+def test_taps_lie_on_what_stays_sharp(tapped_examples):
+    for example in tapped_examples:
         row, column, aperture, grade = example.tap.reshape(4)
         rows, columns = example.focus.shape[:2]
         assert example.focus[int(row * rows), int(column * columns)] > 0.5
         assert (aperture, grade) == (-1, 0)
 
 
-def test_of_several_cut_outs_a_tap_means_one(photos):
-    maker = SubjectMaker(photos, shape=SHAPE)
-    tapped, untapped = (
-        np.mean([maker._composite(np.random.default_rng([1, n]), is_tapped=flag)[1].mean() for n in range(40)])
-        for flag in (True, False)
-    )
-    assert 0 < tapped < untapped * 1.2
+def test_of_several_things_a_tap_means_one(photos):
+    maker = SubjectMaker(photos, shape=SHAPE, is_tapped=True)
+    several = 0
+    for number in range(20):
+        _, seen, _ = maker.scene(np.random.default_rng([1, number]))
+        _, chosen, _, tap = maker.tapped_scene(np.random.default_rng([1, number]))
+        assert any((chosen == mask).all() for mask in seen)
+        row, column = tap.reshape(4)[:2]
+        assert chosen[int(row * SHAPE[0]), int(column * SHAPE[1])] > 0.2
+        # What is seen of things lies beside each other, not above.
+        assert sum(seen).max() < 1 + FLOAT32_TOLERANCE
+        several += len(seen) > 1
+    assert several > 10
+
+
+def test_scenes_need_something_to_cut_out(photos):
+    with pytest.raises(DataError, match="a subject that can be cut out"):
+        SubjectMaker([photo for photo in photos if not photo.is_cut_out], shape=SHAPE, is_tapped=True)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_made_up_objects_are_one_thing_in_the_frame(photos, number):
+    colour, coverage = layers.made_up(photos[0].photo, SHAPE, np.random.default_rng(number), height=0.5)
+    assert colour.shape == (*SHAPE, 3) and coverage.shape == SHAPE
+    for plane in (colour, coverage):
+        assert plane.dtype == np.float32 and plane.min() >= 0 and plane.max() <= 1
+    count, _ = cv2.connectedComponents((coverage > 0.5).astype(np.uint8))
+    assert count == 2, "one object and what is around it"
+    # Not more than its box, not less than a corner of it that lies in the frame.
+    assert 0.01 < coverage.mean() < 0.5
+
+
+def test_what_is_out_of_focus_keeps_its_colour_and_its_amount():
+    coverage = np.zeros(SHAPE, np.float32)
+    coverage[20:44, 30:60] = 1
+    colour, soft = layers.softened(np.full((*SHAPE, 3), 0.7, np.float32), coverage, 2.0)
+    np.testing.assert_allclose(colour[soft > 0.1], 0.7, atol=1e-3)
+    assert soft.sum() == pytest.approx(coverage.sum(), rel=1e-3)
+    assert 0.3 < soft[20, 45] < 0.7
 
 
 def test_makers_need_photos_of_a_known_group(photos):

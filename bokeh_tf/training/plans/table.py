@@ -256,7 +256,7 @@ _FLAGSHIP = Phase(
 )
 
 # The encoder's first blocks see edges and colours, which are the same everywhere: they stay as they were brought.
-_SUBJECT_LEARNING = ("encoder_block[5-9]_*", "encoder_block1[01]_*", "subject_*", "tap*", "has_tap*")
+_SUBJECT_LEARNING = ("encoder_block[5-9]_*", "encoder_block1[01]_*", "subject_*")
 _SUBJECTS = Phase(
     "subjects",
     losses=(Term("focus"), Term("presence", 0.2)),
@@ -280,10 +280,26 @@ _SUBJECTS_AT_SIZE = dataclasses.replace(
     steps=180,
     starts_from="subjects",
 )
+# What a tap changes, with all that answers without one as it is.
+_TAPS = dataclasses.replace(
+    _SUBJECTS_AT_SIZE,
+    name="taps",
+    data="tapped_subjects",
+    learning_rate=LearningRate(5e-3, 2.5e-5, decay="cosine", warm_up_steps=10),
+    batch_size=16,
+    steps=900,
+    average_steps=40,
+    learning_layers=("tap_*",),
+    starts_from="at_size",
+)
+_TAPS_AGAIN = dataclasses.replace(_TAPS, name="taps_again", steps=700, starts_from="taps")
+_TAPS_ONCE_MORE = dataclasses.replace(_TAPS, name="taps_once_more", starts_from="taps_again")
 
 _ROWS = (
     Plan("dbsi_mobile", "dbsi_mobile", "Ours", (_FLAGSHIP,)),
-    Plan("dbsi_mobile_focus", "dbsi_mobile", "Ours", (_SUBJECTS, _SUBJECTS_AT_SIZE), variant="focus"),
+    Plan(
+        "dbsi_mobile_focus", "dbsi_mobile", "Ours", (_SUBJECTS, _SUBJECTS_AT_SIZE, _TAPS, _TAPS_AGAIN), variant="focus"
+    ),
     Plan("dbsi", "dbsi", "Dutta 2021, section 4.3.2 and 4.3.3", _dbsi_phases()),
     Plan(
         "bgnet",
