@@ -107,6 +107,8 @@ setup(
         "tensorflow": [*_RUN, *_TENSORFLOW],
         # Older readers of checkpoints can be tricked into running code (CVE-2025-32434).
         "pytorch": ["torch>=2.6"],
+        # It pins the runtime to the release that it was made with.
+        "quantise": ["ai-edge-quantizer>=0.10"],
         # HEIC photos; AVIF comes with Pillow.
         "photos": [*_RUN, "pillow-heif>=1.0"],
         "dev": [

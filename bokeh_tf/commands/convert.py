@@ -7,7 +7,7 @@ from pathlib import Path
 from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import count, open_console, positive
 from bokeh_tf.paths import printable
-from bokeh_tf.tflite import PRECISIONS
+from bokeh_tf.tflite import PRECISIONS, QUANTISED
 from bokeh_tf.tflite.value_ranges import is_range
 
 _DESCRIPTION = """Converts your own model to a .tflite that a phone's GPU takes whole: builds the file,
@@ -49,6 +49,7 @@ def add(commands) -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="the .tflite to write")
     outputs.add(parser)
     _add_model(parser)
+    _add_quantising(parser)
     _add_proof(parser)
     _add_repair(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
@@ -56,7 +57,12 @@ def add(commands) -> None:
 
 def _add_model(parser):
     group = parser.add_argument_group("the model")
-    group.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help=f"default: {PRECISIONS[0]}")
+    group.add_argument(
+        "--precision",
+        choices=PRECISIONS + QUANTISED,
+        default=PRECISIONS[0],
+        help=f"default: {PRECISIONS[0]}; those with int need the quantise extra",
+    )
     group.add_argument("--size", type=_size_px, metavar="HxW", help="height and width of pictures whose size is free")
     group.add_argument(
         "--input-shape",
@@ -75,6 +81,20 @@ def _add_model(parser):
         help="values of an input or output, for the file's metadata and what it is fed with; once for each",
     )
     group.add_argument("--custom-objects", metavar="MODULE", help="module, or .py file, that defines the classes in it")
+
+
+def _add_quantising(parser):
+    group = parser.add_argument_group("weights of eight bits")
+    group.add_argument(
+        "--calibration",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="photographs, .npy or .npz that tell how large tensors get; int8 and int16x8 need some",
+    )
+    group.add_argument("--keep-float", action="append", default=[], metavar="LAYER", help="leave this layer as it is")
+    group.add_argument("--layer-costs", action="store_true", help="say what each layer costs where it alone is rounded")
 
 
 def _add_proof(parser):
@@ -113,7 +133,11 @@ def run(options: argparse.Namespace) -> int:
 
     _check_usage(options)
     source = source_of(options.model)
-    outputs.claim(options.out, inputs=[source.path, options.photo, *options.inputs], overwrite=options.overwrite)
+    outputs.claim(
+        options.out,
+        inputs=[source.path, options.photo, *options.inputs, *options.calibration],
+        overwrite=options.overwrite,
+    )
     conversion = convert(source, _wishes(options))
     is_text = options.format == "text"
     if is_text:
@@ -141,6 +165,13 @@ def _check_usage(options):
         options.usage_error(f"--allow-interface takes {', '.join(KINDS)}, not {', '.join(sorted(unknown))}")
     if options.size and options.input_shape:
         options.usage_error("--size and --input-shape exclude each other")
+    is_quantised = options.precision in QUANTISED
+    if not is_quantised and (options.calibration or options.keep_float or options.layer_costs):
+        known = ", ".join(QUANTISED)
+        options.usage_error(f"--calibration, --keep-float and --layer-costs go with --precision {known}")
+    # Weights are known without being run; what flows between them is not.
+    if is_quantised and options.precision != QUANTISED[0] and not options.calibration:
+        options.usage_error(f"--precision {options.precision} needs --calibration: photographs, .npy or .npz")
 
 
 def _wishes(options):
@@ -157,6 +188,9 @@ def _wishes(options):
         photo=options.photo,
         tolerance=options.tolerance,
         bisect=options.bisect,
+        calibration=tuple(options.calibration),
+        keep_float=tuple(options.keep_float),
+        layer_costs=options.layer_costs,
         repair=options.repair,
         allow=tuple(options.allow_interface),
         probe=not options.no_probe,

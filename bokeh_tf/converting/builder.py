@@ -5,10 +5,11 @@ what the model itself computes: `exchange` says where. "layers" looks for the fi
 file computes otherwise.
 """
 
-from bokeh_tf.converting.children import BUILD, LAYERS
+from bokeh_tf.converting.children import BUILD, KINDS, LAYERS
 from bokeh_tf.converting.exchange import CONVERTED_NAME, EXPECTED, FLOAT32_NAME, INPUTS, OWN, write_arrays
+from bokeh_tf.converting.sampling import parity_samples
 from bokeh_tf.converting.source import Kind
-from bokeh_tf.errors import CheckError, ConversionError, DependencyError, ModelFileError, PhotoError
+from bokeh_tf.errors import ConversionError, DependencyError
 from bokeh_tf.processes import Job, answer_job
 
 _SHOWN_WEIGHTS = 3
@@ -112,20 +113,14 @@ def _samples(model, request):
     """(name, one array per input) of what the model and the file are run on."""
     import numpy as np
 
-    from bokeh_tf.delegate.audit.inputs import samples
     from bokeh_tf.tflite.keras_models import input_names
-    from bokeh_tf.tflite.running.feeding import load_picture, trial_inputs
     from bokeh_tf.tflite.running.runtime import TensorSpec
 
     specs = [
         TensorSpec(name, (tensor.shape[0] or 1, *tensor.shape[1:]), np.dtype(tensor.dtype), place)
         for place, (name, tensor) in enumerate(zip(input_names(model), model.inputs, strict=True))
     ]
-    ranges = [request["ranges"].get(spec.name) for spec in specs]
-    yield from samples(specs, paths=request["inputs"], photo=request["photo"], ranges=ranges)
-    if not request["inputs"]:
-        picture, _ = load_picture(request["photo"])
-        yield "random", trial_inputs("positive_random", specs, picture=picture, ranges=ranges)
+    return parity_samples(specs, request)
 
 
 def _run(model, arrays):
@@ -194,13 +189,4 @@ _JOBS = {BUILD: _build, LAYERS: _find_layer}
 
 
 if __name__ == "__main__":
-    answer_job(
-        work,
-        error_kinds={
-            DependencyError: "dependency",
-            ModelFileError: "file",
-            ConversionError: "conversion",
-            PhotoError: "photo",
-            CheckError: "inputs",
-        },
-    )
+    answer_job(work, error_kinds=KINDS)

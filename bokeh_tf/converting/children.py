@@ -3,21 +3,26 @@
 import time
 from pathlib import Path
 
-from bokeh_tf.converting.exchange import CONVERTED_NAME, FLOAT32_NAME, MEASURED_NAME
-from bokeh_tf.converting.parity import OutputParity
+from bokeh_tf.converting.exchange import CONVERTED_NAME, FLOAT32_NAME, MEASURED_NAME, PLAIN_NAME, QUANTISED_NAME
+from bokeh_tf.converting.parity import LayerCost, OutputParity
 from bokeh_tf.errors import CheckError, ConversionError, DependencyError, ModelFileError, PhotoError
 from bokeh_tf.paths import printable
 from bokeh_tf.processes import DONE, ask_module
 
-BUILD, LAYERS, MEASURE = "build", "layers", "measure"
+BUILD, LAYERS = "build", "layers"
+MEASURE, REFERENCE = "measure", "reference"
+QUANTISE = "quantise"
 _BUILDER, _MEASURER = "bokeh_tf.converting.builder", "bokeh_tf.converting.measurer"
-_ERRORS = {
-    "dependency": DependencyError,
-    "file": ModelFileError,
-    "conversion": ConversionError,
-    "photo": PhotoError,
-    "inputs": CheckError,
+_QUANTISER = "bokeh_tf.converting.quantiser"
+# The errors that a child foresees, as it names them.
+KINDS = {
+    DependencyError: "dependency",
+    ModelFileError: "file",
+    ConversionError: "conversion",
+    PhotoError: "photo",
+    CheckError: "inputs",
 }
+_ERRORS = {kind: error for error, kind in KINDS.items()}
 # The device stays with others, and Keras is TensorFlow's here whatever the user's own choice is.
 _ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 _LONGEST_REASON = 300
@@ -48,9 +53,20 @@ class Children:
         answer = self._run(_MEASURER, MEASURE, request)
         return tuple(OutputParity(**entry) for entry in answer["outputs"])
 
+    def refer_to(self, content: bytes, request: dict) -> dict:
+        """Makes a file what `measure` compares with; returns what the child says of it."""
+        (self._folder / MEASURED_NAME).write_bytes(content)
+        return self._run(_MEASURER, REFERENCE, request)
+
     def find_layer(self, request: dict, tolerance: float) -> dict:
         """`first`, the first layer beyond the tolerance or None, and then a `note` on why there is none."""
         return self._run(_BUILDER, LAYERS, {**request, "tolerance": tolerance})
+
+    def quantise(self, content: bytes, request: dict) -> tuple[bytes, tuple[LayerCost, ...]]:
+        """(a float32 file with weights of eight bits, what each layer alone costs where that was asked for)."""
+        (self._folder / PLAIN_NAME).write_bytes(content)
+        answer = self._run(_QUANTISER, QUANTISE, request)
+        return (self._folder / QUANTISED_NAME).read_bytes(), tuple(LayerCost(**entry) for entry in answer["costs"])
 
     def _run(self, module, job, request):
         answer = ask_module(
@@ -62,7 +78,8 @@ class Children:
             environment=_ENVIRONMENT,
         )
         if answer.error_kind is not None:
-            raise _ERRORS[answer.error_kind](answer.message)
+            message = answer.message
+            raise _ERRORS[answer.error_kind](message if self._label in message else f"{self._label}: {message}")
         if answer.stage != DONE:
             reason = printable(answer.child.ending, most_characters=_LONGEST_REASON)
             raise ConversionError(f"{self._label}: failed while {answer.stage} ({reason}).")

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from bokeh_tf import exporting
 from bokeh_tf.converting.children import Children
-from bokeh_tf.converting.parity import TOLERANCES, OutputParity
+from bokeh_tf.converting.parity import TOLERANCES, LayerCost, OutputParity
 from bokeh_tf.converting.rounding import RoundedWeight, rounded_weights
 from bokeh_tf.converting.source import Kind, Source
 from bokeh_tf.delegate.check import FAILED, PASSED
 from bokeh_tf.delegate.judging.policy import Judged
 from bokeh_tf.repairing.repair import Repair, repair
+from bokeh_tf.tflite import QUANTISED
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.subject import subject_of
 
@@ -32,8 +33,9 @@ class Wishes:
     classes and functions come from. `ranges` holds (low, high) of inputs and outputs by name. The model and the
     file run on `inputs` (photographs or arrays), or on `photo` and random numbers. `tolerance` is the
     largest error as a share of an output's range, None for that of the precision; with `bisect` the
-    first layer beyond it is looked for. `allow` names changes of inputs and outputs that a repair may
-    make. `timeout_s` limits all of it.
+    first layer beyond it is looked for. Quantised precisions are calibrated on `calibration`, leave
+    the layers `keep_float` as they are, and with `layer_costs` say what each layer costs. `allow`
+    names changes of inputs and outputs that a repair may make. `timeout_s` limits all of it.
     """
 
     precision: str = "float16"
@@ -47,6 +49,9 @@ class Wishes:
     photo: Path | None = None
     tolerance: float | None = None
     bisect: bool = False
+    calibration: tuple[Path, ...] = ()
+    keep_float: tuple[str, ...] = ()
+    layer_costs: bool = False
     repair: bool = True
     allow: tuple[str, ...] = ()
     probe: bool = True
@@ -79,6 +84,7 @@ class Conversion:
     failures: tuple[str, ...]
     notes: tuple[str, ...]
     first_layer: str | None
+    costs: tuple[LayerCost, ...]
     built_s: float
     wall_s: float
 
@@ -110,14 +116,18 @@ def convert(source: Source, wishes: Wishes) -> Conversion:
         children = Children(source.label, Path(folder), start_s + wishes.timeout_s)
         built = _build(source, wishes, children)
         built_s = time.monotonic() - start_s
-        content, judged, repaired = _checked(source.label, built.content, wishes, children)
+        costs: tuple[LayerCost, ...] = ()
+        if wishes.precision in QUANTISED:
+            content, costs, judged, repaired = _quantised(source.label, built.content, wishes, children)
+        else:
+            content, judged, repaired = _checked(source.label, built.content, wishes, children)
         # With other inputs or outputs the file cannot be fed as the model is; the repair's proof stands in.
         is_same_interface = repaired is None or not repaired.interface
         measured = content if is_same_interface else built.content
         parity = children.measure(measured, built.facts) if built.facts else ()
         failures = tuple(_failures(built.rounded, parity, wishes.largest_error))
         first_layer, layer_notes = None, ()
-        if wishes.bisect and failures and built.facts:
+        if wishes.bisect and failures and built.request:
             first_layer, layer_notes = _first_layer(children, built.request, wishes.largest_error)
     return Conversion(
         label=source.label,
@@ -131,21 +141,20 @@ def convert(source: Source, wishes: Wishes) -> Conversion:
         failures=failures,
         notes=(*built.facts.get("notes", ()), *_notes(parity), *layer_notes),
         first_layer=first_layer,
+        costs=costs,
         built_s=built_s,
         wall_s=time.monotonic() - start_s,
     )
 
 
 def _build(source, wishes, children):
-    if source.kind is Kind.TFLITE:
-        return _Built(subject_of(source.path).content)
     request = {
         "kind": str(source.kind),
         "label": source.label,
         "path": None if source.path is None else str(source.path.resolve()),
         "module": source.module,
         "name": source.name,
-        "precision": wishes.precision,
+        "precision": "float32" if wishes.precision in QUANTISED else wishes.precision,
         "image_size": wishes.image_size,
         "shapes": wishes.shapes,
         "batch": wishes.batch,
@@ -155,6 +164,11 @@ def _build(source, wishes, children):
         "inputs": [str(path.resolve()) for path in wishes.inputs],
         "photo": None if wishes.photo is None else str(wishes.photo.resolve()),
     }
+    if source.kind is Kind.TFLITE:
+        content = subject_of(source.path).content
+        # What a repair writes, it proves itself.
+        facts = children.refer_to(content, request) if wishes.precision in QUANTISED else {}
+        return _Built(content, facts=facts)
     content, twin, facts = children.build(request)
     rounded = rounded_weights(inspect(twin)) if wishes.precision == "float16" else ()
     return _Built(content, rounded, facts, request)
@@ -185,6 +199,24 @@ def _checked(label, content, wishes, children):
     if repaired.content is None:
         return content, judged, repaired
     return repaired.content, _judge(label, repaired.content, wishes, children), repaired
+
+
+def _quantised(label, content, wishes, children):
+    """As `_checked`, with what layers cost: repaired first, because recipes know no quantised tensors."""
+    repaired = None
+    if wishes.repair:
+        repaired = repair(subject_of(content, label=label), probe=False, photo=wishes.photo, allow=wishes.allow)
+        content = content if repaired.content is None else repaired.content
+    request = {
+        "precision": wishes.precision,
+        "ranges": wishes.ranges,
+        "calibration": [str(path.resolve()) for path in wishes.calibration],
+        "keep_float": wishes.keep_float,
+        "layer_costs": wishes.layer_costs,
+    }
+    content, costs = children.quantise(content, request)
+    is_needed = repaired is not None and repaired.content is not None
+    return content, costs, _judge(label, content, wishes, children), repaired if is_needed else None
 
 
 def _judge(label, content, wishes, children):

@@ -7,6 +7,8 @@ import numpy as np
 # Files of the job "build": the model's values unrounded, and as they were asked for.
 FLOAT32_NAME, CONVERTED_NAME = "float32.tflite", "converted.tflite"
 MEASURED_NAME = "measured.tflite"
+# What the job "quantise" reads and writes.
+PLAIN_NAME, QUANTISED_NAME = "plain.tflite", "quantised.tflite"
 # The model's inputs and outputs for each sample, in float32 and in its own types.
 INPUTS, EXPECTED, OWN = "inputs", "expected", "own"
 

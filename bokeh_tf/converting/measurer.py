@@ -1,12 +1,14 @@
 """The child that runs a file: `python -m bokeh_tf.converting.measurer FOLDER JOB`, started by `children` only.
 
-It compares the outputs of `measured.tflite` with those that the model left in FOLDER.
+The job "measure" compares the outputs of `measured.tflite` with those that the model left in FOLDER;
+"reference" leaves such ones of `measured.tflite` itself, where a file is what others are compared with.
 """
 
 import numpy as np
 
-from bokeh_tf.converting.exchange import EXPECTED, INPUTS, MEASURED_NAME, OWN, read_arrays
-from bokeh_tf.errors import DependencyError, ModelFileError
+from bokeh_tf.converting.children import KINDS, MEASURE, REFERENCE
+from bokeh_tf.converting.exchange import EXPECTED, INPUTS, MEASURED_NAME, OWN, read_arrays, write_arrays
+from bokeh_tf.converting.sampling import parity_samples
 from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.tflite.running.agreement import output_scale
 from bokeh_tf.tflite.running.parity import compare
@@ -14,11 +16,26 @@ from bokeh_tf.tflite.running.runtime import load
 
 
 def work(job: Job) -> dict:
-    """How far the file, and the model in its own types, are from the model in float32."""
+    """Does one job and returns its answer."""
     request = job.read_request()
     job.enter("loading")
     runner = load((job.folder / MEASURED_NAME).read_bytes())
     job.enter("running")
+    return _JOBS[job.name](job, request, runner)
+
+
+def _reference(job, request, runner):
+    names = []
+    for place, (name, arrays) in enumerate(parity_samples(runner.inputs, request)):
+        names.append(str(name))
+        write_arrays(job.folder, INPUTS, place, arrays)
+        write_arrays(job.folder, EXPECTED, place, runner.run(*arrays))
+    outputs = [spec.name for spec in runner.outputs]
+    return {"samples": names, "outputs": outputs, "computes_in_half": False, "notes": []}
+
+
+def _measure(job, request, runner):
+    """How far the file, and the model in its own types, are from the model in float32."""
     outputs = []
     for place, sample in enumerate(request["samples"]):
         expected = read_arrays(job.folder, EXPECTED, place)
@@ -48,5 +65,8 @@ def _measured(actual, expected, own):
     }
 
 
+_JOBS = {MEASURE: _measure, REFERENCE: _reference}
+
+
 if __name__ == "__main__":
-    answer_job(work, error_kinds={DependencyError: "dependency", ModelFileError: "file"})
+    answer_job(work, error_kinds=KINDS)

@@ -46,3 +46,13 @@ class OutputParity:
         if self.share > tolerance:
             return f"{place}: largest error {self.share:.2g} of its range (tolerance {tolerance:g})"
         return None
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What a layer costs where it alone is quantised: PSNR of the worst output against the float32 file."""
+
+    layer: str
+    op: str
+    psnr_db: float
+    weights: int

@@ -13,6 +13,7 @@ from bokeh_tf.tflite.inspection import inspect
 
 SCHEMA_VERSION = 1
 _MOST_WEIGHTS = 8
+_MOST_LAYERS = 10
 _HEADINGS = ("output", "sample", "range of the model", "largest error", "of the range", "mean error", "PSNR")
 
 
@@ -24,6 +25,7 @@ def to_text(conversion: Conversion) -> str:
         lines += [f"  {kind:7}{one.name}  {one.dtype} {'x'.join(map(str, one.shape))}" for one in tensors]
     lines += _weight_lines(conversion)
     lines += _parity_lines(conversion)
+    lines += _cost_lines(conversion)
     if conversion.repaired is not None:
         # Its first line is the label.
         lines += repair_report.to_text(conversion.repaired).splitlines()[1:]
@@ -58,6 +60,18 @@ def _parity_lines(conversion):
     return lines
 
 
+def _cost_lines(conversion):
+    if not conversion.costs:
+        return []
+    worst = sorted(conversion.costs, key=lambda one: one.psnr_db)
+    lines = ["what each layer costs where it alone is quantised (--keep-float LAYER leaves one as it is):"]
+    lines += [
+        f"  {one.psnr_db:6.1f} dB  {one.layer} ({one.op}, {one.weights:,} weights)" for one in worst[:_MOST_LAYERS]
+    ]
+    more = len(worst) - _MOST_LAYERS
+    return lines + ([f"  and {more} more (--format json lists all)"] if more > 0 else [])
+
+
 def _row(one):
     return (
         one.output,
@@ -88,6 +102,7 @@ def to_json(conversion: Conversion, *, written: str | None) -> str:
             "outputs": [_port(one) for one in file.outputs],
             "tolerance": conversion.tolerance,
             "parity": [{**document.plain(one), "share": document.plain(one.share)} for one in conversion.parity],
+            "layer_costs": [document.plain(one) for one in conversion.costs],
             "rounded_weights": [document.plain(one) for one in conversion.rounded],
             "repair": None if repaired is None else parse(repair_report.to_json(repaired)),
             "check": whole["files"][0],

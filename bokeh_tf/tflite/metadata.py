@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 import bokeh_tf
 from bokeh_tf.tflite.inspection import METADATA_NAME
-from bokeh_tf.tflite.rewriting import pack
+from bokeh_tf.tflite.rewriting import pack, unpack
 
 SCHEMA_VERSION = 1
 SIGNATURE_KEY = "serving_default"
@@ -67,6 +67,30 @@ def embed(content, description):
     model.buffers.append(_buffer(json.dumps(description, sort_keys=True).encode("utf-8")))
     model.metadata.append(_metadata_entry(len(model.buffers) - 1))
     return pack(model, size_hint_bytes=len(content))
+
+
+def redescribed(content, *, precision):
+    """Returns a file of ours whose weights were changed, with a description that says so; any other as it is."""
+    model = unpack(content)
+    for entry in model.metadata or ():
+        if entry.name in (METADATA_NAME, METADATA_NAME.encode()):
+            description = json.loads(bytes(model.buffers[entry.buffer].data))
+            # The converter's word on the least runtime was for other operators.
+            description |= {"precision": precision, "min_runtime_version": None}
+            model.buffers[entry.buffer] = _buffer(json.dumps(description, sort_keys=True).encode("utf-8"))
+            graph = model.subgraphs[0]
+            _free_names(graph, [output["name"] for output in description["outputs"]])
+            _renamed(graph, graph.outputs, description["outputs"])
+            return pack(model, size_hint_bytes=len(content))
+    return content
+
+
+def _free_names(graph, names):
+    """Takes the outputs' names from the tensors that had them before more nodes were appended."""
+    for tensor in graph.tensors:
+        name = tensor.name.decode() if isinstance(tensor.name, bytes) else tensor.name
+        if name in names:
+            tensor.name = f"{name}_inner"
 
 
 def _renamed(graph, indices, descriptions):

@@ -16,6 +16,8 @@ NETS = str(Path(own_nets.__file__))
 
 
 def convert(capsys, *arguments):
+    # What fixtures print is no part of the answer.
+    capsys.readouterr()
     status = main(["convert", *map(str, arguments), "--format", "json"])
     captured = capsys.readouterr()
     return status, json.loads(captured.out) if captured.out else captured.err

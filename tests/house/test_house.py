@@ -97,11 +97,12 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "scenes": {"archives", "journal", "lens", "progress"},
     },
     "converting": {
-        "builder": {"children", "exchange", "loading", "source"},
+        "builder": {"children", "exchange", "loading", "sampling", "source"},
         "children": {"exchange", "parity"},
         "convert": {"children", "parity", "rounding", "source"},
         "loading": {"source"},
-        "measurer": {"exchange"},
+        "measurer": {"children", "exchange", "sampling"},
+        "quantiser": {"children", "exchange"},
         "report": {"convert"},
     },
     "delegate": {
