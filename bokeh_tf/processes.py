@@ -93,6 +93,15 @@ def run_module(module, arguments, *, timeout_s, environment=None) -> ChildResult
     """
     # -P keeps the current folder off the child's module path: a numpy.py next to the photos is not ours.
     command = [sys.executable, "-P", "-m", module, *map(str, arguments)]
+    return run_command(command, timeout_s=timeout_s, environment=environment)
+
+
+def run_command(command, *, timeout_s, environment=None) -> ChildResult:
+    """Runs a program in its own process group and kills the whole group at the end.
+
+    Args:
+        environment: variables to add to the child's environment.
+    """
     with tempfile.TemporaryFile() as stderr:
         start_ns = time.perf_counter_ns()
         child = start_child(

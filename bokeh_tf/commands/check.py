@@ -78,7 +78,14 @@ def _add_steps(parser):
     group.add_argument(
         "--engines",
         metavar="LIST",
-        help="auto (what is there, the default), none (as --no-probe), or names of engines, which must run: mldrift",
+        help="auto (what is there, the default), none (as --no-probe), or names of engines, which must run:"
+        " mldrift, classic-gl",
+    )
+    group.add_argument(
+        "--classic-gl-python",
+        type=Path,
+        metavar="FILE",
+        help="a Python with mediapipe, which has the classic engine; run without network (or BOKEH_CLASSIC_GL_PYTHON)",
     )
     group.add_argument("--require-probe", action="store_true", help="no Vulkan adapter: not checked, status 1")
     group.add_argument(
@@ -175,6 +182,7 @@ def _claim_outputs(options, paths):
 def _settings(options):
     """The policy and the steps that the options ask for; ends with status 2 where they make no sense."""
     from bokeh_tf.delegate.check import Steps
+    from bokeh_tf.delegate.engines import CLASSIC_GL, ML_DRIFT
     from bokeh_tf.delegate.judging.policy import DEFAULT, Policy
 
     if not options.paths:
@@ -185,14 +193,18 @@ def _settings(options):
     written += [options.write_baseline] if options.write_baseline else []
     if any(_is_same(one, other) for one, other in itertools.combinations(written, 2)):
         options.usage_error("--output and --write-baseline must be different files")
-    _set_engines(options)
+    asked, required = _engines(options)
     for name in ("require_probe", "bisect"):
         if options.no_probe and getattr(options, name):
             options.usage_error(f"--{name.replace('_', '-')} and --no-probe exclude each other")
     try:
         # The default is not the parser's, which would have to import the policy to know it.
         fail_on = DEFAULT if options.fail_on is None else options.fail_on
-        policy = Policy.parse(fail_on, require_probe=options.require_probe)
+        policy = Policy.parse(
+            fail_on,
+            require_probe=options.require_probe or ML_DRIFT in required,
+            require_classic_gl=CLASSIC_GL in required,
+        )
         steps = Steps(
             targets=tuple(dict.fromkeys(name.strip() for name in options.target.split(","))),
             probe=not options.no_probe,
@@ -201,26 +213,41 @@ def _settings(options):
             photo=options.photo,
             inputs=tuple(options.inputs),
             timeout_s=options.timeout,
+            classic_gl_python=_classic_gl_python(options, asked, required),
         )
     except ValueError as error:
         options.usage_error(str(error))
     return policy, steps
 
 
-def _set_engines(options):
-    """What `--engines` says, as the two switches that say it too."""
-    if options.engines is None:
-        return
+def _engines(options):
+    """The names of the engines to run, and of those that must; ends with status 2 where they make no sense."""
     from bokeh_tf.delegate import engines
 
     try:
-        names = engines.asked(options.engines)
+        names = engines.asked(options.engines or (engines.NONE if options.no_probe else engines.AUTO))
     except ValueError as error:
         options.usage_error(str(error))
     if options.no_probe and names != {engines.NONE}:
         options.usage_error("--engines and --no-probe exclude each other")
-    options.no_probe = names == {engines.NONE}
-    options.require_probe = options.require_probe or not names <= {engines.AUTO, engines.NONE}
+    options.no_probe = not names & {engines.AUTO, engines.ML_DRIFT}
+    every = frozenset(engine.name for engine in engines.ENGINES)
+    if names & {engines.AUTO, engines.NONE}:
+        return (every if engines.AUTO in names else frozenset()), frozenset()
+    return names, names
+
+
+def _classic_gl_python(options, asked, required):
+    """The interpreter of the classic engine, None where nobody asks it."""
+    from bokeh_tf.delegate.classic_gl.engine import VARIABLE, default_python
+    from bokeh_tf.delegate.engines import CLASSIC_GL
+
+    if CLASSIC_GL not in asked:
+        return None
+    python = options.classic_gl_python or default_python()
+    if python is None and CLASSIC_GL in required:
+        options.usage_error(f"classic-gl needs --classic-gl-python FILE or {VARIABLE}: a Python with mediapipe")
+    return python
 
 
 def _is_same(path, other):

@@ -26,6 +26,7 @@ from bokeh_tf.tflite.subject import Model, Subject, printable_path, subject_of
 if TYPE_CHECKING:
     from bokeh_tf.delegate.audit.audit import AuditReport
     from bokeh_tf.delegate.bisecting.search import Bisection
+    from bokeh_tf.delegate.classic_gl.engine import ClassicReport
     from bokeh_tf.delegate.probing.probe import ProbeReport
 
 PASSED, NOT_CHECKED, FAILED = 0, 1, 3
@@ -39,7 +40,8 @@ class Steps:
 
     `targets` are the delegates to lint for. The probe is ML Drift's, so it runs only where "mldrift" is a target. A
     bisection follows a probe that failed. `photo` is what all run, `inputs` what the audit runs instead. `timeout_s`
-    limits each of probe, bisection and audit; None leaves them their own limits.
+    limits each of probe, bisection and audit; None leaves them their own limits. `classic_gl_python` is an interpreter
+    that has the classic engine, which answers for "v2"; None asks nobody.
     """
 
     targets: tuple[str, ...] = TARGETS
@@ -49,6 +51,7 @@ class Steps:
     photo: Path | None = None
     inputs: tuple[Path, ...] = ()
     timeout_s: float | None = None
+    classic_gl_python: Path | None = None
 
     def __post_init__(self):
         unknown = set(self.targets) - set(TARGETS)
@@ -76,6 +79,7 @@ class Report:
     notes: tuple[str, ...] = ()
     error: str | None = None
     memory: MemoryEstimate | None = None
+    classic_gl: "ClassicReport | None" = None
 
     def target(self, name: str) -> TargetReport | None:
         """The lint for one delegate, None where it was not asked for."""
@@ -189,6 +193,7 @@ def _examine(subject: Subject, steps: Steps) -> Report:
         reconciliation=reconcile(targets, probed),
         notes=notes,
         memory=memory,
+        classic_gl=_classic_gl(subject, steps),
     )
 
 
@@ -222,6 +227,14 @@ def _probe(subject: Subject, steps: Steps):
     if probed.verdict is Verdict.UNAVAILABLE:
         return probed, (f"not probed: {probed.reason}",)
     return probed, probed.doubts
+
+
+def _classic_gl(subject: Subject, steps: Steps):
+    if steps.classic_gl_python is None or "v2" not in steps.targets:
+        return None
+    from bokeh_tf.delegate.classic_gl.engine import DEFAULT_TIMEOUT_S, run
+
+    return run(subject, python=steps.classic_gl_python, timeout_s=steps.timeout_s or DEFAULT_TIMEOUT_S)
 
 
 def _audit(subject: Subject, steps: Steps):

@@ -7,6 +7,7 @@ import pytest
 
 from bokeh_tf.cli import main
 from bokeh_tf.delegate.check import check
+from bokeh_tf.delegate.classic_gl.engine import VARIABLE
 from bokeh_tf.delegate.engines import ENGINES, asked, behind
 from bokeh_tf.delegate.judging.policy import FAILED, PASSED, Policy, judge
 from bokeh_tf.delegate.probing.verdicts import Verdict
@@ -36,10 +37,10 @@ def test_a_pass_says_what_it_stands_on():
         "ML Drift did not answer": Unchecked("model.tflite", "it broke"),
     }
     for word, probe in words.items():
-        assert behind(report(*both, probe=probe)) == f"rules v2, mldrift; {word}; no engine for v2"
+        assert behind(report(*both, probe=probe)) == f"rules v2, mldrift; classic GL not asked; {word}"
     assert behind(report(target("mldrift"), probe=probed(Verdict.FULL))) == "rules mldrift; ML Drift ran"
     text = write([judge(report(*both), Policy())], Policy(), format="text")
-    assert text.startswith("PASSED  model.tflite  (rules v2, mldrift; ML Drift not asked; no engine for v2)\n")
+    assert text.startswith("PASSED  model.tflite  (rules v2, mldrift; classic GL not asked; ML Drift not asked)\n")
 
 
 def test_a_run_of_many_files_counts_what_passed_by_what():
@@ -57,15 +58,16 @@ def test_engines_that_make_no_sense_are_named(text):
         asked(text)
 
 
-def test_engines_are_chosen_by_name(capsys):
+def test_engines_are_chosen_by_name(capsys, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
     names = [engine.name for engine in ENGINES]
-    assert names == ["mldrift"] and asked("mldrift") == {"mldrift"}
+    assert names == ["classic-gl", "mldrift"] and asked("mldrift, classic-gl") == set(names)
     assert main(["check", str(MODEL), "--engines", "none"]) == PASSED
     assert "ML Drift not asked" in capsys.readouterr().out
     # An engine that is named must run: of v2 alone nothing is asked.
     assert main(["check", str(MODEL), "--engines", "mldrift", "--target", "v2"]) == 1
     assert "probe: required, but not run" in capsys.readouterr().out
-    for wrong in (["--engines", "mldrift", "--no-probe"], ["--engines", "odd"]):
+    for wrong in (["--engines", "mldrift", "--no-probe"], ["--engines", "odd"], ["--engines", "classic-gl"]):
         with pytest.raises(SystemExit) as stop:
             main(["check", str(MODEL), *wrong])
         assert stop.value.code == 2

@@ -108,7 +108,10 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
     "delegate": {
         "audit": {"rules"},
         "bisecting": {"probing"},
-        "check": {"audit", "bisecting", "findings", "linting", "probing", "reconciliation", "unchecked"},
+        "check": {
+            *("audit", "bisecting", "classic_gl", "findings", "linting", "probing", "reconciliation", "unchecked"),
+        },
+        "classic_gl": {"probing"},
         "engines": {"probing", "unchecked"},
         "judging": {"check", "findings", "probing", "unchecked"},
         "linting": {"findings", "rules"},

@@ -25,16 +25,18 @@ class Policy:
 
     `criteria` are those of `CRITERIA` that do. `partitions` fails a file that a target takes in that many parts or
     more, `macs_percent` one of whose multiply-accumulates a target takes less. With `require_probe` a missing adapter
-    counts as not checked. Partitions, MACs and unread files are never in a baseline.
+    counts as not checked, with `require_classic_gl` a classic engine that does not answer. Partitions, MACs and unread
+    files are never in a baseline.
     """
 
     criteria: frozenset[str] = frozenset({REFUSED, WRONG})
     partitions: int | None = None
     macs_percent: float | None = None
     require_probe: bool = False
+    require_classic_gl: bool = False
 
     @classmethod
-    def parse(cls, text, *, require_probe=False) -> "Policy":
+    def parse(cls, text, *, require_probe=False, require_classic_gl=False) -> "Policy":
         """Reads the text of `--fail-on`; a `ValueError` says what is wrong with it."""
         criteria, limits = set(), {}
         for word in filter(None, (part.strip() for part in text.split(","))):
@@ -46,7 +48,8 @@ class Policy:
             else:
                 raise ValueError(f"--fail-on takes a list of conditions. Received: {word!r}. Known: {_KNOWN}.")
         partitions = limits.get(PARTITIONS)
-        return cls(frozenset(criteria), partitions and int(partitions), limits.get(MACS), require_probe)
+        required = {"require_probe": require_probe, "require_classic_gl": require_classic_gl}
+        return cls(frozenset(criteria), partitions and int(partitions), limits.get(MACS), **required)
 
     def to_text(self) -> str:
         """The policy as `--fail-on` takes it."""
@@ -129,6 +132,9 @@ def _unchecked(report, policy):
     for step, result in (("probe", report.probe), ("audit", report.audit), ("bisection", report.bisection)):
         if isinstance(result, Unchecked):
             yield f"{step}: {result.reason}"
+    classic = report.classic_gl
+    if policy.require_classic_gl and not report.error and (classic is None or classic.verdict.exit_code == NOT_CHECKED):
+        yield ": ".join(("classic-gl", *(("not run",) if classic is None else (classic.verdict, *classic.reasons[:1]))))
     probe = report.probe
     if probe is None or isinstance(probe, Unchecked):
         if policy.require_probe and probe is None and not report.error:

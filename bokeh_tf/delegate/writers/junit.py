@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from bokeh_tf.delegate.judging.problems import AUDIT, PROBE, Standing
+from bokeh_tf.delegate.judging.problems import AUDIT, CLASSIC_GL, PROBE, Standing
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import printable, printable_lines
 
@@ -35,7 +35,7 @@ def _case_names(one):
     report = one.report
     if report.error:
         return ["read"]
-    steps = ((PROBE, report.probe), (AUDIT, report.audit))
+    steps = ((CLASSIC_GL, report.classic_gl), (PROBE, report.probe), (AUDIT, report.audit))
     limits = ["limits"] if one.broken_limits else []
     return [target.target for target in report.targets] + [name for name, done in steps if done is not None] + limits
 

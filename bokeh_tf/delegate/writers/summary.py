@@ -4,6 +4,7 @@ from bokeh_tf.delegate.findings import TargetVerdict
 from bokeh_tf.delegate.judging.policy import FAILED, NOT_CHECKED, PASSED, macs_percent, nodes_percent
 from bokeh_tf.delegate.judging.problems import Standing
 from bokeh_tf.delegate.linting.memory import memory_text
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 
 WORDS = {PASSED: "PASSED", NOT_CHECKED: "NOT CHECKED", FAILED: "FAILED"}
@@ -21,6 +22,8 @@ def lines_of(one) -> list[str]:
     ]
     if report.memory is not None:
         lines.append(f"GPU memory: {memory_text(report.memory)}")
+    if report.classic_gl is not None:
+        lines.append(f"classic engine on OpenGL: {_classic_word(report.classic_gl)}")
     if report.probe is not None:
         where = getattr(report.probe, "adapter", None)
         lines.append(f"real delegate: {probe_word(report.probe)}{f' on {where}' if where else ''}")
@@ -70,6 +73,12 @@ def row_of(one) -> tuple[str, ...]:
 def probe_word(probe) -> str:
     """The real delegate's verdict in one word or two."""
     return "not checked" if isinstance(probe, Unchecked) else str(probe.verdict)
+
+
+def _classic_word(answer):
+    if answer.verdict is Verdict.UNAVAILABLE:
+        return f"not asked, {'; '.join(answer.reasons)}"
+    return f"{answer.verdict}, {answer.psnr_db:.1f} dB" if answer.psnr_db is not None else str(answer.verdict)
 
 
 def audit_word(one) -> str:
