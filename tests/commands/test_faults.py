@@ -210,15 +210,6 @@ NAMED = {
     "render": lambda place: ["render", place / "p.jpg", "-o", place / "out"],
     "ai-benchmark": lambda place: ["ai-benchmark", place / "m.tflite", "-o", place / "pack"],
     "data inspect": lambda place: ["data", "inspect", place / "pairs", "-o", place / "lists"],
-        "data",
-        "align",
-        place / "p.jpg",
-        place / "p.jpg",
-        "-o",
-        place / "al",
-        "--height",
-        "64",
-    ],
 }
 
 
