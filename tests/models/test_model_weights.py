@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -54,6 +55,27 @@ def test_damaged_weights_are_one_line(tmp_path):
             refused += 1
             assert "\n" not in str(error) and str(path) in str(error)
     assert refused > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda group: group.create_dataset("2", shape=(2**14, 2**15), chunks=(1, 1024), dtype="f4"), "would take"),
+        (lambda group: group.create_dataset("2", data=np.zeros(10**7), compression="gzip"), "would take"),
+        (lambda group: group.__setitem__("2", h5py.ExternalLink("/etc/passwd", "/")), "in another file"),
+        (lambda group: group.create_dataset("2", (9,), "u1", external=[("/etc/passwd", 0, 9)]), "in another file"),
+    ],
+)
+def test_weights_that_expand_or_lie_elsewhere_are_refused_before_they_are_read(change, message, tmp_path):
+    path, model = tmp_path / "a.weights.h5", network()
+    save_weights(model, path)
+    load_weights(model, path)
+    with h5py.File(path, "r+") as file:
+        # A circle by itself does no harm.
+        file["layers/again"] = h5py.SoftLink("/layers")
+        change(file["layers/dense/vars"])
+    with pytest.raises(ModelFileError, match=message):
+        load_weights(model, path)
 
 
 def test_what_is_no_weights_file_is_one_line(tmp_path):
