@@ -53,6 +53,8 @@ setup(
         "tensorflow": _TENSORFLOW,
         # Older readers of checkpoints can be tricked into running code (CVE-2025-32434).
         "pytorch": ["torch>=2.6"],
+        # FLIP, with no dependency but NumPy; ColorVideoVDP would bring PyTorch.
+        "perceptual": ["flip-evaluator>=1.7"],
         # HEIC photos; AVIF comes with Pillow.
         "photos": ["pillow-heif>=1.0"],
         "dev": [
