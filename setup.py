@@ -109,6 +109,8 @@ setup(
         "pytorch": ["torch>=2.6"],
         # It pins the runtime to the release that it was made with.
         "quantise": ["ai-edge-quantizer>=0.10"],
+        # FLIP, with no dependency but NumPy; ColorVideoVDP would bring PyTorch.
+        "perceptual": [*_RUN, "flip-evaluator>=1.7"],
         # HEIC photos; AVIF comes with Pillow.
         "photos": [*_RUN, "pillow-heif>=1.0"],
         "dev": [

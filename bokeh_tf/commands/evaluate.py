@@ -56,6 +56,9 @@ def add(commands):
     parser.add_argument(
         "--protocol", choices=_PROTOCOLS, default=_PROTOCOLS[0], help="as whom to measure (default: %(default)s)"
     )
+    parser.add_argument(
+        "--perceptual", action="store_true", help="score by FLIP too, seconds a picture (needs the perceptual extra)"
+    )
     parser.add_argument("--split", choices=_SPLITS, help="score the pairs of this split alone")
     parser.add_argument("--only", type=Path, metavar="LIST", help="score the pairs in this list alone")
     parser.add_argument("--by-set", action="store_true", help="average sets apart: folders, or names up to the first _")
@@ -82,6 +85,7 @@ def run(options) -> int:
     from bokeh_tf.evaluation.predictors import predictors_of
     from bokeh_tf.evaluation.protocols import PROTOCOLS
     from bokeh_tf.evaluation.run import evaluate
+    from bokeh_tf.evaluation.scores import PERCEPTUAL, require_flip
     from bokeh_tf.files import make_folder
     from bokeh_tf.tflite.value_ranges import is_range
 
@@ -93,11 +97,14 @@ def run(options) -> int:
         splits = ", ".join(found.report.splits)
         raise DataError(f"{printable(options.pairs)}: no pairs of the split {options.split}. It holds {splits}.")
     _claim_outputs(options)
+    further = PERCEPTUAL if options.perceptual else ()
+    if further:
+        require_flip()
     sources = [*(options.model or [None]), *(BASELINES if options.baselines else ())]
     predictors = predictors_of(sources, input_range=options.input_range)
     out = None if options.out is None else make_folder(options.out)
     protocol = PROTOCOLS[options.protocol]
-    evaluation = evaluate(pairs, predictors, protocol, out=out)
+    evaluation = evaluate(pairs, predictors, protocol, further=further, out=out)
     document = writers.as_document(evaluation, folder=options.pairs, by_set=options.by_set)
     if out is not None:
         _write(out, document, evaluation, predictors, by_set=options.by_set)

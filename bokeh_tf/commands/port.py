@@ -10,6 +10,7 @@ from bokeh_tf.paths import printable
 from bokeh_tf.porting import PORTABLE
 
 _PASSED = 0
+_MOST_NAMES = 3
 _DESCRIPTION = """Writes a published PyTorch checkpoint as Keras weights. Every tensor is mapped by its name and must
 have the right shape; one that is missing or left over is an error. The checkpoint is read as tensors alone: nothing in
 it is run. Needs the extras tensorflow and pytorch."""
@@ -38,6 +39,16 @@ def add(commands):
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="must end in .weights.h5")
     outputs.add(parser)
     parser.add_argument("--variant", default="base", help="the variant that the checkpoint is of (default base)")
+    parser.add_argument(
+        "--key", metavar="NAME", help="the entry of the checkpoint to take (default: averaged weights, then the model)"
+    )
+    parser.add_argument(
+        "--ignore",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="last parts of names that may be left over, such as total_ops total_params of a profiler",
+    )
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -58,6 +69,19 @@ def run(options):
     if not options.out.name.endswith(SUFFIX):
         options.usage_error(f"--out must end in {SUFFIX}")
     outputs.claim(options.out, inputs=[options.checkpoint], overwrite=options.overwrite)
-    ported = port(options.model, options.checkpoint, options.out, variant=options.variant)
+    ported = port(
+        options.model,
+        options.checkpoint,
+        options.out,
+        variant=options.variant,
+        key=options.key,
+        ignore=options.ignore,
+    )
+    if ported.choices:
+        print(f"read: {printable(', '.join(ported.choices))}")
+    if ported.ignored:
+        shown = ", ".join(ported.ignored[:_MOST_NAMES])
+        more = len(ported.ignored) - _MOST_NAMES
+        print(f"ignored: {printable(shown)}{f' and {more} more' if more > 0 else ''}")
     print(f"written: {printable(ported.path)} ({ported.tensors} tensors, {ported.parameters:,} trainable parameters)")
     return _PASSED

@@ -14,6 +14,8 @@ from bokeh_tf.training.plans import PLANS
 _DONE = 0
 # A trial run: square, so that rotations fit; a multiple of what every network needs; large enough for MS-SSIM.
 _SMALL_SHAPE = (192, 192)
+# Named here too: `--help` imports no array library.
+_VALIDATION_METRICS = ("psnr_db", "ssim", "psnr_matched_db")
 _FLAGSHIP_SMALL_SHAPE = (256, 384)
 _SMALL_STEPS = 8
 _DESCRIPTION = """Trains a network by its paper's schedule, phase by phase. Nothing is lost to a crash but the batches
@@ -27,6 +29,7 @@ examples:
   bokeh-tf train dmshn --data EBB --out runs/dmshn --dry-run
   bokeh-tf train dmshn --data EBB --out runs/dmshn
   bokeh-tf train dmshn --data EBB --out runs/dmshn --resume
+  bokeh-tf train dmshn --data EBB --out runs/dmshn --val val294 --val-every 1000 --patience 10
   bokeh-tf train dmshn --data EBB --out runs/trial --scale small"""
 
 
@@ -66,6 +69,7 @@ def add(commands):
     parser.add_argument(
         "--skip-nonfinite", action="store_true", help="leave out batches that break the losses, instead of stopping"
     )
+    _add_validation(parser)
     parser.add_argument("--vgg-weights", metavar="FILE", help='VGG-19 weights, or "random" (default: Keras\'s cache)')
     parser.add_argument(
         "--encoder", type=Path, metavar="FILE", help="PyTorch checkpoint of EfficientNet-Lite0, for dbsi_mobile_focus"
@@ -76,11 +80,30 @@ def add(commands):
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
+def _add_validation(parser):
+    group = parser.add_argument_group("validation on held-out pairs, which keeps the best weights beside the last")
+    group.add_argument("--val", metavar="DIR|SPLIT", help="a folder of pairs, or val294, validation or test of --data")
+    group.add_argument("--val-every", type=count, metavar="N", help="batches between two times (default: a checkpoint)")
+    group.add_argument("--val-pairs", type=count, default=40, metavar="N", help="at most so many (default: 40)")
+    group.add_argument(
+        "--val-metric",
+        choices=_VALIDATION_METRICS,
+        default=_VALIDATION_METRICS[0],
+        help="by which weights are the best",
+    )
+    group.add_argument("--patience", type=count, metavar="N", help="end a phase after N times without a better one")
+
+
 def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
     from bokeh_tf.errors import DependencyError
     from bokeh_tf.native_messages import native_messages_muted
 
+    if options.patience and not options.val:
+        options.usage_error("--patience needs --val")
+    if not options.dry_run:
+        # Keras and TensorFlow take long to load.
+        print(f"bokeh-tf train {options.plan}: loading Keras", flush=True)
     # TensorFlow greets at length, and its graph optimiser reports as errors what it merely leaves alone.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -139,8 +162,16 @@ def _settings(options, session):
         vgg_weights=options.vgg_weights or ("random" if options.scale == "small" else None),
         encoder=_encoder(options),
         allow_refused=options.allow_refused,
+        watch=_watch(options, session),
         run=run_options,
     )
+
+
+def _watch(options, session):
+    if options.val is None:
+        return None
+    every = options.val_every or options.checkpoint_every
+    return session.Watch(options.val, every, options.val_metric, options.patience, options.val_pairs)
 
 
 def _encoder(options):

@@ -30,6 +30,7 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 _SLIDER_SHEET = """
+.cases figure+figure{margin-top:0}
 .cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:1rem}
 .slider{position:relative}.slider img{display:block;width:100%;border-radius:6px}
 .slider .over{position:absolute;top:0;left:0;clip-path:inset(0 50% 0 0)}
@@ -87,16 +88,20 @@ def _set(summary, evaluation):
     for row in summary.rows:
         cells = [tag("td", {"class": "name"}, breakable(row.model))]
         for metric in metrics:
-            cells.append(tag("td", {"data-label": METRICS[metric].heading}, interval_text(row.means[metric], metric)))
+            cells.append(_cell(row.means[metric], metric))
         rows.append(tag("tr", {}, *cells))
         if row.differences:
-            texts = [f"{interval_text(row.differences[metric], metric, signed=True)}" for metric in metrics]
-            cells = [
-                tag("td", {"data-label": METRICS[m].heading}, text) for m, text in zip(metrics, texts, strict=True)
-            ]
-            label = tag("td", {"class": "text soft"}, f"over {evaluation.models[0]}, paired")
+            cells = [_cell(row.differences[metric], metric, signed=True) for metric in metrics]
+            label = tag("td", {"class": "text soft"}, "over the first, paired")
             rows.append(tag("tr", {"class": "soft"}, label, *cells))
     return _table(heading, ["model", *(METRICS[metric].heading for metric in metrics)], rows)
+
+
+def _cell(interval, metric, *, signed=False):
+    """A mean over its interval."""
+    value, _, bounds = interval_text(interval, metric, signed=signed).partition(" ")
+    around = tag("span", {"class": "about"}, bounds.strip("()")) if bounds else ""
+    return tag("td", {"data-label": METRICS[metric].heading}, value, around)
 
 
 def interval_text(interval, metric, *, signed=False) -> str:

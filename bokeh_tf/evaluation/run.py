@@ -50,6 +50,7 @@ class Evaluation:
         scores: by model, by pair's id, by metric; None where a picture is too small for one.
         problems: what has no score.
         notes: by model, where it could not be run as the protocol says; empty where it was.
+        metric_names: what each picture was scored by, in order.
     """
 
     protocol: Protocol
@@ -57,6 +58,7 @@ class Evaluation:
     scores: Mapping[str, Mapping[str, Mapping[str, Any]]]
     problems: Sequence[Problem]
     notes: Mapping[str, str]
+    metric_names: tuple[str, ...]
 
     @property
     def models(self) -> list[str]:
@@ -70,10 +72,10 @@ class Evaluation:
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that all common pairs have, in the protocol's order."""
+        """The metrics that all common pairs have, in order."""
         common = self.common_pairs()
         records = [scores[pair.id] for scores in self.scores.values() for pair in common]
-        return [name for name in self.protocol.metrics if all(record[name] is not None for record in records)]
+        return [name for name in self.metric_names if all(record[name] is not None for record in records)]
 
     def values(self, model, metric, pairs=None) -> list[float]:
         """The values of `metric` over the common pairs, in their order."""
@@ -85,32 +87,34 @@ class Evaluation:
         return sorted(scored, key=lambda pair: self.scores[model][pair.id][WORST_BY])[:count]
 
 
-def evaluate(pairs, predictors, protocol, *, out=None) -> Evaluation:
+def evaluate(pairs, predictors, protocol, *, further=(), out=None) -> Evaluation:
     """Scores `pairs` by each of `predictors`, with a progress bar on a terminal's stderr.
 
     Args:
         pairs: `Pair`s.
         predictors: see `predictors.predictors_of`.
         protocol: one of `protocols.PROTOCOLS`.
+        further: names of `scores.PERCEPTUAL`, besides the protocol's metrics.
         out: an existing folder for the journal; None keeps nothing.
 
     Raises:
         DataError: another run is at work in the folder.
         OutputError: it cannot be written.
     """
+    metrics = (*protocol.metrics, *further)
     with Journal(None if out is None else out / JOURNAL_NAME, {"scores": _SCORES_VERSION}) as journal:
-        scoring = _Scoring(predictors, protocol, journal)
+        scoring = _Scoring(predictors, protocol, metrics, journal)
         scoring.run(pairs)
     problems = [problem for pair in pairs for problem in scoring.problems.get(pair.id, ())]
     notes = {predictor.label: predictor.note for predictor in predictors if predictor.note}
-    return Evaluation(protocol, pairs, scoring.scores, problems, notes)
+    return Evaluation(protocol, pairs, scoring.scores, problems, notes, metrics)
 
 
 class _Scoring:
     """The scores so far, of the journal and new ones."""
 
-    def __init__(self, predictors, protocol, journal):
-        self._predictors, self._protocol, self._journal = predictors, protocol, journal
+    def __init__(self, predictors, protocol, metrics, journal):
+        self._predictors, self._protocol, self._metrics, self._journal = predictors, protocol, metrics, journal
         self._one_at_a_time = threading.Lock()
         self.scores: dict[str, dict] = {predictor.label: {} for predictor in predictors}
         self.problems: dict[str, list[Problem]] = {}
@@ -142,7 +146,7 @@ class _Scoring:
         return lacking
 
     def _key(self, pair, predictor):
-        names = [self._protocol.name, list(self._protocol.metrics), predictor.label, predictor.identity]
+        names = [self._protocol.name, list(self._metrics), predictor.label, predictor.identity]
         return json.dumps([*names, str(resolved(pair.source)), str(resolved(pair.target))])
 
     def _version(self, pair, predictor):
@@ -161,7 +165,7 @@ class _Scoring:
             try:
                 with self._one_at_a_time:
                     picture = predictor.picture(pair, photo, window, self._protocol)
-                outcome = score(picture, truth, self._protocol)
+                outcome = score(picture, truth, self._protocol, metrics=self._metrics)
             except (PhotoError, DataError, ModelFileError) as error:
                 outcome = as_text(str(error))
             outcomes.append((predictor, outcome))

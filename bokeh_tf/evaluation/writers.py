@@ -53,7 +53,7 @@ def csv_table(evaluation) -> str:
     """A line for each picture: pair, split, model, and the metrics; empty where there is none."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    metrics = evaluation.protocol.metrics
+    metrics = evaluation.metric_names
     writer.writerow(["pair", "split", "model", *metrics])
     for pair in evaluation.pairs:
         for model, scores in evaluation.scores.items():

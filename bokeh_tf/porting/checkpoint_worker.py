@@ -1,8 +1,8 @@
 """The child process that opens a checkpoint: `python -m bokeh_tf.porting.checkpoint_worker FOLDER JOB`.
 
 Asked by `checkpoint.py` only. PyTorch's own reader does it, told to accept tensors and plain containers alone: a
-checkpoint is a pickle, which could otherwise run any code. The request is {"checkpoint": path}. FOLDER gets
-`tensors.npz`: the tensors as float32 arrays under running numbers, and their names as JSON.
+checkpoint is a pickle, which could otherwise run any code. The request is {"checkpoint": path, "key": entry or null}.
+FOLDER gets `tensors.npz`: the tensors as float32 arrays under running numbers, and their names as JSON.
 """
 
 import json
@@ -31,10 +31,12 @@ _INSTALL = 'Run: pip install "bokeh-tf[pytorch]"'
 
 def write_tensors(job: Job) -> dict:
     """Reads the checkpoint and writes its tensors to the job's folder."""
-    checkpoint = job.read_request()["checkpoint"]
+    request = job.read_request()
+    checkpoint = request["checkpoint"]
     torch = _import_torch()
     content = _load(torch, checkpoint)
-    tensors = unwrapped(content, label=checkpoint)
+    inside = unwrapped(content, label=checkpoint, key=request["key"])
+    tensors = inside.tensors
     # A tensor may be a view that repeats one stored value for ever: what it expands to is known before it is written.
     expanded_bytes = sum(tensor.numel() * _FLOAT32_BYTES for tensor in tensors.values())
     _refuse_expansion(checkpoint, expanded_bytes, "its tensors")
@@ -42,7 +44,7 @@ def write_tensors(job: Job) -> dict:
     numbered = {f"{index:06d}": array for index, array in enumerate(arrays)}
     with (job.folder / TENSORS_NAME).open("wb") as file:
         np.savez(file, names=np.array(json.dumps(list(tensors))), **numbered)
-    return {}
+    return {"choices": list(inside.choices)}
 
 
 def _refuse_expansion(checkpoint, expanded_bytes, what):

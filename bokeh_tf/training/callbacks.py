@@ -5,6 +5,7 @@ import io
 import math
 import signal
 import threading
+import time
 from pathlib import Path
 
 import keras
@@ -14,6 +15,7 @@ from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import write_text
 from bokeh_tf.paths import exists, read_bytes
 from bokeh_tf.program import Interruption, ending_signals
+from bokeh_tf.training.durations import duration_text
 
 # A row is a hundred bytes, and there is one for each round.
 _LARGEST_LOG_BYTES = 256_000_000
@@ -61,6 +63,17 @@ class RichProgress(keras.callbacks.Callback):
             TextColumn("{task.fields[losses]}"),
         )
         self._task = self._progress.add_task("", total=total, completed=first, losses="")
+        self._title, self._first, self._total = title, first, total
+        self._started_s = time.monotonic()
+
+    def say_round(self, done, values):
+        """Prints a line on a round that has ended, where no terminal shows the bar."""
+        if self._progress.console.is_terminal:
+            return
+        per_batch_s = (time.monotonic() - self._started_s) / max(1, done - self._first)
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        left = duration_text(per_batch_s * (self._total - done))
+        print(f"{self._title}: {done} of {self._total} batches, {left} left  {numbers}", flush=True)
 
     def on_train_begin(self, logs=None):
         self._progress.start()

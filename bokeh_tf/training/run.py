@@ -7,6 +7,7 @@ An output folder holds:
     phases/NAME.npz     what a finished phase hands to the next
     log.csv, logs/      losses per round, and the same for TensorBoard
     pictures/           an example after every round: photo, picture, target
+    validation.json, .png, best/    scores of held-out pairs, see `validation`
     <model>_<variant>.weights.h5    the result
 
 A run that goes on does so from the newest intact checkpoint, and sees the batches that an uninterrupted one would
@@ -29,6 +30,7 @@ from bokeh_tf.training.callbacks import CsvLog, NonFiniteLoss, RichProgress, Sav
 from bokeh_tf.training.distribution import ALONE
 from bokeh_tf.training.pictures import ExamplePictures
 from bokeh_tf.training.supervised import build_model
+from bokeh_tf.training.validation import Validation
 
 # A run whose losses break more often than this has another fault than its data.
 _MOST_SKIPPED = 20
@@ -63,16 +65,18 @@ class Run:
         make_job: a function of (phase, model) to its `jobs.Job`.
         conditions: what else a resumed run must share with its beginning, as JSON values: data, precision.
         workers: `distribution.Workers`, if several processes train together; the first writes.
+        watch: a `validation.Plan`, to be scored on held-out pairs, or None.
     """
 
-    def __init__(self, plan, *, out, options, make_job, conditions, workers=ALONE):
+    def __init__(self, plan, *, out, options, make_job, conditions, workers=ALONE, watch=None):
         self._plan, self._out, self._options = plan, make_folder(out), options
-        self._make_job, self._workers = make_job, workers
+        self._make_job, self._workers, self._watch = make_job, workers, watch
         # Of processes that train together one writes; a second run would write between its lines.
         self._claim = claim_folder(self._out) if workers.is_first else contextlib.ExitStack()
         with contextlib.ExitStack() as on_failure:
             on_failure.push(self._claim)
-            conditions = {**conditions, "seed": options.seed}
+            watched = None if watch is None else watch.conditions()
+            conditions = {**conditions, "seed": options.seed, "validation": watched}
             self._manifest = manifest.start(
                 self._out, plan, conditions, resume=options.resume, is_writing=workers.is_first
             )
@@ -121,7 +125,9 @@ class Run:
             handover.take_weights(model, before, prefixes=phase.prefixes)
         handover.freeze_all_but(model, phase.learning_layers)
         job = self._make_job(phase, model)
-        _PhaseRun(self._out, number, phase, job, self._options, self._manifest, self._workers).finish()
+        phase_run = _PhaseRun(self._out, number, phase, job, self._options, self._manifest, self._workers)
+        phase_run.watch = self._watch
+        phase_run.finish()
         if self._workers.is_first:
             make_folder(self._out / "phases")
             handover.write_weights(model, self._result_of(phase.name))
@@ -139,6 +145,7 @@ class _PhaseRun:
         self._options, self._manifest, self._workers = options, run_manifest, workers
         self._checkpoints = out / "checkpoints"
         self._skipped = run_manifest.skipped(phase.name)
+        self.watch = None
 
     def finish(self):
         """Runs to the end; what is averaged over the last steps becomes the weights."""
@@ -164,14 +171,23 @@ class _PhaseRun:
         progress = RichProgress(self._phase.name, first=first, total=self._job.total_steps)
         try:
             pictures = ExamplePictures(self._out, self._phase.name, self._job) if self._workers.is_first else None
-            for batches in self._rounds(first):
+            validation = self._validation(first)
+            if validation and validation.is_over:
+                return None
+            for end, batches in self._rounds(first):
                 values = self._fit(batches, progress)
                 done = batches[-1] + 1
+                if validation and validation.is_due(end):
+                    values |= validation.measure(done)
                 if pictures:
                     # Before the checkpoint: beyond it a resumed run writes again, behind it nothing may be missing.
                     log.add(done, values)
                     pictures.add(done, values)
-                self._save(done)
+                progress.say_round(done, values)
+                if end % self._options.batches_per_checkpoint == 0 or end == self._job.total_steps:
+                    self._save(done)
+                if validation and validation.is_over:
+                    return None
         except NonFiniteLoss as error:
             self._leave_out(batches[error.step - 1], error.names)
             return self._restore()
@@ -182,14 +198,21 @@ class _PhaseRun:
             progress.stop()
         return None
 
+    def _validation(self, first):
+        if self.watch is None or self._phase.target != "bokeh":
+            return None
+        return Validation(self.watch, out=self._out, phase=self._phase, job=self._job, first=first)
+
     def _rounds(self, first):
-        """Numbers of the batches to run, round by round; a round ends where a checkpoint is due."""
-        size = self._options.batches_per_checkpoint
-        for start in range(first - first % size, self._job.total_steps, size):
-            stop = min(start + size, self._job.total_steps)
+        """The end and the batches of each round to run; it ends where a checkpoint or a validation is due."""
+        total = self._job.total_steps
+        sizes = [self._options.batches_per_checkpoint, *([self.watch.every] if self.watch else ())]
+        ends = sorted({end for size in sizes for end in range(size, total, size)} | {total})
+        starts = [0, *ends[:-1]]
+        for start, stop in zip(starts, ends, strict=True):
             batches = [batch for batch in range(max(first, start), stop) if batch not in self._skipped]
             if batches:
-                yield batches
+                yield stop, batches
 
     def _fit(self, batches, progress):
         interruption = SaveWhenInterrupted(lambda step: self._save(batches[step - 1] + 1))

@@ -14,13 +14,27 @@ from bokeh_tf.errors import DataError, TrainingError
 from bokeh_tf.losses import PERCEPTUAL_SCALES
 from bokeh_tf.models import dbsi_mobile
 from bokeh_tf.models.variation import vary_constant_weights
-from bokeh_tf.training import scenes, subjects, supervised
+from bokeh_tf.paths import printable
+from bokeh_tf.training import scenes, subjects, supervised, validation
 from bokeh_tf.training.distribution import ALONE, device_scope, make_deterministic
 from bokeh_tf.training.gpu_check import require_gpu_compatible
 from bokeh_tf.training.run import Run, RunOptions
 
 # Splits that results are compared on are never trained on.
 _TRAINING_SPLITS = ("train", "extra")
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a run is watched on, and how; see `validation.Plan`."""
+
+    # A folder of pairs, or one of `validation.SPLITS` of the training folder.
+    source: Path | str
+    every: int
+    metric: str = "psnr_db"
+    patience: int | None = None
+    # So many pairs at most, evenly spread.
+    most_pairs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,8 @@ class Settings:
     encoder: dict | None = None
     # Train even what a GPU delegate would refuse.
     allow_refused: bool = False
+    # Held-out pairs to be watched on, see `Watch`.
+    watch: Watch | None = None
     run: RunOptions = field(default_factory=RunOptions)
 
 
@@ -61,6 +77,9 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
     if settings.is_deterministic:
         make_deterministic()
     examples, summary = _examples(plan, Path(data), Path(out), settings)
+    watch = _watch(plan, settings, data=data, examples=examples, workers=workers)
+    if workers.is_first:
+        _say_what_is_done(plan, phases, examples, out=out, settings=settings, watch=watch)
     if not settings.allow_refused:
         require_gpu_compatible(_exported_model(plan))
 
@@ -75,9 +94,36 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
         make_job=make_job,
         conditions=conditions,
         workers=workers,
+        watch=watch,
     )
     with device_scope([phase.batch_size for phase in phases]):
         return run.train(only_phase=only_phase)
+
+
+def _watch(plan, settings, *, data, examples, workers):
+    """The `validation.Plan` of a run, None where nobody asked for one."""
+    asked = settings.watch
+    if asked is None:
+        return None
+    if plan.phases[0].data != "pairs":
+        raise TrainingError(f"{plan.name} learns from {plan.phases[0].data}, not from pairs. Leave out --val.")
+    if workers.count > 1:
+        raise TrainingError("Validation is for one process. Leave out --val, or the other processes.")
+    pairs = validation.held_out_pairs(asked.source, data=data, training_pairs=examples, most=asked.most_pairs)
+    return validation.Plan(pairs, asked.every, asked.metric, asked.patience)
+
+
+def _say_what_is_done(plan, phases, examples, *, out, settings, watch):
+    """What the run begins with, before anything slow."""
+    what = "goes on" if settings.run.resume else "starts"
+    names = ", ".join(f"{phase.name} ({phase.starts_from or 'fresh weights'})" for phase in phases)
+    lines = [f"{plan.name} {what} in {out}: {len(examples)} examples; phases, and what each starts from: {names}"]
+    if watch is not None:
+        stop = f"; a phase ends after {watch.patience} times without a better one" if watch.patience else ""
+        lines.append(
+            f"watched on {len(watch.pairs)} held-out pairs every {watch.every} batches by {watch.metric}{stop}"
+        )
+    print("\n".join(map(printable, lines)), flush=True)
 
 
 def _chosen_phases(plan, number):

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 
 import cv2
 import numpy as np
@@ -195,3 +196,18 @@ def test_intervals_are_those_of_the_bootstrap():
     difference = difference_interval(values + 0.1, values)
     assert (difference.low, difference.high) == pytest.approx((0.1, 0.1))
     assert mean_interval([3.0]).low is None
+
+
+def test_a_perceptual_metric_that_is_not_installed_is_said_before_the_work(pairs, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "flip_evaluator", None)
+    assert evaluate(pairs, "--perceptual") == 1
+    assert 'pip install "bokeh-tf[perceptual]"' in capsys.readouterr().err
+    assert not (pairs / "out").exists()
+
+
+def test_less_is_better_for_flip(pairs):
+    pytest.importorskip("flip_evaluator")
+    assert evaluate(pairs, "--perceptual") == 0
+    (summary,) = document_of(pairs)["sets"]
+    near, far = (row["means"]["flip"]["value"] for row in summary["rows"])
+    assert 0 < near < far

@@ -115,6 +115,16 @@ def test_ebokehnet_crops_the_middle_and_reduces_before_its_ssim():
     assert protocol.window(700, 900) == PROTOCOLS["plain"].window(700, 900)
 
 
+def test_flip_is_nought_for_the_same_and_grows_with_what_an_eye_sees():
+    pytest.importorskip("flip_evaluator")
+    _, truth = photos(64, 96)
+    floats = truth / np.float32(255)
+    plain = PROTOCOLS["plain"]
+    values = [score(floats + shift, truth, plain, metrics=("flip",))["flip"] for shift in (0.02, 0.1, 0.3)]
+    assert 0 < values[0] < values[1] < values[2] < 1
+    assert METRICS["flip"].is_smaller_better and METRICS["flip"].compute(truth, truth) == 0
+
+
 class Recorder:
     """A network that inverts what it is given, and remembers it."""
 

@@ -43,7 +43,7 @@ ARROWS = {
     "losses": FOUNDATION,
     "porting": FOUNDATION | {"models"},
     "data": FOUNDATION | {"photos"},
-    "training": FOUNDATION | {"data", "delegate", "losses", "models", "ops", "tflite"},
+    "training": FOUNDATION | {"data", "delegate", "losses", "metrics", "models", "ops", "tflite"},
     "tflite": FOUNDATION,
     "delegate": FOUNDATION | {"tflite"},
     "repairing": FOUNDATION | {"delegate", "tflite"},
@@ -154,13 +154,21 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
     },
     "training": {
         "adversarial": {"distribution", "jobs", "optimizers", "supervised"},
-        "dry_run": {"estimates", "session"},
+        "callbacks": {"durations"},
+        "dry_run": {"durations", "estimates", "session"},
         "estimates": {"supervised"},
-        "run": {"callbacks", "checkpoints", "distribution", "handover", "manifest", "pictures", "supervised"},
+        "run": {
+            *("callbacks", "checkpoints", "distribution", "handover", "manifest", "pictures", "supervised"),
+            "validation",
+        },
         "scenes": {"distribution", "jobs", "optimizers"},
-        "session": {"adversarial", "distribution", "gpu_check", "run", "scenes", "subjects", "supervised"},
+        "session": {
+            *("adversarial", "distribution", "gpu_check", "run", "scenes", "subjects", "supervised"),
+            "validation",
+        },
         "subjects": {"distribution", "jobs", "optimizers"},
         "supervised": {"distribution", "jobs", "optimizers"},
+        "validation": {"curves", "supervised"},
     },
 }
 OUTER_ARROWS = {

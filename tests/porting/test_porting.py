@@ -18,7 +18,7 @@ from bokeh_tf.porting.assignment import assign_weights, pytorch_shape, variables
 from bokeh_tf.porting.checkpoint import read_state_dict
 from bokeh_tf.porting.modules import TABLES, dmshn_modules, megadepth_modules
 from bokeh_tf.porting.port import port
-from bokeh_tf.porting.state_dict import unwrapped
+from bokeh_tf.porting.state_dict import COUNTERS, unwrapped
 
 SHAPE = (32, 48)
 # float32 sums of a few hundred products of order one.
@@ -76,8 +76,9 @@ def megadepth_model():
     return models.build("megadepth", image_shape=SHAPE)
 
 
-def assign_dmshn(model, tensors):
-    assign_weights(model, tensors, modules=dmshn_modules(dmshn.VARIANTS["base"]), label="dmshn.pth")
+def assign_dmshn(model, tensors, **options):
+    modules = dmshn_modules(dmshn.VARIANTS["base"])
+    return assign_weights(model, tensors, modules=modules, label="dmshn.pth", **options)
 
 
 def test_every_portable_model_has_a_table():
@@ -187,15 +188,41 @@ TENSOR = np.zeros(2)
         OrderedDict({"module.conv.weight": TENSOR}),
         {"state_dict": {"conv.weight": TENSOR}, "epoch": 7},
         {"model": {"state_dict": {"module.module.conv.weight": TENSOR}}},
+        {"params": {"conv.weight": None}, "params_ema": {"conv.weight": TENSOR}},
+        {"state_dict": {"conv.weight": None}, "state_dict_ema": {"module.conv.weight": TENSOR}, "epoch": 3},
+        {"netG": {"_orig_mod.module.conv.weight": TENSOR}, "netD": {"conv.weight": None}},
+        {"state_dict": {"model.net.conv.weight": TENSOR}},
     ],
 )
 def test_usual_wrappers_are_taken_off(content):
-    assert unwrapped(content, label="a.pth") == {"conv.weight": TENSOR}
+    assert unwrapped(content, label="a.pth").tensors == {"conv.weight": TENSOR}
 
 
 def test_a_prefix_that_only_some_names_have_stays():
     names = {"module.a": TENSOR, "b": TENSOR}
-    assert unwrapped(names, label="a.pth") == names
+    assert unwrapped(names, label="a.pth").tensors == names
+
+
+def test_what_was_chosen_is_said_and_can_be_chosen_otherwise():
+    content = {"params": {"module.a": TENSOR}, "params_ema": {"module.a": TENSOR + 1, "total_ops": TENSOR}}
+    chosen = unwrapped(content, label="a.pth")
+    # A profiler's counter beside the wrapped model does not hide its prefix.
+    assert chosen.choices == ("the entry 'params_ema' (not 'params')", "names without 'module.'")
+    assert list(chosen.tensors) == ["a", "total_ops"]
+    asked = unwrapped(content, label="a.pth", key="params")
+    assert asked.choices[0] == "the entry 'params' (not 'params_ema')"
+    np.testing.assert_array_equal(asked.tensors["a"], TENSOR)
+    with pytest.raises(ModelFileError, match="has no entry 'nope'"):
+        unwrapped(content, label="a.pth", key="nope")
+
+
+def test_counters_of_a_profiler_are_named_and_ignored_on_request(dmshn_model):
+    tensors = published_dmshn() | {"total_ops": np.zeros(1), "encoder_lv1.total_params": np.zeros(1)}
+    with pytest.raises(ModelFileError, match=r"2 tensors left over .*--ignore total_ops total_params leaves them out"):
+        assign_dmshn(dmshn_model, tensors)
+    assert assign_dmshn(dmshn_model, tensors, ignore=COUNTERS) == ["total_ops", "encoder_lv1.total_params"]
+    # Never a weight that the network has.
+    assert assign_dmshn(dmshn_model, published_dmshn(), ignore=("bias", "weight")) == []
 
 
 @pytest.mark.parametrize(
@@ -322,7 +349,8 @@ def test_command_writes_weights_that_the_model_loads(stand_in, checkpoint, tmp_p
     out = tmp_path / "aus gabe" / "dmshn_base.weights.h5"
     out.parent.mkdir()
     assert run_command("dmshn", checkpoint, "-o", out) == 0
-    assert capsys.readouterr().out == f"written: {out} (180 tensors, 5,424,393 trainable parameters)\n"
+    chosen = "read: the entry 'state_dict', names without 'module.'\n"
+    assert capsys.readouterr().out == f"{chosen}written: {out} (180 tensors, 5,424,393 trainable parameters)\n"
     assert [path.name for path in out.parent.iterdir()] == [out.name]
     model = models.build("dmshn", image_shape=SHAPE)
     model.load_weights(out)

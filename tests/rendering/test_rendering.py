@@ -325,6 +325,35 @@ def test_keras_backend_renders_as_the_keras_model(tmp_path, monkeypatch):
     np.testing.assert_allclose(rendering.in_focus_weight, weight[0, ..., 0], atol=1e-5)
 
 
+def test_weights_and_whole_keras_files_render_as_their_model(tmp_path, monkeypatch):
+    import keras
+
+    keras.utils.set_random_seed(11)
+    monkeypatch.setattr(backends, "_LYING_CANVAS", (64, 96))
+    reference = models.build("unet", variant="tiny", image_shape=(64, 96))
+    reference.save_weights(tmp_path / "unet_tiny.weights.h5")
+    reference.save(tmp_path / "mine.keras")
+    photo = noise(64, 96)
+    expected = np.asarray(reference(photo[None] / np.float32(255)))[0]
+    for name in ("unet_tiny.weights.h5", "mine.keras"):
+        model = load_model(tmp_path / name)
+        assert model.name == name
+        np.testing.assert_allclose(model.run(photo / np.float32(255)).rendered, expected, atol=1e-5)
+    with pytest.raises(ModelFileError, match=r"name it <model>_<variant>\.weights\.h5"):
+        load_model(tmp_path / "mine.weights.h5")
+    with pytest.raises(ModelFileError, match="Received: 'huge'"):
+        load_model(tmp_path / "unet_huge.weights.h5")
+    with pytest.raises(ModelFileError, match="no such file"):
+        load_model(tmp_path / "none.keras")
+    (tmp_path / "damaged.keras").write_bytes(b"PK no archive")
+    with pytest.raises(ModelFileError, match="not a model that Keras can load"):
+        load_model(tmp_path / "damaged.keras")
+    small = keras.Input((64, 96, 1), name="grey")
+    keras.Model(small, keras.layers.Rescaling(2.0)(small)).save(tmp_path / "grey.keras")
+    with pytest.raises(ModelFileError, match="no bokeh model"):
+        load_model(tmp_path / "grey.keras")
+
+
 def test_keras_model_without_weights_or_keras(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "WEIGHTS_FOLDER", tmp_path)
     with pytest.raises(ModelFileError, match="no trained weights"):
