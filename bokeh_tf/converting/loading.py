@@ -18,7 +18,7 @@ from bokeh_tf.converting.source import Kind
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.models import catalogue
 from bokeh_tf.models.weights import load_weights, packaged_weights
-from bokeh_tf.paths import printable
+from bokeh_tf.paths import is_file, printable
 
 _SUFFIXES = {Kind.KERAS: ".keras", Kind.HDF5: ".h5"}
 # What Keras, h5py and zipfile raise for files that are damaged, of another kind, or of classes that nobody defines.
@@ -114,7 +114,7 @@ def _imported(name):
     if name.endswith(".py"):
         path = Path(name)
         spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None or not path.is_file():
+        if spec is None or spec.loader is None or not is_file(path):
             raise ModelFileError(f"{printable(name)}: no such Python file.")
         module = importlib.util.module_from_spec(spec)
         sys.modules[path.stem] = module
