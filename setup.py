@@ -117,6 +117,7 @@ setup(
             *_RUN,
             *_TENSORFLOW,
             "adbutils>=2.12",
+            "ai-edge-quantizer>=0.10",
             "check-jsonschema>=0.29",
             "jax>=0.4.30",
             "jsonschema>=4.20",
