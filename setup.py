@@ -93,6 +93,7 @@ setup(
             # By it type checkers know that the annotations are meant for them.
             "py.typed",
             "samples/*",
+            "web/page/*",
             "weights/*",
         ],
     },

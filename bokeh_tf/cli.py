@@ -18,7 +18,7 @@ from bokeh_tf.program import guarded
 # In the order of the help; each is a module of `commands` with `add(subparsers)`.
 COMMANDS = (
     *("convert", "check", "repair", "bench", "compare", "report", "ai-benchmark", "app", "render"),
-    *("models", "export", "port", "data", "evaluate", "train"),
+    *("models", "export", "port", "data", "evaluate", "train", "web"),
 )
 _DESCRIPTION = "Bokeh networks for phones: check, time and render .tflite files; train models."
 # Files of absl's flags: any file would become arguments, and a pipe would be waited for.

@@ -37,6 +37,7 @@ COMMANDS = {
     "bench read": lambda path, out: ["bench", "read", path, "--out", out / "timings"],
     "compare": lambda path, out: ["compare", path, RESULT],
     "report": lambda path, out: ["report", path, "-o", out / "page.html"],
+    "web": lambda path, out: ["web", "--model", path, "--out", out / "page"],
     "app": lambda path, out: ["app", path, "--for", "web", "-o", out / "app"],
     "ai-benchmark": lambda path, out: ["ai-benchmark", path, "-o", out / "pack"],
     "ai-benchmark import": lambda path, out: ["ai-benchmark", "import", path, "-o", out / "imported"],

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "WORKSPACE.md", "android_assets/README.md")
 COMMANDS = (
     *("convert", "check", "repair", "bench", "compare", "report", "ai-benchmark", "app", "render"),
-    *("models", "export", "port", "data", "evaluate", "train"),
+    *("models", "export", "port", "data", "evaluate", "train", "web"),
 )
 
 

@@ -54,6 +54,7 @@ ARROWS = {
     "testing": FOUNDATION | {"delegate"},
     "ai_benchmark": FOUNDATION | {"bench", "tflite"},
     "apps": FOUNDATION | {"tflite"},
+    "web": FOUNDATION | {"apps", "tflite"},
     "exporting": FOUNDATION | {"models", "tflite", "delegate"},
     "commands": FOUNDATION
     | {
@@ -71,6 +72,7 @@ ARROWS = {
         "repairing",
         "tflite",
         "training",
+        "web",
     },
     "cli": FOUNDATION | {"commands"},
     "__main__": {"cli", "program"},
