@@ -61,7 +61,7 @@ def cache_folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "bokeh-tf" / f"litertjs-{VERSION}"
 
 
-def runtime_files(folder: Path | None = None, *, packages: tuple[Package, ...] = PACKAGES) -> Mapping[str, Path]:
+def runtime_files(*, folder: Path | None = None, packages: tuple[Package, ...] = PACKAGES) -> Mapping[str, Path]:
     """The files of LiteRT.js by their place in a site, such as `node_modules/@litertjs/core/dist/index.js`.
 
     Args:
@@ -71,7 +71,7 @@ def runtime_files(folder: Path | None = None, *, packages: tuple[Package, ...] =
         DependencyError: they are not there and cannot be fetched, or are not what they should be.
     """
     folder = cache_folder() if folder is None else folder
-    found = {}
+    found: dict[str, Path] = {}
     for package in packages:
         places = {name: folder / package.name / name for name in package.wanted}
         if not all(map(paths.is_file, places.values())):

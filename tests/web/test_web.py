@@ -128,7 +128,7 @@ def test_the_runtime_is_fetched_once_and_kept(tmp_path, monkeypatch):
     package = package_of(registry(tmp_path / "npm", monkeypatch))
     kept = tmp_path / "cache"
     for _ in range(2):
-        [(name, path)] = runtime_files(kept, packages=(package,)).items()
+        [(name, path)] = runtime_files(folder=kept, packages=(package,)).items()
         assert name == "node_modules/@litertjs/core/dist/index.js" and path.read_bytes() == SCRIPT
         # The second time nobody is asked.
         monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
@@ -138,14 +138,14 @@ def test_the_runtime_is_fetched_once_and_kept(tmp_path, monkeypatch):
 def test_another_package_than_the_one_wanted_is_refused(tmp_path, monkeypatch):
     registry(tmp_path / "npm", monkeypatch, script=b"evil")
     with pytest.raises(DependencyError, match=r"is not that package\. Nothing was kept"):
-        runtime_files(tmp_path / "cache", packages=(package_of(b"the right one"),))
+        runtime_files(folder=tmp_path / "cache", packages=(package_of(b"the right one"),))
     assert not (tmp_path / "cache").exists()
 
 
 def test_no_network_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     with pytest.raises(DependencyError, match=r"cannot be fetched from http://127\.0\.0\.1:9 .* npm_config_registry"):
-        runtime_files(tmp_path, packages=(package_of(b""),))
+        runtime_files(folder=tmp_path, packages=(package_of(b""),))
 
 
 def test_a_model_that_makes_no_picture_is_asked_about(tiny_convolution, scripts):
