@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import bokeh_tf.quiet_start  # noqa: F401 (before what takes time to import)
 from benchmarks.suites import SUITES
 from bokeh_tf.program import DONE, guarded, run_program
 

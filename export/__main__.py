@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+import bokeh_tf.quiet_start  # noqa: F401 (before what takes time to import)
 from bokeh_tf import exporting
 from bokeh_tf.checkout import git_commit
 from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED

@@ -54,6 +54,14 @@ def test_a_full_disk_behind_stdout_fails_a_command_but_keeps_a_failed_gate():
         assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("first", ["import bokeh_tf.__main__", "import bokeh_tf.quiet_start"])
+def test_ctrl_c_before_anything_is_caught_has_no_traceback(first):
+    ended = run_script(f"{first}\nimport os, signal\nos.kill(os.getpid(), signal.SIGINT)\nsignal.pause()")
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
+    ignored = f"import os, signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{first}\nos.kill(os.getpid(), 2)"
+    assert run_script(ignored).returncode == 0
+
+
 @full_disk
 def test_help_that_cannot_be_written_is_not_done():
     code = "import argparse, sys\nfrom bokeh_tf.program import run_program\n"

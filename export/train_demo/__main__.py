@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
+import bokeh_tf.quiet_start  # noqa: F401 (before what takes time to import)
 from bokeh_tf import exporting
 from bokeh_tf.delegate.writers.summary import WORDS, lines_of
 from bokeh_tf.delegate.writers.text import print_file

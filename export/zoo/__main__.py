@@ -11,6 +11,7 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+import bokeh_tf.quiet_start  # noqa: F401 (before what takes time to import)
 from bokeh_tf.models import measured
 from bokeh_tf.program import DONE, NOT_DONE, guarded, run_program
 from export.zoo import page, rows
