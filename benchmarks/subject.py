@@ -5,6 +5,9 @@ pixels whose label is trusted. Overlap (IoU) is that of W0 >= 1/2 with the label
 is the mean W0 of what is not labelled in the lowest 3 % of the rows: the half-sharp band. "sharpness" is the gradient
 energy of the rendering inside the label, shrunk by a hundredth of the height, over the photo's own.
 
+Taps are measured on scenes of several cut-outs and made-up objects of the same photographs: the overlap of W0 with the
+tapped one, with the tap and without it.
+
 Pairs are scored as the suite "quality" does, and once more with exposure matched: per channel, the gain and offset
 that bring the low-passed rendering nearest to the low-passed truth.
 """
@@ -25,7 +28,7 @@ from benchmarks.quality import average, find_pairs, load_models
 from bokeh_tf import photos
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now, write_document
-from bokeh_tf.data.scenes.subjects import load_subjects
+from bokeh_tf.data.scenes.subjects import SubjectMaker, load_subjects
 from bokeh_tf.errors import DataError
 from bokeh_tf.metrics import psnr, ssim
 from bokeh_tf.rendering import render
@@ -36,6 +39,7 @@ _LEAST_TRUST = 64
 _EDGE_SHARE = 0.03
 # Rows of cells whose means are the low pass that exposure is matched on.
 _LOW_PASS_ROWS = 32
+_SCENE_SHAPE, _SCENE_SEED = (512, 768), 77
 _HEADINGS = {
     "iou": "IoU",
     "inside": "W0 inside",
@@ -52,6 +56,9 @@ def add_options(parser):
     parser.add_argument("--pairs", type=Path, help="folder with <name>_Input.* and <name>_GT.*")
     parser.add_argument(
         "--model", nargs="+", default=[None], help=".tflite files or model names (default: the shipped flagship)"
+    )
+    parser.add_argument(
+        "--taps", type=int, default=0, metavar="N", help="also measure taps on N scenes (default: none)"
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="measure every Nth photo (default: all)")
 
@@ -72,6 +79,10 @@ def run(options):
         "groups": groups,
         "photos": {name: dict(zip([p.stem for p in labelled], rows, strict=True)) for name, rows in scores.items()},
     }
+    if options.taps:
+        everything = load_subjects(options.subjects, split="dev", long_side_px=_LONG_SIDE_PX)
+        content["taps"] = {name: tap_scores(everything, model, options.taps) for name, model in models.items()}
+        Console().print(content["taps"])
     if options.pairs:
         content["pairs"] = score_pairs(find_pairs(options.pairs), models)
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
@@ -100,6 +111,25 @@ def score(photo, model):
         measures["outside"] = float(weight[~label & trusted].mean()) if (~label & trusted).any() else None
         measures["sharpness"] = sharpness_kept(photo.photo, rendering.image, label)
     return measures
+
+
+def tap_scores(labelled, model, count):
+    """Mean overlap with the tapped one of several things, with the tap and without, over so many scenes.
+
+    None for a model that cannot be told. The scenes depend on the labelled photos and their number alone.
+    """
+    if not getattr(model, "takes_focus", False):
+        return None
+    maker = SubjectMaker(labelled, shape=_SCENE_SHAPE, is_tapped=True)
+    told, untold = [], []
+    for number in _tracked(range(count)):
+        image, label, trust, tap = maker.tapped_scene(np.random.default_rng([_SCENE_SEED, number]))
+        photo = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+        row, column = tap.reshape(4)[:2].tolist()
+        for overlaps, focus in ((told, (column, row)), (untold, None)):
+            weight = render(photo, model, focus=focus, aperture=1.0, if_unsure="force", full_size_map=True)
+            overlaps.append(iou(weight.in_focus_weight >= 0.5, label > 0.5, trust > _LEAST_TRUST / 255))
+    return {"n": count, "iou_tapped": float(np.mean(told)), "iou_untapped": float(np.mean(untold))}
 
 
 def iou(one, other, where):
