@@ -82,10 +82,12 @@ class Destinations:
         stem = self._naming.replace(_STEM, stem)
         return self._write(self._names(self._make_folder(self._folder / subfolder), stem, suffix), photo)
 
-    def write_beside(self, photo, result, ending):
-        """Writes `photo`, which belongs to `result`, as that with `ending` added to its stem; returns the path."""
-        suffix = result.suffix if format_of_suffix(result.suffix) == photo.format else FORMATS[photo.format][0]
-        return self._write(self._names(result.parent, result.stem + ending, suffix), photo)[0]
+    def write_beside(self, photo, result, ending, *, suffix=None):
+        """Writes `photo`, which belongs to `result`, as that with `ending` added to its stem; returns the path.
+
+        `suffix` says the kind of file; None is the result's.
+        """
+        return self._write(self._names(result.parent, result.stem + ending, suffix or result.suffix), photo)[0]
 
     def _make_folder(self, folder):
         missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
