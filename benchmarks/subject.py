@@ -9,7 +9,7 @@ Taps are measured on scenes of several cut-outs and made-up objects of the same 
 tapped one, with the tap and without it.
 
 Pairs are scored as the suite "quality" does, and once more with exposure matched: per channel, the gain and offset
-that bring the low-passed rendering nearest to the low-passed truth.
+that bring the low-passed rendering nearest to the low-passed truth. `benchmarks.seen` adds what an eye sees first.
 """
 
 import json
@@ -25,6 +25,7 @@ from rich.text import Text
 
 from benchmarks.baselines import BASELINES
 from benchmarks.quality import average, find_pairs, load_models
+from benchmarks.seen import seen
 from bokeh_tf import photos
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now, write_document
@@ -195,7 +196,13 @@ def score_pairs(pairs, models):
     for set_name, rows in means.items():
         Console().print(_pairs_table(set_name, rows))
     Console().print({f"{name}: wins over the best trivial method of each pair": text for name, text in wins.items()})
-    return {"means": means, "pairs": scores, "wins_over_best_trivial": wins}
+    what_is_seen = {name: _seen_means([scores[pair.name][name] for pair in pairs]) for name in models}
+    Console().print(what_is_seen)
+    return {"means": means, "pairs": scores, "wins_over_best_trivial": wins, "seen": what_is_seen}
+
+
+def _seen_means(rows):
+    return {measure: _mean([row[measure] for row in rows]) for measure in ("background_octaves", "subject_sharpness")}
 
 
 def _wins(scores, name):
@@ -204,10 +211,11 @@ def _wins(scores, name):
 
 def _score_pair(pair, models):
     photo, truth = (photos.reduced_to_8_bits(photos.read(path).pixels) for path in (pair.input_path, pair.truth_path))
-    images = {name: render(photo, model, if_unsure="force").image for name, model in models.items()}
+    renderings = {name: render(photo, model, if_unsure="force") for name, model in models.items()}
+    images = {name: rendering.image for name, rendering in renderings.items()}
     images |= {name: baseline(photo) for name, baseline in BASELINES.items()}
     matched = {name: exposure_matched(image, truth) for name, image in images.items()}
-    return {
+    scores = {
         name: {
             "psnr_db": psnr(image, truth),
             "ssim": ssim(image, truth),
@@ -215,6 +223,9 @@ def _score_pair(pair, models):
         }
         for name, image in matched.items()
     }
+    for name, rendering in renderings.items():
+        scores[name] |= seen(photo, truth, rendering)
+    return scores
 
 
 def _table(name, groups):
