@@ -5,8 +5,11 @@ pixels whose label is trusted. Overlap (IoU) is that of W0 >= 1/2 with the label
 is the mean W0 of what is not labelled in the lowest 3 % of the rows: the half-sharp band. "sharpness" is the gradient
 energy of the rendering inside the label, shrunk by a hundredth of the height, over the photo's own.
 
+Taps are measured on scenes of several cut-outs and made-up objects of the same photographs: the overlap of W0 with the
+tapped one, with the tap and without it.
+
 Pairs are scored as the suite "quality" does, and once more with exposure matched: per channel, the gain and offset
-that bring the low-passed rendering nearest to the low-passed truth.
+that bring the low-passed rendering nearest to the low-passed truth. `benchmarks.seen` adds what an eye sees first.
 """
 
 import json
@@ -21,9 +24,10 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.quality import average, find_pairs, load_models
+from benchmarks.seen import seen
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now, write_document
-from bokeh_tf.data.scenes.subjects import load_subjects
+from bokeh_tf.data.scenes.subjects import SubjectMaker, load_subjects
 from bokeh_tf.errors import DataError
 from bokeh_tf.evaluation.baselines import BASELINES
 from bokeh_tf.evaluation.run import read_pair
@@ -36,6 +40,7 @@ _LEAST_TRUST = 64
 _EDGE_SHARE = 0.03
 # Rows of cells whose means are the low pass that exposure is matched on.
 _LOW_PASS_ROWS = 32
+_SCENE_SHAPE, _SCENE_SEED = (512, 768), 77
 _HEADINGS = {
     "iou": "IoU",
     "inside": "W0 inside",
@@ -52,6 +57,9 @@ def add_options(parser):
     parser.add_argument("--pairs", type=Path, help="folder of pairs (see: bokeh-tf data inspect)")
     parser.add_argument(
         "--model", nargs="+", default=[None], help=".tflite files or model names (default: the shipped flagship)"
+    )
+    parser.add_argument(
+        "--taps", type=int, default=0, metavar="N", help="also measure taps on N scenes (default: none)"
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="measure every Nth photo (default: all)")
 
@@ -72,6 +80,10 @@ def run(options):
         "groups": groups,
         "photos": {name: dict(zip([p.stem for p in labelled], rows, strict=True)) for name, rows in scores.items()},
     }
+    if options.taps:
+        everything = load_subjects(options.subjects, split="dev", long_side_px=_LONG_SIDE_PX)
+        content["taps"] = {name: tap_scores(everything, model, options.taps) for name, model in models.items()}
+        Console().print(content["taps"])
     if options.pairs:
         content["pairs"] = score_pairs(find_pairs(options.pairs), models)
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
@@ -100,6 +112,25 @@ def score(photo, model):
         measures["outside"] = float(weight[~label & trusted].mean()) if (~label & trusted).any() else None
         measures["sharpness"] = sharpness_kept(photo.photo, rendering.image, label)
     return measures
+
+
+def tap_scores(labelled, model, count):
+    """Mean overlap with the tapped one of several things, with the tap and without, over so many scenes.
+
+    None for a model that cannot be told. The scenes depend on the labelled photos and their number alone.
+    """
+    if not getattr(model, "takes_focus", False):
+        return None
+    maker = SubjectMaker(labelled, shape=_SCENE_SHAPE, is_tapped=True)
+    told, untold = [], []
+    for number in _tracked(range(count)):
+        image, label, trust, tap = maker.tapped_scene(np.random.default_rng([_SCENE_SEED, number]))
+        photo = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+        row, column = tap.reshape(4)[:2].tolist()
+        for overlaps, focus in ((told, (column, row)), (untold, None)):
+            weight = render(photo, model, focus=focus, aperture=1.0, if_unsure="force", full_size_map=True)
+            overlaps.append(iou(weight.in_focus_weight >= 0.5, label > 0.5, trust > _LEAST_TRUST / 255))
+    return {"n": count, "iou_tapped": float(np.mean(told)), "iou_untapped": float(np.mean(untold))}
 
 
 def iou(one, other, where):
@@ -165,7 +196,13 @@ def score_pairs(pairs, models):
     for set_name, rows in means.items():
         Console().print(_pairs_table(set_name, rows))
     Console().print({f"{name}: wins over the best trivial method of each pair": text for name, text in wins.items()})
-    return {"means": means, "pairs": scores, "wins_over_best_trivial": wins}
+    what_is_seen = {name: _seen_means([scores[pair.name][name] for pair in pairs]) for name in models}
+    Console().print(what_is_seen)
+    return {"means": means, "pairs": scores, "wins_over_best_trivial": wins, "seen": what_is_seen}
+
+
+def _seen_means(rows):
+    return {measure: _mean([row[measure] for row in rows]) for measure in ("background_octaves", "subject_sharpness")}
 
 
 def _wins(scores, name):
@@ -174,10 +211,11 @@ def _wins(scores, name):
 
 def _score_pair(pair, models):
     photo, truth = read_pair(pair)
-    images = {name: render(photo, model, if_unsure="force").image for name, model in models.items()}
+    renderings = {name: render(photo, model, if_unsure="force") for name, model in models.items()}
+    images = {name: rendering.image for name, rendering in renderings.items()}
     images |= {name: baseline(photo) for name, baseline in BASELINES.items()}
     matched = {name: exposure_matched(image, truth) for name, image in images.items()}
-    return {
+    scores = {
         name: {
             "psnr_db": psnr(image, truth),
             "ssim": ssim(image, truth),
@@ -185,6 +223,9 @@ def _score_pair(pair, models):
         }
         for name, image in matched.items()
     }
+    for name, rendering in renderings.items():
+        scores[name] |= seen(photo, truth, rendering)
+    return scores
 
 
 def _table(name, groups):

@@ -71,7 +71,7 @@ def _add_wishes(parser):
         "--focus",
         type=_place,
         metavar="X,Y",
-        help="ask to keep sharp what is there, 0,0 upper left to 1,1 lower right (the shipped weights hardly obey yet)",
+        help="keep sharp what is there, 0,0 upper left to 1,1 lower right: mostly obeyed, see the model's card",
     )
     parser.add_argument(
         "--aperture", type=_aperture, metavar="F", help="0 (all sharp) to 1, or above 1 an f-number's full-frame look"

@@ -71,10 +71,12 @@ class Destinations(NewFolders):
         stem = self._naming.replace(_STEM, stem)
         return self._write(self._names(self.make(self._folder / subfolder), stem, suffix), photo)
 
-    def write_beside(self, photo, result, ending):
-        """Writes `photo`, which belongs to `result`, as that with `ending` added to its stem; returns the path."""
-        suffix = result.suffix if format_of_suffix(result.suffix) == photo.format else FORMATS[photo.format][0]
-        return self._write(self._names(result.parent, result.stem + ending, suffix), photo)[0]
+    def write_beside(self, photo, result, ending, *, suffix=None):
+        """Writes `photo`, which belongs to `result`, as that with `ending` added to its stem; returns the path.
+
+        `suffix` says the kind of file; None is the result's.
+        """
+        return self._write(self._names(result.parent, result.stem + ending, suffix or result.suffix), photo)[0]
 
     def _names(self, folder, stem, suffix):
         if self._is_photo(folder / f"{stem}{suffix}"):

@@ -153,7 +153,7 @@ def _render_file(found, destinations, model, wishes, brought, *, compare, with_m
     if with_map:
         grey = np.rint(rendering.in_focus_weight * 255).astype(np.uint8)
         shown = photos.Photo(np.repeat(grey[..., None], 3, axis=2), "PNG", grey=True)
-        outputs.append(destinations.write_beside(shown, target, "_map"))
+        outputs.append(destinations.write_beside(shown, target, "_map", suffix=".png"))
     height, width, _ = photo.pixels.shape
     seconds = (time.perf_counter_ns() - start_ns) / 1e9
     return _Rendered(path, tuple(outputs), width, height, seconds, tuple(photo.notes + notes), rendering)

@@ -12,7 +12,12 @@ from bokeh_tf.training.plans import PLANS
 from bokeh_tf.training.plans.schedule import Adversary, LearningRate, Phase, Plan, Term
 
 # Losses of scenes, which have targets of their own.
-OWN_LOSSES = {"scenes": ("weight_maps", "picture"), "subjects": ("focus", "presence")}
+_SUBJECT_LOSSES = ("focus", "presence")
+OWN_LOSSES = {
+    "scenes": ("weight_maps", "picture"),
+    "subjects": _SUBJECT_LOSSES,
+    "tapped_subjects": _SUBJECT_LOSSES,
+}
 PHASE = Phase("whole", losses=(Term("l1"),), learning_rate=LearningRate(1e-4), image_shape=(64, 64), steps=4)
 
 

@@ -298,7 +298,11 @@ _TAPS_ONCE_MORE = dataclasses.replace(_TAPS, name="taps_once_more", starts_from=
 _ROWS = (
     Plan("dbsi_mobile", "dbsi_mobile", "Ours", (_FLAGSHIP,)),
     Plan(
-        "dbsi_mobile_focus", "dbsi_mobile", "Ours", (_SUBJECTS, _SUBJECTS_AT_SIZE, _TAPS, _TAPS_AGAIN), variant="focus"
+        "dbsi_mobile_focus",
+        "dbsi_mobile",
+        "Ours",
+        (_SUBJECTS, _SUBJECTS_AT_SIZE, _TAPS, _TAPS_AGAIN, _TAPS_ONCE_MORE),
+        variant="focus",
     ),
     Plan("dbsi", "dbsi", "Dutta 2021, section 4.3.2 and 4.3.3", _dbsi_phases()),
     Plan(
