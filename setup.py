@@ -1,8 +1,10 @@
-"""Packaging: the base install checks, times and renders `.tflite` files; extras add building, training and tests."""
+"""Packaging: the base install checks `.tflite` files; extras run, time and render them, build and train models."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.sdist import sdist
 
 _HERE = Path(__file__).parent
 _VERSION = next(
@@ -11,6 +13,14 @@ _VERSION = next(
     if line.startswith("__version__")
 )
 
+# All that runs a model or opens a picture: ten times the size of what the static check needs.
+_RUN = [
+    "ai-edge-litert>=2.3",
+    "flatbuffers>=24.3",
+    "numpy>=1.26",
+    "opencv-python-headless>=4.11",
+    "pillow>=11.3",
+]
 # The CPU wheel is less than half the download and every job here runs on it; other platforms have one wheel only.
 _TENSORFLOW = [
     'tensorflow-cpu>=2.19; platform_system == "Linux" and platform_machine == "x86_64"',
@@ -19,18 +29,65 @@ _TENSORFLOW = [
     "tensorboard>=2.19",
 ]
 
+_REPOSITORY = "https://github.com/OWNER/bokeh-tf"
+_FILES = f"{_REPOSITORY}/blob/v{_VERSION}"
+_PICTURES = f"https://raw.githubusercontent.com/OWNER/bokeh-tf/v{_VERSION}"
+
+
+def _description():
+    """The README with absolute links: where it is shown as a package's page, there are no files beside it."""
+    text = (_HERE / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"(!\[[^\]]*\]\()(?!https?:|#)", rf"\1{_PICTURES}/", text)
+    return re.sub(r"((?<!!)\[[^\]]*\]\()(?!https?:|#)", rf"\1{_FILES}/", text)
+
+
+class _SourceArchive(sdist):
+    """A source archive without the tests, of which setuptools would take some and not what they need."""
+
+    def prune_file_list(self):
+        super().prune_file_list()
+        self.filelist.prune("tests")
+
+
 setup(
     name="bokeh-tf",
     version=_VERSION,
     description="Bokeh networks for phones: train, convert to float16 TFLite, check on the GPU delegate, render.",
-    long_description=(_HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=_description(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    url=_REPOSITORY,
+    project_urls={
+        "Source": _REPOSITORY,
+        "Issues": f"{_REPOSITORY}/issues",
+        "Changelog": f"{_FILES}/CHANGELOG.md",
+        "Models": f"{_FILES}/docs/models.md",
+    },
+    keywords=["bokeh", "depth of field", "tflite", "litert", "gpu delegate", "android", "keras"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: GPU",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Multimedia :: Graphics",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Processing",
+        "Topic :: Software Development :: Quality Assurance",
+        "Typing :: Typed",
+    ],
+    cmdclass={"sdist": _SourceArchive},
     python_requires=">=3.11",
     packages=find_packages(include=["bokeh_tf", "bokeh_tf.*"]),
     package_data={
         "bokeh_tf": [
             "ai_benchmark/*.json",
+            "apps/templates/*/*",
             "delegate/rules/*.json",
             "models/*.json",
             # By it type checkers know that the annotations are meant for them.
@@ -41,23 +98,21 @@ setup(
     },
     install_requires=[
         "absl-py>=2.1",
-        "ai-edge-litert>=2.3",
-        "flatbuffers>=24.3",
         "msgspec>=0.19",
-        "numpy>=1.26",
-        "opencv-python-headless>=4.11",
-        "pillow>=11.3",
         "rich>=14.3",
+        "shtab>=1.7",
     ],
     extras_require={
-        "tensorflow": _TENSORFLOW,
+        "run": _RUN,
+        "tensorflow": [*_RUN, *_TENSORFLOW],
         # Older readers of checkpoints can be tricked into running code (CVE-2025-32434).
         "pytorch": ["torch>=2.6"],
         # It pins the runtime to the release that it was made with.
-        "quantise": ["ai-edge-quantizer>=0.10"],
+        "quantise": [*_RUN, "ai-edge-quantizer>=0.10"],
         # HEIC photos; AVIF comes with Pillow.
-        "photos": ["pillow-heif>=1.0"],
+        "photos": [*_RUN, "pillow-heif>=1.0"],
         "dev": [
+            *_RUN,
             *_TENSORFLOW,
             "adbutils>=2.12",
             "check-jsonschema>=0.29",

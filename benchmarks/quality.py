@@ -1,13 +1,12 @@
 """Rendered photos against real pairs of a sharp and a shallow-focus photo of one scene.
 
-Every metric is taken on uint8 at the size of the ground truth and averaged over the pictures of a
-set; sets are never mixed. PSNR pools all pixels and channels; both SSIM of `bokeh_tf.metrics` are
-given, because papers use either. The sheets are for the eye: numbers do not rank bokeh as people do.
+Scores are those of `bokeh-tf evaluate` by its protocol "plain", averaged over the pictures of a set; sets are never
+mixed. The sheets are for the eye: numbers do not rank bokeh as people do.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,38 +15,27 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.baselines import BASELINES
 from benchmarks.contact_sheet import write_sheet
-from bokeh_tf import files, photos
+from bokeh_tf import files
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import possible_paths, utc_now
+from bokeh_tf.data.pairs import layouts
 from bokeh_tf.errors import DataError, ModelFileError, OutputError
-from bokeh_tf.metrics import psnr, ssim
+from bokeh_tf.evaluation.baselines import BASELINES
+from bokeh_tf.evaluation.protocols import PROTOCOLS
+from bokeh_tf.evaluation.run import read_pair
+from bokeh_tf.evaluation.scores import METRICS, score
+from bokeh_tf.evaluation.summary import set_name
 from bokeh_tf.models.weights import FLAGSHIP_FILE
 from bokeh_tf.rendering import load_model, render
 
 SCHEMA_VERSION = 1
-_INPUT, _TRUTH = "_Input", "_GT"
-_METRICS = {"psnr_db": "PSNR, dB", "ssim": "SSIM 7x7", "ssim_gaussian": "SSIM Gaussian"}
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Paths of one scene's sharp input and its ground truth; the set is the name up to its first `_`."""
-
-    name: str
-    input_path: Path
-    truth_path: Path
-
-    @property
-    def set_name(self):
-        """Name of the set the pair is averaged in."""
-        return self.name.partition("_")[0]
+_METRICS = ("psnr_db", "ssim", "ssim_gaussian")
 
 
 def add_options(parser):
     """Adds this suite's options to an argparse parser."""
-    parser.add_argument("--pairs", type=Path, required=True, help="folder with <name>_Input.* and <name>_GT.*")
+    parser.add_argument("--pairs", type=Path, required=True, help="folder of pairs (see: bokeh-tf data inspect)")
     parser.add_argument(
         "--model", nargs="+", default=[None], help=".tflite files or model names (default: the shipped flagship)"
     )
@@ -68,7 +56,7 @@ def run(options):
     sheets = make_sheets_folder(options.out, created_utc)
     path = sheets.with_suffix(".json")
     scores = {
-        pair.name: score_pair(pair, models, sheets / f"{pair.name}.jpg")
+        pair.id: score_pair(pair, models, sheets / f"{pair.id}.jpg")
         for pair in track(pairs, description="quality", console=Console(stderr=True), transient=True)
     }
     means = average(pairs, scores)
@@ -116,34 +104,22 @@ def load_models(sources, *, input_range=None):
 
 
 def find_pairs(folder):
-    """The pairs in `folder`, sorted by name; `DataError` where there are none or one is incomplete."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder. Give one with <name>{_INPUT}.* and <name>{_TRUTH}.*")
-    pictures = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in photos.SUFFIXES]
-    inputs = {path.stem.removesuffix(_INPUT): path for path in pictures if path.stem.endswith(_INPUT)}
-    truths = {path.stem.removesuffix(_TRUTH): path for path in pictures if path.stem.endswith(_TRUTH)}
+    """The pairs in `folder`, in any layout, sorted; `DataError` where there are none or one is incomplete."""
+    found = layouts.find_pairs(folder)
     # A missing partner must not silently change the mean.
-    alone = sorted(inputs.keys() ^ truths.keys())
-    if alone:
-        raise DataError(f"{folder}: {alone[0]} has no {_TRUTH if alone[0] in inputs else _INPUT} picture.")
-    if not inputs:
-        raise DataError(f"{folder}: no pairs here. They are called <name>{_INPUT}.* and <name>{_TRUTH}.*")
-    return [Pair(name, path, truths[name]) for name, path in inputs.items()]
+    if found.report.missing:
+        raise DataError(f"{found.report.missing[0]}. Complete the pairs, or move these elsewhere.")
+    return list(found.pairs)
 
 
 def score_pair(pair, models, sheet_path):
     """Scores of every baseline and model on one pair, by name; writes the pair's sheet to `sheet_path`."""
-    photo, truth = (photos.reduced_to_8_bits(photos.read(path).pixels) for path in (pair.input_path, pair.truth_path))
-    if photo.shape != truth.shape:
-        raise DataError(f"{pair.truth_path}: has another size than {pair.input_path.name}. Pairs must be aligned.")
-    if np.array_equal(photo, truth):
-        raise DataError(f"{pair.truth_path}: is the same picture as {pair.input_path.name}. There is nothing to score.")
+    photo, truth = read_pair(pair)
     renderings = {name: render(photo, model) for name, model in models.items()}
     images = {name: rendering.image for name, rendering in renderings.items()}
     images |= {name: baseline(photo) for name, baseline in BASELINES.items()}
-    scores = {name: score(image, truth) for name, image in images.items()}
-    tiles = [(f"{pair.name}: input", photo), ("ground truth", truth)]
+    scores = {name: score(image, truth, PROTOCOLS["plain"], metrics=_METRICS) for name, image in images.items()}
+    tiles = [(f"{pair.id}: input", photo), ("ground truth", truth)]
     for name, rendering in renderings.items():
         tiles.append((_caption(name, scores[name]), rendering.image))
         tiles.append((f"{name}: in-focus weight", rendering.in_focus_weight))
@@ -152,21 +128,12 @@ def score_pair(pair, models, sheet_path):
     return scores
 
 
-def score(image, truth):
-    """The metrics of one rendering."""
-    return {
-        "psnr_db": psnr(image, truth),
-        "ssim": ssim(image, truth),
-        "ssim_gaussian": ssim(image, truth, window="gaussian"),
-    }
-
-
 def average(pairs, scores):
     """Mean scores by set and contender, with the number of pairs, `n`."""
     means = {}
-    for set_name in dict.fromkeys(pair.set_name for pair in pairs):
-        in_set = [scores[pair.name] for pair in pairs if pair.set_name == set_name]
-        means[set_name] = {
+    for name in dict.fromkeys(set_name(pair) for pair in pairs):
+        in_set = [scores[pair.id] for pair in pairs if set_name(pair) == name]
+        means[name] = {
             contender: {
                 **{metric: float(np.mean([by_name[contender][metric] for by_name in in_set])) for metric in _METRICS},
                 "n": len(in_set),
@@ -185,8 +152,8 @@ def _table(set_name, means):
     pairs = next(iter(means.values()))["n"]
     table = Table(title=f"{set_name}: mean of {pairs} pairs")
     table.add_column("")
-    for heading in _METRICS.values():
-        table.add_column(heading, justify="right")
+    for metric in _METRICS:
+        table.add_column(METRICS[metric].heading, justify="right")
     best = {metric: max(scores[metric] for scores in means.values()) for metric in _METRICS}
     for name, scores in means.items():
         styles = ["bold" if scores[metric] == best[metric] else "" for metric in _METRICS]

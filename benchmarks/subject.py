@@ -20,13 +20,13 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.baselines import BASELINES
 from benchmarks.quality import average, find_pairs, load_models
-from bokeh_tf import photos
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now, write_document
 from bokeh_tf.data.scenes.subjects import load_subjects
 from bokeh_tf.errors import DataError
+from bokeh_tf.evaluation.baselines import BASELINES
+from bokeh_tf.evaluation.run import read_pair
 from bokeh_tf.metrics import psnr, ssim
 from bokeh_tf.rendering import render
 
@@ -49,7 +49,7 @@ _HEADINGS = {
 def add_options(parser):
     """Adds this suite's options to an argparse parser."""
     parser.add_argument("--subjects", type=Path, required=True, help="folder with index.csv, photos/, labels/, conf/")
-    parser.add_argument("--pairs", type=Path, help="folder with <name>_Input.* and <name>_GT.*")
+    parser.add_argument("--pairs", type=Path, help="folder of pairs (see: bokeh-tf data inspect)")
     parser.add_argument(
         "--model", nargs="+", default=[None], help=".tflite files or model names (default: the shipped flagship)"
     )
@@ -156,11 +156,11 @@ def exposure_matched(image, truth):
 
 def score_pairs(pairs, models):
     """Exposure-matched scores of every baseline and model on every pair, their means by set, and the wins."""
-    scores = {pair.name: _score_pair(pair, models) for pair in _tracked(pairs)}
+    scores = {pair.id: _score_pair(pair, models) for pair in _tracked(pairs)}
     means = average(pairs, scores)
     wins = {}
     for name in models:
-        won = [_wins(scores[pair.name], name) for pair in pairs]
+        won = [_wins(scores[pair.id], name) for pair in pairs]
         wins[name] = f"{sum(won)} of {len(won)}"
     for set_name, rows in means.items():
         Console().print(_pairs_table(set_name, rows))
@@ -173,7 +173,7 @@ def _wins(scores, name):
 
 
 def _score_pair(pair, models):
-    photo, truth = (photos.reduced_to_8_bits(photos.read(path).pixels) for path in (pair.input_path, pair.truth_path))
+    photo, truth = read_pair(pair)
     images = {name: render(photo, model, if_unsure="force").image for name, model in models.items()}
     images |= {name: baseline(photo) for name, baseline in BASELINES.items()}
     matched = {name: exposure_matched(image, truth) for name, image in images.items()}

@@ -2,30 +2,24 @@
 
 Exit status of every command: 0 done, 1 something could not be done (one line on stderr says what), 2 wrong usage,
 3 checked and failed, 130 interrupted. Modules are imported where a command needs them, so that `--help` is instant
-and no command of the base install touches TensorFlow.
+and no command of the base install touches TensorFlow. absl's `--helpfull` stands before the
+command.
 """
 
+import argparse
+import importlib
+import sys
 from collections.abc import Sequence
 
-from absl.flags import argparse_flags
-
-from bokeh_tf import __version__
-from bokeh_tf.commands import (
-    ai_benchmark,
-    bench,
-    check,
-    compare,
-    convert,
-    data,
-    export,
-    models,
-    port,
-    render,
-    repair,
-    report,
-    train,
-)
+from bokeh_tf import __version__, commands
 from bokeh_tf.program import guarded
+
+# In the order of the help; each is a module of `commands` with `add(subparsers)`.
+COMMANDS = (
+    *("convert", "check", "repair", "bench", "compare", "report", "ai-benchmark", "app", "render"),
+    *("models", "export", "port", "data", "evaluate", "train"),
+)
+_DESCRIPTION = "Bokeh networks for phones: check, time and render .tflite files; train models."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,27 +29,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Parses the command line and runs its command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = (_parser_of(given[0]) if given and given[0] in COMMANDS else parser()).parse_args(given)
     return options.run(options)
 
 
-def _parser():
-    parser = argparse_flags.ArgumentParser(
-        prog="bokeh-tf", description="Bokeh networks for phones: check, time and render .tflite files; train models."
-    )
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command, and of absl's flags before it."""
+    from absl.flags import argparse_flags
+
+    from bokeh_tf.commands import manual
+
+    whole = argparse_flags.ArgumentParser(prog="bokeh-tf", description=_DESCRIPTION)
+    manual.add_options(whole)
+    return _with_commands(whole, COMMANDS)
+
+
+def _parser_of(command):
+    """A parser that knows one command alone: what the others and absl would load takes longer than a small check."""
+    return _with_commands(argparse.ArgumentParser(prog="bokeh-tf", description=_DESCRIPTION), (command,))
+
+
+def _with_commands(parser, names):
     parser.add_argument("--version", action="version", version=f"bokeh-tf {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    convert.add(commands)
-    check.add(commands)
-    repair.add(commands)
-    bench.add(commands)
-    compare.add(commands)
-    report.add(commands)
-    ai_benchmark.add(commands)
-    render.add(commands)
-    models.add(commands)
-    export.add(commands)
-    port.add(commands)
-    data.add(commands)
-    train.add(commands)
+    subparsers = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser
+    )
+    for name in names:
+        importlib.import_module(f"{commands.__name__}.{name.replace('-', '_')}").add(subparsers)
     return parser

@@ -63,3 +63,27 @@ class DependencyError(BokehError):
 
 class OutputError(BokehError):
     """A result cannot be written."""
+
+
+# What the base install lacks, and the extra that brings it.
+_EXTRAS = {
+    **dict.fromkeys(("numpy", "cv2", "PIL", "ai_edge_litert", "flatbuffers"), "run"),
+    **dict.fromkeys(("tensorflow", "keras", "tensorboard"), "tensorflow"),
+    "torch": "pytorch",
+    "pillow_heif": "photos",
+    "ai_edge_quantizer": "quantise",
+}
+
+
+def of_missing_module(error: ModuleNotFoundError) -> DependencyError | None:
+    """What to tell of a module that is not installed; None where no extra brings it."""
+    module = (error.name or "").partition(".")[0]
+    extra = _EXTRAS.get(module)
+    if extra is None:
+        return None
+    return DependencyError(f'{module} is missing, which the extra "{extra}" brings. Run: {install(extra)}')
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra."""
+    return f'pip install "bokeh-tf[{extra}]"'

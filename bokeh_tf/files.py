@@ -9,7 +9,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import stat
 import tempfile
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bokeh_tf.errors import OutputError
+from bokeh_tf.paths import exists
 
 # Names of open files and of devices: renaming something over them would replace the name, not write to the file.
 _OPEN_FILES = ("/dev/", "/proc/")
@@ -38,6 +38,32 @@ def make_folder(path: Path | str) -> Path:
     except OSError as error:
         raise OutputError(f"{path}: cannot create this folder ({error.strerror}). Choose another one.") from error
     return path
+
+
+class NewFolders:
+    """Makes folders for one run. Use it in a `with`: those of them that are still empty at its end go again."""
+
+    def __init__(self) -> None:
+        self._made: list[Path] = []
+
+    def __enter__(self) -> "NewFolders":
+        return self
+
+    def __exit__(self, *_) -> None:
+        for folder in sorted(self._made, key=lambda path: len(path.parts), reverse=True):
+            # Only an empty folder can be removed so.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def make(self, folder: Path | str) -> Path:
+        """`make_folder`, and remembers what was not there before."""
+        folder = Path(folder)
+        missing = [path for path in (folder, *folder.parents) if not exists(path)]
+        # From the top, because `mkdir` calls itself for each parent.
+        for path in reversed(missing):
+            make_folder(path)
+            self._made.append(path)
+        return make_folder(folder)
 
 
 def claim_folder(folder: Path | str) -> contextlib.ExitStack:
@@ -122,7 +148,7 @@ def _renaming_to(path, status):
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     _sweep(target.parent)
     # Only the name before the `try`: an interruption right after the file is made must not leave it.
-    temporary = target.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    temporary = target.parent / f".{os.urandom(8).hex()}{path.suffix}"
     try:
         try:
             temporary.touch(exist_ok=False)
@@ -234,7 +260,7 @@ def _link(temporary, path):
 def _beside(path):
     """A free name beside `path`; what lies there in the end is removed."""
     _sweep(path.parent)
-    temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    temporary = path.parent / f".{os.urandom(8).hex()}{path.suffix}"
     try:
         yield temporary
     finally:

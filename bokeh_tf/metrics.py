@@ -7,8 +7,11 @@ There are two SSIM in the literature and they differ by about 0.02 on the same p
 `window="uniform"` (7x7, sample covariance: scikit-image's default, the EBB! papers) and
 `window="gaussian"` (11x11, sigma 1.5, population covariance: Wang et al. 2004, tf.image.ssim).
 Both use only windows that lie wholly inside the image, take colour channels one by one and average them.
+
+Exposure and white balance move both metrics more than blur does: `match_exposure` takes them out before they are taken.
 """
 
+import cv2
 import numpy as np
 
 SSIM_WINDOWS = ("uniform", "gaussian")
@@ -65,6 +68,22 @@ def ms_ssim(actual, expected):
     return float(np.mean([_ms_ssim_plane(a, e, weights, data_range) for a, e in channels]))
 
 
+def match_exposure(actual, expected):
+    """Both images as float64 in [0, 1], `actual` with one gain and one offset per channel that bring it nearest.
+
+    Least squares over all pixels of a channel, then clipped to the range. What differs after that is not exposure.
+    """
+    actual, expected, data_range = _checked(actual, expected)
+    means = [image.mean(axis=(0, 1)) for image in (actual, expected)]
+    deviations = actual - means[0]
+    variances = np.mean(np.square(deviations), axis=(0, 1))
+    covariances = np.mean(deviations * (expected - means[1]), axis=(0, 1))
+    # A flat channel has no gain; its offset alone is fitted.
+    gains = np.divide(covariances, variances, out=np.zeros_like(variances), where=variances > 0)
+    matched = np.clip(deviations * gains + means[1], 0, data_range)
+    return matched / data_range, expected / data_range
+
+
 def _ms_ssim_plane(actual, expected, weights, data_range):
     product = 1.0
     for scale, exponent in enumerate(_SCALE_WEIGHTS):
@@ -119,9 +138,9 @@ def _window_weights(window):
 
 def _local_mean(plane, weights):
     """Weighted mean of every window that lies wholly inside `plane`."""
-    height, width = (size - len(weights) + 1 for size in plane.shape)
-    rows = sum(weight * plane[start : start + height] for start, weight in enumerate(weights))
-    return sum(weight * rows[:, start : start + width] for start, weight in enumerate(weights))
+    margin = len(weights) // 2
+    means = cv2.sepFilter2D(plane, cv2.CV_64F, weights, weights, borderType=cv2.BORDER_REFLECT_101)
+    return means[margin : len(plane) - margin, margin : plane.shape[1] - margin]
 
 
 def _ssim_plane(actual, expected, weights, covariance_scale, data_range):

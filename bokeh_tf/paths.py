@@ -7,7 +7,6 @@ reading a pipe or a device may never end. Whoever takes a path from outside asks
 import contextlib
 import dataclasses
 import os
-import secrets
 import stat
 import unicodedata
 from collections.abc import Iterator
@@ -166,7 +165,7 @@ def creating(names):
     """
     names = iter(names)
     path = next(names)
-    new = New(path.parent / f".{secrets.token_hex(8)}{path.suffix}")
+    new = New(path.parent / f".{os.urandom(8).hex()}{path.suffix}")
     try:
         if not claim(new.temporary):
             raise OutputError(f"{path}: cannot write here. Try again.")

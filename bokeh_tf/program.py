@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
-from bokeh_tf.errors import BokehError
+from bokeh_tf.errors import BokehError, of_missing_module
 from bokeh_tf.paths import printable
 
 DONE, NOT_DONE = 0, 1
@@ -101,12 +101,8 @@ def guarded(name: str, command: Callable[[], int], *, when_interrupted: str = _W
         except KeyboardInterrupt as interruption:
             print(f"{name}: {when_interrupted}", file=sys.stderr)
             status = _SIGNAL_BASE + getattr(interruption, "number", signal.SIGINT)
-        except (ImportError, SystemError, AttributeError, RuntimeError):
-            # Native modules that are interrupted while they load come back as errors of their own.
-            if _caught is None:
-                raise
-            print(f"{name}: {when_interrupted}", file=sys.stderr)
-            status = _SIGNAL_BASE + _caught
+        except (ImportError, SystemError, AttributeError, RuntimeError) as error:
+            status = _status_of(error, name, when_interrupted)
         for stream in filter(None, (output, errors)):
             stream.flush()
         failure = output.failure if output else None
@@ -114,6 +110,19 @@ def guarded(name: str, command: Callable[[], int], *, when_interrupted: str = _W
             print(f"{name}: standard output cannot be written ({failure.strerror})", file=sys.stderr)
             status = status or NOT_DONE
         return status
+
+
+def _status_of(error, name, when_interrupted):
+    """The status after an error that may be no bug: a part that is not installed, or an interrupted import."""
+    # Native modules that are interrupted while they load come back as errors of their own.
+    if _caught is not None:
+        print(f"{name}: {when_interrupted}", file=sys.stderr)
+        return _SIGNAL_BASE + _caught
+    missing = of_missing_module(error) if isinstance(error, ModuleNotFoundError) else None
+    if missing is None:
+        raise error
+    print(f"{name}: {_line(missing)}", file=sys.stderr)
+    return NOT_DONE
 
 
 class StandardStream:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from bokeh_tf.metrics import ms_ssim, psnr, ssim
+from bokeh_tf.metrics import match_exposure, ms_ssim, psnr, ssim
 
 # Both sides compute in float64; only the order of the additions differs.
 SSIM_TOLERANCE = 1e-6
@@ -130,3 +130,19 @@ def test_ms_ssim_of_identical_and_small_images():
     assert ms_ssim(image, image) == pytest.approx(1.0)
     with pytest.raises(ValueError, match=r"at least 176 px on each side. Received: 175x300"):
         ms_ssim(np.zeros((175, 300)), np.zeros((175, 300)))
+
+
+def test_exposure_is_matched_as_least_squares_says():
+    clean, noisy = _pair((21, 33, 3))
+    darker = noisy * (0.7, 0.8, 0.9) + (0.05, 0.0, 0.02)
+    matched, expected = match_exposure(darker, clean)
+    for channel in range(3):
+        columns = np.stack([darker[..., channel].ravel(), np.ones(darker[..., 0].size)], axis=1)
+        fitted, *_ = np.linalg.lstsq(columns, clean[..., channel].ravel(), rcond=None)
+        by_hand = np.clip(columns @ fitted, 0, 1)
+        np.testing.assert_allclose(matched[..., channel].ravel(), by_hand, atol=1e-9)
+    np.testing.assert_array_equal(expected, clean)
+    # A gain and an offset that the truth itself was given are found exactly.
+    assert psnr(*match_exposure(clean * 0.5 + 0.1, clean)) > 250
+    flat, _ = match_exposure(np.full((4, 5, 3), 9, np.uint8), np.full((4, 5, 3), 51, np.uint8))
+    np.testing.assert_allclose(flat, 0.2)

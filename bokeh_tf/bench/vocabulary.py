@@ -9,3 +9,5 @@ GPU_PRECISIONS = ("default", "float32")
 SETTINGS = ("cpu", "gpu-fp16", "gpu-fp32", "nnapi")
 DEFAULT_SETTINGS = ("cpu", "gpu-fp16", "gpu-fp32")
 CORES = ("all", "big", "prime")
+# What a log of benchmark_model may have been meant to show, the usual one first.
+LOG_BACKENDS = ("gpu", "opengl", "webgpu", "nnapi", "cpu")

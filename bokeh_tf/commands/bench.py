@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bokeh_tf.bench.backends import BACKENDS
 from bokeh_tf.bench.backends.backend import Watch
+from bokeh_tf.commands import bench_read
 from bokeh_tf.commands.console import count, open_console, say
 
 _PASSED, _NOT_DONE, _FAILED = 0, 1, 3
@@ -20,6 +21,9 @@ _EPILOG = f"""targets of --on, a comma between them (default: cpu):
 With --out the raw samples are kept as JSON, and an interrupted run continues where it stopped when the same command
 is given again.
 
+`bench read` times nothing: it reads what a benchmark_model printed (its output, a logcat, a CI's
+log), says who computed each run and by which lines, and keeps it as a result with --out.
+
 exit status:
   0  timed
   1  something could not be timed: one line says what
@@ -30,6 +34,7 @@ examples:
   bokeh-tf bench model.tflite --threads 1 2 4
   bokeh-tf bench a.tflite b.tflite --on cpu,gpu --out timings
   bokeh-tf bench model.tflite --on android:all --benchmark-model android_aarch64_benchmark_model --out timings
+  bokeh-tf bench read logcat.txt --wanted gpu --out timings
   bokeh-tf bench model.tflite --runtime ai-edge-litert,tflite-runtime --runtime-python old/bin/python"""
 
 
@@ -37,12 +42,13 @@ def add(commands):
     """Adds the command's parser to the subparsers `commands`."""
     parser = commands.add_parser(
         "bench",
-        help="time .tflite files on CPU, GPU and phones",
+        help="time .tflite files on CPU, GPU and phones, and read logs of such runs",
+        usage="bokeh-tf bench MODEL [MODEL ...] [options]\n       bokeh-tf bench read LOG [LOG ...] [options]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help=".tflite files")
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help=".tflite files; or `read` and logs")
     parser.add_argument("--on", default="cpu", metavar="LIST", help="targets, see below (default cpu)")
     parser.add_argument("--rounds", type=count, default=10, metavar="N", help="turns of each (default 10)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the result as JSON, raw samples included")
@@ -51,11 +57,17 @@ def add(commands):
     )
     for backend in BACKENDS:
         backend.add_options(parser, count)
-    parser.set_defaults(run=run, usage_error=parser.error)
+    bench_read.add_options(parser)
+    parser.set_defaults(run=run, usage_error=parser.error, default_of=parser.get_default)
 
 
 def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
+    if options.models[0] == Path(bench_read.WORD):
+        return bench_read.run(options)
+    for name in ("wanted", "exit_code"):
+        if getattr(options, name) is not None:
+            options.usage_error(f"--{name.replace('_', '-')} goes with bench read")
     chosen = _chosen(options)
     statuses = []
     try:

@@ -1,10 +1,14 @@
 """`bokeh-tf check`: its options, what it calls, and what it prints where."""
 
 import argparse
+import contextlib
+import itertools
+import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from bokeh_tf.commands import outputs
+from bokeh_tf.commands import outputs, working
 from bokeh_tf.commands.console import open_console, positive
 from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.writers.formats import FORMATS
@@ -24,6 +28,7 @@ conditions of --fail-on, a comma between them (default: refused,wrong):
   refused        a target leaves nodes to the CPU or cannot build its graph, or the real delegate refuses the file
   wrong          a target takes a node and computes something else, or the real delegate's numbers are wrong
   fp16           the half-precision audit finds errors (turns --audit on)
+  opengl         v2 would refuse the file on phones and in apps without OpenCL
   partitions:N   a target sees N or more separate parts that it could take
   macs:PERCENT   less than this share of the multiply-accumulates runs on the GPU
 They apply to every delegate named by --target. Where the lint and the real delegate disagree about mldrift, the real
@@ -34,7 +39,16 @@ examples:
   bokeh-tf check model.tflite
   bokeh-tf check models/ --no-probe --target v2 --fail-on refused,wrong,macs:99
   bokeh-tf check models/ --format sarif --output check.sarif --baseline check-baseline.json
+  bokeh-tf check models/ --output junit:check.xml --output gitlab:check.json --output markdown:check.md
   bokeh-tf check --explain v2.op"""
+
+
+@dataclass(frozen=True)
+class _Output:
+    """A file to write; `format` is None where `--format` says it."""
+
+    path: Path
+    format: str | None
 
 
 def add(commands) -> None:
@@ -47,7 +61,9 @@ def add(commands) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help=".tflite files, or folders of them")
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help=".tflite files, folders or patterns of them"
+    )
     _add_steps(parser)
     _add_judgement(parser)
     _add_output(parser)
@@ -59,6 +75,11 @@ def _add_steps(parser):
     targets = ",".join(TARGETS)
     group.add_argument("--target", default=targets, metavar="LIST", help=f"delegates (default {targets})")
     group.add_argument("--no-probe", action="store_true", help="the static lint alone: no runtime, no GPU, instant")
+    group.add_argument(
+        "--engines",
+        metavar="LIST",
+        help="auto (what is there, the default), none (as --no-probe), or names of engines, which must run: mldrift",
+    )
     group.add_argument("--require-probe", action="store_true", help="no Vulkan adapter: not checked, status 1")
     group.add_argument(
         "--bisect", action="store_true", help="where the real delegate fails: name the first node to blame"
@@ -81,10 +102,30 @@ def _add_judgement(parser):
 def _add_output(parser):
     group = parser.add_argument_group("what is written")
     group.add_argument("--format", choices=FORMATS, default=FORMATS[0], help=f"default {FORMATS[0]}")
-    group.add_argument("--output", type=Path, metavar="FILE", help="write there; the terminal still gets the text")
+    group.add_argument(
+        "--output",
+        type=_output,
+        action="append",
+        default=[],
+        metavar="[FORMAT:]FILE",
+        help="write there, in --format or in its own; may be given again; the terminal still gets the text",
+    )
     outputs.add(group)
-    group.add_argument("--annotate", action="store_true", help="with --output: the terminal gets GitHub annotations")
+    group.add_argument(
+        "--annotate",
+        action="store_true",
+        help="with --output: the terminal gets GitHub annotations, the step its summary and outputs",
+    )
     group.add_argument("--explain", metavar="RULE", help="print a rule, its evidence and an example, and stop")
+
+
+def _output(text):
+    """`FILE`, or `FORMAT:FILE`; a file whose name begins so is meant with its folder, `./json:a`."""
+    name, colon, rest = text.partition(":")
+    return _Output(Path(rest), name) if colon and rest and name in FORMATS else _Output(Path(text), None)
+
+
+_output.__name__ = "output"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -106,14 +147,20 @@ def run(options: argparse.Namespace) -> int:
     judged = []
     on_file = _printer(options, len(paths))
     labels = [printable_path(str(path)) for path in paths]
-    with RunningReport(options.output, labels, policy, format=options.format) as running:
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(RunningReport(one.path, labels, policy, format=one.format or options.format))
+            for one in options.output
+        ]
         for report in _reports(paths, steps):
             judged.append(judge(report, policy, baseline=baseline))
-            running.add(judged[-1])
+            for written in running:
+                written.add(judged[-1])
             on_file(judged[-1])
         if options.write_baseline:
             judged = _accept(judged, options.write_baseline, policy)
-        running.finish(judged)
+        for written in running:
+            written.finish(judged)
     _print_end(judged, policy, options)
     return exit_code(judged)
 
@@ -121,7 +168,7 @@ def run(options: argparse.Namespace) -> int:
 def _claim_outputs(options, paths):
     """Refuses outputs that would replace something, before hours of work rather than after."""
     inputs = [*paths, *options.inputs, options.photo, options.baseline]
-    for path in (options.output, options.write_baseline):
+    for path in (*(one.path for one in options.output), options.write_baseline):
         outputs.claim(path, inputs=inputs, overwrite=options.overwrite)
 
 
@@ -134,8 +181,11 @@ def _settings(options):
         options.usage_error("the following arguments are required: PATH")
     if options.annotate and not options.output:
         options.usage_error("--annotate goes with --output; without it: --format github")
-    if options.output and options.write_baseline and _is_same(options.output, options.write_baseline):
+    written = [one.path for one in options.output]
+    written += [options.write_baseline] if options.write_baseline else []
+    if any(_is_same(one, other) for one, other in itertools.combinations(written, 2)):
         options.usage_error("--output and --write-baseline must be different files")
+    _set_engines(options)
     for name in ("require_probe", "bisect"):
         if options.no_probe and getattr(options, name):
             options.usage_error(f"--{name.replace('_', '-')} and --no-probe exclude each other")
@@ -157,36 +207,48 @@ def _settings(options):
     return policy, steps
 
 
+def _set_engines(options):
+    """What `--engines` says, as the two switches that say it too."""
+    if options.engines is None:
+        return
+    from bokeh_tf.delegate import engines
+
+    try:
+        names = engines.asked(options.engines)
+    except ValueError as error:
+        options.usage_error(str(error))
+    if options.no_probe and names != {engines.NONE}:
+        options.usage_error("--engines and --no-probe exclude each other")
+    options.no_probe = names == {engines.NONE}
+    options.require_probe = options.require_probe or not names <= {engines.AUTO, engines.NONE}
+
+
 def _is_same(path, other):
     return resolved(path) == resolved(other)
 
 
 def _reports(paths, steps):
-    """The reports as they come, with a progress bar on a terminal where there are several."""
+    """The reports as they come; what takes long says what it is at."""
     from bokeh_tf.delegate.check import check_paths
 
     reports = check_paths(paths, steps)
-    if not _shows_progress(len(paths)):
-        return reports
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(reports, description="checking", total=len(paths), console=Console(stderr=True), transient=True)
+    return working.counted(reports, len(paths)) if _shows_bar(len(paths)) else working.each(reports)
 
 
-def _shows_progress(count):
-    return count > 1 and sys.stderr is not None and sys.stderr.isatty()
+def _shows_bar(count):
+    return count > 1 and working.has_terminal()
 
 
 def _terminal_format(options):
-    if options.output is None:
-        return options.format
-    return "github" if options.annotate else "text"
+    if options.annotate:
+        return "github"
+    # What --format says is for the outputs without one of their own; where there are none, for the terminal.
+    return "text" if any(one.format is None for one in options.output) else options.format
 
 
 def _printer(options, count):
     """What to do with each file as it comes: print it, unless a progress bar is in the way or no text is wanted."""
-    if _terminal_format(options) != "text" or _shows_progress(count) or options.write_baseline:
+    if _terminal_format(options) != "text" or _shows_bar(count) or options.write_baseline:
         return lambda one: None
     from bokeh_tf.delegate.writers.text import has_details, print_file
 
@@ -211,16 +273,20 @@ def _print_end(judged, policy, options):
 
     if _terminal_format(options) != "text":
         print(report.write(judged, policy, format=_terminal_format(options)), end="")
+        if _terminal_format(options) == "github":
+            from bokeh_tf.delegate.writers import workflow
+
+            workflow.leave(judged, policy, os.environ)
         return
     from bokeh_tf.delegate.writers.text import has_details, print_file, print_summary
 
     console = open_console()
-    if _shows_progress(len(judged)) or options.write_baseline:
+    if _shows_bar(len(judged)) or options.write_baseline:
         for one in judged:
             if len(judged) == 1 or has_details(one):
                 print_file(one, console)
     print_summary(judged, policy, console)
-    for path in filter(None, (options.write_baseline, options.output)):
+    for path in filter(None, (options.write_baseline, *(one.path for one in options.output))):
         console.print(f"written: {printable(path)}", soft_wrap=True, markup=False, highlight=False)
 
 

@@ -8,6 +8,7 @@ from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import count, open_console, positive
 from bokeh_tf.paths import printable
 from bokeh_tf.tflite import PRECISIONS, QUANTISED
+from bokeh_tf.tflite.value_ranges import is_range
 
 _DESCRIPTION = """Converts your own model to a .tflite that a phone's GPU takes whole: builds the file,
 compares it with the model, rewrites what GPU delegates refuse (see: bokeh-tf repair), checks the
@@ -71,6 +72,14 @@ def _add_model(parser):
         help="shape of an input, such as 1x256x256x3; once for each input",
     )
     group.add_argument("--batch", type=count, metavar="N", help="what a free batch becomes (default 1)")
+    group.add_argument(
+        "--range",
+        type=_range,
+        action="append",
+        default=[],
+        metavar="NAME=MIN:MAX",
+        help="values of an input or output, for the file's metadata and what it is fed with; once for each",
+    )
     group.add_argument("--custom-objects", metavar="MODULE", help="module, or .py file, that defines the classes in it")
 
 
@@ -174,6 +183,7 @@ def _wishes(options):
         shapes=options.input_shape and tuple(options.input_shape),
         batch=options.batch,
         custom_objects=options.custom_objects,
+        ranges=dict(options.range),
         inputs=tuple(options.inputs),
         photo=options.photo,
         tolerance=options.tolerance,
@@ -201,9 +211,18 @@ def _shape(text):
     return tuple(map(int, text.split("x")))
 
 
+def _range(text):
+    name, _, limits = text.rpartition("=")
+    low, high = map(float, limits.split(":"))
+    if not name or not is_range((low, high)):
+        raise ValueError
+    return name, (low, high)
+
+
 def _list(text):
     return tuple(name for name in text.split(",") if name)
 
 
 _size_px.__name__ = "HEIGHTxWIDTH"
+_range.__name__ = "NAME=MIN:MAX with the lower number first"
 _shape.__name__ = "SHAPE such as 1x256x256x3"

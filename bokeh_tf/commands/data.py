@@ -147,7 +147,8 @@ def _align(options):
     for name in run.alone:
         _print(console, f"{name}: left out, no photo of that name in the other folder")
     aligned = len(run.outcomes) - len(run.refused)
-    _print(console, f"{aligned} aligned, {len(run.refused)} refused; pairs are in {options.out}")
+    place = f"; pairs are in {options.out}" if aligned else ""
+    _print(console, f"{aligned} aligned, {len(run.refused)} refused{place}")
     return _NOT_DONE if run.refused or run.alone else _DONE
 
 

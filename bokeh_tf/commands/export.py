@@ -7,7 +7,9 @@ from pathlib import Path
 
 from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import open_console, positive
+from bokeh_tf.commands.working import working
 from bokeh_tf.paths import printable
+from bokeh_tf.stages import stage
 from bokeh_tf.tflite import PRECISIONS
 
 _NOT_DONE = 1
@@ -97,13 +99,14 @@ def _check(content, name, options):
     from bokeh_tf import exporting
     from bokeh_tf.delegate.writers.text import print_file
 
-    judged = exporting.check_and_judge(
-        content,
-        label=name,
-        probe=not options.no_probe,
-        photo=options.photo,
-        timeout_s=options.timeout,
-    )
+    with working(), stage(name):
+        judged = exporting.check_and_judge(
+            content,
+            label=name,
+            probe=not options.no_probe,
+            photo=options.photo,
+            timeout_s=options.timeout,
+        )
     print_file(judged, open_console())
     return judged.code
 

@@ -26,6 +26,7 @@ def add(commands):
         help="also write before | after | weight map in one picture",
     )
     _add_wishes(parser)
+    _add_lens(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object a line: what was decided, how sure")
     _add_model_options(parser)
     _add_file_options(parser)
@@ -40,6 +41,13 @@ def _add_model_options(parser):
         metavar=("MIN", "MAX"),
         help="values of the pictures that the .tflite takes (default: what the file says of itself)",
     )
+    parser.add_argument(
+        "--output-range",
+        nargs=2,
+        type=float,
+        metavar=("MIN", "MAX"),
+        help="values of the picture that it computes (default: what the file says, or else --input-range)",
+    )
 
 
 def _add_file_options(parser):
@@ -48,6 +56,12 @@ def _add_file_options(parser):
         "--overwrite",
         action="store_true",
         help="replace files that have a result's name (default: number the result)",
+    )
+    parser.add_argument(
+        "--naming", metavar="NAME", help="results' names, {stem} for the photo's: '{stem}_bokeh' (default: {stem})"
+    )
+    parser.add_argument(
+        "--map", action="store_true", help="also write what stays sharp as a grey PNG of the photo's size"
     )
 
 
@@ -68,6 +82,35 @@ def _add_wishes(parser):
         default=UNSURE[0],
         help="without a clear subject: blur along the ground, keep the photo, or force a guess (default: %(default)s)",
     )
+
+
+def _add_lens(parser):
+    """Options that leave the blur to this program instead of the model."""
+    brought = parser.add_mutually_exclusive_group()
+    brought.add_argument(
+        "--mask", type=Path, metavar="FILE", help="a grey picture of what stays sharp, white; for all photos given"
+    )
+    brought.add_argument(
+        "--depth",
+        metavar="FILE|auto",
+        help="a grey picture of what is near, white; auto: what the phone stored in the photo's own file",
+    )
+    parser.add_argument(
+        "--shape",
+        type=_shape,
+        metavar="SHAPE",
+        help="the lens's opening: disc, 5 to 9 (blades) or cat-eye; the blur is then computed here, not by the model",
+    )
+    parser.add_argument("--grain", action="store_true", help="put the photo's grain back on what is blurred")
+
+
+def _shape(text):
+    from bokeh_tf.rendering.apertures import shape_of
+
+    try:
+        return shape_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _place(text):
@@ -91,19 +134,28 @@ def run(options) -> int:
     """Runs the command with parsed `options`; returns the exit status."""
     from bokeh_tf.rendering import render_files
     from bokeh_tf.rendering.focus import Wishes
+    from bokeh_tf.rendering.maps import AUTO, Brought
     from bokeh_tf.tflite.value_ranges import is_range
 
-    if options.input_range and not is_range(options.input_range):
-        options.usage_error("--input-range needs two finite numbers, the lower one first")
+    for name, pair in (("--input-range", options.input_range), ("--output-range", options.output_range)):
+        if pair and not is_range(pair):
+            options.usage_error(f"{name} needs two finite numbers, the lower one first")
+    if options.mask and options.focus:
+        options.usage_error("--mask says by itself what is in focus: leave out --focus")
+    depth = options.depth if options.depth in (None, AUTO) else Path(options.depth)
     failures = render_files(
         options.photos,
         output=options.out,
         model=options.model,
         input_range=options.input_range,
+        output_range=options.output_range,
         compare=options.compare,
         recursive=options.recursive,
         overwrite=options.overwrite,
-        wishes=Wishes(options.focus, options.aperture, options.if_unsure),
+        wishes=Wishes(options.focus, options.aperture, options.if_unsure, options.shape, options.grain),
+        brought=Brought(options.mask, depth),
+        naming=options.naming,
+        with_map=options.map,
         as_json=options.json,
     )
     return _NOT_DONE if failures else _DONE

@@ -4,8 +4,11 @@ import argparse
 import re
 from pathlib import Path
 
+from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import count, positive
-from bokeh_tf.files import refuse_inputs, write_bytes
+from bokeh_tf.commands.working import working
+from bokeh_tf.files import write_bytes
+from bokeh_tf.stages import stage
 
 _DESCRIPTION = """Rewrites what a phone's GPU delegates refuse or compute wrongly into operators
 that they take and that compute the same, for the classic TFLite GPU delegate (v2) and LiteRT's
@@ -37,6 +40,7 @@ def add(commands):
     )
     parser.add_argument("model", nargs="?", type=Path, metavar="MODEL", help="a .tflite file")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="where the repaired file goes")
+    outputs.add(parser)
     parser.add_argument("--dry-run", action="store_true", help="repair and prove, and write nothing")
     parser.add_argument("--only", metavar="LIST", help="recipes that may be used, a comma between them")
     parser.add_argument("--list", action="store_true", help="print the recipes, and stop")
@@ -82,16 +86,17 @@ def run(options):
         print(report.recipe_list(), end="")
         return 0
     _check_usage(options, NAMES, KINDS)
-    repaired = repair(
-        options.model,
-        recipes=_names(options) or NAMES,
-        input_shapes=_shapes(options),
-        batch=options.batch,
-        probe=not options.no_probe,
-        photo=options.photo,
-        timeout_s=options.timeout,
-        allow=_list(options.allow_interface),
-    )
+    with working(), stage(f"repairing {options.model.name}"):
+        repaired = repair(
+            options.model,
+            recipes=_names(options) or NAMES,
+            input_shapes=_shapes(options),
+            batch=options.batch,
+            probe=not options.no_probe,
+            photo=options.photo,
+            timeout_s=options.timeout,
+            allow=_list(options.allow_interface),
+        )
     written = None
     if repaired.content is not None and not options.dry_run:
         write_bytes(options.out, repaired.content)
@@ -117,7 +122,7 @@ def _check_usage(options, known, kinds):
         options.usage_error(f"--allow-interface takes {', '.join(kinds)}, not {', '.join(sorted(unknown))}")
     if any(not _SHAPE.fullmatch(text) for text in options.input_shape or ()):
         options.usage_error("--input-shape takes sizes such as 1x256x256x3")
-    refuse_inputs([options.out], [options.model, options.photo])
+    outputs.claim(options.out, inputs=[options.model, options.photo], overwrite=options.overwrite)
 
 
 def _names(options):

@@ -9,7 +9,7 @@ from bokeh_tf.converting.children import BUILD, KINDS, LAYERS
 from bokeh_tf.converting.exchange import CONVERTED_NAME, EXPECTED, FLOAT32_NAME, INPUTS, OWN, write_arrays
 from bokeh_tf.converting.sampling import parity_samples
 from bokeh_tf.converting.source import Kind
-from bokeh_tf.errors import ConversionError, DependencyError
+from bokeh_tf.errors import ConversionError, of_missing_module
 from bokeh_tf.processes import Job, answer_job
 
 _SHOWN_WEIGHTS = 3
@@ -24,9 +24,7 @@ def work(job: Job) -> dict:
 
         from bokeh_tf.converting.loading import load
     except ModuleNotFoundError as error:
-        raise DependencyError(
-            'Converting a model needs TensorFlow and Keras. Run: pip install "bokeh-tf[tensorflow]"'
-        ) from error
+        raise of_missing_module(error) or error from error
     keras.config.disable_interactive_logging()
     job.enter("loading")
     model = load(request, job.folder)
@@ -42,8 +40,10 @@ def _build(job, request, model):
     is_half = computes_in_half(model)
     with computing_in_float32(model):
         whole = _functional(model, request)
-        twin = convert(whole, precision="float32", strict=False)
-        content = twin if request["precision"] == "float32" else convert(whole, precision="float16", strict=False)
+        _refuse_unknown_ranges(request, [*input_names(whole), *output_names(whole)])
+        wishes = {"strict": False, "ranges": request["ranges"]}
+        twin = convert(whole, precision="float32", **wishes)
+        content = twin if request["precision"] == "float32" else convert(whole, precision="float16", **wishes)
         (job.folder / FLOAT32_NAME).write_bytes(twin)
         (job.folder / CONVERTED_NAME).write_bytes(content)
         job.enter("running")
@@ -63,6 +63,14 @@ def _build(job, request, model):
         "computes_in_half": is_half,
         "notes": list(_notes(request, is_half)),
     }
+
+
+def _refuse_unknown_ranges(request, known):
+    unknown = sorted(set(request["ranges"]) - set(known))
+    if unknown:
+        raise ConversionError(
+            f"{request['label']}: --range names {unknown[0]}, which the model does not have. Known: {', '.join(known)}."
+        )
 
 
 def _notes(request, is_half):

@@ -30,7 +30,7 @@ class Wishes:
 
     `image_size` is (height, width) in pixels of inputs whose own is free, `shapes` those of all inputs
     with the batch; `batch` is what a free one becomes. `custom_objects` and `search_folder` are where
-    classes and functions come from. `ranges` holds (low, high) of inputs by name. The model and the
+    classes and functions come from. `ranges` holds (low, high) of inputs and outputs by name. The model and the
     file run on `inputs` (photographs or arrays), or on `photo` and random numbers. `tolerance` is the
     largest error as a share of an output's range, None for that of the precision; with `bisect` the
     first layer beyond it is looked for. Quantised precisions are calibrated on `calibration`, leave

@@ -74,6 +74,12 @@ class Journal:
         self._records[key] = (version, record)
         self._write({"key": key, "version": version, "record": record})
 
+    def remove(self):
+        """Removes the file, whose records are worth nothing to another run; what is added later is not kept."""
+        if self._file is not None:
+            # Whoever has it open meanwhile was refused: it is claimed until the end.
+            self._path.unlink(missing_ok=True)
+
     def _load(self, content):
         whole = content[: content.rfind(b"\n") + 1]
         lines = [line for line in map(_parsed, whole.split(b"\n")) if line]

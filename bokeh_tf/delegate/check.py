@@ -6,6 +6,7 @@ is not decided here but in `bokeh_tf.delegate.judging.policy`. The lint alone im
 libraries.
 """
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from bokeh_tf.delegate.linting.memory import MemoryEstimate, estimate_memory, wa
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.errors import CheckError, ModelFileError
-from bokeh_tf.paths import files_below, is_dir, is_file
+from bokeh_tf.errors import CheckError, ModelFileError, of_missing_module
+from bokeh_tf.paths import exists, files_below, is_dir, is_file
+from bokeh_tf.stages import stage
 from bokeh_tf.tflite.subject import Model, Subject, printable_path, subject_of
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 PASSED, NOT_CHECKED, FAILED = 0, 1, 3
 SUFFIX = ".tflite"
+_PATTERN_CHARACTERS = frozenset("*?[")
 
 
 @dataclass(frozen=True)
@@ -116,22 +119,42 @@ def check(
 def check_paths(paths: Iterable[Path | str], steps: Steps) -> Iterator[Report]:
     """Yields one report per file, as it comes."""
     for path in paths:
-        try:
-            yield _examine(_subject(path), steps)
-        except ModelFileError as error:
-            yield Report(printable_path(str(path)), error=printable_path(str(error)))
+        with stage(Path(path).name):
+            report = _report(path, steps)
+        yield report
+
+
+def _report(path, steps):
+    try:
+        return _examine(_subject(path), steps)
+    except ModelFileError as error:
+        return Report(printable_path(str(path)), error=printable_path(str(error)))
 
 
 def find_models(paths: Iterable[Path | str]) -> tuple[Path, ...]:
-    """Files as given, folders as the `.tflite` files anywhere in them; each once, in order.
+    """Files as given, folders as the `.tflite` files in them, patterns as what they match; each once, in order.
 
-    A folder without any stays in the list, so that it is reported and not passed over.
+    Folders are searched to any depth. A pattern is a path that does not exist and has `*`, `?` or `[`; `**` is any
+    number of folders. A folder or a pattern without any file stays in the list, so that it is reported and not passed
+    over.
     """
     found: dict[Path, None] = {}
-    for path in map(Path, paths):
+    for path in itertools.chain.from_iterable(map(_matches, paths)):
         inside = sorted(filter(_is_reported, files_below(path))) if is_dir(path) else ()
         found.update(dict.fromkeys(inside or (path,)))
     return tuple(found)
+
+
+def _matches(path):
+    """The paths that a pattern stands for; the path itself where it is none, or matches nothing."""
+    path = Path(path)
+    if exists(path) or not _PATTERN_CHARACTERS & set(str(path)):
+        return (path,)
+    try:
+        found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    except (OSError, ValueError, RecursionError):
+        found = []
+    return tuple(filter(_is_reported, found)) or (path,)
 
 
 def _subject(model) -> Subject:
@@ -152,7 +175,8 @@ def _examine(subject: Subject, steps: Steps) -> Report:
     from bokeh_tf.delegate.linting.lint import lint
 
     model_file = subject.model_file
-    targets = tuple(lint(model_file, target) for target in steps.targets)
+    with stage("by the rules"):
+        targets = tuple(lint(model_file, target) for target in steps.targets)
     probed, notes = _probe(subject, steps)
     memory = estimate_memory(model_file)
     notes = (*_float16_notes(model_file, targets), *filter(None, (warning(memory),)), *notes)
@@ -173,11 +197,9 @@ def _float16_notes(model_file, targets):
     count = len(model_file.set_aside_weights.nodes)
     if not count:
         return ()
-    return tuple(
-        f"{target.target}: as not every node is taken, the CPU unpacks the float16 weights ({count} DEQUANTIZE nodes)"
-        for target in targets
-        if not target.coverage.folds_float16
-    )
+    unfolded = ", ".join(target.target for target in targets if not target.coverage.folds_float16)
+    text = f"as not every node is taken, the CPU unpacks the float16 weights ({count} DEQUANTIZE nodes)"
+    return (f"{unfolded}: {text}",) if unfolded else ()
 
 
 def _probe(subject: Subject, steps: Steps):
@@ -186,8 +208,13 @@ def _probe(subject: Subject, steps: Steps):
         return None, ()
     if "mldrift" not in steps.targets:
         return None, ("not probed: the real delegate here is ML Drift, and only v2 was asked for",)
-    from bokeh_tf.delegate.probing.probe import DEFAULT_TIMEOUT_S, probe
-
+    try:
+        from bokeh_tf.delegate.probing.probe import DEFAULT_TIMEOUT_S, probe
+    except ModuleNotFoundError as error:
+        missing = of_missing_module(error)
+        if missing is None:
+            raise
+        return None, (f"not probed: {missing}",)
     try:
         probed = probe(subject, photo=steps.photo, timeout_s=steps.timeout_s or DEFAULT_TIMEOUT_S)
     except (ModelFileError, CheckError) as error:
@@ -202,7 +229,8 @@ def _audit(subject: Subject, steps: Steps):
 
     limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S
     try:
-        return audit(subject, photo=steps.photo, inputs=steps.inputs or None, timeout_s=limit_s)
+        with stage("looking for what half precision cannot hold"):
+            return audit(subject, photo=steps.photo, inputs=steps.inputs or None, timeout_s=limit_s)
     except (ModelFileError, CheckError) as error:
         return Unchecked(subject.label, printable_path(str(error)))
 
@@ -216,7 +244,8 @@ def _bisect(subject: Subject, probed, steps: Steps):
     precision = next(part.precision for part in probed.precisions if part.verdict.exit_code == FAILED)
     limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S
     try:
-        return bisect(subject, precision=precision, photo=steps.photo, timeout_s=limit_s)
+        with stage("looking for the first node to blame"):
+            return bisect(subject, precision=precision, photo=steps.photo, timeout_s=limit_s)
     except (ModelFileError, CheckError) as error:
         return Unchecked(subject.label, printable_path(str(error)))
 

@@ -15,6 +15,8 @@ class Kind(enum.StrEnum):
     """The delegate accepts the node and then cannot build its graph: the whole file is left to the CPU, or dies."""
     WRONG = "wrong"
     """The delegate accepts the node and computes something else."""
+    OPENGL = "refused without OpenCL"
+    """The delegate takes the node by OpenCL, and nothing of the file where a phone or an app has OpenGL alone."""
 
 
 class TargetVerdict(enum.StrEnum):
@@ -31,7 +33,9 @@ class Finding:
 
     `node` is the node's index in the main graph, None where the finding is about the file. `layer` is the Keras layer
     that the node came from as far as tensor names tell, else None. `tensors` are the node's inputs and outputs as
-    text, such as "float32[1,48,64,8]". `rule` is an id that `--explain` knows.
+    text, such as "float32[1,48,64,8]". `rule` is an id that `--explain` knows. `cause` names the pattern that the node
+    is a part of, None where none is known; `instead` is then the remedy for that pattern. `site` is the first node of
+    this occurrence of it.
     """
 
     rule: str
@@ -43,6 +47,8 @@ class Finding:
     tensors: tuple[str, ...]
     reason: str
     instead: str
+    cause: str | None = None
+    site: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,10 +77,15 @@ class Coverage:
 
 @dataclass(frozen=True)
 class TargetReport:
-    """The static check of one file for one delegate; `release` is the runtime whose rules were used."""
+    """The static check of one file for one delegate; `release` is the runtime whose rules were used.
+
+    `without_opencl` is what speaks against the file on phones and in apps without OpenCL, which the verdict is not
+    about.
+    """
 
     target: str
     release: str
     verdict: TargetVerdict
     coverage: Coverage
     findings: tuple[Finding, ...]
+    without_opencl: tuple[Finding, ...] = ()

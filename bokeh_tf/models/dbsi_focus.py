@@ -28,19 +28,22 @@ import numpy as np
 from keras import layers, ops
 
 from bokeh_tf.models.layers import image_input
+from bokeh_tf.models.lens_scale import (
+    DEFAULT_APERTURE,
+    LARGEST_RADIUS_PX,
+    REFERENCE_ROWS,
+    ground_nearness,
+)
 from bokeh_tf.models.subject import CHANNELS, STRIDE, subject_maps
 from bokeh_tf.ops.filtering import box_mean, luminance
 from bokeh_tf.ops.lens import disc_blur_inside
 from bokeh_tf.ops.resize import BilinearUpsampling, bilinear_taps, taps_variance
 
 GRID_ROWS = 256
-REFERENCE_ROWS = 1024
 # The least mask that blurs are divided by: far above half precision's resolution, far below what shows.
 _LEAST_MASK = 0.02
 # Light of a pixel that is neither black nor noise; the root of less has no slope to speak of.
 _LEAST_LIGHT = 1e-4
-# Where the ground that a graded picture keeps ends, and where it is as far as everything above, in heights.
-_GROUND_NEAR, _GROUND_FAR = 0.92, 0.45
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,11 @@ class Config:
 
     channels: tuple[int, ...] = CHANNELS
     # Radii of the discs for REFERENCE_ROWS rows; the aperture chooses between them, and the photo itself is 0.
-    radii_px: tuple[float, ...] = (12.0, 28.0, 52.0, 80.0)
+    radii_px: tuple[float, ...] = (12.0, 28.0, 52.0, LARGEST_RADIUS_PX)
     # Separable passes for each.
     ranks: tuple[int, ...] = (1, 2, 2, 3)
     # The aperture where none is asked for.
-    default_aperture: float = 0.15
+    default_aperture: float = DEFAULT_APERTURE
     # Half side of the guided filter's window at half the grid, and the guide variance it takes for an edge.
     guide_radius_px: int = 2
     guide_epsilon: float = 1e-3
@@ -130,9 +133,7 @@ class LensStrength(layers.Layer):
             focus: `[B, 1, 1, 4]`, see the module.
         """
         height, width = features.shape[1:3]
-        rows = (np.arange(height) + 0.5) / height
-        near = np.clip((rows - _GROUND_FAR) / (_GROUND_NEAR - _GROUND_FAR), 0, 1)
-        near = np.tile(near[None, :, None, None], (1, 1, width, 1)).astype("float32")
+        near = np.tile(ground_nearness(height)[None, :, None, None], (1, 1, width, 1)).astype("float32")
         near = features[..., :1] * 0.0 + ops.convert_to_tensor(near, dtype=features.dtype)
         aperture, grade = focus[..., 2:3], ops.clip(focus[..., 3:], 0.0, 1.0)
         has_none = ops.clip(aperture * -1000.0, 0.0, 1.0)

@@ -79,7 +79,7 @@ def reported_cells(row) -> tuple[str, ...]:
     """A reported row's cells under `REPORTED_HEADINGS`."""
     conditions = row.conditions
     numbers = ((row.psnr_db, ".2f"), (row.ssim, ".4f"), (row.lpips, ".4f"), (row.mos, "g"))
-    where = "; ".join(filter(None, (conditions.data, row.runtime_s and conditions.runtime_on, row.note)))
+    where = "; ".join(filter(None, (conditions.data, row.runtime_s and conditions.runtime_on, row.note, row.doubt)))
     return (
         row.subject,
         f"{conditions.paper}, {conditions.table}",

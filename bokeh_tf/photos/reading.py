@@ -28,7 +28,7 @@ MIN_SIDE_PX = 16
 MAX_MEGAPIXELS = 64
 
 # What Pillow and OpenCV raise for damaged content.
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -66,18 +66,19 @@ def read(path):
         PhotoError: there is no such file, it is no photo, damaged, or of an absurd size.
         DependencyError: it is in a format that needs an optional part of the installation.
     """
-    content = _content(path)
+    content = content_of(path)
     plugins.require(plugins.format_of_brand(content), path)
     with warnings.catch_warnings():
         # Pillow warns of odd metadata and of large pictures; both are judged here.
         warnings.simplefilter("ignore")
         try:
             return _read(path, content)
-        except _DECODER_ERRORS as error:
+        except DECODER_ERRORS as error:
             raise PhotoError(f"{path}: {_reason(error)}") from error
 
 
-def _content(path):
+def content_of(path):
+    """The bytes of the file at `path`; `PhotoError` where they cannot be read, are none, or far too many."""
     try:
         content = paths.read_bytes(path, limit_bytes=_MAX_FILE_BYTES)
     except FileNotFoundError as error:
@@ -97,8 +98,17 @@ def jpeg_shape(content):
         with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
             is_turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
             return image.size if is_turned else image.size[::-1]
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return None
+
+
+def orientation_of(content):
+    """The EXIF orientation of the picture in the bytes `content`, 1 where there is none."""
+    try:
+        with Image.open(io.BytesIO(content), formats=plugins.usable_formats()) as image:
+            return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except DECODER_ERRORS:
+        return 1
 
 
 def _reason(error):
@@ -216,7 +226,7 @@ def _caption_notes(image):
 def _exif(image):
     try:
         return *exif_and_orientation(image), ()
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return b"", 1, ("its damaged EXIF data is left out",)
 
 

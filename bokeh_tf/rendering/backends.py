@@ -1,10 +1,12 @@
-"""The models a photo can be rendered with: a `.tflite` file, or a Keras model of this package by its name.
+"""The models a photo can be rendered with: a `.tflite` file, or a Keras model by its name or its file.
 
 Both look the same from outside (`BokehModel`): they say which canvas they want for a photo and turn a
 canvas into a rendering and, if they know it, the weight of the sharp photo in it.
 """
 
 import dataclasses
+import importlib
+import zipfile
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +25,7 @@ _LYING_CANVAS, _STANDING_CANVAS = (1024, 1536), (1536, 1152)
 # Shape of the second input of a model that can be told where to focus, and what leaves everything to it.
 FOCUS_SHAPE = (1, 1, 1, 4)
 _AUTOMATIC = np.array([-1, -1, -1, 0], np.float32).reshape(FOCUS_SHAPE)
+KERAS_SUFFIX = ".keras"
 _INSTALL_TENSORFLOW = 'pip install "bokeh-tf[tensorflow]"'
 
 
@@ -42,7 +45,7 @@ class BokehModel(Protocol):
     """What rendering needs of a model.
 
     One that can be told where to focus says so by an attribute `takes_focus` and takes the four numbers of
-    `bokeh_tf.rendering.focus` as a second argument of `run`.
+    `bokeh_tf.rendering.focus` as a second argument of `run`. One that has a single size says so by `has_one_size`.
     """
 
     name: str
@@ -54,28 +57,49 @@ class BokehModel(Protocol):
         """Renders one canvas, float32 `[h, w, 3]` in [0, 1]."""
 
 
-def load_model(name=None, *, input_range=None):
+def load_model(name=None, *, input_range=None, output_range=None):
     """The `BokehModel` that `name` says.
 
     Args:
-        name: the path of a `.tflite` file, the name of one of `bokeh_tf.models.MODELS`, or None for the
-            flagship that comes with the package; "dbsi_mobile_focus" for the packaged file that can be told where.
+        name: the path of a `.tflite` or `.keras` file, or of a `<model>_<variant>.weights.h5`; the name of one of
+            `bokeh_tf.models.MODELS`, or None for the flagship that comes with the package; "dbsi_mobile_focus" for the
+            packaged file that can be told where.
         input_range: (lowest, highest) value of the pictures a `.tflite` takes; what the file itself states if None.
+        output_range: the same of the picture it computes; what the file states if None, or else `input_range`.
 
     Raises:
-        ModelFileError: there is no such model, the file is no bokeh model, or nothing says its input range.
+        ModelFileError: there is no such model, the file is no bokeh model, or nothing says its ranges.
         DependencyError: a Keras model is asked for and Keras or TensorFlow is not installed.
     """
     if name in (None, weights.FOCUS_NAME):
         packaged = weights.FLAGSHIP_FILE if name is None else weights.FOCUS_FILE
         if not packaged.is_file():
             raise ModelFileError(f"{packaged}: missing from this installation. Reinstall, or name a model.")
-        return TfliteModel(packaged, is_trusted=True, input_range=input_range)
+        return TfliteModel(packaged, is_trusted=True, input_range=input_range, output_range=output_range)
+    if str(name).endswith((weights.SUFFIX, KERAS_SUFFIX)):
+        return _keras_model_in(name, input_range)
     if Path(name).suffix == ".tflite" or paths.is_file(name) or paths.is_dir(name):
-        return TfliteModel(name, input_range=input_range)
-    if input_range is not None:
-        raise ModelFileError(f"{name}: the models of this package take [0, 1]. Leave out the input range.")
+        return TfliteModel(name, input_range=input_range, output_range=output_range)
+    if input_range is not None or output_range is not None:
+        raise ModelFileError(f"{name}: the models of this package take and compute [0, 1]. Leave out the range.")
     return KerasModel(str(name))
+
+
+def _keras_model_in(path, input_range):
+    if input_range is not None:
+        raise ModelFileError(f"{path}: Keras models are taken to work in [0, 1]. Leave out the input range.")
+    if str(path).endswith(KERAS_SUFFIX):
+        return KerasFile(path)
+    from bokeh_tf import models
+
+    stem = Path(path).name.removesuffix(weights.SUFFIX)
+    # The longest name that fits: dbsi_mobile_base is not a variant "mobile_base" of dbsi.
+    fitting = [name for name in models.MODELS if stem.startswith(f"{name}_")]
+    if not fitting:
+        known = ", ".join(models.MODELS)
+        raise ModelFileError(f"{path}: name it <model>_<variant>{weights.SUFFIX}. Known models: {known}.")
+    name = max(fitting, key=len)
+    return KerasModel(name, variant=stem.removeprefix(f"{name}_"), weights_file=path)
 
 
 class TfliteModel:
@@ -83,11 +107,11 @@ class TfliteModel:
 
     It may have a second input `[1, 1, 1, 4]`, where to focus, and a further output `[1, 1, 1, 1]`, how sure it is that
     there is a subject.
-
-    The picture it returns has the range that the file states for it, or else that of its input.
     """
 
-    def __init__(self, path, *, is_trusted=False, input_range=None):
+    has_one_size = True
+
+    def __init__(self, path, *, is_trusted=False, input_range=None, output_range=None):
         """Loads the file `path`; one that `is_trusted` is spared the trial run in a child process."""
         from bokeh_tf.tflite.running import runtime
 
@@ -101,7 +125,10 @@ class TfliteModel:
         self._outputs = _Outputs.find(
             str(path), [spec.shape for spec in self._runner.outputs], self._height, self._width
         )
-        self._input_range, self._output_range = _ranges(path, input_range, self._outputs.rendered, self._image_input)
+        stated_in, stated_out = _stated(path, self._image_input, self._outputs.rendered)
+        self._input_range = _known(input_range or stated_in, path, "input takes", "--input-range")
+        # Whoever names one range for a file that states none means the pictures on both sides.
+        self._output_range = _known(output_range or stated_out or input_range, path, "picture has", "--output-range")
 
     def canvas_size(self, photo_height, photo_width):
         """The size the file was converted for, whatever the photo's."""
@@ -118,19 +145,21 @@ class TfliteModel:
 
 
 class KerasModel:
-    """A model of `bokeh_tf.models` with the weights that come with the package; needs Keras and TensorFlow.
+    """A model of `bokeh_tf.models` with trained weights; needs Keras and TensorFlow.
 
-    It is built at 1024x1536 for photos lying and 1536x1152 for photos standing.
+    It is built at 1024x1536 for photos lying and 1536x1152 for photos standing, and at each size that it is run at.
     """
 
-    def __init__(self, name):
+    def __init__(self, name, *, variant="base", weights_file=None):
+        """Builds the model `name` with the weights in a file; those that come with the package if None."""
         from bokeh_tf import models
 
         if name not in models.MODELS:
             known = ", ".join(models.MODELS)
             raise ModelFileError(f"{name}: no such model, and no such .tflite file. Known models: {known}.")
-        self.name = name
-        self._weights = weights.packaged_weights(name, "base")
+        self.name = name if weights_file is None else Path(weights_file).name
+        self._network, self._variant = name, variant
+        self._weights = weights_file or weights.packaged_weights(name, variant)
         if self._weights is None:
             raise ModelFileError(f"{name}: no trained weights come with this package. Name a .tflite file instead.")
         self._built = {}
@@ -144,23 +173,79 @@ class KerasModel:
 
     def run(self, canvas):
         model, outputs = self._build(canvas.shape[:2])
-        values = model.predict_on_batch(canvas[None])
-        if isinstance(values, dict):
-            values = [values[name] for name in model.output_names]
-        return outputs.pick(values if isinstance(values, (list, tuple)) else [values])
+        return outputs.pick(_predicted(model, canvas))
 
     def _build(self, size):
         from bokeh_tf import models
 
         if size not in self._built:
             try:
-                model = models.build(self.name, image_shape=size)
+                model = models.build(self._network, variant=self._variant, image_shape=size)
             except ModuleNotFoundError as error:
                 raise DependencyError(f"{self.name}: {error.name} is missing. Run: {_INSTALL_TENSORFLOW}") from error
+            except ValueError as error:
+                # No such variant, or a size that its levels cannot be halved to.
+                raise ModelFileError(f"{self.name}: {error}") from error
             load_weights(model, self._weights)
             shapes = [tuple(output.shape) for output in model.outputs]
             self._built[size] = model, _Outputs.find(self.name, shapes, *size)
         return self._built[size]
+
+
+class KerasFile:
+    """A whole Keras model in a `.keras` file, with an image input `[1 or None, H, W, 3]`; needs Keras and TensorFlow.
+
+    Code in the file is never run: a Lambda layer is refused.
+    """
+
+    has_one_size = True
+
+    def __init__(self, path):
+        path = Path(path)
+        self.name = path.name
+        if not paths.is_file(path):
+            raise ModelFileError(f"{paths.printable(path)}: no such file. Name a model saved by Keras.")
+        self._model = _loaded(path)
+        shapes = [tuple(tensor.shape) for tensor in self._model.inputs]
+        if len(shapes) != 1 or len(shapes[0]) != 4 or None in shapes[0][1:3] or shapes[0][3] != 3:
+            raise ModelFileError(f"{path}: no bokeh model; its input must be one [1, H, W, 3]. It takes {shapes}.")
+        self._size = shapes[0][1:3]
+        self._outputs = _Outputs.find(str(path), [tuple(tensor.shape) for tensor in self._model.outputs], *self._size)
+
+    def canvas_size(self, photo_height, photo_width):
+        """The size the model was built for, whatever the photo's."""
+        return self._size
+
+    def run(self, canvas):
+        return self._outputs.pick(_predicted(self._model, canvas))
+
+
+def _loaded(path):
+    # What Keras and the reader of its archive raise for content that is damaged or no model.
+    damage = (OSError, ValueError, TypeError, LookupError, RuntimeError, zipfile.BadZipFile)
+    try:
+        with native_messages_muted():
+            import keras
+
+            from bokeh_tf import models
+
+            # They register the layers that a file may name.
+            for name in models.MODELS:
+                importlib.import_module(f"bokeh_tf.models.{name}")
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+    except ModuleNotFoundError as error:
+        raise DependencyError(f"{path}: {error.name} is missing. Run: {_INSTALL_TENSORFLOW}") from error
+    except damage as error:
+        reason = paths.printable(" ".join(str(error).split()), most_characters=200)
+        raise ModelFileError(f"{paths.printable(path)}: not a model that Keras can load ({reason}).") from error
+
+
+def _predicted(model, canvas):
+    """The model's outputs for one canvas, a list of arrays."""
+    values = model.predict_on_batch(canvas[None])
+    if isinstance(values, dict):
+        values = [values[name] for name in model.output_names]
+    return values if isinstance(values, (list, tuple)) else [values]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,20 +283,23 @@ class _Outputs:
         return ModelOutput(rendered, weight, confidence)
 
 
-def _ranges(path, input_range, rendered, image_input):
-    """(lowest, highest) of the image, input `image_input`, and of the output at index `rendered`."""
+def _stated(path, image_input, rendered):
+    """The (lowest, highest) that a file states for one of its inputs and one of its outputs; None for neither."""
     from bokeh_tf.tflite.inspection import inspect
     from bokeh_tf.tflite.value_ranges import stated_ranges
 
     file = inspect(path)
-    input_range = input_range or stated_ranges(file.metadata, "inputs", len(file.inputs))[image_input]
-    if input_range is None:
+    inputs = stated_ranges(file.metadata, "inputs", len(file.inputs))
+    return inputs[image_input], stated_ranges(file.metadata, "outputs", len(file.outputs))[rendered]
+
+
+def _known(pair, path, holder, option):
+    """`pair`, a range; raises where nobody said it."""
+    if pair is None:
         raise ModelFileError(
-            f"{path}: does not say which values its input takes. Add --input-range 0 1, or as its maker says: "
-            "0 255, or -1 1."
+            f"{path}: does not say which values its {holder}. Add {option} 0 1, or as its maker says: 0 255, or -1 1."
         )
-    stated = stated_ranges(file.metadata, "outputs", len(file.outputs))
-    return input_range, (stated[rendered] or input_range)
+    return pair
 
 
 def _input_roles(path, inputs):

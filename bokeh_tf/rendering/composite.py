@@ -19,7 +19,7 @@ _RELIABLE_SHARE = 0.05
 _TINY = 1e-6
 
 
-def composite(photo, image, rendered, in_focus_weight):
+def composite(photo, image, rendered, in_focus_weight, *, grain=None, full_weight=None):
     """Renders `photo` with what a model computed from a small copy of it.
 
     Args:
@@ -27,6 +27,8 @@ def composite(photo, image, rendered, in_focus_weight):
         image: `[h, w, 3]` float32 in [0, 1], the copy the model saw.
         rendered: `[h, w, 3]` float32, the model's rendering of `image`.
         in_focus_weight: `[h, w]` float32 in [0, 1], the share of `image` in `rendered`.
+        grain: a `bokeh_tf.rendering.grain.Grain` to put on what is blurred.
+        full_weight: float32 `[H, W]` that is filled with the weight at the photo's size.
 
     Returns:
         The rendering, `[H, W, 3]` of the type of `photo`.
@@ -45,7 +47,12 @@ def composite(photo, image, rendered, in_focus_weight):
         if follows_edges:
             weight = _weight_along_edges(sharp, weight)
             rest = (1 - weight) * rest
-        result[top : top + rows] = np.rint(np.clip(rest + weight * sharp, 0, 1) * full_scale)
+        blend = rest + weight * sharp
+        if grain is not None:
+            blend += (1 - weight) * grain.band(top, blend)
+        if full_weight is not None:
+            full_weight[top : top + rows] = weight[..., 0]
+        result[top : top + rows] = np.rint(np.clip(blend, 0, 1) * full_scale)
     return result
 
 

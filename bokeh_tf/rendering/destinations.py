@@ -1,15 +1,13 @@
 """Where each result goes, so that no photo and no other file is overwritten."""
 
-import contextlib
 import itertools
-import os
 from pathlib import Path
 
 from PIL import Image
 
 from bokeh_tf import paths
 from bokeh_tf.errors import OutputError
-from bokeh_tf.files import make_folder
+from bokeh_tf.files import NewFolders
 from bokeh_tf.photos import FORMATS, SUFFIXES, format_of_suffix, write, write_new
 
 # Who ends a name so means a file, also where Pillow does not know the kind.
@@ -21,7 +19,18 @@ _FOREIGN_PICTURE_SUFFIXES = frozenset(
 )
 
 
-class Destinations:
+_STEM = "{stem}"
+
+
+def check_naming(naming: str) -> str:
+    """`naming`, a pattern for names of results; `OutputError` where photos could not be told apart by it."""
+    rest = naming.replace(_STEM, "")
+    if _STEM not in naming or set(rest) & set("/\\{}\0"):
+        raise OutputError(f"{naming}: a name needs {_STEM} for the photo's, and no folder. For example {_STEM}_bokeh.")
+    return naming
+
+
+class Destinations(NewFolders):
     """Gives each photo of one run a path for its result. Use it in a `with`: folders it made in vain go again.
 
     `output` is a file name if there is one photo and the name ends like a picture's; else it is a folder, which is
@@ -33,8 +42,12 @@ class Destinations:
         OutputError: `output` is a file name of an unknown or unsuitable kind, or the folder cannot be made.
     """
 
-    def __init__(self, output, photos, *, is_single, overwrite=False):
-        """Plans for `photos` (paths); `is_single` says that one photo, not a folder, was asked for."""
+    def __init__(self, output, photos, *, is_single, overwrite=False, naming=None):
+        """Plans for `photos` (paths); `is_single` says that one photo, not a folder, was asked for.
+
+        `naming` is the results' names without suffix, "{stem}" standing for the photo's; None for the photo's own.
+        """
+        super().__init__()
         output = Path(output)
         is_picture_name = _is_picture_name(output) and not paths.is_dir(output)
         if is_picture_name and not is_single:
@@ -43,19 +56,10 @@ class Destinations:
             raise OutputError(f"{output}: cannot write this kind of file. Known suffixes: {', '.join(SUFFIXES)}.")
         self._file = output if is_picture_name else None
         self._overwrite = overwrite
+        self._naming = check_naming(naming or _STEM)
         self._photo_files = {identity for photo in photos if (identity := _identity(photo))}
         self._taken = set()
-        self._made = []
-        self._folder = self._make_folder(output.parent if is_picture_name else output)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for folder in sorted(self._made, key=lambda path: len(path.parts), reverse=True):
-            # Only an empty folder can be removed so.
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        self._folder = self.make(output.parent if is_picture_name else output)
 
     def write(self, photo, *, source, subfolder=Path()):
         """Writes `photo`, the rendering of the one read from `source`; returns the path and what was left out."""
@@ -64,20 +68,13 @@ class Destinations:
         stem, suffix = source.stem, source.suffix
         if format_of_suffix(suffix) != photo.format:
             stem, suffix = (source.stem if format_of_suffix(suffix) else source.name), FORMATS[photo.format][0]
-        return self._write(self._names(self._make_folder(self._folder / subfolder), stem, suffix), photo)
+        stem = self._naming.replace(_STEM, stem)
+        return self._write(self._names(self.make(self._folder / subfolder), stem, suffix), photo)
 
     def write_beside(self, photo, result, ending):
         """Writes `photo`, which belongs to `result`, as that with `ending` added to its stem; returns the path."""
-        return self._write(self._names(result.parent, result.stem + ending, result.suffix), photo)[0]
-
-    def _make_folder(self, folder):
-        missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
-        # From the top, because `mkdir` calls itself for each parent.
-        for path in reversed(missing):
-            make_folder(path)
-            self._made.append(path)
-        make_folder(folder)
-        return folder
+        suffix = result.suffix if format_of_suffix(result.suffix) == photo.format else FORMATS[photo.format][0]
+        return self._write(self._names(result.parent, result.stem + ending, suffix), photo)[0]
 
     def _names(self, folder, stem, suffix):
         if self._is_photo(folder / f"{stem}{suffix}"):
@@ -93,7 +90,7 @@ class Destinations:
             raise OutputError(f"{self._file}: is the photo itself. Choose another output path.")
         if self._overwrite and paths.is_file(path):
             notes = write(path, photo)
-        elif path == self._file and os.path.lexists(path):
+        elif path == self._file and paths.exists(path):
             raise OutputError(f"{path}: exists already. Choose another output path, or give --overwrite.")
         else:
             path, notes = write_new(itertools.chain([path], names), photo)

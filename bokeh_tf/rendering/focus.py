@@ -10,6 +10,7 @@ import dataclasses
 import numpy as np
 
 from bokeh_tf.models.asking import UNSURE
+from bokeh_tf.rendering.apertures import SHAPES
 
 # Below this a model does not know what the photo is of.
 SURE_FROM = 0.5
@@ -24,11 +25,16 @@ class Wishes:
         aperture: from 0, everything sharp, to 1; None for the model's own.
         if_unsure: what to do with a photo without a clear subject that nobody tapped: "grade" blurs by distance along
             the ground, "keep" leaves the photo as it is, "force" renders what the model guesses.
+        shape: the opening of the lens, one of `bokeh_tf.rendering.apertures.SHAPES`; None leaves the blur to the
+            model, otherwise it is computed here and the model only says what stays sharp.
+        grain: put the photo's grain back on what is blurred.
     """
 
     focus: tuple[float, float] | None = None
     aperture: float | None = None
     if_unsure: str = "grade"
+    shape: str | None = None
+    grain: bool = False
 
     def __post_init__(self):
         if self.focus is not None and not (len(self.focus) == 2 and all(0 <= part <= 1 for part in self.focus)):
@@ -39,6 +45,9 @@ class Wishes:
             raise ValueError(
                 f"if_unsure must be a known one. Received: {self.if_unsure!r}. Known: {', '.join(UNSURE)}."
             )
+
+        if self.shape is not None and self.shape not in SHAPES:
+            raise ValueError(f"shape must be a known one. Received: {self.shape!r}. Known: {', '.join(SHAPES)}.")
 
     @property
     def are_any(self) -> bool:

@@ -17,6 +17,7 @@ from bokeh_tf.rendering.backends import load_model
 from bokeh_tf.rendering.destinations import Destinations
 from bokeh_tf.rendering.focus import Wishes
 from bokeh_tf.rendering.geometry import resize
+from bokeh_tf.rendering.maps import Brought
 from bokeh_tf.rendering.render import Rendering, render
 from bokeh_tf.rendering.selection import find_photos
 
@@ -36,10 +37,14 @@ def render_files(
     output,
     model=None,
     input_range=None,
+    output_range=None,
     compare=False,
     recursive=False,
     overwrite=False,
     wishes=None,
+    brought=None,
+    naming=None,
+    with_map=False,
     as_json=False,
 ):
     """Renders the photos and folders `given` and writes the results; prints a line for each photo.
@@ -49,10 +54,14 @@ def render_files(
         output: a folder, or for a single photo a file name.
         model: the name or path `load_model` takes, or a `BokehModel`; None with wishes is the one that takes them.
         input_range: which values the `.tflite` at `model` takes, see `load_model`.
+        output_range: which values its picture has, see `load_model`.
         compare: also write before | after | weight of the photo in one picture.
         recursive: also take the folders in folders; the results lie in folders of the same names.
         overwrite: replace files that have a result's name and are no photos of this run.
         wishes: `focus.Wishes`, or None to leave everything to the model.
+        brought: `maps.Brought`, a mask or depth for every photo, or None.
+        naming: the results' names without suffix, "{stem}" standing for the photo's; None for the photo's own.
+        with_map: also write the weight of the photo, which is sharp, as a grey PNG of the photo's size.
         as_json: print one JSON object a line for each photo, what was decided and how sure the model is.
 
     Returns:
@@ -61,23 +70,26 @@ def render_files(
     Raises:
         BokehError: the model or the output is unusable, so no photo can be rendered.
     """
-    wishes = wishes or Wishes()
-    if model is None and wishes.are_any:
+    wishes, brought = wishes or Wishes(), brought or Brought()
+    if model is None and (wishes.are_any or wishes.shape or brought.are_any):
         model = FOCUS_NAME
     selection = find_photos(given, recursive=recursive, output=output)
     is_single = len(given) == 1 and not paths.is_dir(given[0])
     found = [photo.path for photo in selection.photos]
     console, error_console = Console(), Console(stderr=True)
     failures = len(selection.errors)
-    with Destinations(output, found, is_single=is_single, overwrite=overwrite) as destinations:
+    kept = [*found, *brought.files]
+    with Destinations(output, kept, is_single=is_single, overwrite=overwrite, naming=naming) as destinations:
         if model is None or isinstance(model, (str, Path)):
-            model = load_model(model, input_range=input_range)
+            model = load_model(model, input_range=input_range, output_range=output_range)
         _print(error_console, *selection.errors)
         _print(error_console if as_json else console, *selection.left_out)
         with _progress(error_console, hidden=len(found) < 2) as progress:
             for photo in progress.track(selection.photos, description="Rendering"):
                 try:
-                    rendered = _render_file(photo, destinations, model, wishes, compare=compare)
+                    rendered = _render_file(
+                        photo, destinations, model, wishes, brought, compare=compare, with_map=with_map
+                    )
                     _print(console, *(rendered.json() if as_json else rendered.text()))
                 except BokehError as error:
                     failures += 1
@@ -122,12 +134,14 @@ class _Rendered:
         return [json.dumps(content)]
 
 
-def _render_file(found, destinations, model, wishes, *, compare):
+def _render_file(found, destinations, model, wishes, brought, *, compare, with_map):
     """Renders one photo; returns what to tell the user."""
     start_ns = time.perf_counter_ns()
     path = found.path
     photo = photos.read(path)
-    rendering = render(photo.pixels, model, focus=wishes.focus, aperture=wishes.aperture, if_unsure=wishes.if_unsure)
+    rendering = render(
+        photo.pixels, model, **dataclasses.asdict(wishes), **brought.maps_of(path), full_size_map=with_map
+    )
     picture = comparison(photo.pixels, rendering) if compare else None
     # From here on the original is not needed; a large one would be in the way of the encoder.
     photo = dataclasses.replace(photo, pixels=rendering.image)
@@ -136,6 +150,10 @@ def _render_file(found, destinations, model, wishes, *, compare):
     if compare:
         shown = photos.Photo(picture, photo.format, icc=photo.icc)
         outputs.append(destinations.write_beside(shown, target, "_compare"))
+    if with_map:
+        grey = np.rint(rendering.in_focus_weight * 255).astype(np.uint8)
+        shown = photos.Photo(np.repeat(grey[..., None], 3, axis=2), "PNG", grey=True)
+        outputs.append(destinations.write_beside(shown, target, "_map"))
     height, width, _ = photo.pixels.shape
     seconds = (time.perf_counter_ns() - start_ns) / 1e9
     return _Rendered(path, tuple(outputs), width, height, seconds, tuple(photo.notes + notes), rendering)

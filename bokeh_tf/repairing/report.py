@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 from bokeh_tf.delegate.unchecked import Unchecked
+from bokeh_tf.escaping import printable_lines
 from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
 from bokeh_tf.repairing.repair import Repair
 from bokeh_tf.repairing.sizes import DOES as SIZES_DO
@@ -48,7 +49,7 @@ def to_text(repair: Repair, *, written=None, dry_run=False) -> str:
         lines.append("nothing written")
     elif dry_run:
         lines.append(f"nothing written (--dry-run); the repaired file has {repair.size_bytes:,} bytes")
-    return _printable("\n".join(lines)) + "\n"
+    return printable_lines("\n".join(lines)) + "\n"
 
 
 def _applied_lines(repair):
@@ -136,8 +137,3 @@ def _probe_entry(probe):
         "reason": reasons[0] if reasons else None,
         "adapter": probe.adapter,
     }
-
-
-def _printable(text):
-    """Names in a file may hold control characters, which a terminal would obey."""
-    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)

@@ -3,19 +3,21 @@
 The file has batch 1, static shapes, frozen variables, builtin operators only, tensors of at most four dimensions in
 NHWC order, and float32 inputs and outputs whatever its weights are; whatever stands in the way is a `ConversionError`
 that lists it. The same model gives the same bytes. Names of inputs and outputs are the Keras model's; its own name,
-"<model>.<variant>" as `bokeh_tf.models.build` sets it, goes into the file's metadata. On another backend of Keras than
-TensorFlow, which has the converter, a child process converts.
+"<model>.<variant>" as `bokeh_tf.models.build` sets it, goes into the file's metadata. Which values its inputs and
+outputs hold stands there too, if the model comes from `bokeh_tf.models.build` or the caller says it; of any other
+model it is left open. On another backend of Keras than TensorFlow, which has the converter, a child process converts.
 """
 
 from bokeh_tf.errors import DependencyError
 from bokeh_tf.tflite import PRECISIONS
 from bokeh_tf.tflite.conversion_child import convert_in_child
+from bokeh_tf.tflite.value_ranges import is_range
 
 try:
     import keras
 
     from bokeh_tf.tflite.converter import MAX_RANK, convert_here, refuse_offenders
-    from bokeh_tf.tflite.keras_models import computing_in_float32, functional
+    from bokeh_tf.tflite.keras_models import computing_in_float32, functional, input_names, output_names
 except ModuleNotFoundError as error:
     raise DependencyError(
         'Converting a model needs TensorFlow and Keras. Run: pip install "bokeh-tf[tensorflow]"'
@@ -25,7 +27,7 @@ except ModuleNotFoundError as error:
 _MAX_IMAGE_CHANNELS = 4
 
 
-def convert(model, *, precision, strict=True):
+def convert(model, *, precision, strict=True, ranges=None):
     """Returns the bytes of the `.tflite` file for a Keras `model`, functional, Sequential or subclassed.
 
     Layers of half precision, mixed or whole, become float32 with the same weights.
@@ -35,6 +37,9 @@ def convert(model, *, precision, strict=True):
         precision: of the weights: "float16" for phones, or "float32", the twin to compare with.
         strict: refuse a file that no GPU delegate would take. False leaves that to `bokeh_tf.delegate.check`, which
             names node, layer and remedy.
+        ranges: (lowest, highest) value of inputs and outputs by their names, as in
+            `{"image": (0, 255), "rendered": (0, 1)}`, for the file's metadata: `render`, `ai-benchmark` and the check
+            read them there. Those of a model from `bokeh_tf.models.build` are known; of others null is written.
 
     Raises:
         ConversionError: the model cannot become such a file; `offenders` says what stands in the way.
@@ -43,12 +48,35 @@ def convert(model, *, precision, strict=True):
         raise ValueError(f"precision must be a known one. Received: {precision!r}. Known: {', '.join(PRECISIONS)}.")
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a Keras model. Received: {type(model).__name__}")
+    left = getattr(model, "tensor_facts", {})
     with computing_in_float32(model):
         model = functional(model)
         refuse_offenders(model.name, model_offenders(model, strict=strict))
+        facts = tensor_facts(model, ranges, left=left)
         if keras.backend.backend() != "tensorflow":
-            return convert_in_child(model, precision=precision, strict=strict)
-        return convert_here(model, precision=precision, strict=strict)
+            return convert_in_child(model, precision=precision, strict=strict, facts=facts)
+        return convert_here(model, precision=precision, strict=strict, facts=facts)
+
+
+def tensor_facts(model, ranges, *, left):
+    """What is known of inputs and outputs: what their builder `left` on the model, and `ranges` (or None).
+
+    Returns:
+        By name of the tensor in the file, `{"range": (lowest, highest), "encoding": …}`; either may be missing.
+
+    Raises:
+        ValueError: `ranges` names a tensor that the model does not have, or holds something else than a range.
+    """
+    inputs, outputs = input_names(model), output_names(model)
+    facts = {name: dict(left[name]) for name in [*inputs, *outputs] if name in left}
+    for name, pair in (ranges or {}).items():
+        if name not in inputs + outputs:
+            known = ", ".join(inputs + outputs)
+            raise ValueError(f"ranges must name inputs and outputs. Received: {name!r}. Known: {known}.")
+        if not is_range(pair):
+            raise ValueError(f"ranges must be two finite numbers, the lower one first. Received for {name}: {pair!r}")
+        facts[name] = {**facts.get(name, {}), "range": tuple(pair)}
+    return facts
 
 
 def model_offenders(model, *, strict=True):

@@ -25,7 +25,7 @@ _ENVIRONMENT = {
 }
 
 
-def convert_in_child(model, *, precision, strict):
+def convert_in_child(model, *, precision, strict, facts):
     """What `conversion.convert` returns and raises, for a model that does not run on TensorFlow.
 
     Its own layers must be registered (`keras.saving.register_keras_serializable`) by a module that can be imported.
@@ -34,7 +34,13 @@ def convert_in_child(model, *, precision, strict):
         folder = Path(name)
         model.save(folder / _MODEL)
         modules = sorted({type(operation).__module__ for operation in _all_operations(model)})
-        request = {"name": model.name, "precision": precision, "strict": strict, "modules": modules}
+        request = {
+            "name": model.name,
+            "precision": precision,
+            "strict": strict,
+            "modules": modules,
+            "facts": facts,
+        }
         environment = {**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         answer = ask_module(
             __spec__.name,
@@ -73,7 +79,7 @@ def _convert(job: Job) -> dict:
     model = keras.models.load_model(job.folder / _MODEL, compile=False, safe_mode=True)
     model.name = request["name"]
     try:
-        content = convert_here(model, precision=request["precision"], strict=request["strict"])
+        content = convert_here(model, precision=request["precision"], strict=request["strict"], facts=request["facts"])
     except ConversionError as error:
         return failed("conversion", error, offenders=error.offenders)
     (job.folder / _CONTENT).write_bytes(content)

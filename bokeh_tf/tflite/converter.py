@@ -25,7 +25,7 @@ _ASSIGNMENTS = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubV
 _SHOWN_OFFENDERS = 5
 
 
-def convert_here(model: keras.Model, *, precision: str, strict: bool) -> bytes:
+def convert_here(model: keras.Model, *, precision: str, strict: bool, facts: dict[str, dict]) -> bytes:
     """What `conversion.convert` returns and raises, for a model that it found convertible."""
     with _quiet_native_output():
         content = _run_converter(model, _frozen_function(model), precision)
@@ -38,6 +38,7 @@ def convert_here(model: keras.Model, *, precision: str, strict: bool) -> bytes:
         file=file,
         input_names=input_names(model),
         output_names=output_names(model),
+        facts=facts,
     )
     return embed(content, description)
 

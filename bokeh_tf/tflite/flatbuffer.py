@@ -8,8 +8,6 @@ bounds the time and memory that vectors referring to each other could cost. Tabl
 
 import struct
 
-import numpy as np
-
 from bokeh_tf.errors import ModelFileError
 
 # No real model comes near; reading this many elements takes seconds.
@@ -101,14 +99,14 @@ class Table:
         position = self._field(slot)
         return default if position is None else self._reader.unpack(layout, position)
 
-    def numbers(self, slot, dtype="<i4"):
-        """A vector of numbers, as a tuple."""
+    def numbers(self, slot, kind="i"):
+        """A vector of numbers, each of `struct`'s `kind`, as a tuple."""
         position = self._field(slot)
         if position is None:
             return ()
-        start, count = self._reader.vector(position, np.dtype(dtype).itemsize)
+        start, count = self._reader.vector(position, struct.calcsize(f"<{kind}"))
         self._reader.charge(count)
-        return tuple(np.frombuffer(self._reader.data, dtype, count, start).tolist())
+        return struct.unpack_from(f"<{count}{kind}", self._reader.data, start)
 
     def length(self, slot, element_bytes):
         """How many elements a vector has, without reading them."""

@@ -8,14 +8,13 @@ import json
 import os
 from math import prod
 
-from ai_edge_litert import schema_py_generated as schema
-
 from bokeh_tf.tflite.flatbuffer import Reader
 from bokeh_tf.tflite.macs import multiply_accumulates
-from bokeh_tf.tflite.model_file import NUMPY_TYPES, ModelFile, is_quantisation
+from bokeh_tf.tflite.model_file import ELEMENT_BYTES, ModelFile, is_quantisation
 from bokeh_tf.tflite.nodes import OperatorInfo, TensorInfo
 from bokeh_tf.tflite.options import read_options
 from bokeh_tf.tflite.reading import IDENTIFIER, read_file
+from bokeh_tf.tflite.schema import names_of
 
 METADATA_NAME = "bokeh_tf"
 RUNTIME_METADATA_NAME = "min_runtime_version"
@@ -69,12 +68,9 @@ class _Metadata:
     NAME, BUFFER = range(2)
 
 
-def _names(enumeration):
-    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
-
-
-_OPERATOR_NAMES = _names(schema.BuiltinOperator)
-_TYPE_NAMES = {value: name.lower() for value, name in _names(schema.TensorType).items()}
+_OPERATOR_NAMES = names_of("BuiltinOperator")
+_TYPE_NAMES = {value: name.lower() for value, name in names_of("TensorType").items()}
+_CUSTOM = "CUSTOM"
 # Constants of these types are shapes, axes and table entries, not weights.
 _INDEX_TYPES = frozenset({"int32", "uint32", "int64", "uint64", "bool", "string", "resource", "variant"})
 
@@ -171,15 +167,14 @@ def _tensor(index, table, buffer, is_constant):
         is_variable=bool(table.number(_Tensor.IS_VARIABLE, "<B")),
         is_quantised=is_quantisation(scale_count, details_type),
         scale_count=scale_count,
-        scale=quantisation.numbers(_Quantisation.SCALE, "<f4")[0] if scale_count == 1 else None,
+        scale=quantisation.numbers(_Quantisation.SCALE, "f")[0] if scale_count == 1 else None,
         is_sparse=table.has(_Tensor.SPARSITY),
     )
 
 
 def _check_size(reader, tensor, constant_bytes):
     """A dense constant has exactly the bytes that its shape and type say, where the type is a whole number of them."""
-    dtype = NUMPY_TYPES.get(tensor.dtype)
-    expected_bytes = prod(tensor.shape) * dtype.itemsize if dtype else 0
+    expected_bytes = prod(tensor.shape) * ELEMENT_BYTES.get(tensor.dtype, 0)
     if expected_bytes and constant_bytes != expected_bytes:
         raise reader.error(f"tensor {tensor.index} needs {expected_bytes} bytes of values and has {constant_bytes}")
 
@@ -214,9 +209,10 @@ def _kind(code):
     # Codes above 126 do not fit the field that old files use; the larger of the two is the one meant.
     builtin = max(code.number(_OperatorCode.OLD_BUILTIN, "<b"), code.number(_OperatorCode.BUILTIN, "<i"))
     version = code.number(_OperatorCode.VERSION, "<i", 1)
-    if builtin == schema.BuiltinOperator.CUSTOM:
-        return code.text(_OperatorCode.CUSTOM) or "CUSTOM", version, True
-    return _OPERATOR_NAMES.get(builtin, f"BUILTIN_{builtin}"), version, False
+    name = _OPERATOR_NAMES.get(builtin, f"BUILTIN_{builtin}")
+    if name == _CUSTOM:
+        return code.text(_OperatorCode.CUSTOM) or _CUSTOM, version, True
+    return name, version, False
 
 
 def _picked(reader, tensors, indices):

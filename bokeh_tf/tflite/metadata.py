@@ -2,8 +2,10 @@
 
 The JSON lies in a metadata buffer named "bokeh_tf" and lists inputs and outputs in the file's own order:
 `{"schema_version": 1, "model", "variant", "package_version", "precision", "inputs": [{"name", "shape", "layout",
-"range", "encoding"}], "outputs": [{"name", "shape", "layout", "range"}], "min_runtime_version"}`. `range` is null
-where values are unbounded, `encoding` where the input is not a photo. `inspection` reads it back.
+"range", "encoding"}], "outputs": [{"name", "shape", "layout", "range"}], "min_runtime_version"}`. Nothing is
+concluded from a name or a shape: `range` is null where nobody said which values a tensor holds or where it is
+unbounded, `encoding` where nobody said that an input is a photo, `layout` where a tensor is no picture or map.
+`inspection` reads it back.
 """
 
 import json
@@ -17,11 +19,11 @@ from bokeh_tf.tflite.rewriting import pack, unpack
 
 SCHEMA_VERSION = 1
 SIGNATURE_KEY = "serving_default"
-# Outputs known to stay in [0, 1]; any other is unbounded.
-_UNIT_RANGE_OUTPUTS = ("rendered", "in_focus_weight")
+# Dimensions of a batch of pictures or maps.
+_NHWC_RANK = 4
 
 
-def describe(model_name, *, precision, file, input_names, output_names):
+def describe(model_name, *, precision, file, input_names, output_names, facts):
     """The description of a converted model.
 
     Args:
@@ -30,6 +32,7 @@ def describe(model_name, *, precision, file, input_names, output_names):
         file: the `ModelFile` that the converter wrote.
         input_names: in the file's order.
         output_names: in the file's order.
+        facts: what is known of tensors by their names, see `conversion.tensor_facts`.
     """
     model, _, variant = model_name.rpartition(".") if "." in model_name else (model_name, "", "base")
     return {
@@ -38,20 +41,20 @@ def describe(model_name, *, precision, file, input_names, output_names):
         "variant": variant,
         "package_version": bokeh_tf.__version__,
         "precision": precision,
-        "inputs": [_input(name, tensor) for name, tensor in zip(input_names, file.inputs, strict=True)],
-        "outputs": [_output(name, tensor) for name, tensor in zip(output_names, file.outputs, strict=True)],
+        "inputs": [_input(name, tensor, facts) for name, tensor in zip(input_names, file.inputs, strict=True)],
+        "outputs": [_output(name, tensor, facts) for name, tensor in zip(output_names, file.outputs, strict=True)],
         "min_runtime_version": file.min_runtime_version,
     }
 
 
-def _input(name, tensor):
-    encoding = "sRGB RGB" if tensor.shape[-1] == 3 else None
-    return {"name": name, "shape": list(tensor.shape), "layout": "NHWC", "range": [0, 1], "encoding": encoding}
+def _input(name, tensor, facts):
+    return {**_output(name, tensor, facts), "encoding": facts.get(name, {}).get("encoding")}
 
 
-def _output(name, tensor):
-    value_range = [0, 1] if name in _UNIT_RANGE_OUTPUTS else None
-    return {"name": name, "shape": list(tensor.shape), "layout": "NHWC", "range": value_range}
+def _output(name, tensor, facts):
+    layout = "NHWC" if len(tensor.shape) == _NHWC_RANK else None
+    pair = facts.get(name, {}).get("range")
+    return {"name": name, "shape": list(tensor.shape), "layout": layout, "range": pair and list(pair)}
 
 
 def embed(content, description):

@@ -1,21 +1,28 @@
 """What a `.tflite` file holds, as `inspection` reads it: tensors, nodes and their graph."""
 
+import struct
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from bokeh_tf.tflite import layer_names, unpacking
 from bokeh_tf.tflite.nodes import OperatorInfo, TensorInfo
 from bokeh_tf.tflite.unpacking import UnpackedWeights, find_unpacked
 
-# Types of fewer than eight bits are packed, and of bfloat16 and the 8-bit floats NumPy knows nothing.
-NUMPY_TYPES = {
-    name: np.dtype(name)
-    for bits in (8, 16, 32, 64)
-    for name in (f"int{bits}", f"uint{bits}", *([f"float{bits}"] if bits > 8 else []))
-} | {name: np.dtype(name) for name in ("bool", "complex64", "complex128")}
+if TYPE_CHECKING:
+    import numpy as np
+
+# How `struct` writes the types whose values can be read here. Types of fewer than eight bits are packed, and of
+# bfloat16 and the 8-bit floats NumPy knows nothing.
+_KINDS = {
+    "bool": "?",
+    **{"int8": "b", "int16": "h", "int32": "i", "int64": "q"},
+    **{"uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q"},
+    **{"float16": "e", "float32": "f", "float64": "d"},
+}
+_COMPLEX_BYTES = {"complex64": 8, "complex128": 16}
+ELEMENT_BYTES = {name: struct.calcsize(f"<{kind}") for name, kind in _KINDS.items()} | _COMPLEX_BYTES
 
 
 @dataclass(frozen=True)
@@ -42,13 +49,28 @@ class ModelFile:
     signatures: tuple[str, ...] = ()
     buffers: tuple[memoryview, ...] = field(default=(), repr=False, compare=False)
 
-    def values(self, tensor_index: int) -> np.ndarray | None:
+    def values(self, tensor_index: int) -> "np.ndarray | None":
         """A constant's values, read-only; None where it is no constant, or sparse, or of a type NumPy lacks."""
-        tensor = self.tensors[tensor_index]
-        dtype = NUMPY_TYPES.get(tensor.dtype)
-        if not tensor.is_constant or tensor.is_sparse or dtype is None:
+        if not self._is_readable(tensor_index):
             return None
-        return np.frombuffer(self.buffers[tensor.buffer], dtype, prod(tensor.shape)).reshape(tensor.shape)
+        # A check without a GPU looks at a few small constants, and NumPy takes longer to load than to check them.
+        import numpy as np
+
+        tensor = self.tensors[tensor_index]
+        content = self.buffers[tensor.buffer]
+        return np.frombuffer(content, tensor.dtype, prod(tensor.shape)).reshape(tensor.shape)
+
+    def flat_values(self, tensor_index: int) -> tuple | None:
+        """The same as plain numbers, one after another; None also for complex ones."""
+        kind = _KINDS.get(self.tensors[tensor_index].dtype)
+        if kind is None or not self._is_readable(tensor_index):
+            return None
+        tensor = self.tensors[tensor_index]
+        return struct.unpack_from(f"<{prod(tensor.shape)}{kind}", self.buffers[tensor.buffer])
+
+    def _is_readable(self, tensor_index):
+        tensor = self.tensors[tensor_index]
+        return tensor.is_constant and not tensor.is_sparse and tensor.dtype in ELEMENT_BYTES
 
     @property
     def is_quantised(self) -> bool:

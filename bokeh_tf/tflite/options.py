@@ -9,7 +9,7 @@ of `_SCALARS` or `_LISTS`, `text`, or an enumeration of the schema, whose value 
 from dataclasses import dataclass
 from enum import Enum
 
-from ai_edge_litert import schema_py_generated as schema
+from bokeh_tf.tflite.schema import names_of, numbers_of
 
 Option = int | float | bool | str | tuple
 
@@ -20,7 +20,8 @@ _SCALARS: dict[str, tuple[str, type]] = {
     "float": ("<f", float),
     "bool": ("<B", bool),
 }
-_LISTS = {"ints": "<i4", "int64s": "<i8", "uint32s": "<u4", "floats": "<f4", "bools": "?", "bytes": "u1"}
+# As `struct` writes them.
+_LISTS = {"ints": "i", "int64s": "q", "uint32s": "I", "floats": "f", "bools": "?", "bytes": "B"}
 # Enumerations are one byte but for these.
 _WIDE_ENUMERATIONS = {
     "ReduceWindowFunction": "<i",
@@ -224,6 +225,9 @@ class _Union(Enum):
     SECOND = 11, 12
 
 
+_TYPES = {_Union.FIRST: numbers_of("BuiltinOptions"), _Union.SECOND: numbers_of("BuiltinOptions2")}
+
+
 @dataclass(frozen=True)
 class _Field:
     slot: int
@@ -242,10 +246,6 @@ class _Layout:
     fields: tuple[_Field, ...]
 
 
-def _enumeration_names(kind):
-    return {value: name for name, value in vars(getattr(schema, kind)).items() if isinstance(value, int)}
-
-
 def _field(slot, text):
     name, _, kind = text.partition(":")
     kind, _, default = kind.partition("=")
@@ -253,18 +253,16 @@ def _field(slot, text):
 
 
 def _layout(table, fields):
-    union, types = _Union.FIRST, schema.BuiltinOptions
-    if not hasattr(types, table):
-        union, types = _Union.SECOND, schema.BuiltinOptions2
+    union = _Union.FIRST if table in _TYPES[_Union.FIRST] else _Union.SECOND
     declared = (_field(slot, text) for slot, text in enumerate(fields.split()) if text != "-")
-    return _Layout(table, union, getattr(types, table), tuple(declared))
+    return _Layout(table, union, _TYPES[union][table], tuple(declared))
 
 
 _LAYOUTS = {
     name: layout for table, names, fields in _ROWS for layout in [_layout(table, fields)] for name in names.split()
 }
 _KINDS = {field.kind for layout in _LAYOUTS.values() for field in layout.fields}
-_ENUMERATIONS = {kind: _enumeration_names(kind) for kind in _KINDS - set(_SCALARS) - set(_LISTS) - {"text"}}
+_ENUMERATIONS = {kind: names_of(kind) for kind in _KINDS - set(_SCALARS) - set(_LISTS) - {"text"}}
 
 
 def read_options(operator, name) -> dict[str, Option]:

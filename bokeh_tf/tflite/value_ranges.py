@@ -24,7 +24,7 @@ def stated_ranges(metadata, side, count) -> tuple[tuple[float, float] | None, ..
     Returns:
         (lowest, highest) for each tensor in the file's order, None where no usable range is stated.
     """
-    entries = (metadata or {}).get(side)
+    entries = metadata.get(side) if isinstance(metadata, dict) else None
     if not isinstance(entries, list) or len(entries) != count:
         return (None,) * count
     return tuple(_range_of(entry) for entry in entries)

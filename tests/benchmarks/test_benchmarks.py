@@ -10,12 +10,13 @@ from PIL import Image
 
 from benchmarks import blur_bank, quality
 from benchmarks.__main__ import main
-from benchmarks.baselines import centre_ellipse, ellipse_weight, global_blur, untouched
 from benchmarks.contact_sheet import write_sheet
 from benchmarks.pictures import highlights, natural_noise, photo_of_size
 from benchmarks.suites import SUITES
 from bokeh_tf.bench.results.samples import Samples
 from bokeh_tf.errors import DataError, ModelFileError
+from bokeh_tf.evaluation.baselines import centre_ellipse, ellipse_weight, global_blur, untouched
+from bokeh_tf.evaluation.summary import set_name
 from bokeh_tf.metrics import psnr, ssim
 
 HEIGHT_PX, WIDTH_PX = 64, 96
@@ -58,7 +59,8 @@ def model_path(tmp_path):
     weight = keras.layers.Rescaling(0.0, offset=0.5, name="in_focus_weight")(image[..., :1])
     rendered = keras.layers.Average(name="rendered")([image, blurred])
     path = tmp_path / "blend.tflite"
-    path.write_bytes(convert(keras.Model(image, [rendered, weight], name="blend"), precision="float32"))
+    ranges = {"image": (0, 1), "rendered": (0, 1)}
+    path.write_bytes(convert(keras.Model(image, [rendered, weight], name="blend"), precision="float32", ranges=ranges))
     return path
 
 
@@ -179,23 +181,23 @@ def test_pairs_are_found_sorted_and_grouped(tmp_path):
     write_pairs(tmp_path, ["street_b", "street_a", "field_case_0"])
     (tmp_path / "notes.txt").touch()
     pairs = quality.find_pairs(tmp_path)
-    assert [(pair.name, pair.set_name) for pair in pairs] == [
+    assert [(pair.id, set_name(pair)) for pair in pairs] == [
         ("field_case_0", "field"),
         ("street_a", "street"),
         ("street_b", "street"),
     ]
 
 
-@pytest.mark.parametrize(("name", "missing"), [("a_1_Input.png", "_GT"), ("a_1_GT.png", "_Input")])
+@pytest.mark.parametrize(("name", "missing"), [("a_1_Input.png", "target"), ("a_1_GT.png", "source")])
 def test_a_pair_without_its_partner_is_refused(tmp_path, name, missing):
     write_pairs(tmp_path, ["b_1"])
     Image.fromarray(picture()).save(tmp_path / name)
-    with pytest.raises(DataError, match=f"a_1 has no {missing}"):
+    with pytest.raises(DataError, match=f"1 {missing} missing, of a_1"):
         quality.find_pairs(tmp_path)
 
 
 def test_folders_without_pairs_are_refused(tmp_path):
-    with pytest.raises(DataError, match="no pairs here"):
+    with pytest.raises(DataError, match="no pairs of pictures found"):
         quality.find_pairs(tmp_path)
     with pytest.raises(DataError, match="no such folder"):
         quality.find_pairs(tmp_path / "nowhere")
@@ -204,10 +206,10 @@ def test_folders_without_pairs_are_refused(tmp_path):
 def test_pairs_must_be_aligned_and_different(tmp_path):
     write_pairs(tmp_path, ["a_1"])
     (pair,) = quality.find_pairs(tmp_path)
-    Image.fromarray(picture()[:, :90]).save(pair.truth_path)
+    Image.fromarray(picture()[:, :90]).save(pair.target)
     with pytest.raises(DataError, match=r"a_1_GT\.png: has another size"):
         quality.score_pair(pair, {}, tmp_path / "sheet.jpg")
-    Image.fromarray(picture()).save(pair.truth_path)
+    Image.fromarray(picture()).save(pair.target)
     with pytest.raises(DataError, match=r"a_1_GT\.png: is the same picture"):
         quality.score_pair(pair, {}, tmp_path / "sheet.jpg")
 

@@ -74,6 +74,7 @@ def test_version_is_printed(capsys):
         (["render", "x.jpg", "-o", "x", "--input-range", "1", "0"], "--input-range"),
         (["render", "x.jpg", "-o", "x", "--input-range", "0", "nan"], "--input-range"),
         (["render", "x.jpg", "-o", "x", "--input-range", "-1"], "--input-range"),
+        (["render", "x.jpg", "-o", "x", "--output-range", "1", "1"], "--output-range"),
         (["train", "nope", "--data", "x", "--out", "y"], "invalid choice: 'nope'"),
         (["train", "dbsi_mobile", "--out", "y"], "--data"),
         (["train", "dbsi_mobile", "--data", "x"], "--out"),

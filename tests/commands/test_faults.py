@@ -19,17 +19,30 @@ TIMEOUT_S = 120
 # Two lines: what is wrong, and for some commands how many of several inputs were done.
 MOST_LINES = 2
 
+
+def a_pair(folder):
+    """A folder that holds what looks like a pair."""
+    place = folder / "a pair"
+    place.mkdir(exist_ok=True)
+    shutil.copy(PHOTO, place / "a_Input.jpg")
+    shutil.copy(PHOTO, place / "a_GT.jpg")
+    return place
+
+
 # How each command is told to read `path`; what it writes goes into the folder `out`.
 COMMANDS = {
     "check": lambda path, out: ["check", path, "--no-probe", "--output", out / "report.json", "--format", "json"],
     "check a baseline": lambda path, out: ["check", MODEL, "--no-probe", "--baseline", path],
     "bench": lambda path, out: ["bench", path, "--rounds", "1", "--out", out / "timings"],
+    "bench read": lambda path, out: ["bench", "read", path, "--out", out / "timings"],
     "compare": lambda path, out: ["compare", path, RESULT],
     "report": lambda path, out: ["report", path, "-o", out / "page.html"],
+    "app": lambda path, out: ["app", path, "--for", "web", "-o", out / "app"],
     "ai-benchmark": lambda path, out: ["ai-benchmark", path, "-o", out / "pack"],
     "ai-benchmark import": lambda path, out: ["ai-benchmark", "import", path, "-o", out / "imported"],
     "render": lambda path, out: ["render", path, "-o", out / "pictures"],
     "render by a model": lambda path, out: ["render", PHOTO, "--model", f"{path}.tflite", "-o", out / "pictures"],
+    "render with a mask": lambda path, out: ["render", PHOTO, "--mask", path, "-o", out / "pictures"],
     "repair": lambda path, out: ["repair", path, "-o", out / "whole.tflite", "--no-probe"],
     "convert": lambda path, out: ["convert", path, "-o", out / "phone.tflite", "--no-probe"],
     "export": lambda path, out: ["export", "unet", "--variant", "tiny", "--weights", path, "-o", out],
@@ -37,13 +50,13 @@ COMMANDS = {
     "data inspect": lambda path, out: ["data", "inspect", path, "-o", out / "inspected"],
     "data inspect a list": lambda path, out: ["data", "inspect", ROOT / "tests", "--only", path],
     "data align": lambda path, out: ["data", "align", path, PHOTO, "-o", out / "pairs"],
+    "evaluate": lambda path, out: ["evaluate", path, "--model", "untouched"],
+    "evaluate a model": lambda path, out: ["evaluate", a_pair(out.parent), "--model", f"{path}.keras"],
+    "evaluate pictures": lambda path, out: ["evaluate", a_pair(out.parent), "--model", path],
     "train": lambda path, out: ["train", "unet", "--data", path, "--out", out / "run", "--scale", "small"],
 }
-# What some are asked to write is a record of what could not be done.
-RECORDS = {
-    "check": {"report.json"},
-    "data align": {"pairs", "original", "bokeh", "pairs.csv", "alignment.json", "alignments.jsonl"},
-}
+# What it is asked to write is a record of what could not be done.
+RECORDS = {"check": {"report.json"}}
 # These build a network before they read: seconds each, so they meet the faults that differ for them alone.
 SLOW = {"export", "port", "train"}
 # A folder is what these commands take.
@@ -167,8 +180,9 @@ def test_a_folder_that_may_not_be_searched_is_said_shortly(command, tmp_path, ca
     (locked / "file").write_bytes(b"x")
     locked.chmod(0)
     try:
+        arguments = COMMANDS[command](locked / "file", out)
         with without_privileges():
-            status = run(COMMANDS[command](locked / "file", out))
+            status = run(arguments)
     finally:
         locked.chmod(0o755)
     captured = capsys.readouterr()

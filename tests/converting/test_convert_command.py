@@ -9,6 +9,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from bokeh_tf.cli import main
+from bokeh_tf.tflite.inspection import inspect
 from tests.converting import own_nets
 
 NETS = str(Path(own_nets.__file__))
@@ -27,13 +28,15 @@ def test_a_subclassed_file_becomes_a_file_that_delegates_take_and_that_computes_
     model = own_nets.doubling()
     model.save(tmp_path / "mine.keras")
     out = tmp_path / "new" / "mine.tflite"
-    arguments = (tmp_path / "mine.keras", "-o", out, "--custom-objects", NETS, "--no-probe")
+    arguments = (tmp_path / "mine.keras", "-o", out, "--custom-objects", NETS, "--no-probe", "--range", "depth=0:80")
     status, document = convert(capsys, *arguments)
     assert (status, document["schema_version"], document["exit_code"]) == (0, 1, 0)
     assert document["written"] == str(out) and document["size_bytes"] == out.stat().st_size
     assert [one["name"] for one in document["outputs"]] == ["depth"]
     assert document["repair"]["is_whole"] and document["repair"]["repaired"][0]["recipe"] == "nearest"
     assert document["check"]["passed"] and all(one["share"] < 5e-3 for one in document["parity"])
+    metadata = inspect(out.read_bytes()).metadata
+    assert [one["range"] for one in metadata["outputs"]] == [[0, 80]] and metadata["inputs"][0]["range"] is None
     image = np.random.default_rng(1).random((1, *own_nets.SIZE, 3), np.float32)
     actual = Interpreter(model_path=str(out)).get_signature_runner("serving_default")(input=image)["depth"]
     np.testing.assert_allclose(actual, np.asarray(model(image)["depth"], np.float32), atol=5e-3)
@@ -44,6 +47,8 @@ def test_what_does_not_pass_is_written_only_where_that_was_asked_for(tmp_path, c
         return keras.layers.UpSampling2D(2)(image)
 
     path = tiny_tflite("upsampling", graph)
+    # Keras tells of what it saved.
+    capsys.readouterr()
     out = tmp_path / "mine.tflite"
     arguments = (path, "-o", out, "--no-probe", "--no-repair")
     status, document = convert(capsys, *arguments)
@@ -60,6 +65,8 @@ def test_what_does_not_pass_is_written_only_where_that_was_asked_for(tmp_path, c
         (["--allow-interface", "all"], "--allow-interface takes"),
         (["--size", "8x8", "--input-shape", "1x8x8x3"], "exclude each other"),
         (["--size", "8"], "HEIGHTxWIDTH"),
+        (["--range", "image=1:0"], "NAME=MIN:MAX with the lower number first"),
+        (["--range", "0:1"], "NAME=MIN:MAX"),
     ],
 )
 def test_options_that_make_no_sense(options, message, capsys):

@@ -214,6 +214,17 @@ def test_folders_are_matched_by_name_and_resumed(folders, tmp_path):
     assert pair.target.is_file()
 
 
+def test_a_run_that_aligns_nothing_leaves_nothing_and_takes_nothing_away(folders, tmp_path):
+    (folders[1] / "größe.jpg").unlink()
+    run = align_files(*folders, out=tmp_path / "new" / "out", height_px=256)
+    assert len(run.refused) == len(run.outcomes) == 2
+    assert not (tmp_path / "new").exists()
+    out = tmp_path / "own"
+    (out / "original").mkdir(parents=True)
+    align_files(*folders, out=out, height_px=256)
+    assert [path.name for path in out.rglob("*")] == ["original"]
+
+
 def test_orientation_profile_and_size_in_the_exif_are_kept_right(tmp_path, two_photos):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     names = ("n.jpg", "w.jpg")

@@ -46,6 +46,17 @@ def test_folders_are_searched_and_files_come_once(tmp_path):
     assert names == ["b.tflite", "deep/er/a.TFLITE", "empty", "absent.tflite"]
 
 
+def test_a_pattern_stands_for_the_models_that_it_matches(tmp_path, monkeypatch):
+    for name in ("a.tflite", "b[1].tflite", "deep/er/c.tflite", "deep/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert [str(path) for path in find_models(["**/*.tflite"])] == ["a.tflite", "b[1].tflite", "deep/er/c.tflite"]
+    assert find_models([f"{tmp_path}/deep/*/*"]) == (tmp_path / "deep/er/c.tflite",)
+    assert [str(path) for path in find_models(["b[1].tflite", "none*"])] == ["b[1].tflite", "none*"]
+    assert [str(path) for path in find_models(["a\0*", "[", "***"])] == ["a\0*", "[", "***"]
+
+
 def test_a_folder_that_cannot_be_listed_is_not_passed_over(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models" / "locked").mkdir(parents=True)

@@ -19,6 +19,8 @@ from bokeh_tf.delegate.reconciliation import reconcile
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers.formats import FORMATS, write
 from bokeh_tf.delegate.writers.text import print_file, print_summary
+from bokeh_tf.delegate.writers.workflow import leave
+from bokeh_tf.errors import OutputError
 from bokeh_tf.escaping import command_data, command_property, file_uri, markdown_code, markdown_text, printable
 from tests.delegate.check_reports import HOSTILE, coverage, finding, probed, report, target
 
@@ -126,16 +128,76 @@ def test_junit_skips_what_no_adapter_could_check():
 def test_github_commands_stay_one_line_each(written):
     lines = written["github"].splitlines()
     commands = [line for line in lines if line.startswith("::")]
-    assert all(re.fullmatch(r"::(error|warning|notice) file=[^,:]*,title=[^,:]*::.+", line) for line in commands)
+    assert re.fullmatch(r"::error title=bokeh-tf check::5 files: 2 passed, .+", commands[0])
+    assert all(re.fullmatch(r"::(error|warning|notice) file=[^,:]*,title=[^,:]*::.+", line) for line in commands[1:])
     assert not any("::set-output" in line.split("::", 2)[1] for line in commands)
     assert all(line.startswith(("::", "PASSED: ", "FAILED: ", "NOT CHECKED: ")) for line in lines)
-    assert any(line.startswith("::error file=") and "title=v2.op::node 3" in line for line in commands)
+    assert any(line.startswith("::error file=") and "title=v2.op::v2.op  refused, 1 node" in line for line in commands)
 
 
-def test_a_rule_with_a_thousand_nodes_does_not_fill_the_log():
+def annotations(*judged):
+    return [line for line in write(judged, POLICY, format="github").splitlines() if line.startswith("::")]
+
+
+def test_a_rule_with_a_thousand_nodes_is_one_annotation():
     many = target("v2", *(finding(node=number) for number in range(1000)))
-    text = write([judge(report(many), POLICY)], POLICY, format="github")
-    assert text.count("\n") < 20 and "990 more of this rule" in text
+    summary, only = annotations(judge(report(many), POLICY))
+    assert "1 failed" in summary and "v2.op  refused, 1000 nodes" in only
+
+
+def test_at_most_ten_annotations_are_written_and_the_first_says_what_is_left_out():
+    causes = target("v2", *(finding(op=f"OP_{number}", node=number) for number in range(14)))
+    shown = annotations(judge(report(causes, notes=("a note",)), POLICY))
+    assert len(shown) == 10 and shown[0].startswith("::error title=bokeh-tf check::1 files: 1 failed")
+    assert "6 more findings are in the job summary" in shown[0]
+    assert all(line.startswith("::error file=") for line in shown[1:]), "what fails comes before notes"
+
+
+def test_files_with_one_cause_share_its_annotation():
+    files = [judge(report(target("v2", finding()), path=f"{name}.tflite"), POLICY) for name in "abc"]
+    _, only = annotations(*files)
+    assert only.startswith("::error file=a.tflite,") and "%0AAlso in: b.tflite, c.tflite" in only
+
+
+def test_nothing_is_annotated_where_all_is_well():
+    assert annotations(judge(report(target("v2")), POLICY)) == []
+
+
+def test_gitlab_s_report_has_the_fields_that_it_asks_for(written):
+    """By GitLab's documentation of the Code Quality report format."""
+    entries = json.loads(written["gitlab"])
+    assert {entry["location"]["path"] for entry in entries} > {"overruled.tflite", "stuck.tflite"}
+    for entry in entries:
+        assert {"description", "check_name", "fingerprint", "severity", "location"} == entry.keys()
+        assert entry["severity"] in ("info", "minor", "major", "critical", "blocker")
+        assert entry["location"]["lines"] == {"begin": 1} and not entry["location"]["path"].startswith(("/", "./"))
+        assert re.fullmatch(r"[0-9a-f]{64}", entry["fingerprint"])
+    assert len({entry["fingerprint"] for entry in entries}) == len(entries)
+    severities = {entry["check_name"].removeprefix("bokeh-tf/"): entry["severity"] for entry in entries}
+    assert (severities["v2.op"], severities["mldrift.rank"], severities["not-checked"]) == ("major", "info", "critical")
+
+
+def test_a_step_is_left_its_summary_and_its_outputs(tmp_path):
+    summary, outputs = tmp_path / "summary.md", tmp_path / "outputs"
+    summary.write_text("of another command\n", encoding="utf-8")
+    leave(run_of_everything(), POLICY, {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": str(outputs)})
+    text = summary.read_text(encoding="utf-8")
+    assert text.startswith("of another command\n# bokeh-tf check\n") and "@team" not in text
+    values = dict(line.split("=") for line in outputs.read_text(encoding="utf-8").splitlines())
+    assert values == {"exit-code": "3", "files": "5", "passed": "2", "failed": "1", "not-checked": "2"}
+
+
+def test_a_summary_that_github_would_refuse_is_cut_at_a_line(tmp_path):
+    summary = tmp_path / "summary.md"
+    many = [judge(report(target("v2", finding(op=f"OP{n}"))), POLICY) for n in range(4000)]
+    leave(many, POLICY, {"GITHUB_STEP_SUMMARY": str(summary)})
+    text = summary.read_text(encoding="utf-8")
+    assert 500_000 < summary.stat().st_size < 1_048_576 and text.endswith("the other reports have all.\n")
+
+
+def test_a_summary_that_cannot_be_written_is_one_line(tmp_path):
+    with pytest.raises(OutputError, match="cannot write here"):
+        leave([], POLICY, {"GITHUB_OUTPUT": str(tmp_path)})
 
 
 def test_workflow_commands_are_escaped_as_the_runner_reads_them():

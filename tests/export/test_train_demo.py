@@ -120,6 +120,7 @@ def test_the_picture_shows_before_after_truth(scenes, tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "pictures" / "scene_2.png").pixels, scenes[1].photo)
 
 
+@pytest.mark.slow
 def test_a_training_is_killed_and_resumed(photographs, tmp_path, capfd):
     out = tmp_path / "run"
     out.mkdir()

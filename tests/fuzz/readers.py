@@ -24,6 +24,7 @@ from bokeh_tf.repairing.passes import Journal, run_passes
 from bokeh_tf.repairing.recipes import RECIPES
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running.runtime import verify_loads
+from tests.fuzz import documents
 from tests.fuzz.agreement import DIFFERENT, second_opinion
 
 # Everything a policy can fail on, so that writers have most to say.
@@ -148,6 +149,8 @@ def _in_a_fork(job):
 
 
 READERS = {
+    # Keras and HDF5 reserve more address space than models are allowed.
+    "documents": (documents.read, Limits(address_space_bytes=4_000_000_000)),
     "everything": (everything, LIMITS),
     "inspection": (inspection, LIMITS),
     # Starting and ending the children takes a few seconds beside their own limit.

@@ -1,7 +1,8 @@
-"""Throws damaged and absurd files at everything that reads untrusted models: `python -m tests.fuzz --cases 5000`.
+"""Throws damaged and absurd files at everything that reads what others made: `python -m tests.fuzz --cases 5000`.
 
 Every case must end in a report or in one `BokehError` of one line: no other exception, no death of the process, at
-most 10 s, at most 1 GB of address space; `--reader native`, which starts children of its own, has other limits. A
+most 10 s, at most 1 GB of address space; readers that start children of their own have other limits. The default
+reader takes models, `--reader documents` results, journals, manifests, baselines, sheets, checkpoints and weights. A
 case is a function of the seed, its number and the corpus, so that a failure can be had again; the offending file is
 written out too. Cases run in worker processes under a memory limit and a watchdog. Exit 0: all passed; 1: a case
 failed; 2: usage.
@@ -21,6 +22,7 @@ from functools import cache
 from pathlib import Path
 
 from bokeh_tf.errors import BokehError
+from tests.fuzz import documents
 from tests.fuzz.graphs import random_graph, repeated_tables
 from tests.fuzz.mutations import MUTATIONS, not_a_model, splice, structure_of
 from tests.fuzz.readers import LIMITS, READERS
@@ -98,20 +100,26 @@ def outcome_of(reader, content):
     except BokehError as error:
         lines = str(error).splitlines()
         return ("refused", None) if len(lines) == 1 else ("failed", f"an error of {len(lines)} lines: {error!r}")
+    # Whatever it is, an exception of any other kind is what the fuzzer looks for; it is reported, never passed over.
     except Exception:
         return "failed", traceback.format_exc()
     return "report", None
 
 
-def _work(reader, limits, seed, numbers, folders, deadline_s, watched, results):
+# What makes the cases of a reader, models where nothing is said.
+MAKERS = {"documents": documents.case}
+
+
+def _work(reader, make, limits, seed, numbers, folders, deadline_s, watched, results):
     """A worker: runs its share of the cases; `watched` tells the parent which one it is in and since when."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     outcomes, slowest_s, failed = Counter(), 0.0, 0
-    corpus(folders)
+    # What all cases share is made before time and memory are limited.
+    make(seed, 0, folders)
     if limits.address_space_bytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (limits.address_space_bytes,) * 2)
     for number in numbers:
-        content = case(seed, number, folders)
+        content = make(seed, number, folders)
         started_s = time.monotonic()
         watched[:] = [number, started_s, sum(outcomes.values())]
         outcome, what = outcome_of(reader, content)
@@ -134,11 +142,12 @@ def _peak_bytes():
     return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
 
 
-def fuzz(reader, *, cases, limits=LIMITS, seed=0, seconds=None, folders=(), jobs=2, say=None) -> Summary:
+def fuzz(reader, *, cases, make=case, limits=LIMITS, seed=0, seconds=None, folders=(), jobs=2, say=None) -> Summary:
     """Runs `cases` cases, or fewer in `seconds`.
 
     Args:
         reader: called with the bytes of each case; importable, because workers import it.
+        make: called with seed, number and folders, returns those bytes; importable too.
         folders: with `.tflite` files to damage, subfolders included.
         jobs: worker processes.
         say: called with a line of progress every few seconds.
@@ -151,7 +160,7 @@ def fuzz(reader, *, cases, limits=LIMITS, seed=0, seconds=None, folders=(), jobs
     for job in range(jobs):
         watched = context.Array("d", [-1.0, 0.0, 0.0])
         share = range(job, cases, jobs)
-        arguments = (reader, limits, seed, share, tuple(map(str, folders)), deadline_s, watched, results)
+        arguments = (reader, make, limits, seed, share, tuple(map(str, folders)), deadline_s, watched, results)
         workers.append((context.Process(target=_work, args=arguments, daemon=True), watched))
         workers[-1][0].start()
     failures, parts = _watch(workers, results, limits, say)
@@ -189,14 +198,14 @@ def _watch(workers, results, limits, say):
     return failures, parts
 
 
-def write_failures(failures, seed, folders, out):
+def write_failures(failures, make, seed, folders, out):
     """Writes each offending file and what went wrong beside it; returns the paths."""
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     paths = []
     for failure in failures:
-        path = out / f"seed{seed}_case{failure.number}.tflite"
-        path.write_bytes(case(seed, failure.number, tuple(map(str, folders))))
+        path = out / f"seed{seed}_case{failure.number}{'.tflite' if make is case else '.document'}"
+        path.write_bytes(make(seed, failure.number, tuple(map(str, folders))))
         path.with_suffix(".txt").write_text(failure.what, encoding="utf-8")
         paths.append(path)
     return paths
@@ -218,10 +227,12 @@ def main(arguments=None):
     """The command; returns its exit code."""
     options = _parse(arguments)
     (reader, limits), seed = READERS[options.reader], options.seed
+    make = MAKERS.get(options.reader, case)
     folders = [path for path in options.corpus if path.is_dir()]
     summary = fuzz(
         reader,
         cases=options.cases,
+        make=make,
         limits=limits,
         seed=seed,
         seconds=options.seconds,
@@ -235,7 +246,7 @@ def main(arguments=None):
         f"{summary.outcomes['refused']} refused in one line, {len(summary.failures)} failed; "
         f"slowest {summary.slowest_s:.2f} s, peak memory {summary.peak_bytes / 1e6:.0f} MB"
     )
-    paths = write_failures(summary.failures, seed, folders, options.out)
+    paths = write_failures(summary.failures, make, seed, folders, options.out)
     for failure, path in zip(summary.failures, paths, strict=True):
         print(f"FAILED seed {seed} case {failure.number}: {failure.what.strip().splitlines()[-1]} -> {path}")
     return 1 if summary.failures else 0

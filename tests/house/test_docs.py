@@ -15,8 +15,8 @@ from tests.delegate.rules.fallback_recipes import markdown
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "WORKSPACE.md", "android_assets/README.md")
 COMMANDS = (
-    *("convert", "check", "repair", "bench", "compare", "report", "ai-benchmark", "render"),
-    *("models", "export", "port", "data", "train"),
+    *("convert", "check", "repair", "bench", "compare", "report", "ai-benchmark", "app", "render"),
+    *("models", "export", "port", "data", "evaluate", "train"),
 )
 
 

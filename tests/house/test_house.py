@@ -23,7 +23,7 @@ TOP_LEVEL = {
 # arrow beyond the foundation is used: one that nobody needs any more would let the wrong import in unseen.
 FOUNDATION = {
     *("checkout", "documents", "errors", "escaping", "files", "native_messages", "paths", "processes", "program"),
-    "",
+    *("stages", ""),
 }
 ARROWS = {
     "ops": set(),
@@ -34,6 +34,7 @@ ARROWS = {
     "checkout": set(),
     "native_messages": set(),
     "processes": set(),
+    "stages": set(),
     "program": {"errors", "paths"},
     "documents": {"errors", "paths"},
     "metrics": FOUNDATION,
@@ -49,16 +50,20 @@ ARROWS = {
     "converting": FOUNDATION | {"delegate", "exporting", "models", "repairing", "tflite"},
     "rendering": FOUNDATION | {"models", "photos", "tflite"},
     "bench": FOUNDATION | {"tflite", "delegate"},
+    "evaluation": FOUNDATION | {"bench", "data", "metrics", "models", "photos", "rendering"},
     "testing": FOUNDATION | {"delegate"},
     "ai_benchmark": FOUNDATION | {"bench", "tflite"},
+    "apps": FOUNDATION | {"tflite"},
     "exporting": FOUNDATION | {"models", "tflite", "delegate"},
     "commands": FOUNDATION
     | {
         "ai_benchmark",
+        "apps",
         "bench",
         "converting",
         "data",
         "delegate",
+        "evaluation",
         "exporting",
         "models",
         "porting",
@@ -104,11 +109,14 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "audit": {"rules"},
         "bisecting": {"probing"},
         "check": {"audit", "bisecting", "findings", "linting", "probing", "reconciliation", "unchecked"},
+        "engines": {"probing", "unchecked"},
         "judging": {"check", "findings", "probing", "unchecked"},
         "linting": {"findings", "rules"},
         "reconciliation": {"findings", "probing", "unchecked"},
         "rules": {"findings"},
-        "writers": {"audit", "check", "findings", "judging", "linting", "probing", "rules", "unchecked"},
+        "writers": {
+            *("audit", "check", "engines", "findings", "judging", "linting", "probing", "rules", "unchecked"),
+        },
     },
     "repairing": {
         "children": {"proof"},
@@ -128,13 +136,14 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "writer": {"graph", "nodes", "operators", "shapes"},
     },
     "tflite": {
-        "conversion": {"conversion_child", "converter", "keras_models"},
+        "conversion": {"conversion_child", "converter", "keras_models", "value_ranges"},
         "conversion_child": {"converter"},
         "converter": {"inspection", "keras_models", "metadata"},
-        "inspection": {"flatbuffer", "macs", "model_file", "nodes", "options", "reading"},
+        "inspection": {"flatbuffer", "macs", "model_file", "nodes", "options", "reading", "schema"},
         "metadata": {"inspection", "rewriting"},
         "model_file": {"layer_names", "nodes", "unpacking"},
         "nodes": {"options"},
+        "options": {"schema"},
         "rewriting": {"reading"},
         "running": {"model_file", "reading", "rewriting"},
         "subject": {"inspection", "model_file", "reading"},
@@ -155,7 +164,7 @@ OUTER_ARROWS = {
     "export": FOUNDATION
     | {"data", "delegate", "exporting", "metrics", "models", "photos", "rendering", "tflite", "training"},
     "benchmarks": FOUNDATION
-    | {"bench", "data", "exporting", "metrics", "models", "ops", "photos", "rendering", "tflite"},
+    | {"bench", "data", "evaluation", "exporting", "metrics", "models", "ops", "photos", "rendering", "tflite"},
 }
 # Where the frameworks may be imported; everything else works with the base install.
 KERAS_PARTS = {"ops", "losses", "models", "data", "training"}

@@ -107,10 +107,28 @@ def assert_file_agrees(model, content, tolerance):
             assert float(np.abs(actual[name] - value).max()) <= tolerance * scale, name
 
 
-@each_precision
 @each_quick_file
-def test_small_files_compute_what_keras_does(key, precision, tolerance):
-    assert_file_agrees(small_model(*key), small_file(*key, precision), tolerance)
+def test_small_files_compute_what_keras_does(key):
+    assert_file_agrees(small_model(*key), small_file(*key, "float16"), FLOAT16_TOLERANCE)
+
+
+@each_quick_file
+def test_the_output_depends_on_the_image(key):
+    model = small_model(*key)
+    first, second = (predict(model, random_inputs(model, seed=seed)) for seed in (0, 1))
+    name = model.output_names[0]
+    assert np.abs(first[name] - second[name]).max() > FLOAT32_TOLERANCE
+
+
+@pytest.mark.parametrize("key", [("dbsi_mobile", "base"), ("unet", "tiny"), ("wavelet_cnn", "tiny")], ids=key_id)
+def test_full_precision_is_kept(key):
+    assert_file_agrees(small_model(*key), small_file(*key, "float32"), FLOAT32_TOLERANCE)
+
+
+@pytest.mark.slow
+@each_quick_file
+def test_every_small_file_keeps_full_precision(key):
+    assert_file_agrees(small_model(*key), convert(small_model(*key), precision="float32"), FLOAT32_TOLERANCE)
 
 
 @pytest.mark.slow

@@ -49,6 +49,12 @@ def fresh_model(name, variant):
     return model
 
 
+@functools.cache
+def small_fresh_model(name, variant):
+    """A small variant at its check size that has learned nothing; its picture may be flat."""
+    return fresh_model(name, variant)
+
+
 def typical_model(name, variant):
     """A fresh model whose picture shows the photo."""
     model = fresh_model(name, variant)

@@ -263,11 +263,18 @@ def test_what_the_file_states_is_taken(tmp_path):
     from bokeh_tf.tflite.inspection import inspect
 
     image = keras.Input((*CANVAS, 3), batch_size=1, name="image")
-    rendered = keras.layers.Rescaling(-1.0, offset=1.0, name="rendered")(image)
+    rendered = keras.layers.Rescaling(-255.0, offset=255.0, name="rendered")(image)
+    negative = keras.Model(image, rendered, name="negative")
     path = tmp_path / "negative.tflite"
-    path.write_bytes(convert(keras.Model(image, rendered, name="negative"), precision="float32"))
-    assert inspect(path).metadata["inputs"][0]["range"] == [0, 1]
     photo = noise(*CANVAS)
+    # What the file states of one side says nothing of the other.
+    path.write_bytes(convert(negative, precision="float32", ranges={"image": (0, 1)}))
+    with pytest.raises(ModelFileError, match="--output-range 0 1"):
+        load_model(path)
+    told = render(photo, load_model(path, output_range=(0, 255))).image
+    assert np.abs(told.astype(int) - (255 - photo.astype(int))).max() <= ONE_STEP
+    path.write_bytes(convert(negative, precision="float32", ranges={"image": (0, 1), "rendered": (0, 255)}))
+    assert inspect(path).metadata["inputs"][0]["range"] == [0, 1]
     image = render(photo, load_model(path)).image
     assert np.abs(image.astype(int) - (255 - photo.astype(int))).max() <= ONE_STEP
     with pytest.raises(ModelFileError, match="Leave out"):

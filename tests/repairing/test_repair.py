@@ -19,7 +19,7 @@ from bokeh_tf.repairing.tidying import tidy
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running.runtime import load
 from tests.delegate.rules.mldrift_graphs import IMAGE, OP, Graph, ints, one, options
-from tests.repairing.graphs import CASES, Quantised, noise, upsampled
+from tests.repairing.graphs import CASES, Quantised, halves_added, noise, upsampled
 
 ROUND = {recipe.name: recipe for recipe in RECIPES}["round"]
 
@@ -290,6 +290,15 @@ def test_what_the_real_delegate_computes_wrong_is_right_afterwards(gpu):
     result = repairing.repair(CASES["split-operands"][0], timeout_s=300)
     assert result.probe.verdict == "full" and result.is_whole
     assert [one.recipe for one in result.applied] == ["split-operands"]
+
+
+@pytest.mark.gpu
+def test_a_second_form_is_tried_where_the_first_is_computed_wrong(gpu):
+    # Without the recipe that the rule on parts of a SPLIT names, the delegate's word alone is left.
+    known = ("ceil", "split-slices")
+    result = repairing.repair(halves_added(after=OP.CEIL), recipes=known, timeout_s=300)
+    assert result.probe.verdict == "full" and result.is_whole
+    assert tuple(one.recipe for one in result.applied) == known
 
 
 def test_cases_are_refused_by_someone():

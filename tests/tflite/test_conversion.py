@@ -107,12 +107,10 @@ def test_metadata(files, precision):
         "variant": "wide",
         "package_version": bokeh_tf.__version__,
         "precision": precision,
-        "inputs": [
-            {"name": "image", "shape": [1, 24, 32, 3], "layout": "NHWC", "range": [0, 1], "encoding": "sRGB RGB"}
-        ],
+        "inputs": [{"name": "image", "shape": [1, 24, 32, 3], "layout": "NHWC", "range": None, "encoding": None}],
         "outputs": [
-            {"name": "rendered", "shape": [1, 24, 32, 3], "layout": "NHWC", "range": [0, 1]},
-            {"name": "in_focus_weight", "shape": [1, 24, 32, 1], "layout": "NHWC", "range": [0, 1]},
+            {"name": "rendered", "shape": [1, 24, 32, 3], "layout": "NHWC", "range": None},
+            {"name": "in_focus_weight", "shape": [1, 24, 32, 1], "layout": "NHWC", "range": None},
         ],
         "min_runtime_version": file.min_runtime_version,
     }
@@ -126,6 +124,50 @@ def test_a_name_without_a_variant_is_the_base_variant():
     metadata = inspect(convert(model, precision="float32")).metadata
     assert (metadata["model"], metadata["variant"]) == ("plain", "base")
     assert metadata["outputs"][0]["range"] is None
+
+
+def test_what_the_caller_says_of_values_is_written(model):
+    ranges = {"image": (0, 255), "rendered": (-1.5, 1)}
+    metadata = inspect(convert(model, precision="float32", ranges=ranges)).metadata
+    stated = {tensor["name"]: tensor["range"] for tensor in metadata["inputs"] + metadata["outputs"]}
+    assert stated == {"image": [0, 255], "rendered": [-1.5, 1], "in_focus_weight": None}
+    assert metadata["inputs"][0]["encoding"] is None
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ({"picture": (0, 1)}, "must name .* Received: 'picture'. Known: image, rendered, in_focus_weight"),
+        ({"image": (1, 0)}, "two finite numbers"),
+        ({"image": (0, float("nan"))}, "two finite numbers"),
+        ({"image": 255}, "two finite numbers"),
+    ],
+)
+def test_what_is_no_range_of_a_tensor_is_refused(model, ranges, message):
+    with pytest.raises(ValueError, match=message):
+        convert(model, precision="float32", ranges=ranges)
+
+
+def test_models_of_this_package_state_their_values_and_what_is_made_of_them_does_not():
+    ours = models.build("saliency_blend", variant="from_map", image_shape=(96, 128))
+    metadata = inspect(convert(ours, precision="float32")).metadata
+    stated = {tensor["name"]: tensor["range"] for tensor in metadata["inputs"] + metadata["outputs"]}
+    assert stated == {name: [0, 1] for name in ("image", "saliency", "rendered", "in_focus_weight")}
+    assert {tensor["name"]: tensor["encoding"] for tensor in metadata["inputs"]} == {
+        "image": "sRGB RGB",
+        "saliency": None,
+    }
+    brighter = keras.layers.Rescaling(255.0, name="brighter")(ours.outputs[0])
+    foreign = keras.Model(ours.inputs, brighter, name=ours.name)
+    metadata = inspect(convert(foreign, precision="float32")).metadata
+    assert all(tensor["range"] is None for tensor in metadata["inputs"] + metadata["outputs"])
+
+
+def test_what_is_no_picture_has_no_layout():
+    vector = keras.Input((8,), name="features")
+    dense = keras.Model(vector, keras.layers.Dense(3, name="scores")(vector))
+    metadata = inspect(convert(dense, precision="float32")).metadata
+    assert [tensor["layout"] for tensor in metadata["inputs"] + metadata["outputs"]] == [None, None]
 
 
 def test_float16_stores_every_weight_once_in_two_bytes(model, files):
@@ -271,6 +313,7 @@ except ConversionError as error:
 """
 
 
+@pytest.mark.slow
 def test_models_on_another_keras_backend_become_the_same_files(tmp_path):
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", JAX_PROGRAM, str(tmp_path)]
@@ -285,7 +328,10 @@ def test_models_on_another_keras_backend_become_the_same_files(tmp_path):
     assert not_loaded.startswith("own: cannot be converted under TensorFlow") and "KERAS_BACKEND" in not_loaded
 
 
-@pytest.fixture(scope="module", params=("megadepth", "dbsi", "dbsi_mobile"))
+HOURGLASSES = [pytest.param(name, marks=pytest.mark.slow) for name in ("megadepth", "dbsi")]
+
+
+@pytest.fixture(scope="module", params=(*HOURGLASSES, "dbsi_mobile"))
 def converted(request):
     """(name, model, float16 file) of whole models, with weights unlike each other; `test_zoo` has all the others."""
     model = models.build(request.param, image_shape=MODEL_SHAPE)
@@ -314,7 +360,7 @@ def keras_convolution_macs(model):
     return sum(int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:3])) for layer in layers)
 
 
-@pytest.mark.parametrize("converted", ["megadepth", "dbsi"], indirect=True)
+@pytest.mark.parametrize("converted", HOURGLASSES, indirect=True)
 def test_size_and_multiply_accumulates_of_the_hourglass_files(converted):
     name, model, content = converted
     rows, columns = MODEL_SHAPE

@@ -30,6 +30,8 @@ def test_no_ranges(pair):
         ({"inputs": ["image"]}, None),
         ({"inputs": [{"range": [0, 1]}, {"range": [0, 1]}]}, None),
         ({"inputs": {"range": [0, 1]}}, None),
+        ({"inputs": [{"range": [0, 10**5000]}]}, None),
+        ([], None),
         ({}, None),
         (None, None),
     ],

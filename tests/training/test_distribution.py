@@ -121,6 +121,7 @@ def test_two_processes_learn_what_one_does(pairs, alone, tmp_path):
     assert json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["versions"]["backend"] == "jax"
 
 
+@pytest.mark.slow
 def test_a_late_process_and_slow_storage_change_nothing(pairs, tmp_path):
     finish_together(start_together(pairs, tmp_path / "out", steps=2, program=UNEVEN_PROGRAM))
     phases = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["phases"]

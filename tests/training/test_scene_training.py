@@ -80,6 +80,7 @@ def test_resuming_a_finished_run_writes_the_same_weights(finished, photos):
         np.testing.assert_array_equal(actual, expected)
 
 
+@pytest.mark.slow
 def test_how_often_it_saves_does_not_change_what_it_learns(photos, tmp_path):
     # The weights are an average over the last steps, which must not take their place before the end.
     averaging = dataclasses.replace(PHASE, average_steps=3)

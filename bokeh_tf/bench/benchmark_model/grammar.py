@@ -57,18 +57,42 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TIME = r"(?:[0-9]{4}-)?[0-9]{2}-[0-9]{2}\s+[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]+\s+"
 # Others' lines of a logcat say nothing about this program.
 _TAGS = ("tflite", "litert", "native", "tensorflow", "libc", "linker")
+_CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}"
+# Alone before a message it may be any program's, so only the tag of these counts.
+_OWN_TAGS = r"(?:tflite|litert|native)"
 # In the order in which they are tried; each may be stripped once or more.
 _PREFIXES = (
+    # What a CI puts before each line: GitHub (and its job and step), Azure, GitLab, Jenkins, `ts`.
+    re.compile(
+        rf"(?:[^\t]{{1,80}}\t[^\t]{{1,80}}\t)?\ufeff?\[?[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}"
+        r"(?:[.,][0-9]{1,9})?(?:Z|[-+][0-9]{2}:?[0-9]{2})?\]?(?: [0-9]{2}[OE]\+?)?(?:\s+|$)",
+        re.ASCII,
+    ),
+    # Android Studio before Dolphin: process and package, then as `brief`.
+    re.compile(rf"{_TIME}[0-9]+-[0-9]+/\S+ (?=[VDIWEF]/)", re.ASCII),
+    # Android Studio since Dolphin: the level stands behind tag and package.
+    re.compile(rf"{_TIME}[0-9]+-[0-9]+\s+(?P<tag>[\w.\-]+)\s+\S+\s+(?P<level>[VDIWEF])(?:\s+|$)", re.ASCII),
+    # logcat -v long has a line of its own before each message.
+    re.compile(rf"\[ {_TIME}[0-9]+: ?[0-9]+ (?P<level>[VDIWEF])/(?P<tag>[\w.\-]+)\s*\]$", re.ASCII),
+    # logcat -v epoch and -v monotonic count seconds.
+    re.compile(r"[0-9]+\.[0-9]{3,9}\s+[0-9]+\s+[0-9]+\s+(?P<level>[VDIWEF])\s+(?P<tag>[\w.\-]+)\s*: ?", re.ASCII),
+    # logcat -v process and -v thread.
+    re.compile(r"(?P<level>[VDIWEF])\(\s*[0-9]+(?::\s*[0-9]+)?\) ", re.ASCII),
     # logcat: threadtime, then time and brief, then a tag alone.
     re.compile(rf"{_TIME}(?:\S+\s+)?[0-9]+\s+[0-9]+\s+(?P<level>[VDIWEF])\s+(?P<tag>[\w.\-]+)\s*: ?", re.ASCII),
     re.compile(rf"(?:{_TIME})?(?P<level>[VDIWEF])/(?P<tag>[\w.\-]+)\s*(?:\(\s*[0-9]+\))?: ?", re.ASCII),
-    re.compile(r"(?P<level>[VDIWEF])\s+(?:tflite|litert|native)\s*: ?", re.ASCII),
+    re.compile(rf"(?:(?P<level>[VDIWEF])\s+)?{_OWN_TAGS}\s*: ?", re.ASCII),
+    # Android Studio's compact view, Jenkins, `ts`.
+    re.compile(rf"{_CLOCK}(?:\.[0-9]{{3}})?\s+(?:(?P<level>[VDIWEF])\s+)?", re.ASCII),
+    re.compile(rf"[A-Z][a-z]{{2}} [0-9]{{2}} {_CLOCK} ", re.ASCII),
     # glog
     re.compile(r"(?P<level>[IWEF])[0-9]{4} [0-9:.]+\s+[0-9]+ \S+:[0-9]+\] ?", re.ASCII),
     re.compile(r"(?:└\s*)?(?P<level>INFO|VERBOSE|ERROR|WARNING|WARN|DEBUG|FATAL): ?"),
     re.compile(r"\[[\w./\-]+\.(?:cc|h|cpp|c|mm):[0-9]+\] ?", re.ASCII),
     re.compile(r"└\s*"),
 )
+# logcat -v process names the tag at the end.
+_OWN_TAG_BEHIND = re.compile(rf"\s+\({_OWN_TAGS}\)$")
 
 _STATISTICS = re.compile(
     rf"count=(?P<count>{_COUNT})"
@@ -280,7 +304,7 @@ _GRAMMAR: tuple[tuple[Kind, tuple[re.Pattern[str], ...]], ...] = (
 
 def strip_prefixes(line: str) -> tuple[str | None, str]:
     """The level a line was printed at, None where it does not say, and the message after all its prefixes."""
-    message, level = _COLOUR.sub("", line).strip(), None
+    message, level = _OWN_TAG_BEHIND.sub("", _COLOUR.sub("", line).strip()), None
     for _ in range(len(_PREFIXES)):
         match = next(filter(None, (prefix.match(message) for prefix in _PREFIXES)), None)
         if match is None:

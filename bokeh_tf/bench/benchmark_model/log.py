@@ -7,6 +7,7 @@ last line without its end of line may have been cut in the middle of a number, s
 Times are in microseconds, as both programs count them. "First inference" is the first warm-up run.
 """
 
+import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -156,7 +157,11 @@ def parse_logs(text: str | bytes) -> tuple[BenchmarkLog, ...]:
 
 
 def _text(text):
-    return text.decode("utf-8", errors="replace") if isinstance(text, bytes) else text
+    if not isinstance(text, bytes):
+        return text
+    # PowerShell's `>` writes UTF-16.
+    is_wide = text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return text.decode("utf-16" if is_wide else "utf-8-sig", errors="replace")
 
 
 def _read_lines(text):

@@ -7,7 +7,6 @@ not as ready as the one that is timed. It counts as serialised where the cache w
 known to have read it; otherwise what is known of the same process stays, with the reason.
 """
 
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from bokeh_tf.bench.contestant import WarmStart
 from bokeh_tf.bench.host.timing_worker import SECOND_LOAD
 from bokeh_tf.bench.results.measurement import SERIALISED, StartCache
 from bokeh_tf.errors import BokehError
-from bokeh_tf.processes import run_module
+from bokeh_tf.processes import DONE, ask_module
 
 _WORKER = "bokeh_tf.bench.host.start_worker"
 _PRECISIONS = {"default": 0, "float32": 2}
@@ -111,21 +110,22 @@ def _measure(model, start, folder, timeout_s):
 
 def _load(model, start, cache, timeout_s):
     """(nanoseconds, log) of a start in a process of its own."""
-    answer = cache.parent / "answer.json"
-    answer.unlink(missing_ok=True)
-    arguments = (model, start.accelerator, start.identifier, start.options(cache), answer)
-    child = run_module(_WORKER, arguments, timeout_s=timeout_s)
-    if child.timed_out:
+    request = {
+        "model": str(model),
+        "accelerator": start.accelerator,
+        "identifier": start.identifier,
+        "options": start.options(cache),
+    }
+    answer = ask_module(_WORKER, cache.parent, request=request, timeout_s=timeout_s)
+    if answer.child.timed_out:
         raise NoCacheError(f"its process did not end within {timeout_s:g} s")
-    if child.signal_name:
-        raise NoCacheError(f"its process was ended by {child.signal_name}")
-    try:
-        told = json.loads(answer.read_text(encoding="utf-8"))
-        if "error" in told:
-            raise NoCacheError(str(told["error"]))
-        return int(told["init_ns"]), child.stderr
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NoCacheError("its process gave no answer") from error
+    if answer.child.signal_name:
+        raise NoCacheError(f"its process was ended by {answer.child.signal_name}")
+    if answer.error_kind:
+        raise NoCacheError(answer.message)
+    if answer.stage != DONE:
+        raise NoCacheError("its process gave no answer")
+    return answer.content["init_ns"], answer.child.stderr
 
 
 def _files(folder):

@@ -1,21 +1,16 @@
-"""The child process that loads a model once, started by `serialised_start.py` only.
+"""The child process that loads a model once, asked by `serialised_start.py` only.
 
-    python -m bokeh_tf.bench.host.start_worker MODEL ACCELERATOR IDENTIFIER OPTIONS ANSWER
-
-ACCELERATOR is "cpu" or "gpu". OPTIONS is TOML, which LiteRT takes under the IDENTIFIER of its accelerator. ANSWER is
-the JSON file to write: {"init_ns"} or {"error"}. LiteRT's C interface is called, because its Python one has no option
-for the GPU's cache. Timed is the way from the model's file to the compiled model, without its buffers; the library
-and the accelerator's plugin are loaded before.
+LiteRT's C interface is called, because its Python one has no option for the GPU's cache. Timed is the way from the
+model's file to the compiled model, without its buffers; the library and the accelerator's plugin are loaded before.
 """
 
 import ctypes
 import importlib.util
-import json
 import sys
 import time
 from pathlib import Path
 
-from bokeh_tf.processes import confine
+from bokeh_tf.processes import Job, answer_job
 
 # From litert/c: LiteRtHwAccelerators, LiteRtEnvOptionTag, LiteRtAnyType.
 _ACCELERATORS = {"cpu": 1, "gpu": 2}
@@ -64,7 +59,15 @@ class _Library:
 
 
 def load(model, accelerator, identifier, options):
-    """Compiles a model and returns how long that took in nanoseconds."""
+    """Compiles a model and returns how long that took in nanoseconds.
+
+    Args:
+        accelerator: "cpu" or "gpu".
+        options: TOML, which LiteRT takes under the `identifier` of its accelerator.
+
+    Raises:
+        RuntimeError: this LiteRT refuses, or lacks a function.
+    """
     folder = _litert_folder()
     library, wanted = _Library(folder), _ACCELERATORS[accelerator]
     settings = (_EnvironmentOption * 2)(
@@ -91,15 +94,12 @@ def _litert_folder():
     return Path(found.origin).parent
 
 
-def main(model, accelerator, identifier, options, answer):
-    """Loads the model and writes the answer."""
-    try:
-        told = {"init_ns": load(model, accelerator, identifier, options)}
-    except (RuntimeError, OSError, MemoryError) as error:
-        told = {"error": " ".join(str(error).split()) or type(error).__name__}
-    Path(answer).write_text(json.dumps(told), encoding="utf-8")
+def _load(job: Job):
+    request = job.read_request()
+    job.enter("loading")
+    wanted = (request[name] for name in ("model", "accelerator", "identifier", "options"))
+    return {"init_ns": load(*wanted)}
 
 
 if __name__ == "__main__":
-    confine()
-    main(*sys.argv[1:])
+    answer_job(_load, error_kinds=dict.fromkeys((RuntimeError, OSError, MemoryError), "refused"))

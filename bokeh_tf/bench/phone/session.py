@@ -15,6 +15,7 @@ from typing import Any
 
 from bokeh_tf.bench.benchmark_model.flags import NO_FILES, RunFiles
 from bokeh_tf.bench.benchmark_model.log import Memory, Statistics
+from bokeh_tf.bench.benchmark_model.times import steady_us, to_ns, was_flat
 from bokeh_tf.bench.benchmark_model.verdict import judge
 from bokeh_tf.bench.contestant import Failed, WarmStart
 from bokeh_tf.bench.digits import whole
@@ -26,8 +27,6 @@ from bokeh_tf.bench.phone.run_folder import RETURN_TIMEOUT_S, RunFolder
 from bokeh_tf.bench.phone.thermal_gate import BATTERY_FLOOR_PERCENT, LIMIT_C, wait_until_fit
 from bokeh_tf.bench.results.journal import Journal
 from bokeh_tf.bench.results.measurement import (
-    ROUND_MEAN,
-    ROUND_MEDIAN,
     SERIALISED,
     OutputComparison,
     RunVerdict,
@@ -279,11 +278,12 @@ class PhoneSession:
             raise ProgramError(verdict.why, verdict=verdict)
         warmup_us = [ran.log.warmup_us] if ran.log.warmup_us else []
         first_us = ran.log.first_us or (warmup_us or [time_us])[0]
-        warmup = {"first_ns": _ns(first_us), "times_ns": list(map(_ns, warmup_us)), "was_flat": was_flat(ran.log)}
+        times_ns = list(map(to_ns, warmup_us))
+        warmup = {"first_ns": to_ns(first_us), "times_ns": times_ns, "was_flat": was_flat(ran.log)}
         self._journal.add({"warmup": {**warmup, "runs": self._plan.turn.runs}, "of": contestant.name})
         took = RoundFacts(ran.log.warmup, ran.log.inference, ran.log.init_us, ran.log.first_us, verdict)
         self._note(contestant.name, {"sample_kind": kind, f"round {number}": asdict(took)})
-        self._journal.add({"turn": [_ns(time_us)], "of": contestant.name, "start_ns": start_ns})
+        self._journal.add({"turn": [to_ns(time_us)], "of": contestant.name, "start_ns": start_ns})
 
     def _start_warm(self, contestant):
         """Two starts with one cache on the phone, where this build can keep one; the first finds it empty."""
@@ -312,10 +312,10 @@ class PhoneSession:
         said = "as its log says" if was_read else "its log does not say whether it used it"
         cached = _CACHED.get(setting.backend, "a cache")
         return WarmStart(
-            warm_init_ns=None if warm.init_us is None else _ns(warm.init_us),
+            warm_init_ns=None if warm.init_us is None else to_ns(warm.init_us),
             warm_init_kind=SERIALISED,
             warm_init_how=f"a new process, from {cached} on the phone ({said})",
-            cache=StartCache(size_bytes, None if cold.init_us is None else _ns(cold.init_us), was_read),
+            cache=StartCache(size_bytes, None if cold.init_us is None else to_ns(cold.init_us), was_read),
         )
 
     def _size_bytes(self, folder):
@@ -333,7 +333,7 @@ def _said_by(ran: ProgramRun) -> dict[str, Any]:
     """The fields of `CheckFacts` that are the program's own words."""
     log = ran.log
     return {
-        "cold_init_ns": None if log.init_us is None else _ns(log.init_us),
+        "cold_init_ns": None if log.init_us is None else to_ns(log.init_us),
         "memory_mb": log.memory,
         "reasons": log.reasons,
         "version": log.version,
@@ -342,23 +342,3 @@ def _said_by(ran: ProgramRun) -> dict[str, Any]:
         "unknown_lines": len(log.unknown),
         "log": ran.text[:_LONGEST_LOG],
     }
-
-
-def steady_us(log) -> tuple[str, float | None]:
-    """(what it is, time) of a round: the median where the program prints one, else the mean; None where neither."""
-    if log.inference is not None and log.inference.median_us is not None:
-        return ROUND_MEDIAN, log.inference.median_us
-    return ROUND_MEAN, log.inference_us
-
-
-def was_flat(log, *, tolerance=0.1) -> bool:
-    """Whether the warm-up runs after the first one took as long as the measured ones, as far as the log tells."""
-    warmup, (_, time_us) = log.warmup, steady_us(log)
-    if warmup is None or warmup.count < 2 or None in (warmup.first_us, warmup.mean_us) or not time_us:
-        return True
-    rest_us = (warmup.mean_us * warmup.count - warmup.first_us) / (warmup.count - 1)
-    return abs(rest_us / time_us - 1) <= tolerance
-
-
-def _ns(time_us):
-    return round(time_us * 1000)

@@ -2,7 +2,8 @@
 
 In the output folder: `original/NAME` and `bokeh/NAME` in the narrow photo's file format with its EXIF and colour
 profile, `pairs.csv` with the f-numbers and focal lengths that the files state, `alignment.json` with the measures of
-every pair and the reasons of those refused, and `alignments.jsonl`, by which another run does only what is new.
+every pair and the reasons of those refused, and `alignments.jsonl`, by which another run does only what is new. A
+first run that aligns nothing leaves nothing there.
 """
 
 import csv
@@ -19,7 +20,7 @@ from bokeh_tf.data.journal import Journal, version_of
 from bokeh_tf.data.progress import as_text, progress_bar
 from bokeh_tf.data.workers import Failure, run_jobs
 from bokeh_tf.errors import DataError, OutputError
-from bokeh_tf.files import make_folder, write_text
+from bokeh_tf.files import NewFolders, write_text
 from bokeh_tf.paths import exists, is_dir, is_file, resolved
 from bokeh_tf.photos import FORMATS, SUFFIXES, format_of_suffix, read, write
 
@@ -27,6 +28,7 @@ SCHEMA_VERSION = 1
 NARROW_FOLDER, WIDE_FOLDER = "original", "bokeh"
 # Part of the journal's settings: pairs that are aligned in another way get another number.
 _ALIGNMENT_VERSION = 1
+_JOURNAL = "alignments.jsonl"
 _CONDITIONS = ("source_f_number", "target_f_number", "focal_length_mm")
 
 
@@ -79,14 +81,19 @@ def align_files(narrow, wide, *, out, height_px=DEFAULT_HEIGHT_PX):
     narrow, wide, out = Path(narrow), Path(wide), Path(out)
     pairs, alone = _pairs(narrow, wide)
     _keep_photos(pairs, out)
-    for folder in (NARROW_FOLDER, WIDE_FOLDER):
-        make_folder(out / folder)
     settings = {"alignment": _ALIGNMENT_VERSION, "height_px": height_px}
-    with Journal(out / "alignments.jsonl", settings) as journal:
-        records = _records(pairs, out, height_px, journal)
-        outcomes = tuple(Outcome(name, records[name].get("refused"), records[name]) for name in pairs)
-        run = AlignmentRun(outcomes, alone)
-        _write_tables(run, out, height_px)
+    with NewFolders() as folders:
+        for folder in (NARROW_FOLDER, WIDE_FOLDER):
+            folders.make(out / folder)
+        is_first = not exists(out / _JOURNAL)
+        with Journal(out / _JOURNAL, settings) as journal:
+            records = _records(pairs, out, height_px, journal)
+            outcomes = tuple(Outcome(name, records[name].get("refused"), records[name]) for name in pairs)
+            run = AlignmentRun(outcomes, alone)
+            if is_first and len(run.refused) == len(outcomes):
+                journal.remove()
+            else:
+                _write_tables(run, out, height_px)
     return run
 
 

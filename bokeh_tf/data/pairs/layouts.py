@@ -6,7 +6,8 @@ case, down to three levels below the folder given. `KNOWN` lists the layouts.
 
 import dataclasses
 import os
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +23,16 @@ _FOLDER_PAIRS = {
     "{original,bokeh}/N.jpg (EBB!, PyNET, MPFNet)": ("original", "bokeh"),
     "{in,gt}/N.jpg (Val294 of Bokehlicious)": ("in", "gt"),
     "{input,target}/N.jpg (VABM)": ("input", "target"),
+    "{input,gt}/N.jpg": ("input", "gt"),
+    "{lq,gt}/N.jpg": ("lq", "gt"),
+    "{LR,HR}/N.jpg": ("lr", "hr"),
+    "{low,high}/N.jpg": ("low", "high"),
+    "{sharp,blur}/N.jpg": ("sharp", "blur"),
+    "{src,tgt}/N.jpg": ("src", "tgt"),
+    "{source,target}/N.jpg": ("source", "target"),
 }
+# A folder of one of these names alone is half of a data set.
+_DISTINCT_SOURCES = ("original", "input")
 # One folder; the endings of the source's and the target's stems.
 _ENDING_PAIRS = {
     "N.src.jpg with N.tgt.jpg (EBokehNet, NTIRE 2023)": (".src", ".tgt"),
@@ -43,6 +53,8 @@ _SPLIT_FOLDERS = {"test": ("test", "testing"), "validation": ("val", "valid", "v
 # 4694 published training pairs and the 200 of the former validation set that some copies add.
 _MOST_EBB_NUMBERS = 4894
 _NAMES_SHOWN = 6
+_SCALE_ENDING = re.compile(r"_?[xX]\d{1,2}$")
+_PADDING = re.compile(r"(?<!\d)0+(?=\d)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,10 +184,12 @@ class _Search:
         self._tables += [entry for entry in entries if entry.suffix.lower() == ".csv" or entry.name == "meta.txt"]
         for layout, (source, target) in _FOLDER_PAIRS.items():
             if source in inside and target in inside:
-                files = [self._by_stem(inside[name]) for name in (source, target)]
-                self._add(place, layout, *files, self._maps_in(inside))
-            elif source in inside and (source, target) != ("in", "gt"):
-                self._lone(inside[source], target)
+                sources, targets = (self._by_stem(inside[name]) for name in (source, target))
+                self._add(place, layout, sources, _by_partner(sources, targets), self._maps_in(inside))
+        for source in _DISTINCT_SOURCES:
+            targets = [target for name, target in _FOLDER_PAIRS.values() if name == source]
+            if source in inside and not any(target in inside for target in targets):
+                self._lone(inside[source], " or ".join(targets))
         for layout, endings in _ENDING_PAIRS.items():
             files = [_with_ending(pictures, ending) for ending in endings]
             if all(files):
@@ -275,7 +289,10 @@ class _Search:
         """The file that a table calls `name`: below the table's folder, the data folder, or the one above it."""
         if name is None:
             return None
-        places = [base / name for base in (table.parent, self.folder, self.folder.parent)]
+        # Tables written on Windows part folders by backslashes.
+        spellings = dict.fromkeys((name, name.replace("\\", "/")))
+        bases = (table.parent, self.folder, self.folder.parent)
+        places = [base / spelling for spelling in spellings for base in bases]
         return next((resolved(path) for path in places if is_file(path)), None)
 
     def _identity_of(self, table, name):
@@ -300,6 +317,29 @@ class _Search:
             tuple(self.missing),
             tuple(self.notes),
         )
+
+
+def _by_partner(sources, targets):
+    """`targets` by the stems of the sources they belong to, where names differ in what says nothing of the scene.
+
+    That is padding with zeros, and the scale at a name's end (`12x4`, `12_x4`); a name that could mean two is left.
+    """
+    renamed = dict(targets)
+    waiting = _unmatched(sources, targets)
+    for name, stems in _unmatched(targets, sources).items():
+        partners = waiting.get(name, ())
+        if len(stems) == len(partners) == 1:
+            renamed[partners[0]] = renamed.pop(stems[0])
+    return renamed
+
+
+def _unmatched(files, others):
+    """Stems of `files` that no file of `others` has, by what they say of the scene."""
+    found = defaultdict(list)
+    for stem in files:
+        if stem not in others:
+            found[_PADDING.sub("", _SCALE_ENDING.sub("", stem))].append(stem)
+    return found
 
 
 def _with_ending(pictures, ending):

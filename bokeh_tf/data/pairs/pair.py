@@ -82,7 +82,7 @@ def read_list(path):
     if "id" in columns:
         rows = csv.DictReader(io.StringIO(text.replace(first_line, ",".join(columns), 1), newline=""))
         try:
-            names = [row["id"] for row in rows if row["id"]]
+            names = [row["id"].strip() for row in rows if row["id"] and row["id"].strip()]
         except csv.Error as error:
             raise DataError(f"{path}: not a CSV table ({error}). Write it anew.") from error
     else:

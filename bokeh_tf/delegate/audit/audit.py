@@ -5,7 +5,6 @@ inputs, and holds each node against what half precision can represent and what t
 run is in a child process with a memory and a time limit, because the interpreter trusts the file.
 """
 
-import math
 import os
 import tempfile
 import time
@@ -19,6 +18,7 @@ from bokeh_tf.paths import resolved
 from bokeh_tf.processes import DONE, ask_module
 from bokeh_tf.tflite.running.runtime import UNNAMED
 from bokeh_tf.tflite.subject import Model, subject_of
+from bokeh_tf.tflite.value_ranges import stated_ranges
 
 DEFAULT_TIMEOUT_S = 120.0
 _WORKER = "bokeh_tf.delegate.audit.worker"
@@ -80,25 +80,11 @@ def _report(label: str, result: dict, *, wall_s: float) -> AuditReport:
 
 def _request(model_file, photo, inputs):
     """What the worker needs besides the file; paths are absolute because messages and the child share them."""
-    metadata = model_file.metadata if isinstance(model_file.metadata, dict) else {}
-    entries = metadata.get("inputs")
-    declared = entries if isinstance(entries, list) and len(entries) == len(model_file.inputs) else None
-    count = len(model_file.inputs)
     return {
         "photo": None if photo is None else str(resolved(photo)),
         "inputs": [str(resolved(path)) for path in inputs or ()],
-        "input_ranges": [_bounds(entry) for entry in declared] if declared else [None] * count,
+        "input_ranges": stated_ranges(model_file.metadata, "inputs", len(model_file.inputs)),
     }
-
-
-def _bounds(entry):
-    """The (low, high) that an input's metadata declares, or None: metadata is untrusted, so anything odd is absent."""
-    bounds = entry.get("range") if isinstance(entry, dict) else None
-    if not isinstance(bounds, list) or len(bounds) != 2:
-        return None
-    if not all(isinstance(bound, (int, float)) and math.isfinite(bound) for bound in bounds):
-        return None
-    return bounds if bounds[0] < bounds[1] else None
 
 
 def _run(label, folder, content, request, timeout_s):

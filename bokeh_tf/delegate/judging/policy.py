@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED, Report
 from bokeh_tf.delegate.judging.baseline import Baseline
-from bokeh_tf.delegate.judging.problems import FLOAT16, REFUSED, WRONG, Problem, Standing, problems_of
+from bokeh_tf.delegate.judging.problems import FLOAT16, OPENGL, REFUSED, WRONG, Problem, Standing, problems_of
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 
-CRITERIA = (REFUSED, WRONG, FLOAT16)
+CRITERIA = (REFUSED, WRONG, FLOAT16, OPENGL)
 PARTITIONS, MACS = "partitions", "macs"
 DEFAULT = f"{REFUSED},{WRONG}"
-_KNOWN = "refused, wrong, fp16, partitions:N, macs:PERCENT"
+_KNOWN = "refused, wrong, fp16, opengl, partitions:N, macs:PERCENT"
 
 
 @dataclass(frozen=True)

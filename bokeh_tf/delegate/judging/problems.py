@@ -6,14 +6,14 @@ Writers and the policy work on `Problem`s, so that a new kind of check needs no 
 import enum
 from dataclasses import dataclass, replace
 
-from bokeh_tf.delegate.findings import TARGETS, Kind
+from bokeh_tf.delegate.findings import Kind
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 
 PROBE, AUDIT = "probe", "fp16"
 # Names of `--fail-on`.
-REFUSED, WRONG, FLOAT16 = "refused", "wrong", "fp16"
-_CRITERIA = {Kind.REFUSED: REFUSED, Kind.FAILS: REFUSED, Kind.WRONG: WRONG}
+REFUSED, WRONG, FLOAT16, OPENGL = "refused", "wrong", "fp16", "opengl"
+_CRITERIA = {Kind.REFUSED: REFUSED, Kind.FAILS: REFUSED, Kind.WRONG: WRONG, Kind.OPENGL: OPENGL}
 _PROBE_INSTEAD = {
     Verdict.WRONG: "Run again with --bisect: it names the first node whose value differs.",
     Verdict.REFUSED: "Look up the operation among the mldrift findings, or replace it.",
@@ -38,7 +38,8 @@ class Problem:
     """One thing that speaks against a file.
 
     `source` is "v2", "mldrift", "probe" or "fp16"; `criterion` the name in --fail-on that it falls under, `kind` its
-    word for people. `is_warning` problems never fail. `node`, `version` and `layer` are None where there is none.
+    word for people. `is_warning` problems never fail. `node`, `version` and `layer` are None where there is none, and
+    so are `cause`, the pattern that the node is a part of, and `site`, the first node of this occurrence of it.
     """
 
     source: str
@@ -54,6 +55,8 @@ class Problem:
     instead: str
     is_warning: bool = False
     standing: Standing = Standing.TOLERATED
+    cause: str | None = None
+    site: int | None = None
 
     @property
     def place(self) -> str:
@@ -69,7 +72,11 @@ class Problem:
 def problems_of(report) -> tuple[Problem, ...]:
     """All problems of a `check.Report`: lint by target, then the real delegate, then the audit."""
     overruled = {(item.target, kind) for item in report.reconciliation for kind in item.overruled}
-    found = [_of_finding(target.target, finding, overruled) for target in report.targets for finding in target.findings]
+    found = [
+        _of_finding(target.target, finding, overruled)
+        for target in report.targets
+        for finding in (*target.findings, *target.without_opencl)
+    ]
     if report.probe is not None and not isinstance(report.probe, Unchecked):
         found += _of_probe(report.probe)
     if report.audit is not None and not isinstance(report.audit, Unchecked):
@@ -90,6 +97,8 @@ def _of_finding(target, finding, overruled):
         tensors=finding.tensors,
         reason=finding.reason,
         instead=finding.instead,
+        cause=finding.cause,
+        site=finding.site,
     )
     return replace(problem, standing=Standing.OVERRULED) if (target, finding.kind) in overruled else problem
 
@@ -137,12 +146,3 @@ def _of_audit(finding):
         instead=finding.instead,
         is_warning=str(finding.severity) != "error",
     )
-
-
-def ordered_rules(problems) -> dict[tuple[str, str], list[Problem]]:
-    """Problems grouped by (source, rule): v2, mldrift, probe, fp16, then by how many nodes a rule has."""
-    groups: dict[tuple[str, str], list[Problem]] = {}
-    for problem in problems:
-        groups.setdefault((problem.source, problem.rule), []).append(problem)
-    order = (*TARGETS, PROBE, AUDIT)
-    return dict(sorted(groups.items(), key=lambda item: (order.index(item[0][0]), -len(item[1]), item[0][1])))

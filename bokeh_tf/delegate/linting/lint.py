@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from bokeh_tf.delegate.findings import Finding, Kind, TargetReport, TargetVerdict
+from bokeh_tf.delegate.linting.causes import explained
 from bokeh_tf.delegate.linting.coverage import find_coverage
 from bokeh_tf.delegate.rules import Rule, RuleSet, load_rules
 from bokeh_tf.delegate.rules.conditions import compile_subject
@@ -20,7 +21,8 @@ _PLACE = re.compile(r"\{([^{}]+)\}")
 def lint(model_file: ModelFile, target: str) -> TargetReport:
     """Checks `model_file` against the rules of `target`, "v2" or "mldrift"."""
     rule_set = load_rules(target)
-    findings = find_findings(model_file, rule_set)
+    found = find_findings(model_file, rule_set)
+    findings = tuple(finding for finding in found if finding.kind is not Kind.OPENGL)
     refused = {finding.node for finding in findings if finding.kind is Kind.REFUSED and finding.node is not None}
     fails = any(
         finding.kind is Kind.FAILS or (finding.kind is Kind.REFUSED and finding.node is None) for finding in findings
@@ -30,7 +32,8 @@ def lint(model_file: ModelFile, target: str) -> TargetReport:
         release=rule_set.release,
         verdict=_verdict(findings),
         coverage=find_coverage(model_file, refused, fails=fails),
-        findings=findings,
+        findings=explained(model_file, findings),
+        without_opencl=tuple(finding for finding in found if finding.kind is Kind.OPENGL),
     )
 
 

@@ -14,6 +14,7 @@ from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.probing.worker import MODEL_NAME, REFERENCE_JOB, SPLIT_JOB, STALLED
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 from bokeh_tf.processes import DONE, REQUEST_NAME, Answer, ask_module
+from bokeh_tf.stages import stage
 from bokeh_tf.tflite.running import gpu_log, runtime
 
 _WORKER = "bokeh_tf.delegate.probing.worker"
@@ -21,6 +22,15 @@ _NO_ADAPTER = (
     "no Vulkan adapter that the runtime accepts: install a GPU driver, or a software one with `make software-gpu`"
 )
 _STALL = "the GPU was not done after two minutes, and nothing was at work any more"
+
+# What is said while a job runs.
+_STAGES = {
+    REFERENCE_JOB: "on the CPU",
+    "float32": "on the GPU, full precision",
+    "default": "on the GPU, half precision",
+    SPLIT_JOB: "on the GPU and the CPU",
+    "rewrite": "a part of it cut out",
+}
 
 
 @dataclass(frozen=True)
@@ -87,14 +97,15 @@ class Jobs:
     def run(self, module, job, *, request=None) -> Answer:
         """Runs one worker; `request` replaces the one that lies in the folder."""
         environment = {} if os.environ.get("XDG_RUNTIME_DIR") else {"XDG_RUNTIME_DIR": str(self.folder)}
-        answer = ask_module(
-            module,
-            self.folder,
-            job=job,
-            request=request,
-            timeout_s=self.remaining_s,
-            environment=environment,
-        )
+        with stage(_STAGES[job]):
+            answer = ask_module(
+                module,
+                self.folder,
+                job=job,
+                request=request,
+                timeout_s=self.remaining_s,
+                environment=environment,
+            )
         if answer.traceback:
             raise RuntimeError(f"the check's own worker failed:\n{answer.traceback}")
         return answer

@@ -7,7 +7,6 @@ says so of wrong kernels. A refused file is compiled once more with the CPU allo
 All native code runs in child processes, one per job, so that a file can kill only its own check.
 """
 
-import math
 import os
 import tempfile
 import time
@@ -27,6 +26,7 @@ from bokeh_tf.tflite.running import release
 from bokeh_tf.tflite.running.agreement import OutputCheck, OutputKind, failure_reason
 from bokeh_tf.tflite.running.parity import Difference
 from bokeh_tf.tflite.subject import Model, Subject, subject_of
+from bokeh_tf.tflite.value_ranges import stated_ranges
 
 DEFAULT_TIMEOUT_S = 600.0
 _PASSED_THROUGH = (
@@ -244,29 +244,13 @@ def probe_request(photo: str | os.PathLike | None, model_file: ModelFile, *, tri
     Args:
         trials: their names; None for the usual two.
     """
-    metadata = model_file.metadata if isinstance(model_file.metadata, dict) else {}
     return {
         "photo": None if photo is None else str(resolved(photo)),
         "trials": trials,
-        "input_ranges": _declared_ranges(metadata.get("inputs"), len(model_file.inputs)),
-        "output_ranges": _declared_ranges(metadata.get("outputs"), len(model_file.outputs)),
+        "input_ranges": stated_ranges(model_file.metadata, "inputs", len(model_file.inputs)),
+        "output_ranges": stated_ranges(model_file.metadata, "outputs", len(model_file.outputs)),
         "is_quantised": model_file.is_quantised,
     }
-
-
-def _declared_ranges(entries, count):
-    """The (low, high) of each tensor, or None: metadata is untrusted, so anything odd counts as absent."""
-    if not isinstance(entries, list) or len(entries) != count:
-        return [None] * count
-    return [_bounds(entry.get("range")) if isinstance(entry, dict) else None for entry in entries]
-
-
-def _bounds(declared):
-    if not isinstance(declared, list) or len(declared) != 2:
-        return None
-    if not all(isinstance(bound, (int, float)) and math.isfinite(bound) for bound in declared):
-        return None
-    return declared if declared[0] < declared[1] else None
 
 
 def judge(runs: Iterable[dict], *, is_coarse: bool) -> tuple[OutputCheck, ...]:

@@ -9,11 +9,12 @@ A document is one JSON object for one target and one release of its runtime:
 - `ops`: operator -> {`max_version`: n} or {`versions`: [..]} or {} for any version, with `source`. A custom operator is
   written "CUSTOM:Name". An operator that is not in it is not supported; rules about that (`v2.op`, `v2.op_version`) are
   rules like any other, with the subjects `op.is_known` and `op.version_is_known`.
-- `rules`: in order. For each node the first `refused` rule that holds is its finding; where none holds, every `fails`
-  and every `wrong` rule that holds is one.
+- `rules`: in order. For each node the first `refused` rule that holds is its finding; where none holds, every rule of
+  another kind that holds is one.
 
 A rule has
-- `id`: "<target>.<topic>" or "<target>.<topic>.<what>", lower case; `kind`: "refused", "fails" or "wrong";
+- `id`: "<target>.<topic>" or "<target>.<topic>.<what>", lower case; `kind`: one of `findings.Kind`, of which "refused
+  without OpenCL" is about phones without it and changes no verdict;
 - `ops`: list of operators and "@groups", "*" for every operator; `except` (optional): operators left out;
   `scope`: "node" (default) or "file": looked at once, with the `graph.` subjects alone, and its finding names no node;
 - `when`: the condition (left out: always);

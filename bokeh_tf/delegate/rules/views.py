@@ -94,8 +94,9 @@ class TensorView:
     @functools.cached_property
     def values(self):
         """The values of a small constant as a flat tuple."""
-        array = None if self.elements > _MAX_VALUES else self._graph.model_file.values(self._info.index)
-        return None if array is None else tuple(array.ravel().tolist())
+        if self.elements > _MAX_VALUES:
+            return None
+        return self._graph.model_file.flat_values(self._info.index)
 
     @property
     def value(self):
@@ -160,6 +161,12 @@ class GraphView:
         self.producers, self.consumers = _edges(model_file.operators)
         self.folded_tensors = model_file.folded_weights.tensors
         self._tensors, self._nodes = {}, {}
+
+    @property
+    def first_input(self):
+        """The tensor that the file lists first among its inputs, None where it has none."""
+        inputs = self.model_file.inputs
+        return self.tensor(inputs[0].index) if inputs else None
 
     @property
     def passed_through(self):

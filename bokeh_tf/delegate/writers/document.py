@@ -1,8 +1,10 @@
 """The JSON document, schema version 2.
 
 `{"schema_version": 2, "package_version", "exit_code", "fail_on", "limits", "files": [..]}`. A file has `path`,
-`passed`, `targets.<name>` (`verdict`: compatible | incompatible | accepted_but_wrong, `release`, `coverage`,
-`findings[]` with `node`, `op`, `version`, `layer`, `rule`, `kind`, `tensors`, `reason`, `instead`, `standing`),
+`passed`, `stands_on` (whose rules, and which engines ran), `targets.<name>` (`verdict`: compatible | incompatible |
+accepted_but_wrong, `release`, `coverage`, `findings[]` with `node`, `op`, `version`, `layer`, `rule`, `kind`,
+`tensors`, `reason`, `instead`, `standing`, `cause` and `site`, and `without_opencl[]`, the same for what changes no
+verdict),
 `memory` (`peak_bytes` of tensors at `node`, `place` in words, `weights_bytes`), `probe`, `audit` and `bisection` (null
 where there is none), `reconciliation[]`, `notes[]`, `failures[]` (why it does not pass, in words), and `error`, null
 unless the file could not be read. `standing` is fails | tolerated | known (in the baseline) | overruled (by the real
@@ -14,6 +16,7 @@ import math
 from dataclasses import fields, is_dataclass
 
 from bokeh_tf import __version__
+from bokeh_tf.delegate.engines import behind
 from bokeh_tf.delegate.judging.policy import PASSED, exit_code, macs_percent, nodes_percent
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import json_text
@@ -62,6 +65,7 @@ def _file(one):
     return {
         "path": report.path,
         "passed": one.code == PASSED,
+        "stands_on": behind(report),
         "targets": {target.target: _target(target, one.problems) for target in report.targets},
         "memory": plain(report.memory),
         "probe": _probe(report.probe),
@@ -82,17 +86,19 @@ def failures(one) -> list[str]:
 
 
 def _target(target, problems):
-    own = [problem for problem in problems if problem.source == target.target]
+    own = iter([problem for problem in problems if problem.source == target.target])
     shares = {"nodes_percent": nodes_percent(target.coverage), "macs_percent": macs_percent(target.coverage)}
     return {
         "verdict": str(target.verdict),
         "release": target.release,
         "coverage": {**plain(target.coverage), **shares},
-        "findings": [
-            {**plain(finding), "standing": str(problem.standing)}
-            for finding, problem in zip(target.findings, own, strict=True)
-        ],
+        "findings": [_finding(finding, next(own)) for finding in target.findings],
+        "without_opencl": [_finding(finding, next(own)) for finding in target.without_opencl],
     }
+
+
+def _finding(finding, problem):
+    return {**plain(finding), "standing": str(problem.standing)}
 
 
 def _probe(probe):

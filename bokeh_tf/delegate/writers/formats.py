@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bokeh_tf.delegate.judging.policy import Judged, Policy
 
-FORMATS = ("text", "json", "markdown", "junit", "sarif", "github")
+FORMATS = ("text", "json", "markdown", "junit", "sarif", "github", "gitlab")
 _MODULES = {"json": "document"}
 
 

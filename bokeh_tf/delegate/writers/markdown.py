@@ -1,8 +1,11 @@
 """Markdown for pull requests and job summaries: a table of all files, then what speaks against each."""
 
+from collections import Counter
+
+from bokeh_tf.delegate.engines import behind
+from bokeh_tf.delegate.judging.causes import causes_of
 from bokeh_tf.delegate.judging.policy import PASSED
-from bokeh_tf.delegate.judging.problems import ordered_rules
-from bokeh_tf.delegate.writers.summary import HEADINGS, lines_of, row_of, standing_note
+from bokeh_tf.delegate.writers.summary import HEADINGS, lines_of, remedy_lines, row_of, site_line, standing_note
 from bokeh_tf.escaping import markdown_code, markdown_text
 
 # Beyond this a table is longer than anyone reads; JSON has all.
@@ -16,6 +19,8 @@ def write(judged, policy) -> str:
     for one in judged:
         path, *cells = row_of(one)
         lines.append("| " + " | ".join([markdown_code(path), *map(markdown_text, cells)]) + " |")
+    passed = Counter(behind(one.report) for one in judged if one.code == PASSED)
+    lines += [*([""] if passed else []), *(f"{count} passed by {words}" for words, count in passed.items())]
     for one in judged:
         if one.problems or one.code != PASSED or one.report.reconciliation or one.report.notes:
             lines += _file(one)
@@ -33,14 +38,25 @@ def _file(one):
         text = f"the lint says {item.lint}, the real delegate {item.probe}"
         lines.append(f"- {item.target}: {text}. Believe the {item.believe}: {markdown_text(item.why)}")
     lines += [f"- Note: {markdown_text(note)}" for note in report.notes]
-    for (source, rule), problems in ordered_rules(one.problems).items():
-        noun = "finding" if len(problems) == 1 else "findings"
-        lines += ["", f"### {source}: {markdown_code(rule)}, {len(problems)} {noun}", ""]
-        lines += _group(problems)
+    for cause in causes_of(one.problems):
+        lines += ["", f"### {_heading(cause)}", "", *_cause(cause)]
     return lines
 
 
-def _group(problems):
+def _heading(cause):
+    rules = ", ".join(map(markdown_code, cause.rules))
+    extent = markdown_text(f", {cause.extent}" if cause.extent else "")
+    title = markdown_text(f": {cause.title}" if cause.title else "")
+    return f"{', '.join(cause.sources)}: {rules}{extent}{title}"
+
+
+def _cause(cause):
+    remedies = [f"- {markdown_text(line)}" for line in remedy_lines(cause)] if cause.remedies else []
+    if cause.title:
+        sites = [f"- {markdown_text(site_line(site))}" for site in cause.sites[:_MOST_NODES]]
+        more = len(cause.sites) - len(sites)
+        return [*sites, *([f"- and {more} more places"] if more else []), "", *remedies]
+    problems = cause.places
     lines = ["| node | operation | layer | tensors | reason | |", "|---|---|---|---|---|---|"]
     for problem in problems[:_MOST_NODES]:
         op = problem.op if problem.version is None else f"{problem.op} v{problem.version}"
@@ -55,4 +71,4 @@ def _group(problems):
         lines.append("| " + " | ".join(cells) + " |")
     if len(problems) > _MOST_NODES:
         lines += ["", f"and {len(problems) - _MOST_NODES} more"]
-    return [*lines, "", f"Instead: {markdown_text(problems[0].instead)}"]
+    return [*lines, "", *remedies]

@@ -9,12 +9,16 @@ from bokeh_tf.delegate.unchecked import Unchecked
 WORDS = {PASSED: "PASSED", NOT_CHECKED: "NOT CHECKED", FAILED: "FAILED"}
 HEADINGS = ("file", "result", "v2", "mldrift", "probe", "fp16", "nodes %", "MACs %", "parts", "copies")
 NONE = "-"
+_MOST_REMEDIES = 8
 
 
 def lines_of(one) -> list[str]:
     """What each check said of a file, one line each, without quoting anything from the file."""
     report = one.report
-    lines = [f"{target.target}: {_verdict(target)}, {coverage_line(target.coverage)}" for target in report.targets]
+    lines = [
+        f"{target.target}: {_verdict(target)}, {coverage_line(target.coverage)}{_without_opencl(target)}"
+        for target in report.targets
+    ]
     if report.memory is not None:
         lines.append(f"GPU memory: {memory_text(report.memory)}")
     if report.probe is not None:
@@ -23,6 +27,13 @@ def lines_of(one) -> list[str]:
     if report.audit is not None:
         lines.append(f"fp16: {audit_word(one)}")
     return lines
+
+
+def _without_opencl(target):
+    count = len(target.without_opencl)
+    if not count:
+        return ""
+    return f"; refused where a phone has no OpenCL ({count} {'node' if count == 1 else 'nodes'})"
 
 
 def coverage_line(coverage) -> str:
@@ -86,6 +97,34 @@ def standing_note(problem) -> str:
     """Why a problem does not fail the check, empty where it does."""
     notes = {Standing.KNOWN: "in the baseline", Standing.OVERRULED: "overruled by the real delegate"}
     return notes.get(problem.standing, "")
+
+
+def remedy_lines(cause) -> list[str]:
+    """What to write instead, for each layer or delegate where that differs."""
+    remedies = cause.remedies
+    if len(remedies) == 1:
+        return [f"instead: {remedies[0][0]}"]
+    word = "at" if cause.title else "for"
+    shown = [f"instead {word} {_listed(places)}: {text}" for text, places in remedies[:_MOST_REMEDIES]]
+    rest = len(remedies) - len(shown)
+    return [*shown, f"and {rest} more"] if rest else shown
+
+
+def site_line(site) -> str:
+    """One occurrence of a pattern: layer, nodes, and what goes in and comes out."""
+    places = site.places
+    numbers = [place.node for place in places]
+    span = f"node {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} nodes from {numbers[0]} to {numbers[-1]}"
+    name = f"layer {site.layer}: " if site.layer else ""
+    ops = ", ".join(dict.fromkeys(place.op for place in places if place.op))
+    first, last = places[0].tensors, places[-1].tensors
+    through = f", {first[0]} to {last[-1]}" if first and last else ""
+    return f"{name}{span} ({ops}){through}"
+
+
+def _listed(places):
+    shown = ", ".join(places[:_MOST_REMEDIES])
+    return shown if len(places) <= _MOST_REMEDIES else f"{shown} and {len(places) - _MOST_REMEDIES} more"
 
 
 def _verdict(target):

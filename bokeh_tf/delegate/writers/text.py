@@ -2,21 +2,34 @@
 
 import io
 import itertools
+from collections import Counter
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bokeh_tf.delegate.engines import behind
+from bokeh_tf.delegate.judging.causes import causes_of
 from bokeh_tf.delegate.judging.policy import FAILED, NOT_CHECKED, PASSED, exit_code
-from bokeh_tf.delegate.judging.problems import Standing, ordered_rules
+from bokeh_tf.delegate.judging.problems import OPENGL, PROBE
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers.probe_text import half_precision_line, print_precisions
-from bokeh_tf.delegate.writers.summary import HEADINGS, NONE, WORDS, lines_of, row_of, standing_note
+from bokeh_tf.delegate.writers.summary import (
+    HEADINGS,
+    NONE,
+    WORDS,
+    lines_of,
+    remedy_lines,
+    row_of,
+    site_line,
+    standing_note,
+)
 from bokeh_tf.escaping import printable
 
 STYLES = {PASSED: "bold green", NOT_CHECKED: "bold yellow", FAILED: "bold red"}
 _FILE_WIDTH = 200
 _MOST_NODES = 5
+_MOST_SITES = 12
 _MOST_TENSORS = 5
 
 
@@ -34,7 +47,9 @@ def write(judged, policy) -> str:
 def has_details(one) -> bool:
     """Whether there is more to say of a file than its row in the table of all files."""
     report = one.report
-    return bool(one.code != PASSED or one.problems or report.reconciliation or report.bisection)
+    # What phones without OpenCL do is counted under the table, and told in full of a single file.
+    problems = [problem for problem in one.problems if problem.criterion != OPENGL]
+    return bool(one.code != PASSED or problems or report.reconciliation or report.bisection)
 
 
 def print_file(one, console):
@@ -43,7 +58,9 @@ def print_file(one, console):
     if report.error:
         _line(console, (WORDS[NOT_CHECKED], STYLES[NOT_CHECKED]), "  ", report.error)
         return
-    _line(console, (WORDS[one.code], STYLES[one.code]), "  ", report.path)
+    # A pass says what it stands on; a failure shows it.
+    on = f"  ({behind(report)})" if one.code == PASSED else ""
+    _line(console, (WORDS[one.code], STYLES[one.code]), "  ", report.path, (on, "dim"))
     for line in lines_of(one):
         _line(console, "  ", line)
     if report.probe is not None and not isinstance(report.probe, Unchecked):
@@ -51,34 +68,48 @@ def print_file(one, console):
     if report.audit is not None and not isinstance(report.audit, Unchecked):
         for prediction in report.audit.predicted:
             _line(console, "  ", half_precision_line(prediction, report.probe))
-    for (source, _), problems in ordered_rules(one.problems).items():
-        if source != "probe":
-            _print_rule(problems, console)
+    for cause in causes_of(one.problems):
+        if cause.sources != (PROBE,):
+            _print_cause(cause, console)
     for text in (*one.broken_limits, *one.unchecked):
         _line(console, "  ", (text, STYLES[one.code]))
     _print_remarks(report, console)
 
 
-def _print_rule(problems, console):
-    """One rule: its nodes, why, and what to write instead."""
-    first = problems[0]
-    failing = any(problem.standing is Standing.FAILS for problem in problems)
-    nodes = "" if first.node is None else f", {len(problems)} nodes" if len(problems) > 1 else ", 1 node"
-    _line(console, "  ", (f"{first.rule}", STYLES[FAILED] if failing else "bold"), f"  {first.kind}{nodes}")
+def _print_cause(cause, console):
+    """One cause: its nodes, why, and what to write instead."""
+    _line(console, "  ", (cause.headline, STYLES[FAILED] if cause.fails else "bold"))
+    if cause.title:
+        _print_sites(cause, console)
+    else:
+        _print_nodes(cause, console)
+    for line in remedy_lines(cause) if cause.remedies else ():
+        _line(console, "    ", line)
+
+
+def _print_sites(cause, console):
+    note = standing_note(cause.first)
+    sites = cause.sites
+    for site in sites[:_MOST_SITES]:
+        _line(console, "      ", site_line(site), (f"  [{note}]" if note else "", "yellow"))
+    if len(sites) > _MOST_SITES:
+        _line(console, "      ", f"and {len(sites) - _MOST_SITES} more places (--format json lists all)")
+
+
+def _print_nodes(cause, console):
     # Most rules give every node one reason; where it differs, each node has its own.
-    reasons = {problem.reason for problem in problems}
+    reasons = {problem.reason for problem in cause.places}
     if len(reasons) == 1:
-        _line(console, "    ", first.reason)
-    for problem in problems[:_MOST_NODES]:
-        note = standing_note(problem)
-        own = "" if len(reasons) == 1 else f": {problem.reason}"
-        _line(
-            console, "      ", problem.place, own, (_tensors(problem), "dim"), (f"  [{note}]" if note else "", "yellow")
-        )
-    if len(problems) > _MOST_NODES:
-        _line(console, "      ", f"and {len(problems) - _MOST_NODES} more (--format json lists all)")
-    if first.instead:
-        _line(console, "    instead: ", first.instead)
+        _line(console, "    ", cause.first.reason)
+    note = standing_note(cause.first)
+    for place in cause.places[:_MOST_NODES]:
+        own = "" if len(reasons) == 1 else f": {place.reason}"
+        alone = cause.sources_of(place)
+        own += "" if len(alone) == len(cause.sources) else f" ({', '.join(alone)} alone)"
+        parts = (place.place, own, (_tensors(place), "dim"), (f"  [{note}]" if note else "", "yellow"))
+        _line(console, "      ", *parts)
+    if len(cause.places) > _MOST_NODES:
+        _line(console, "      ", f"and {len(cause.places) - _MOST_NODES} more (--format json lists all)")
 
 
 def _tensors(problem):
@@ -118,6 +149,11 @@ def print_summary(judged, policy, console):
         counts = {code: sum(one.code == code for one in judged) for code in WORDS}
         text = ", ".join(f"{count} {WORDS[code].lower()}" for code, count in counts.items() if count)
         _line(console, f"{len(judged)} files: ", (text, STYLES[exit_code(judged)]), f" (fails on {policy.to_text()})")
+        for words, count in Counter(behind(one.report) for one in judged if one.code == PASSED).items():
+            _line(console, f"{count} passed by {words}")
+        refused = sum(any(target.without_opencl for target in one.report.targets) for one in judged)
+        if refused:
+            _line(console, f"{refused} would be refused where a phone has no OpenCL (--fail-on opengl)")
 
 
 def _common_folder(paths):

@@ -6,10 +6,10 @@ largest magnitude, and the width of the range the file itself declares for that 
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bokeh_tf.tflite.running.parity import Difference
+if TYPE_CHECKING:
+    from bokeh_tf.tflite.running.parity import Difference
 
 # In float32 the delegate agrees with the CPU to 2e-6 on most operations, 2e-4 on sine and cosine, 3e-4 on whole
 # public networks; every wrong kernel met so far is wrong by more than 1e-2 somewhere.
@@ -35,7 +35,7 @@ _MANY_STEPS = 64
 FLOAT32_MAX_OTHER_SHARE = 1e-3
 DEFAULT_MAX_OTHER_SHARE = 0.03
 # Half precision has no relative accuracy below its smallest normal number, so no output is judged finer.
-_SMALLEST_SCALE = float(np.finfo(np.float16).smallest_normal)
+_SMALLEST_SCALE = 2.0**-14
 # A file may declare [0, 1] or [-1, 1], which spares a nearly constant output an unfair scale; a wider claim is not
 # believed, because it would excuse any error.
 _WIDEST_DECLARED_RANGE = 2.0
@@ -53,7 +53,7 @@ class OutputCheck:
     trial: str
     name: str
     scale: float
-    difference: Difference | None
+    difference: "Difference | None"
     reason: str | None
     signature: str | None = None
 
@@ -65,6 +65,9 @@ class OutputCheck:
 
 def output_scale(expected, declared_range) -> float:
     """The scale that errors of an output are relative to; `declared_range` is (low, high) or None."""
+    # The limits above are read where there is nothing to compare, and no NumPy.
+    import numpy as np
+
     values = np.asarray(expected, np.float64)
     values = values[np.isfinite(values)]
     candidates = [_SMALLEST_SCALE]

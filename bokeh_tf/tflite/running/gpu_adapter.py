@@ -1,18 +1,17 @@
 """Which Vulkan adapters this machine has, and whether they compute in real half precision.
 
 A driver is native code that may crash, so this is asked in a child process (`find_adapters`); only the child
-(`python -m bokeh_tf.tflite.running.gpu_adapter OUTPUT.json`, or without a path to print) touches libvulkan.
+(`python -m bokeh_tf.tflite.running.gpu_adapter`, which without more prints them) touches libvulkan.
 """
 
 import ctypes
 import ctypes.util
-import json
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bokeh_tf.processes import confine, run_module
+from bokeh_tf.processes import DONE, answer_job, ask_module, confine
 
 _TIMEOUT_S = 20.0
 _APPLICATION_INFO, _INSTANCE_CREATE_INFO = 0, 1
@@ -35,11 +34,10 @@ class Adapter:
 def find_adapters() -> tuple[Adapter, ...]:
     """All Vulkan adapters of this machine; empty where there is no loader, no driver, or it crashes."""
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_") as folder:
-        output = Path(folder) / "adapters.json"
-        child = run_module("bokeh_tf.tflite.running.gpu_adapter", [output], timeout_s=_TIMEOUT_S)
-        if child.return_code or not output.is_file():
+        answer = ask_module("bokeh_tf.tflite.running.gpu_adapter", Path(folder), timeout_s=_TIMEOUT_S)
+        if answer.stage != DONE:
             return ()
-        return tuple(Adapter(**entry) for entry in json.loads(output.read_text(encoding="utf-8")))
+        return tuple(Adapter(**entry) for entry in answer.content["adapters"])
 
 
 class _Float16Features(ctypes.Structure):
@@ -108,16 +106,19 @@ def _describe(vulkan, device):
     return Adapter(name.decode("utf-8", errors="replace"), bool(half.float16))
 
 
-def _main(arguments):
+def _answer(_):
+    return {"adapters": [asdict(adapter) for adapter in _query()]}
+
+
+def _print():
     confine()
     adapters = _query()
-    if arguments:
-        Path(arguments[0]).write_text(json.dumps([asdict(adapter) for adapter in adapters]), encoding="utf-8")
-        return 0
     for adapter in adapters:
         sys.stdout.write(f"{adapter.name}: half precision {'yes' if adapter.has_float16 else 'NO'}\n")
     return 0 if any(adapter.has_float16 for adapter in adapters) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))
+    if len(sys.argv) == 1:
+        sys.exit(_print())
+    answer_job(_answer, error_kinds={})

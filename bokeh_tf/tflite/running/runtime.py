@@ -4,7 +4,7 @@
 For anything else call `verify_loads` first; it loads and runs the file once in a child process.
 """
 
-import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.native_messages import native_messages_muted
-from bokeh_tf.processes import confine, run_module
+from bokeh_tf.processes import Job, answer_job, ask_module
 from bokeh_tf.tflite.reading import read_file
 
 # How a model given as bytes is called in messages; a child process does not know the file's own name.
@@ -99,22 +99,28 @@ def verify_loads(path, *, timeout_s=60.0):
         ModelFileError: it cannot be read, loaded or run, kills the interpreter, or takes longer than `timeout_s`.
     """
     read_file(path)
-    child = run_module("bokeh_tf.tflite.running.runtime", [Path(path).resolve()], timeout_s=timeout_s)
+    with tempfile.TemporaryDirectory(prefix="bokeh_tf_load_") as folder:
+        request = {"path": str(Path(path).resolve())}
+        answer = ask_module(__name__, Path(folder), request=request, timeout_s=timeout_s)
+    child = answer.child
     if child.timed_out:
         raise ModelFileError(
             f"{path}: one CPU run takes longer than {timeout_s:g} s. Raise the limit or use a smaller model."
         )
     if child.signal_name:
         raise ModelFileError(f"{path}: the CPU interpreter dies on it ({child.signal_name}). The file is damaged.")
+    if answer.error_kind:
+        message = answer.message if UNNAMED in answer.message else f"{UNNAMED}: {answer.message}"
+        raise ModelFileError(message.replace(UNNAMED, str(path), 1))
     if child.return_code:
-        lines = child.stderr.strip().splitlines() or ["no message"]
-        raise ModelFileError(lines[-1].replace(UNNAMED, str(path), 1))
+        raise ModelFileError(f"{path}: the CPU interpreter ends on it ({child.ending}).")
 
 
-def _run_once(path):
+def _run_once(job: Job):
     """The child's job: one run on zeros."""
-    runner = load(Path(path).read_bytes())
+    runner = load(Path(job.read_request()["path"]).read_bytes())
     runner.run(*(np.zeros(spec.shape, spec.dtype) for spec in runner.inputs))
+    return {}
 
 
 def _spec(details) -> TensorSpec:
@@ -127,8 +133,7 @@ def _one_line(error):
 
 
 if __name__ == "__main__":
-    confine()
-    try:
-        _run_once(sys.argv[1])
-    except (ModelFileError, DependencyError, MemoryError, ValueError, TypeError) as failure:
-        sys.exit(_one_line(failure) or f"{UNNAMED}: {type(failure).__name__}")
+    answer_job(
+        _run_once,
+        error_kinds=dict.fromkeys((ModelFileError, DependencyError, MemoryError, ValueError, TypeError), "refused"),
+    )

@@ -279,3 +279,48 @@ def test_public_logs_with_profiles():
     assert (rows[6].node_type, rows[6].mean_ms) == ("TfLiteNnapiDelegate", 79.010)
     rows = parse_logs(public_log("23_tflite_android_gpu_full_kernel_opprofile_and_gl_fallback"))[0].profile
     assert [row.mean_ms for row in rows] == [0.272, 0.365, 0.455, 0.631]
+
+
+# How a log looks that went through another program before somebody saved it: a line as that writes it.
+CHANNELS = {
+    "GitHub": "2026-11-22T17:58:01.0012345Z {}",
+    "GitHub, one job's log": "bench\tRun on phone\t2026-11-22T17:58:01.0012345Z {}",
+    "GitLab": "2026-11-22T17:58:01.001234Z 01O {}",
+    "Jenkins": "[2026-11-22T17:58:01.001Z] {}",
+    "Jenkins, time alone": "17:58:01  {}",
+    "ts": "Nov 22 17:58:01 {}",
+    "logcat -v long": "[ 11-22 17:58:01.001  4242: 4250 I/tflite   ]\n{}\n",
+    "logcat -v process": "I( 4242) {}  (tflite)",
+    "logcat -v thread": "I( 4242: 4250) {}",
+    "logcat -v epoch": "1795370281.001  4242  4250 I tflite  : {}",
+    "logcat -v zone": "2026-11-22 17:58:01.001 +0100  4242  4250 I tflite  : {}",
+    "logcat, the tag alone": "tflite  : {}",
+    "Android Studio before Dolphin": "2026-11-22 17:58:01.001 4242-4250/com.example.app I/tflite: {}",
+    "Android Studio, no package": "2026-11-22 17:58:01.001 4242-4250/? I/tflite: {}",
+    "Android Studio": "2026-11-22 17:58:01.001  4242-4250  tflite                  com.example.app  I  {}",
+    "Android Studio, compact": "17:58:01.001  I  {}",
+    "GitHub around logcat": "2026-11-22T17:58:01.0012345Z 11-22 17:58:01.001  4242  4250 I tflite  : {}",
+}
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_what_a_log_went_through_changes_nothing(channel):
+    plain = text_of("classic_gpu_full_no_prefix").decode()
+    text = "".join(f"{CHANNELS[channel].format(line)}\n" for line in plain.splitlines() if line)
+    log, reference = parse_log(text), parse_log(plain)
+    assert (log.init_us, log.first_us, log.inference) == (reference.init_us, reference.first_us, reference.inference)
+    assert log.parameters == reference.parameters and not log.unknown
+    assert [line.text for line in log.lines] == [line.text for line in reference.lines]
+    assert judge(log, wanted_backend="gpu", exit_code=0).outcome == "FULL_GPU"
+
+
+@pytest.mark.parametrize("line", [CHANNELS["Android Studio"], CHANNELS["logcat -v epoch"]])
+def test_lines_of_other_programs_do_not_count_in_any_channel(line):
+    foreign = line.replace("tflite", "Camera").format("count=3 first=1 curr=1 min=1 max=1 avg=1 std=0")
+    assert not parse_log(f"{foreign}\n").statistics
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_what_windows_saved_is_read(encoding):
+    plain = text_of("classic_gpu_full_no_prefix").decode()
+    assert parse_log(plain.encode(encoding)).lines == parse_log(plain).lines

@@ -99,6 +99,48 @@ def test_vabm_with_depth_and_focus_maps(tmp_path):
     assert sorted(pair.maps) == ["depth", "focus"] and pair.split == "train"
 
 
+@pytest.mark.parametrize(
+    "folders",
+    [
+        *(("input", "gt"), ("lq", "gt"), ("LR", "HR"), ("low", "high"), ("sharp", "blur")),
+        *(("src", "tgt"), ("source", "target")),
+    ],
+)
+def test_folders_of_other_common_names(tmp_path, folders):
+    for name in folders:
+        fill(tmp_path / "mine" / name, ["a b.png"])
+    found = find_pairs(tmp_path)
+    (pair,) = found.pairs
+    assert (pair.source.parent.name, pair.target.parent.name) == folders
+    assert found.report.missing == ()
+
+
+def test_names_that_differ_in_padding_or_in_a_scale_are_partners(tmp_path):
+    fill(tmp_path / "LR", ["0007x4.png", "12_x2.png", "c.png", "5.png", "05.png"])
+    fill(tmp_path / "HR", ["7.png", "012.png", "c.png", "005.png"])
+    found = find_pairs(tmp_path)
+    assert {pair.source.name: pair.target.name for pair in found.pairs} == {
+        "0007x4.png": "7.png",
+        "12_x2.png": "012.png",
+        "c.png": "c.png",
+    }
+    # 005 could be the target of two sources, so it is that of none.
+    assert len(found.report.missing) == 2
+
+
+def test_a_table_with_backslashes_and_spaces(tmp_path):
+    fill(tmp_path / "my photos", ["a 1.jpg", "b 1.jpg"])
+    table(tmp_path / "pairs.csv", [[" original", "bokeh "], [r"my photos\a 1.jpg", r" .\my photos\b 1.jpg"]])
+    (pair,) = find_pairs(tmp_path).pairs
+    assert (pair.source.name, pair.target.name) == ("a 1.jpg", "b 1.jpg")
+
+
+def test_a_list_with_spaces_around_ids(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("split, id\ntrain, 7 \ntrain, \n", encoding="utf-8")
+    assert read_list(path) == ["7"]
+
+
 def test_one_folder_with_lens_names(tmp_path):
     fill(tmp_path, ["00000.src.jpg", "00000.tgt.jpg", "00000.alpha.png", "00001.src.jpg", "00001.tgt.jpg"])
     (tmp_path / "meta.txt").write_text(

@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 import warnings
 
 import numpy as np
@@ -165,10 +164,8 @@ def _quantised_file(folder):
 
 
 def test_timed_out_before_and_while_compiling(tiny_convolution):
-    start_s = time.monotonic()
     report = probe(tiny_convolution, timeout_s=0.05)
     assert report.verdict is Verdict.TIMED_OUT and report.verdict.exit_code == 1
-    assert time.monotonic() - start_s < 10
 
 
 def test_unavailable_says_how_to_get_an_adapter(tiny_convolution, monkeypatch, tmp_path):

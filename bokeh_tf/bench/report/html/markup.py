@@ -4,7 +4,8 @@ import html
 
 from bokeh_tf.escaping import printable
 
-_VOID = {"meta", "line", "rect", "circle"}
+# Elements without an end: HTML writes the first kind plainly, SVG closes the second.
+_VOID_HTML, _VOID_SVG = {"img", "input", "meta"}, {"circle", "line", "rect"}
 
 
 class Html(str):
@@ -31,6 +32,8 @@ def joined(parts, *, separator="") -> Html:
 def tag(name, attributes, *children) -> Html:
     """An element; attributes that are None are left out."""
     given = "".join(f' {key}="{escaped(value)}"' for key, value in attributes.items() if value is not None)
-    if name in _VOID:
-        return Html(f"<{name}{given}>" if name == "meta" else f"<{name}{given}/>")
+    if name in _VOID_HTML:
+        return Html(f"<{name}{given}>")
+    if name in _VOID_SVG:
+        return Html(f"<{name}{given}/>")
     return Html(f"<{name}{given}>{joined(children)}</{name}>")

@@ -1,0 +1,61 @@
+"""The engines that a check can really run, besides its rules: a line for each, and what a report says of it.
+
+An engine has a name for `--engines`, a name for people, and the target that it answers for. `auto`
+asks every engine that is there; an engine that is asked for by its name must answer.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bokeh_tf.delegate.probing.verdicts import Verdict
+from bokeh_tf.delegate.unchecked import Unchecked
+
+AUTO, NONE = "auto", "none"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One engine; `field` is where a report keeps its answer."""
+
+    name: str
+    title: str
+    target: str
+    field: str
+
+    def word(self, report) -> str:
+        """Whether it ran on the file of a report, in words."""
+        answer = getattr(report, self.field)
+        if answer is None:
+            return "not asked"
+        if isinstance(answer, Unchecked):
+            return "did not answer"
+        return "not there" if answer.verdict is Verdict.UNAVAILABLE else "ran"
+
+
+ENGINES = (Engine("mldrift", "ML Drift", "mldrift", "probe"),)
+
+
+def asked(text: str) -> frozenset[str]:
+    """The names in the value of `--engines`; a `ValueError` says what is wrong with it."""
+    names = frozenset(filter(None, (name.strip() for name in text.split(","))))
+    known = (AUTO, NONE, *(engine.name for engine in ENGINES))
+    unknown = sorted(names - frozenset(known))
+    if unknown or not names:
+        raise ValueError(f"--engines takes a list of names. Received: {text!r}. Known: {', '.join(known)}.")
+    if len(names) > 1 and names & {AUTO, NONE}:
+        raise ValueError(f"--engines takes {AUTO} or {NONE} alone. Received: {text!r}.")
+    return names
+
+
+def behind(report) -> str:
+    """What a verdict on a report's file stands on: whose rules, and which engines ran."""
+    targets = [target.target for target in report.targets]
+    engines = [engine for engine in ENGINES if engine.target in targets]
+    words = [f"rules {', '.join(targets)}", *(f"{engine.title} {engine.word(report)}" for engine in engines)]
+    alone = _without_engine(targets)
+    return "; ".join([*words, *([f"no engine for {alone}"] if alone else [])])
+
+
+def _without_engine(targets: Iterable[str]) -> str:
+    answered = {engine.target for engine in ENGINES}
+    return ", ".join(target for target in targets if target not in answered)

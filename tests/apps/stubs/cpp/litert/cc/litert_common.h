@@ -1,0 +1,5 @@
+#pragma once
+
+namespace litert {
+enum class HwAccelerators { kCpu = 1, kGpu = 2 };
+}

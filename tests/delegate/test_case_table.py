@@ -1,0 +1,110 @@
+"""Files whose verdict was once wrong, as the smallest graphs of their kind: what is right, delegate by delegate.
+
+What stands in it for ML Drift was seen on the real one, which is asked again where there is an adapter.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+
+from bokeh_tf.delegate.check import check
+from bokeh_tf.delegate.probing.probe import probe
+from bokeh_tf.delegate.probing.verdicts import Verdict
+from tests.delegate.rules.rule_graphs import build_graph
+
+FINE, REFUSED, WRONG = "compatible", "incompatible", "accepted_but_wrong"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A graph, the right verdicts for both delegates, whether OpenGL refuses it, and what ML Drift does with it."""
+
+    graph: str
+    v2: str
+    mldrift: str
+    needs_opencl: bool = False
+    real: Verdict | None = None
+
+
+ONES = ", ".join(["1"] * 8)
+RISING = ", ".join(map(str, range(8)))
+CASES = {
+    "padding by nothing at rank 3": Case(
+        "PAD v1: float32[1,1,8], constant int32[3,2] (0, 0, 0, 0, 0, 0) -> float32[1,1,8]",
+        v2=FINE,
+        mldrift=FINE,
+        real=Verdict.FULL,
+    ),
+    "padding of rows at rank 3, first dimension 1": Case(
+        "PAD v1: float32[1,6,8], constant int32[3,2] (0, 0, 0, 1, 0, 0) -> float32[1,7,8]",
+        v2=FINE,
+        mldrift=FINE,
+        real=Verdict.FULL,
+    ),
+    "padding of rows at rank 3, first dimension 4": Case(
+        "PAD v1: float32[4,6,8], constant int32[3,2] (0, 0, 0, 1, 0, 0) -> float32[4,7,8]",
+        v2=WRONG,
+        mldrift=WRONG,
+        real=Verdict.WRONG,
+    ),
+    "windows as a batch": Case(
+        "RESHAPE v1: float32[1,4,4,8], constant int32[3] (4, 4, 8) -> a = float32[4,4,8]\n"
+        "SOFTMAX v1 {beta=1}: a -> float32[4,4,8]",
+        v2=FINE,
+        mldrift=FINE,
+        needs_opencl=True,
+        real=Verdict.FULL,
+    ),
+    "a matrix times itself": Case(
+        "BATCH_MATMUL v1: x = float32[1,8,8], x -> float32[1,8,8]",
+        v2=FINE,
+        mldrift=REFUSED,
+        real=Verdict.CRASHED,
+    ),
+    "a sum that is an output and is reduced": Case(
+        "ADD v1: float32[1,4,4,8], float32[1,4,4,8] -> a = output float32[1,4,4,8]\n"
+        "MEAN v1: a, constant int32[2] (1, 2) -> float32[1,8]",
+        v2=FINE,
+        mldrift=WRONG,
+        real=Verdict.WRONG,
+    ),
+    "a constant beside two dimensions": Case(
+        f"SUB v1: float32[2,4], constant float32[2,4] ({RISING}) -> float32[2,4]", v2=FINE, mldrift=WRONG
+    ),
+    "a uniform constant beside two dimensions": Case(
+        f"SUB v1: float32[2,4], constant float32[2,4] ({ONES}) -> float32[2,4]",
+        v2=FINE,
+        mldrift=FINE,
+        real=Verdict.FULL,
+    ),
+    "the largest of 19 channels": Case(
+        "ARG_MAX v1 {output_type=2}: float32[1,4,4,19], constant int32[] (3) -> int32[1,4,4]",
+        v2=REFUSED,
+        mldrift=WRONG,
+    ),
+    "an input that is an output": Case(
+        "RELU v1: x = output float32[1,4,4,8] -> float32[1,4,4,8]", v2=FINE, mldrift=WRONG
+    ),
+    "a composite": Case("STABLEHLO_COMPOSITE v1: float32[1,4,4,8] -> float32[1,4,4,8]", v2=REFUSED, mldrift=REFUSED),
+    "strided points with weights of eight bits": Case(
+        "CONV_2D v3 {stride_w=2, stride_h=2}: float32[1,8,8,8], constant quantised int8[8,1,1,8], constant float32[8]"
+        " -> float32[1,4,4,8]",
+        v2=FINE,
+        mldrift=WRONG,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_lint_says_what_is_right(name):
+    case = CASES[name]
+    report = check(build_graph(case.graph))
+    assert {target.target: str(target.verdict) for target in report.targets} == {"v2": case.v2, "mldrift": case.mldrift}
+    assert bool(report.target("v2").without_opencl) is case.needs_opencl
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.real is not None])
+def test_the_real_delegate_does_what_the_table_says(name):
+    assert probe(build_graph(CASES[name].graph)).verdict is CASES[name].real

@@ -1,0 +1,147 @@
+"""Masks, depth and openings for the photos of a command, and names and maps of the results."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from bokeh_tf import photos
+from bokeh_tf.cli import main
+from bokeh_tf.errors import OutputError, PhotoError
+from bokeh_tf.rendering import render, render_files
+from bokeh_tf.rendering.destinations import check_naming
+from bokeh_tf.rendering.focus import Wishes
+from bokeh_tf.rendering.maps import Brought
+from tests.rendering.test_wishes import Told
+
+
+@pytest.fixture
+def photo():
+    return np.random.default_rng(0).integers(1, 255, (64, 96, 3), np.uint8)
+
+
+@pytest.fixture
+def left_half():
+    mask = np.zeros((32, 48), np.float32)
+    mask[:, :24] = 1
+    return mask
+
+
+def test_a_mask_keeps_what_it_says_and_asks_no_model(photo, left_half):
+    model = Told()
+    rendering = render(photo, model, mask=left_half, aperture=1.0)
+    assert (rendering.decision, rendering.subject_confidence, model.numbers) == ("mask", None, [])
+    np.testing.assert_array_equal(rendering.image[:, :40], photo[:, :40])
+    assert rendering.image[:, 56:].std() < 0.8 * photo[:, 56:].std()
+
+
+def test_a_mask_and_a_tap_contradict_each_other(photo, left_half):
+    with pytest.raises(ValueError, match="a mask says by itself"):
+        render(photo, Told(), mask=left_half, focus=(0.5, 0.5))
+    with pytest.raises(ValueError, match="not both"):
+        Brought("a.png", "b.png")
+
+
+def test_depth_and_a_tap_ask_no_model(photo, left_half):
+    model = Told()
+    rendering = render(photo, model, depth=left_half, focus=(0.9, 0.5), aperture=1.0)
+    assert (rendering.decision, model.numbers) == ("tap", [])
+    np.testing.assert_array_equal(rendering.image[:, 80:], photo[:, 80:])
+
+
+def test_depth_alone_asks_the_model_for_its_subject(photo, left_half):
+    model = Told()
+    rendering = render(photo, model, depth=left_half, aperture=0.5)
+    assert (rendering.decision, rendering.subject_confidence) == ("depth", 0.9)
+    # Wide open, so that the weight is that of the subject alone.
+    assert model.numbers == [[-1, -1, 1, 0]]
+
+
+def test_a_shape_leaves_only_the_subject_to_the_model(photo):
+    model = Told()
+    rendering = render(photo, model, shape="7", aperture=0.25)
+    assert (rendering.decision, model.numbers) == ("subject", [[-1, -1, 1, 0]])
+    # The model's own picture is dark where it blurs.
+    assert rendering.image.mean() == pytest.approx(photo.mean(), rel=0.15)
+    assert render(photo, Told(0.1), shape="disc").decision == "graded"
+    np.testing.assert_array_equal(render(photo, Told(0.1), shape="disc", if_unsure="keep").image, photo)
+
+
+def test_maps_come_at_the_photos_size_where_asked(photo, left_half):
+    big = cv2.resize(photo, (192, 128))
+    assert render(big, Told(), full_size_map=True).in_focus_weight.shape == (128, 192)
+    assert render(big, Told(0.1), if_unsure="keep", full_size_map=True).in_focus_weight.shape == (128, 192)
+    weight = render(big, Told(), mask=left_half, aperture=1.0, full_size_map=True).in_focus_weight
+    assert weight[:, :80].min() > 0.99
+    assert weight[:, 112:].max() < 0.01
+
+
+def test_grain_comes_back_where_it_was_blurred(left_half):
+    noise = np.random.default_rng(0).normal(128, 8, (64, 96, 1))
+    photo = np.repeat(np.clip(noise, 0, 255).astype(np.uint8), 3, axis=2)
+    smooth, grainy = (render(photo, Told(), mask=left_half, aperture=1.0, grain=on).image for on in (False, True))
+    assert smooth[:, 56:].std() < 4 < grainy[:, 56:].std()
+    np.testing.assert_array_equal(grainy[:, :40], photo[:, :40])
+
+
+def test_a_command_with_a_mask_a_map_and_names(photo, left_half, tmp_path, capsys):
+    photos.write(tmp_path / "a.png", photos.Photo(photo, "PNG"))
+    cv2.imwrite(str(tmp_path / "mask.png"), (left_half * 255).astype(np.uint8))
+    failures = render_files(
+        [tmp_path / "a.png"],
+        output=tmp_path / "out",
+        model=Told(),
+        brought=Brought(mask=tmp_path / "mask.png"),
+        wishes=Wishes(aperture=1.0, shape="disc"),
+        naming="{stem}_soft",
+        with_map=True,
+        as_json=True,
+    )
+    assert failures == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["outputs"] == [str(tmp_path / "out" / name) for name in ("a_soft.png", "a_soft_map.png")]
+    written = cv2.imread(told["outputs"][1], cv2.IMREAD_GRAYSCALE)
+    assert written.shape == (64, 96)
+    assert (written[:, :40] == 255).all()
+    assert (written[:, 56:] == 0).all()
+
+
+def test_no_result_replaces_a_mask(photo, left_half, tmp_path):
+    photos.write(tmp_path / "a.png", photos.Photo(photo, "PNG"))
+    (tmp_path / "out").mkdir()
+    mask = tmp_path / "out" / "a.png"
+    cv2.imwrite(str(mask), (left_half * 255).astype(np.uint8))
+    before = mask.read_bytes()
+    failures = render_files(
+        [tmp_path / "a.png"], output=tmp_path / "out", model=Told(), brought=Brought(mask=mask), overwrite=True
+    )
+    assert failures == 0
+    assert mask.read_bytes() == before
+
+
+@pytest.mark.parametrize("naming", ["soft", "a/{stem}", "{stem}{suffix}", "..\\{stem}"])
+def test_names_that_are_no_pattern(naming):
+    with pytest.raises(OutputError, match="a name needs"):
+        check_naming(naming)
+
+
+def test_a_photo_without_depth_says_so(photo, tmp_path):
+    photos.write(tmp_path / "a.jpg", photos.Photo(photo, "JPEG"))
+    with pytest.raises(PhotoError, match=r"a\.jpg: no depth is stored"):
+        Brought(depth="auto").maps_of(tmp_path / "a.jpg")
+
+
+def test_a_map_that_is_no_picture(tmp_path):
+    (tmp_path / "mask.png").write_text("no picture")
+    with pytest.raises(PhotoError, match=r"mask\.png: no grey picture"):
+        Brought(mask=tmp_path / "mask.png").maps_of(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize(
+    "options", [["--shape", "heart"], ["--mask", "m.png", "--depth", "auto"], ["--mask", "m.png", "--focus", "0.5,0.5"]]
+)
+def test_impossible_options(options, tmp_path):
+    with pytest.raises(SystemExit) as stopped:
+        main(["render", "a.jpg", "-o", str(tmp_path), *options])
+    assert stopped.value.code == 2
