@@ -40,10 +40,14 @@ def _build(job, request, model):
     is_half = computes_in_half(model)
     with computing_in_float32(model):
         whole = _functional(model, request)
-        _refuse_unknown_ranges(request, [*input_names(whole), *output_names(whole)])
+        _refuse_unknown(request, "--range", request["ranges"], [*input_names(whole), *output_names(whole)])
+        _refuse_unknown(request, "--image", request["images"], input_names(whole))
+        whole.tensor_facts = _facts(model, request["images"])
         wishes = {"strict": False, "ranges": request["ranges"]}
-        twin = convert(whole, precision="float32", **wishes)
-        content = twin if request["precision"] == "float32" else convert(whole, precision="float16", **wishes)
+        twin = _described(convert(whole, precision="float32", **wishes))
+        content = twin
+        if request["precision"] != "float32":
+            content = _described(convert(whole, precision=request["precision"], **wishes))
         (job.folder / FLOAT32_NAME).write_bytes(twin)
         (job.folder / CONVERTED_NAME).write_bytes(content)
         job.enter("running")
@@ -65,12 +69,28 @@ def _build(job, request, model):
     }
 
 
-def _refuse_unknown_ranges(request, known):
-    unknown = sorted(set(request["ranges"]) - set(known))
+def _refuse_unknown(request, option, names, known):
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        raise ConversionError(
-            f"{request['label']}: --range names {unknown[0]}, which the model does not have. Known: {', '.join(known)}."
-        )
+        reason = f"{option} names {unknown[0]}, which the model does not have"
+        raise ConversionError(f"{request['label']}: {reason}. Known: {', '.join(known)}.")
+
+
+def _facts(model, images):
+    """What is known of the model's tensors: by its builder, and which inputs are pictures by the user."""
+    from bokeh_tf.tflite.metadata import PHOTO_ENCODING
+
+    facts = dict(getattr(model, "tensor_facts", {}))
+    for name in images:
+        facts[name] = {**facts.get(name, {}), "encoding": PHOTO_ENCODING}
+    return facts
+
+
+def _described(content):
+    from bokeh_tf.tflite.inspection import inspect
+    from bokeh_tf.tflite.standard_metadata import with_standard_metadata
+
+    return with_standard_metadata(content, inspect(content).metadata)
 
 
 def _notes(request, is_half):

@@ -31,6 +31,7 @@ DEFAULTS = {
     "custom_objects": None,
     "search_folder": str(HERE),
     "ranges": {},
+    "images": [],
     "inputs": [],
     "photo": None,
 }
