@@ -5,14 +5,22 @@ what the model itself computes: `exchange` says where. "layers" looks for the fi
 file computes otherwise.
 """
 
+import contextlib
+import re
+
 from bokeh_tf.converting.children import BUILD, KINDS, LAYERS
 from bokeh_tf.converting.exchange import CONVERTED_NAME, EXPECTED, FLOAT32_NAME, INPUTS, OWN, write_arrays
 from bokeh_tf.converting.sampling import parity_samples
 from bokeh_tf.converting.source import Kind
 from bokeh_tf.errors import ConversionError, of_missing_module
+from bokeh_tf.paths import printable
 from bokeh_tf.processes import Job, answer_job
 
 _SHOWN_WEIGHTS = 3
+_SHOWN_REASON_CHARACTERS = 300
+# What layers raise for shapes that do not fit; Keras prints in bold.
+_CALLS_FAIL = (ValueError, TypeError, RuntimeError)
+_TERMINAL_STYLE = re.compile(r"\x1b\[\d*m")
 
 
 def work(job: Job) -> dict:
@@ -38,7 +46,7 @@ def _build(job, request, model):
 
     _refuse_non_finite(model)
     is_half = computes_in_half(model)
-    with computing_in_float32(model):
+    with _calling(request["label"]), computing_in_float32(model):
         whole = _functional(model, request)
         _refuse_unknown(request, "--range", request["ranges"], [*input_names(whole), *output_names(whole)])
         _refuse_unknown(request, "--image", request["images"], input_names(whole))
@@ -109,6 +117,17 @@ def _functional(model, request):
     return functional(model, shapes=request["shapes"], image_size=size and tuple(size), batch=request["batch"])
 
 
+@contextlib.contextmanager
+def _calling(label):
+    """What the model's own code raises where shapes do not fit is the user's to know, in one line."""
+    try:
+        yield
+    except _CALLS_FAIL as error:
+        text = _TERMINAL_STYLE.sub("", " ".join(str(error).split()))
+        reason = printable(text, most_characters=_SHOWN_REASON_CHARACTERS)
+        raise ConversionError(f"{label}: cannot be called with these sizes ({reason}).") from error
+
+
 def _refuse_non_finite(model):
     """NaN weights convert without a word, and no picture comes out of them."""
     import numpy as np
@@ -168,7 +187,7 @@ def _find_layer(job, request, model):
 
     if not getattr(model, "inputs", None):
         return {"first": None, "note": "a subclassed model shows its outputs only; no layer can be named"}
-    with computing_in_float32(model):
+    with _calling(request["label"]), computing_in_float32(model):
         layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
         shown = [(layer, tensor) for layer in layers for tensor in _floats(layer)]
         exposed = keras.Model(model.inputs, [tensor for _, tensor in shown], name=model.name)
