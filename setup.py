@@ -109,7 +109,7 @@ setup(
         # Older readers of checkpoints can be tricked into running code (CVE-2025-32434).
         "pytorch": ["torch>=2.6"],
         # It pins the runtime to the release that it was made with.
-        "quantise": ["ai-edge-quantizer>=0.10"],
+        "quantise": [*_RUN, "ai-edge-quantizer>=0.10"],
         # FLIP, with no dependency but NumPy; ColorVideoVDP would bring PyTorch.
         "perceptual": [*_RUN, "flip-evaluator>=1.7"],
         # HEIC photos; AVIF comes with Pillow.

@@ -71,6 +71,7 @@ _EXTRAS = {
     **dict.fromkeys(("tensorflow", "keras", "tensorboard"), "tensorflow"),
     "torch": "pytorch",
     "pillow_heif": "photos",
+    "ai_edge_quantizer": "quantise",
 }
 
 

@@ -80,6 +80,13 @@ def _add_model(parser):
         metavar="NAME=MIN:MAX",
         help="values of an input or output, for the file's metadata and what it is fed with; once for each",
     )
+    group.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an input that is an RGB picture: said in the metadata, with its normalisation where --range is known",
+    )
     group.add_argument("--custom-objects", metavar="MODULE", help="module, or .py file, that defines the classes in it")
 
 
@@ -184,6 +191,7 @@ def _wishes(options):
         batch=options.batch,
         custom_objects=options.custom_objects,
         ranges=dict(options.range),
+        images=tuple(options.image),
         inputs=tuple(options.inputs),
         photo=options.photo,
         tolerance=options.tolerance,

@@ -5,14 +5,22 @@ what the model itself computes: `exchange` says where. "layers" looks for the fi
 file computes otherwise.
 """
 
+import contextlib
+import re
+
 from bokeh_tf.converting.children import BUILD, KINDS, LAYERS
 from bokeh_tf.converting.exchange import CONVERTED_NAME, EXPECTED, FLOAT32_NAME, INPUTS, OWN, write_arrays
 from bokeh_tf.converting.sampling import parity_samples
 from bokeh_tf.converting.source import Kind
-from bokeh_tf.errors import ConversionError, DependencyError
+from bokeh_tf.errors import ConversionError, of_missing_module
+from bokeh_tf.paths import printable
 from bokeh_tf.processes import Job, answer_job
 
 _SHOWN_WEIGHTS = 3
+_SHOWN_REASON_CHARACTERS = 300
+# What layers raise for shapes that do not fit; Keras prints in bold.
+_CALLS_FAIL = (ValueError, TypeError, RuntimeError)
+_TERMINAL_STYLE = re.compile(r"\x1b\[\d*m")
 
 
 def work(job: Job) -> dict:
@@ -24,9 +32,7 @@ def work(job: Job) -> dict:
 
         from bokeh_tf.converting.loading import load
     except ModuleNotFoundError as error:
-        raise DependencyError(
-            'Converting a model needs TensorFlow and Keras. Run: pip install "bokeh-tf[tensorflow]"'
-        ) from error
+        raise of_missing_module(error) or error from error
     keras.config.disable_interactive_logging()
     job.enter("loading")
     model = load(request, job.folder)
@@ -40,12 +46,16 @@ def _build(job, request, model):
 
     _refuse_non_finite(model)
     is_half = computes_in_half(model)
-    with computing_in_float32(model):
+    with _calling(request["label"]), computing_in_float32(model):
         whole = _functional(model, request)
-        _refuse_unknown_ranges(request, [*input_names(whole), *output_names(whole)])
+        _refuse_unknown(request, "--range", request["ranges"], [*input_names(whole), *output_names(whole)])
+        _refuse_unknown(request, "--image", request["images"], input_names(whole))
+        whole.tensor_facts = _facts(model, request["images"])
         wishes = {"strict": False, "ranges": request["ranges"]}
-        twin = convert(whole, precision="float32", **wishes)
-        content = twin if request["precision"] == "float32" else convert(whole, precision="float16", **wishes)
+        twin = _described(convert(whole, precision="float32", **wishes))
+        content = twin
+        if request["precision"] != "float32":
+            content = _described(convert(whole, precision=request["precision"], **wishes))
         (job.folder / FLOAT32_NAME).write_bytes(twin)
         (job.folder / CONVERTED_NAME).write_bytes(content)
         job.enter("running")
@@ -67,12 +77,28 @@ def _build(job, request, model):
     }
 
 
-def _refuse_unknown_ranges(request, known):
-    unknown = sorted(set(request["ranges"]) - set(known))
+def _refuse_unknown(request, option, names, known):
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        raise ConversionError(
-            f"{request['label']}: --range names {unknown[0]}, which the model does not have. Known: {', '.join(known)}."
-        )
+        reason = f"{option} names {unknown[0]}, which the model does not have"
+        raise ConversionError(f"{request['label']}: {reason}. Known: {', '.join(known)}.")
+
+
+def _facts(model, images):
+    """What is known of the model's tensors: by its builder, and which inputs are pictures by the user."""
+    from bokeh_tf.tflite.metadata import PHOTO_ENCODING
+
+    facts = dict(getattr(model, "tensor_facts", {}))
+    for name in images:
+        facts[name] = {**facts.get(name, {}), "encoding": PHOTO_ENCODING}
+    return facts
+
+
+def _described(content):
+    from bokeh_tf.tflite.inspection import inspect
+    from bokeh_tf.tflite.standard_metadata import with_standard_metadata
+
+    return with_standard_metadata(content, inspect(content).metadata)
 
 
 def _notes(request, is_half):
@@ -89,6 +115,17 @@ def _functional(model, request):
 
     size = request["image_size"]
     return functional(model, shapes=request["shapes"], image_size=size and tuple(size), batch=request["batch"])
+
+
+@contextlib.contextmanager
+def _calling(label):
+    """What the model's own code raises where shapes do not fit is the user's to know, in one line."""
+    try:
+        yield
+    except _CALLS_FAIL as error:
+        text = _TERMINAL_STYLE.sub("", " ".join(str(error).split()))
+        reason = printable(text, most_characters=_SHOWN_REASON_CHARACTERS)
+        raise ConversionError(f"{label}: cannot be called with these sizes ({reason}).") from error
 
 
 def _refuse_non_finite(model):
@@ -150,7 +187,7 @@ def _find_layer(job, request, model):
 
     if not getattr(model, "inputs", None):
         return {"first": None, "note": "a subclassed model shows its outputs only; no layer can be named"}
-    with computing_in_float32(model):
+    with _calling(request["label"]), computing_in_float32(model):
         layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
         shown = [(layer, tensor) for layer in layers for tensor in _floats(layer)]
         exposed = keras.Model(model.inputs, [tensor for _, tensor in shown], name=model.name)

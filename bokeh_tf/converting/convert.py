@@ -30,12 +30,13 @@ class Wishes:
 
     `image_size` is (height, width) in pixels of inputs whose own is free, `shapes` those of all inputs
     with the batch; `batch` is what a free one becomes. `custom_objects` and `search_folder` are where
-    classes and functions come from. `ranges` holds (low, high) of inputs and outputs by name. The model and the
-    file run on `inputs` (photographs or arrays), or on `photo` and random numbers. `tolerance` is the
-    largest error as a share of an output's range, None for that of the precision; with `bisect` the
-    first layer beyond it is looked for. Quantised precisions are calibrated on `calibration`, leave
-    the layers `keep_float` as they are, and with `layer_costs` say what each layer costs. `allow`
-    names changes of inputs and outputs that a repair may make. `timeout_s` limits all of it.
+    classes and functions come from. `ranges` holds (low, high) of inputs and outputs by name, `images`
+    names the inputs that are RGB pictures. The model and the file run on `inputs` (photographs or
+    arrays), or on `photo` and random numbers. `tolerance` is the largest error as a share of an
+    output's range, None for that of the precision; with `bisect` the first layer beyond it is looked
+    for. Quantised precisions are calibrated on `calibration`, leave the layers `keep_float` as they
+    are, and with `layer_costs` say what each layer costs. `allow` names changes of inputs and outputs
+    that a repair may make. `timeout_s` limits all of it.
     """
 
     precision: str = "float16"
@@ -45,6 +46,7 @@ class Wishes:
     custom_objects: str | None = None
     search_folder: Path = Path()
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    images: tuple[str, ...] = ()
     inputs: tuple[Path, ...] = ()
     photo: Path | None = None
     tolerance: float | None = None
@@ -161,6 +163,7 @@ def _build(source, wishes, children):
         "custom_objects": wishes.custom_objects,
         "search_folder": str(wishes.search_folder.resolve()),
         "ranges": wishes.ranges,
+        "images": wishes.images,
         "inputs": [str(path.resolve()) for path in wishes.inputs],
         "photo": None if wishes.photo is None else str(wishes.photo.resolve()),
     }

@@ -59,6 +59,7 @@ def load(request: dict, folder: Path) -> keras.Model:
         # Registers its layers.
         importlib.import_module(f"bokeh_tf.models.{name}")
     link = folder / f"model{_SUFFIXES[kind]}"
+    link.unlink(missing_ok=True)
     link.symlink_to(request["path"])
     try:
         if kind is Kind.KERAS:

@@ -11,7 +11,7 @@ import numpy as np
 from bokeh_tf.converting.children import KINDS
 from bokeh_tf.converting.exchange import PLAIN_NAME, QUANTISED_NAME
 from bokeh_tf.delegate.audit.inputs import samples
-from bokeh_tf.errors import ConversionError, DependencyError, ModelFileError
+from bokeh_tf.errors import ConversionError, DependencyError, ModelFileError, install
 from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.metadata import redescribed
@@ -59,7 +59,7 @@ def _require_quantizer():
     try:
         import ai_edge_quantizer  # noqa: F401
     except ModuleNotFoundError as error:
-        raise DependencyError('Quantising needs ai-edge-quantizer. Run: pip install "bokeh-tf[quantise]"') from error
+        raise DependencyError(f"Quantising needs ai-edge-quantizer. Run: {install('quantise')}") from error
 
 
 def _names(runner, calibration):

@@ -14,6 +14,7 @@ from bokeh_tf.tflite.inspection import inspect
 SCHEMA_VERSION = 1
 _MOST_WEIGHTS = 8
 _MOST_LAYERS = 10
+_NOTHING_WRITTEN = "nothing written"
 _HEADINGS = ("output", "sample", "range of the model", "largest error", "of the range", "mean error", "PSNR")
 
 
@@ -27,8 +28,9 @@ def to_text(conversion: Conversion) -> str:
     lines += _parity_lines(conversion)
     lines += _cost_lines(conversion)
     if conversion.repaired is not None:
-        # Its first line is the label.
-        lines += repair_report.to_text(conversion.repaired).splitlines()[1:]
+        # Its first line is the label, and what is written is not its business here.
+        repaired = repair_report.to_text(conversion.repaired).splitlines()[1:]
+        lines += [line for line in repaired if line != _NOTHING_WRITTEN]
     lines += [f"note: {note}" for note in conversion.notes]
     lines += [f"FAILED: {failure}" for failure in conversion.failures]
     if conversion.first_layer:

@@ -19,6 +19,8 @@ from bokeh_tf.tflite.rewriting import pack, unpack
 
 SCHEMA_VERSION = 1
 SIGNATURE_KEY = "serving_default"
+# The encoding of an input that is a photo.
+PHOTO_ENCODING = "sRGB RGB"
 # Dimensions of a batch of pictures or maps.
 _NHWC_RANK = 4
 
@@ -66,6 +68,14 @@ def embed(content, description):
     model.signatureDefs = [_signature(inputs, outputs)]
     model.buffers.append(_buffer(json.dumps(description, sort_keys=True).encode("utf-8")))
     model.metadata.append(_metadata_entry(len(model.buffers) - 1))
+    return pack(model, size_hint_bytes=len(content))
+
+
+def with_metadata(content: bytes, name: str, data: bytes) -> bytes:
+    """Returns the `.tflite` bytes `content` with one more metadata buffer."""
+    model = unpack(content)
+    model.buffers.append(_buffer(data))
+    model.metadata = [*(model.metadata or ()), _metadata_entry(len(model.buffers) - 1, name)]
     return pack(model, size_hint_bytes=len(content))
 
 
@@ -120,7 +130,7 @@ def _buffer(data):
     return buffer
 
 
-def _metadata_entry(buffer_index):
+def _metadata_entry(buffer_index, name=METADATA_NAME):
     entry = schema.MetadataT()
-    entry.name, entry.buffer = METADATA_NAME, buffer_index
+    entry.name, entry.buffer = name, buffer_index
     return entry

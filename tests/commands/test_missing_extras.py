@@ -39,6 +39,7 @@ NEEDS = {
     "data": (RUN, "run", lambda out: ["data", "inspect", ROOT, "-o", out]),
     "port": (RUN, "run", lambda out: ["port", "dmshn", MODEL, "-o", out / "a.weights.h5"]),
     "check --audit": (RUN, "run", lambda out: ["check", MODEL, "--no-probe", "--audit"]),
+    "convert": (RUN, "run", lambda out: ["convert", MODEL, "-o", out / "whole.tflite"]),
     "export": (TENSORFLOW, "tensorflow", lambda out: ["export", "unet", "--variant", "tiny", "-o", out]),
     "train": (TENSORFLOW, "tensorflow", lambda out: ["train", "unet", "--data", ROOT, "--out", out / "run"]),
 }

@@ -31,6 +31,7 @@ DEFAULTS = {
     "custom_objects": None,
     "search_folder": str(HERE),
     "ranges": {},
+    "images": [],
     "inputs": [],
     "photo": None,
 }
@@ -144,6 +145,17 @@ def test_the_first_layer_that_leaves_is_named(tmp_path):
     model = keras.Model(image, keras.layers.Conv2D(1, 1, name="after")(hidden), name="mine")
     found, _ = build(model, tmp_path, job="layers", tolerance=TOLERANCES["float16"])
     assert (found["first"]["layer"], found["first"]["kind"]) == ("disparity", "Disparity")
+
+
+def test_sizes_that_the_layers_cannot_take_are_one_line(tmp_path):
+    image = keras.Input((None, None, 3), name="image")
+    half = keras.layers.UpSampling2D(2)(keras.layers.MaxPool2D()(image))
+    model = keras.Model(image, keras.layers.Concatenate()([image, half]), name="mine")
+    with pytest.raises(
+        ConversionError, match=r"mine\.keras: cannot be called with these sizes .*Concatenate"
+    ) as caught:
+        build(model, tmp_path, image_size=[15, 24])
+    assert str(caught.value).isprintable()
 
 
 def test_weights_that_are_not_finite_are_refused_by_name(tmp_path):

@@ -152,6 +152,7 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "options": {"schema"},
         "rewriting": {"reading"},
         "running": {"model_file", "reading", "rewriting"},
+        "standard_metadata": {"metadata"},
         "subject": {"inspection", "model_file", "reading"},
         "unpacking": {"nodes"},
     },
