@@ -59,6 +59,7 @@ CASES = {
         "BATCH_MATMUL v1: x = float32[1,8,8], x -> float32[1,8,8]",
         v2=FINE,
         mldrift=REFUSED,
+        needs_opencl=True,
         real=Verdict.CRASHED,
     ),
     "a sum that is an output and is reduced": Case(

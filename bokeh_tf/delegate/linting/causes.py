@@ -48,7 +48,7 @@ _SUPPRESS = (
     " (bokeh-tf repair --allow-interface cut-postprocessing)"
 )
 _UNROLL = (
-    "a recurrent layer with unroll=True and a fixed number of steps, whose parts are plain layers;"
+    "a recurrent layer with unroll=True and a fixed number of steps, of which bokeh-tf repair mends what v2 refuses;"
     " or convolutions over time; or the recurrence in a model of its own, on the CPU"
 )
 _PICK = "constant indices: ops.take(x, indices, axis) along one axis, or slices that ops.concatenate joins"

@@ -4,7 +4,7 @@ Each takes a `NodeView` of any graph, however odd, and answers with a bool, or w
 reason ("" where it does not hold).
 """
 
-from bokeh_tf.delegate.rules import mldrift_predicates
+from bokeh_tf.delegate.rules import mldrift_predicates, opengl_predicates
 from bokeh_tf.delegate.rules.merging import reads_same
 from bokeh_tf.delegate.rules.views import NodeView, bhwc
 
@@ -150,19 +150,6 @@ def pads_three_dimensions_wrongly(node: NodeView):
     return f"it pads the first of three dimensions by {before} and {after}" if before or after else ""
 
 
-def first_dimension_differs(node: NodeView):
-    """A tensor made while running whose first dimension is another than that of the model's first input."""
-    first = node.graph.first_input
-    if first is None or first.batch is None:
-        return ""
-    made_here = [tensor for tensor in node.outputs if tensor is not None]
-    given_here = [tensor for tensor in node.runtime_inputs if tensor.is_graph_input]
-    for tensor in (*given_here, *made_here):
-        if not tensor.is_constant and tensor.batch not in (None, first.batch):
-            return f"{tensor} beside {first}"
-    return ""
-
-
 def slice_reversed(node: NodeView):
     """A strided slice with a negative stride."""
     strides = _constant(node, 3)
@@ -247,9 +234,12 @@ _OWN = (
     comparison_not_for_one_float,
     prelu_alpha_mismatch,
     pads_three_dimensions_wrongly,
-    first_dimension_differs,
     slice_reversed,
     slice_extent_mismatch,
     strided_slice_extent_mismatch,
 )
-PREDICATES = {**{predicate.__name__: predicate for predicate in _OWN}, **mldrift_predicates.PREDICATES}
+PREDICATES = {
+    **{predicate.__name__: predicate for predicate in _OWN},
+    **mldrift_predicates.PREDICATES,
+    **opengl_predicates.PREDICATES,
+}
