@@ -20,6 +20,7 @@ from bokeh_tf.rendering import load_model, render
 # What every network here can halve its levels by.
 _MULTIPLE_PX = 32
 _CHUNK_BYTES = 1 << 20
+_NUMBER_FIRST = re.compile(r"(\d+)[^0-9a-zA-Z]")
 
 
 def predictors_of(sources, *, input_range=None):
@@ -76,7 +77,7 @@ class Baseline:
 class FinishedPictures:
     """Pictures that lie in a folder, each named as the pair: by its number, or by the stem of one of its files.
 
-    Numbers may be padded with zeros in either.
+    Numbers may be padded with zeros in either, and followed by more, as in `4400_bokeh.png`.
     """
 
     def __init__(self, folder):
@@ -93,9 +94,12 @@ class FinishedPictures:
         if not pictures:
             raise DataError(f"{folder}: holds no pictures. Name a folder of finished pictures, or a model.")
         self._by_name: dict[str, list[Path]] = {}
+        self._by_number: dict[str, list[Path]] = {}
         for path in pictures:
             for name in {path.stem, _unpadded(path.stem)}:
                 self._by_name.setdefault(name, []).append(path)
+            if number := _NUMBER_FIRST.match(path.stem):
+                self._by_number.setdefault(_unpadded(number[1]), []).append(path)
 
     def version(self, pair):
         """Size and time of change of the pair's file."""
@@ -120,7 +124,7 @@ class FinishedPictures:
         for name in dict.fromkeys((*names, *map(_unpadded, names))):
             if name in self._by_name:
                 return self._by_name[name]
-        return []
+        return self._by_number.get(_unpadded(names[0]), [])
 
 
 def _unpadded(stem):

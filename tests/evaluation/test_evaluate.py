@@ -131,6 +131,15 @@ def test_an_interrupted_run_keeps_what_is_done(pairs, monkeypatch):
     assert len(kept) == 1 + 2
 
 
+def test_pictures_may_say_more_than_the_number(pairs, capsys):
+    for number in NUMBERS:
+        (pairs / "near" / f"000{number}.png").rename(pairs / "near" / f"{number}_bokeh.png")
+    assert evaluate(pairs) == 0
+    write(pairs / "near" / "3-again.png", texture(SHAPE, (10, 10, 10), seed=1))
+    assert evaluate(pairs) == 1
+    assert "no score: 3, near: several pictures of it: 3-again.png and 3_bokeh.png" in capsys.readouterr().out
+
+
 def test_sets_are_averaged_apart_and_baselines_stand_beside(pairs, capsys):
     for name in ("original", "bokeh"):
         folder = pairs / "pairs" / "other" / name

@@ -44,9 +44,8 @@ def key_of(study):
 def write_answers(study, rater, grade_of, *, again=0):
     """What a rater saves who gives `grade_of(model)`, and `again` more to what comes twice."""
     key = key_of(study)
-    answers = [
-        {"item": name, "grade": grade_of(item["model"]), "is_repeat": False} for name, item in key["items"].items()
-    ]
+    models = {name: item["model"] for name, item in key["items"].items()}
+    answers = [{"item": name, "grade": grade_of(model), "is_repeat": False} for name, model in models.items()]
     answers += [{"item": name, "grade": grade_of(models[name]) + again, "is_repeat": True} for name in key["repeats"]]
     path = study / f"ratings_{rater}.json"
     content = {"schema_version": 1, "study": key["study"], "rater": rater, "answers": answers}
