@@ -53,8 +53,8 @@ def _predictor_of(source, input_range):
     if source is not None and paths.is_dir(source):
         return FinishedPictures(source)
     takes_range = source is None or Path(source).suffix == ".tflite"
-    model = load_model(source, input_range=input_range if takes_range else None)
-    return Network(model, source)
+    input_range = input_range if takes_range else None
+    return Network(load_model(source, input_range=input_range), source, input_range)
 
 
 class Baseline:
@@ -83,7 +83,7 @@ class FinishedPictures:
     def __init__(self, folder):
         folder = Path(folder)
         self.label = folder.resolve().name
-        self.identity = ["pictures"]
+        self.identity = [str(paths.resolved(folder))]
         self.note = ""
         self._folder = folder
         try:
@@ -134,10 +134,10 @@ def _unpadded(stem):
 class Network:
     """A network, run as the protocol says."""
 
-    def __init__(self, model, source):
+    def __init__(self, model, source, input_range):
         self._model = model
         self.label = model.name
-        self.identity = [str(source), _sha256(_file_of(source)), bokeh_tf.__version__]
+        self.identity = [_sha256(_file_of(source)), input_range, bokeh_tf.__version__]
         self.note = ""
 
     def version(self, pair):

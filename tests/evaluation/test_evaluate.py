@@ -140,6 +140,13 @@ def test_pictures_may_say_more_than_the_number(pairs, capsys):
     assert "no score: 3, near: several pictures of it: 3-again.png and 3_bokeh.png" in capsys.readouterr().out
 
 
+def test_without_a_terminal_a_line_says_how_far_it_is(pairs, capsys, monkeypatch):
+    monkeypatch.setattr(evaluation_run, "_SAID_EVERY_S", 0.0)
+    assert evaluate(pairs) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"evaluated {done} of 3 pairs" for done in (1, 2, 3)]
+
+
 def test_sets_are_averaged_apart_and_baselines_stand_beside(pairs, capsys):
     for name in ("original", "bokeh"):
         folder = pairs / "pairs" / "other" / name
