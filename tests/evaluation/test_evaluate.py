@@ -200,6 +200,21 @@ def test_published_rows_stand_beside_the_same_protocol_and_set_alone(tmp_path):
     assert len({(row.psnr_db, row.ssim) for row in rows}) == len(rows) == 6
 
 
+def test_val294_stands_beside_the_published_table(tmp_path, capsys):
+    for number in VAL294_IDS:
+        sharp = texture((24, 30), (120, 110, 100), seed=number)
+        write(tmp_path / "pairs" / "original" / f"{number}.png", sharp)
+        write(tmp_path / "pairs" / "bokeh" / f"{number}.png", cv2.GaussianBlur(sharp, (0, 0), 2.0))
+    arguments = [tmp_path / "pairs", "--split", "val294", "--protocol", "dmshn", "--model", "untouched"]
+    assert main(["evaluate", *map(str, arguments), "-o", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    assert "mean of 294 of 294 pairs" in shown
+    for text in ("Stacked DMSHN", "24.72", "0.8793", "MPFNet", "contaminated: the published weights were trained on"):
+        assert text in " ".join(shown.split())
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count('<tr class="contaminated">') == 1 and page.count('class="slider"') == 10
+
+
 def test_intervals_are_those_of_the_bootstrap():
     values = np.random.default_rng(5).normal(20, 4, 300)
     interval = mean_interval(values)
