@@ -15,6 +15,7 @@ NUMERIC_FILES = frozenset(
         "test_subjects.py",
         "test_train_command.py",
         "test_training_plans.py",
+        "test_validation.py",
         # Operations.
         "test_blur.py",
         "test_channelwise.py",

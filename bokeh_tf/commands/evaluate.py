@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bokeh_tf.commands import outputs
+from bokeh_tf.commands import evaluate_study, outputs
 from bokeh_tf.commands.console import open_console
 from bokeh_tf.paths import printable
 
@@ -36,7 +36,12 @@ exit status:
   1  some have none (each is named; --allow-missing: 0), or nothing could be scored
   2  wrong usage
 
+a study asks people, as the AIM 2020 challenge did: five grades beside the reference, order and sides by chance.
+study.html works offline and saves a JSON for each rater; study_key.json says which picture is whose.
+
 examples:
+  bokeh-tf evaluate study pairs --model mine.tflite theirs/ -o study
+  bokeh-tf evaluate study results study/study_key.json ratings_*.json
   bokeh-tf evaluate EBB --split val294 --protocol dmshn --model runs/mine/dmshn_base.weights.h5 -o evaluated
   bokeh-tf evaluate pairs --model mine.tflite theirs/ --baselines --by-set"""
 
@@ -50,7 +55,12 @@ def add(commands):
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("pairs", type=Path, metavar="PAIRS", help="folder of pairs (see: bokeh-tf data inspect)")
+    parser.add_argument(
+        "words",
+        nargs="+",
+        metavar="PAIRS",
+        help="folder of pairs (see: bokeh-tf data inspect); or study PAIRS; or study results KEY ANSWERS…",
+    )
     parser.add_argument("--model", nargs="+", action="extend", metavar="M", help="what to score (default: dbsi_mobile)")
     parser.add_argument("--baselines", action="store_true", help="score also what needs no network")
     parser.add_argument(
@@ -72,12 +82,29 @@ def add(commands):
         metavar=("MIN", "MAX"),
         help="values of the pictures that the .tflite files take (default: what each says of itself)",
     )
+    study = parser.add_argument_group("for evaluate study")
+    study.add_argument("--seed", type=int, default=0, help="of each rater's order and sides (default: 0)")
+    study.add_argument("--repeats", type=int, default=5, metavar="N", help="pictures that come twice (default: 5)")
     outputs.add(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
 def run(options) -> int:
     """Runs the command with parsed `options`; returns the exit status."""
+    is_study = options.words[0] == "study" and len(options.words) > 1
+    if is_study and options.words[1] == "results":
+        if len(options.words) < 4:
+            options.usage_error("study results needs the study's key, and a file of answers for each rater")
+        return evaluate_study.print_results(options)
+    if len(options.words) != (2 if is_study else 1):
+        options.usage_error("one folder of pairs at a time")
+    if is_study and (options.out is None or options.seed < 0 or options.repeats < 0):
+        options.usage_error("a study needs -o DIR, and a seed and repeats that are not negative")
+    options.pairs = Path(options.words[-1])
+    return _evaluate(options, is_study=is_study)
+
+
+def _evaluate(options, *, is_study):
     from bokeh_tf.data.pairs.layouts import find_pairs
     from bokeh_tf.errors import DataError
     from bokeh_tf.evaluation import writers
@@ -102,8 +129,10 @@ def run(options) -> int:
         require_flip()
     sources = [*(options.model or [None]), *(BASELINES if options.baselines else ())]
     predictors = predictors_of(sources, input_range=options.input_range)
-    out = None if options.out is None else make_folder(options.out)
     protocol = PROTOCOLS[options.protocol]
+    if is_study:
+        return evaluate_study.write_study(options, pairs, predictors, protocol)
+    out = None if options.out is None else make_folder(options.out)
     evaluation = evaluate(pairs, predictors, protocol, further=further, out=out)
     document = writers.as_document(evaluation, folder=options.pairs, by_set=options.by_set)
     if out is not None:

@@ -24,6 +24,7 @@ _DOCUMENTS = (
     frozenset({"schema_version", "limits", "pairs"}),
     frozenset({"schema_version", "height_px", "pairs"}),
     frozenset({"schema_version", "evaluated", "protocol", "scores"}),
+    frozenset({"schema_version", "study", "seed", "items", "repeats"}),
 )
 _TEXTS = tuple(
     re.compile(pattern, re.DOTALL)

@@ -150,12 +150,12 @@ def _worst(evaluation, predictor):
         value = evaluation.scores[predictor.label][pair.id][WORST_BY]
         caption = f"{pair.id}: {value:.2f} dB. Left of the slider the model, right the truth; then the photo."
         under = tag(
-            "img", {"src": _data_uri(truth_in_window(truth, evaluation.protocol)), "alt": f"{pair.id}, the truth"}
+            "img", {"src": data_uri(truth_in_window(truth, evaluation.protocol)), "alt": f"{pair.id}, the truth"}
         )
-        over = tag("img", {"src": _data_uri(picture), "alt": f"{pair.id}, the model", "class": "over"})
+        over = tag("img", {"src": data_uri(picture), "alt": f"{pair.id}, the model", "class": "over"})
         hand = {"type": "range", "min": "0", "max": "100", "value": "50", "aria-label": f"{pair.id}: model or truth"}
         slider = tag("div", {"class": "slider"}, under, over, tag("input", hand))
-        sharp = tag("img", {"src": _data_uri(window.of(photo)), "alt": f"{pair.id}, the photo", "width": "100%"})
+        sharp = tag("img", {"src": data_uri(window.of(photo)), "alt": f"{pair.id}, the photo", "width": "100%"})
         cases.append(tag("figure", {}, tag("figcaption", {}, caption), slider, sharp))
     if not cases:
         return []
@@ -163,10 +163,11 @@ def _worst(evaluation, predictor):
     return [tag("h2", {}, breakable(heading)), tag("div", {"class": "card cases"}, joined(cases))]
 
 
-def _data_uri(picture):
+def data_uri(picture, *, width_px=_PICTURE_WIDTH_PX) -> str:
+    """A picture uint8 `[H, W, 3]` as the address of a JPEG that holds it, at most so wide."""
     height, width = picture.shape[:2]
-    if width > _PICTURE_WIDTH_PX:
-        size = _PICTURE_WIDTH_PX, max(1, round(height * _PICTURE_WIDTH_PX / width))
+    if width > width_px:
+        size = width_px, max(1, round(height * width_px / width))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     content = io.BytesIO()
     Image.fromarray(picture).save(content, "JPEG", quality=_JPEG_QUALITY)

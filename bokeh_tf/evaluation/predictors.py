@@ -20,6 +20,7 @@ from bokeh_tf.rendering import load_model, render
 # What every network here can halve its levels by.
 _MULTIPLE_PX = 32
 _CHUNK_BYTES = 1 << 20
+_NUMBER_FIRST = re.compile(r"(\d+)[^0-9a-zA-Z]")
 
 
 def predictors_of(sources, *, input_range=None):
@@ -52,8 +53,8 @@ def _predictor_of(source, input_range):
     if source is not None and paths.is_dir(source):
         return FinishedPictures(source)
     takes_range = source is None or Path(source).suffix == ".tflite"
-    model = load_model(source, input_range=input_range if takes_range else None)
-    return Network(model, source)
+    input_range = input_range if takes_range else None
+    return Network(load_model(source, input_range=input_range), source, input_range)
 
 
 class Baseline:
@@ -76,13 +77,13 @@ class Baseline:
 class FinishedPictures:
     """Pictures that lie in a folder, each named as the pair: by its number, or by the stem of one of its files.
 
-    Numbers may be padded with zeros in either.
+    Numbers may be padded with zeros in either, and followed by more, as in `4400_bokeh.png`.
     """
 
     def __init__(self, folder):
         folder = Path(folder)
         self.label = folder.resolve().name
-        self.identity = ["pictures"]
+        self.identity = [str(paths.resolved(folder))]
         self.note = ""
         self._folder = folder
         try:
@@ -93,9 +94,12 @@ class FinishedPictures:
         if not pictures:
             raise DataError(f"{folder}: holds no pictures. Name a folder of finished pictures, or a model.")
         self._by_name: dict[str, list[Path]] = {}
+        self._by_number: dict[str, list[Path]] = {}
         for path in pictures:
             for name in {path.stem, _unpadded(path.stem)}:
                 self._by_name.setdefault(name, []).append(path)
+            if number := _NUMBER_FIRST.match(path.stem):
+                self._by_number.setdefault(_unpadded(number[1]), []).append(path)
 
     def version(self, pair):
         """Size and time of change of the pair's file."""
@@ -120,7 +124,7 @@ class FinishedPictures:
         for name in dict.fromkeys((*names, *map(_unpadded, names))):
             if name in self._by_name:
                 return self._by_name[name]
-        return []
+        return self._by_number.get(_unpadded(names[0]), [])
 
 
 def _unpadded(stem):
@@ -130,10 +134,10 @@ def _unpadded(stem):
 class Network:
     """A network, run as the protocol says."""
 
-    def __init__(self, model, source):
+    def __init__(self, model, source, input_range):
         self._model = model
         self.label = model.name
-        self.identity = [str(source), _sha256(_file_of(source)), bokeh_tf.__version__]
+        self.identity = [_sha256(_file_of(source)), input_range, bokeh_tf.__version__]
         self.note = ""
 
     def version(self, pair):

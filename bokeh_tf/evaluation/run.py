@@ -6,7 +6,9 @@ Ctrl-C, computes only what is new or has changed.
 
 import dataclasses
 import json
+import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
@@ -27,6 +29,7 @@ JOURNAL_NAME = "scores.jsonl"
 _SCORES_VERSION = 1
 # Metrics are computed of one pair while the network renders the next.
 _THREADS = 2
+_SAID_EVERY_S = 30.0
 # Worst cases are those of this metric.
 WORST_BY = "psnr_db"
 
@@ -124,11 +127,14 @@ class _Scoring:
         waiting = {pair.id: (pair, lacking) for pair in pairs if (lacking := self._lacking(pair))}
         with ThreadPoolExecutor(_THREADS) as pool, progress_bar() as progress:
             task = progress.add_task("Evaluating", total=len(pairs), completed=len(pairs) - len(waiting))
+            pace = _Pace(len(waiting))
             jobs = {pool.submit(self._score_pair, *entry): entry[0] for entry in waiting.values()}
             try:
-                for job in as_completed(jobs):
+                for done, job in enumerate(as_completed(jobs), 1):
                     self._keep(jobs[job], job.result())
                     progress.advance(task)
+                    if progress.disable:
+                        pace.say(done)
             finally:
                 # After an interruption, what has not begun is left to the next run.
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -182,6 +188,22 @@ class _Scoring:
             self.scores[predictor.label][pair.id] = outcome
             record = {**outcome, "note": predictor.note} if predictor.note else outcome
             self._journal.add(self._key(pair, predictor), self._version(pair, predictor), record)
+
+
+class _Pace:
+    """Says on stderr, twice a minute, how far a run is; for where no terminal shows a bar."""
+
+    def __init__(self, total):
+        self._total, self._start_s = total, time.monotonic()
+        self._said_s = self._start_s
+
+    def say(self, done):
+        now_s = time.monotonic()
+        if now_s - self._said_s < _SAID_EVERY_S:
+            return
+        self._said_s = now_s
+        left_min = (now_s - self._start_s) / done * (self._total - done) / 60
+        print(f"evaluated {done} of {self._total} pairs, about {left_min:.0f} min left", file=sys.stderr, flush=True)
 
 
 def read_pair(pair):

@@ -6,7 +6,8 @@ Everything is kept in the run's folder, so that a resumed run goes on as if noth
     validation.png                                     their curves
     best/PHASE/<model>_<variant>.weights.h5            the weights that scored best by the chosen metric
 
-A held-out pair is seen whole, at the size that the phase trains at.
+A held-out pair is seen whole, at the size that the phase trains at. Where a phase averages its weights, those of the
+moment are scored, not the average.
 """
 
 import dataclasses
@@ -33,6 +34,7 @@ METRICS = ("psnr_db", "ssim", "psnr_matched_db")
 SPLITS = ("val294", "validation", "test")
 _NAME = "validation.json"
 _SCHEMA_VERSION = 1
+_CACHE_BYTES = 2**30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,20 +100,17 @@ class Validation:
 
     Raises:
         TrainingError: `validation.json` is no record of a run.
-        DataError: a held-out pair lacks a map or a condition that the network takes.
+        DataError: a held-out pair cannot be read, or lacks a map or a condition that the network takes.
     """
 
     def __init__(self, plan, *, out, phase, job, first):
         self._plan, self._out, self._phase, self._job = plan, Path(out), phase.name, job
         self._settings = pair_settings(phase, job.trainer)
         require_inputs(plan.pairs, self._settings)
-        self._reader = PairReader(
-            plan.pairs,
-            maps=self._settings.maps,
-            conditions=self._settings.conditions,
-            target=self._settings.target,
-            shape=self._settings.image_shape,
-        )
+        self._readers = [self._reader_of(pair) for pair in plan.pairs]
+        # What cannot be read stops the run before its first batch, not after hours.
+        for reader in self._readers:
+            reader.read(0)
         self._records = _read(self._out / _NAME)
         entries = [entry for entry in self._records.get(self._phase, ()) if entry["batch"] <= first]
         self._records[self._phase] = entries
@@ -128,8 +127,8 @@ class Validation:
     def measure(self, batch) -> dict[str, float]:
         """Scores the held-out pairs, keeps the weights where they are the best so far; the scores, by `val_…`."""
         totals = dict.fromkeys(METRICS, 0.0)
-        for index in range(len(self._plan.pairs)):
-            for name, value in self._scores(self._reader.read(index)).items():
+        for reader in self._readers:
+            for name, value in self._scores(reader.read(0)).items():
                 totals[name] += value / len(self._plan.pairs)
         entries = self._records[self._phase]
         is_best = all(totals[self._plan.metric] > entry[self._plan.metric] for entry in entries)
@@ -151,6 +150,17 @@ class Validation:
         if self._plan.patience is None or not values:
             return False
         return len(values) - 1 - int(np.argmax(values)) >= self._plan.patience
+
+    def _reader_of(self, pair):
+        """A reader of one pair: no other may take its place, which would change the mean."""
+        return PairReader(
+            [pair],
+            maps=self._settings.maps,
+            conditions=self._settings.conditions,
+            target=self._settings.target,
+            shape=self._settings.image_shape,
+            cache_bytes=_CACHE_BYTES // len(self._plan.pairs),
+        )
 
     def _scores(self, example):
         names = ("image", *self._settings.maps, *self._settings.conditions)

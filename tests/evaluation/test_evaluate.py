@@ -131,6 +131,22 @@ def test_an_interrupted_run_keeps_what_is_done(pairs, monkeypatch):
     assert len(kept) == 1 + 2
 
 
+def test_pictures_may_say_more_than_the_number(pairs, capsys):
+    for number in NUMBERS:
+        (pairs / "near" / f"000{number}.png").rename(pairs / "near" / f"{number}_bokeh.png")
+    assert evaluate(pairs) == 0
+    write(pairs / "near" / "3-again.png", texture(SHAPE, (10, 10, 10), seed=1))
+    assert evaluate(pairs) == 1
+    assert "no score: 3, near: several pictures of it: 3-again.png and 3_bokeh.png" in capsys.readouterr().out
+
+
+def test_without_a_terminal_a_line_says_how_far_it_is(pairs, capsys, monkeypatch):
+    monkeypatch.setattr(evaluation_run, "_SAID_EVERY_S", 0.0)
+    assert evaluate(pairs) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"evaluated {done} of 3 pairs" for done in (1, 2, 3)]
+
+
 def test_sets_are_averaged_apart_and_baselines_stand_beside(pairs, capsys):
     for name in ("original", "bokeh"):
         folder = pairs / "pairs" / "other" / name
@@ -182,6 +198,21 @@ def test_published_rows_stand_beside_the_same_protocol_and_set_alone(tmp_path):
     assert not rows and "no published rows" in reason
     rows, _ = published_beside(PROTOCOLS["dbsi"], whole)
     assert len({(row.psnr_db, row.ssim) for row in rows}) == len(rows) == 6
+
+
+def test_val294_stands_beside_the_published_table(tmp_path, capsys):
+    for number in VAL294_IDS:
+        sharp = texture((24, 30), (120, 110, 100), seed=number)
+        write(tmp_path / "pairs" / "original" / f"{number}.png", sharp)
+        write(tmp_path / "pairs" / "bokeh" / f"{number}.png", cv2.GaussianBlur(sharp, (0, 0), 2.0))
+    arguments = [tmp_path / "pairs", "--split", "val294", "--protocol", "dmshn", "--model", "untouched"]
+    assert main(["evaluate", *map(str, arguments), "-o", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    assert "mean of 294 of 294 pairs" in shown
+    for text in ("Stacked DMSHN", "24.72", "0.8793", "MPFNet", "contaminated: the published weights were trained on"):
+        assert text in " ".join(shown.split())
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count('<tr class="contaminated">') == 1 and page.count('class="slider"') == 10
 
 
 def test_intervals_are_those_of_the_bootstrap():

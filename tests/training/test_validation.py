@@ -136,6 +136,15 @@ def test_what_is_trained_on_is_not_held_out(pairs, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_held_out_pair_that_cannot_be_read_stops_the_run_before_its_first_batch(pairs, held_out, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(held_out, damaged)
+    next(damaged.glob("*/bokeh/1.*")).write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"1\.jpg: not a picture that can be decoded"):
+        train(PLAN, data=pairs, out=tmp_path / "run", settings=settings(damaged))
+    assert not (tmp_path / "run" / "log.csv").exists()
+
+
 def test_a_resumed_run_is_watched_in_the_same_way(watched, pairs, held_out):
     changed = settings(held_out, resume=True, patience=3)
     with pytest.raises(TrainingError, match="began with another validation"):

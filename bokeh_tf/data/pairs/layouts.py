@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bokeh_tf.data.pairs.pair import TRAIN_IDS, VAL294_IDS, Pair, chosen, official_split, read_list, relative_name
+from bokeh_tf.data.pairs.scene_files import FOLDER, read_scene
 from bokeh_tf.data.pairs.tables import read_table
 from bokeh_tf.errors import DataError
 from bokeh_tf.paths import exists, is_dir, is_file, printable, resolved
@@ -38,8 +39,9 @@ _ENDING_PAIRS = {
     "N.src.jpg with N.tgt.jpg (EBokehNet, NTIRE 2023)": (".src", ".tgt"),
     "N_Input.jpg with N_GT.jpg": ("_input", "_gt"),
 }
+_SCENE_LAYOUT = "metadata/N.json that name a photo and its targets at several apertures (RealBokeh)"
 _TABLE_LAYOUT = "a CSV table with columns original,bokeh or source,target that name the files"
-KNOWN = (*_FOLDER_PAIRS, *_ENDING_PAIRS, _TABLE_LAYOUT)
+KNOWN = (*_FOLDER_PAIRS, *_ENDING_PAIRS, _SCENE_LAYOUT, _TABLE_LAYOUT)
 
 _MAP_FOLDERS = {
     "depth": ("depth", "original_depth"),
@@ -182,6 +184,10 @@ class _Search:
         inside = {entry.name.lower(): entry for entry in entries if is_dir(entry)}
         pictures = [entry for entry in entries if self._is_picture(entry)]
         self._tables += [entry for entry in entries if entry.suffix.lower() == ".csv" or entry.name == "meta.txt"]
+        scene_files = self._scene_files(inside)
+        # Another data set's metadata says nothing of pairs.
+        if scene_files and self._add_scenes(place, scene_files):
+            return
         for layout, (source, target) in _FOLDER_PAIRS.items():
             if source in inside and target in inside:
                 sources, targets = (self._by_stem(inside[name]) for name in (source, target))
@@ -198,6 +204,37 @@ class _Search:
                 self._add(place, layout, *files, maps)
         if place.name.lower().endswith("bokehfree") and pictures:
             self.notes.append(f"{self._name(place)}: {len(pictures)} inputs, whose targets were never published")
+
+    def _scene_files(self, inside):
+        entries = self._listed(inside[FOLDER]) if FOLDER in inside else ()
+        return [entry for entry in entries if entry.suffix.lower() == ".json"]
+
+    def _add_scenes(self, place, scene_files):
+        """Takes a pair for every target of the scenes that RealBokeh's files describe; whether any file did."""
+        sources, targets, f_numbers = {}, {}, {}
+        for path in scene_files:
+            try:
+                scene = read_scene(path)
+            except DataError as error:
+                self.notes.append(str(error))
+                continue
+            for name, f_number in zip(scene.target_images, scene.target_avs, strict=True):
+                target = place / name
+                source = place / scene.source_image
+                if is_file(target):
+                    targets[target.stem], f_numbers[target.stem] = target, f_number
+                if is_file(source):
+                    sources[target.stem] = source
+        if not targets and not sources:
+            return False
+        self._add(place, _SCENE_LAYOUT, sources, targets, {})
+        prefix = "" if place == self.folder else f"{self._name(place)}/"
+        for stem, f_number in f_numbers.items():
+            pair = self.pairs.get(f"{prefix}{stem}")
+            if pair is not None and pair.target == targets[stem]:
+                conditions = {**pair.conditions, "target_f_number": float(f_number)}
+                self.pairs[pair.id] = dataclasses.replace(pair, conditions=conditions)
+        return True
 
     def _listed(self, place):
         try:

@@ -1,6 +1,7 @@
 """Folders of pairs: every layout that is found in the wild, the official split, tables, lists, and what is refused."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -97,6 +98,38 @@ def test_vabm_with_depth_and_focus_maps(tmp_path):
         fill(tmp_path / "EBB!" / "train" / name, jpegs((5,)))
     (pair,) = find_pairs(tmp_path).pairs
     assert sorted(pair.maps) == ["depth", "focus"] and pair.split == "train"
+
+
+def test_realbokeh_has_one_photo_for_several_apertures(tmp_path):
+    place = tmp_path / "RealBokeh_3MP" / "test"
+    fill(place / "in", ["7.JPG", "8.JPG"])
+    fill(place / "gt", ["7_f2.0.JPG", "7_f4.0.JPG"])
+    fill(place / "metadata", ["broken.json"])
+    scene = {
+        "id": 7,
+        "source_image": "in/7.JPG",
+        "source_av": 22.0,
+        "target_images": ["gt/7_f2.0.JPG", "gt/7_f4.0.JPG"],
+    }
+    (place / "metadata" / "7.json").write_text(json.dumps(scene | {"target_avs": [2, 4.0]}), encoding="utf-8")
+    lacking = scene | {"source_image": "in/8.JPG", "target_images": ["gt/8_f2.0.JPG"], "target_avs": [2.0]}
+    (place / "metadata" / "8.json").write_text(json.dumps(lacking), encoding="utf-8")
+    found = find_pairs(tmp_path)
+    assert [(pair.id, pair.split, pair.source.name) for pair in found.pairs] == [
+        ("RealBokeh_3MP/test/7_f2.0", "test", "7.JPG"),
+        ("RealBokeh_3MP/test/7_f4.0", "test", "7.JPG"),
+    ]
+    assert [pair.conditions for pair in found.pairs] == [{"target_f_number": 2.0}, {"target_f_number": 4.0}]
+    assert found.report.missing == ("RealBokeh_3MP/test: 1 target missing, of 8_f2.0",)
+    assert any("broken.json: not a scene of RealBokeh" in note for note in found.report.notes)
+
+
+def test_metadata_of_another_data_set_hides_no_pairs(tmp_path):
+    for name in ("in", "gt"):
+        fill(tmp_path / name, ["1.png"])
+    fill(tmp_path / "metadata", [])
+    (tmp_path / "metadata" / "licence.json").write_text('{"licence": "mine"}', encoding="utf-8")
+    assert [pair.id for pair in find_pairs(tmp_path).pairs] == ["1"]
 
 
 @pytest.mark.parametrize(
