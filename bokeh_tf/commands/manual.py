@@ -73,4 +73,9 @@ def _line(text):
 
 
 def _escaped(text):
-    return "".join(_ESCAPED.get(character, character) for character in text)
+    return "".join(_ESCAPED.get(character) or _in_ascii(character) for character in text)
+
+
+def _in_ascii(character):
+    # groff takes bytes for characters unless a preprocessor is told the encoding.
+    return character if character.isascii() else f"\\[u{ord(character):04X}]"

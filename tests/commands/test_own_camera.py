@@ -21,7 +21,7 @@ def test_every_command_of_the_page_is_one():
     assert [command[1] for command in COMMANDS] == ["data", "data", "data", "train", "evaluate", "export"]
     for command in COMMANDS:
         assert command[0] == "bokeh-tf"
-        cli._parser().parse_args(command[1:])
+        cli.parser().parse_args(command[1:])
 
 
 @pytest.mark.slow
