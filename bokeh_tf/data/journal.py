@@ -14,6 +14,7 @@ from bokeh_tf.documents import DocumentError, parse
 from bokeh_tf.errors import DataError, OutputError
 
 _VERSION = 1
+_BEGINNING = b'{"journal": '
 
 
 def version_of(*paths):
@@ -34,8 +35,11 @@ class Journal:
     Args:
         settings: anything that JSON holds; records made with other settings do not count.
 
+    Attributes:
+        is_new: whether no run has written there before, so that what lies beside it is nobody's of ours.
+
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or is something else, which is left as it is.
         DataError: another run is at work on it.
     """
 
@@ -45,6 +49,7 @@ class Journal:
         self._settings = json.loads(json.dumps(settings))
         self._records: dict[str, tuple] = {}
         self._file = None
+        self.is_new = True
 
     def __enter__(self):
         if self._path is None:
@@ -57,12 +62,21 @@ class Journal:
             raise DataError(f"{self._path}: another run is at work here. Wait for it.") from error
         except OSError as error:
             raise OutputError(f"{self._path}: cannot write here ({error.strerror}). Choose another folder.") from error
-        self._load(self._file.read())
+        content = self._file.read()
+        if not _may_be_ours(content):
+            self._file.close()
+            raise OutputError(f"{self._path}: is not a journal of ours. Choose another folder.")
+        self.is_new = not content
+        self._load(content)
         return self
 
     def __exit__(self, *_):
         if self._file is not None:
             self._file.close()
+
+    def records(self):
+        """All records, whatever their versions."""
+        return [record for _, record in self._records.values()]
 
     def get(self, key, version):
         """The record of `key` if it was made of this `version`, else None."""
@@ -104,6 +118,13 @@ class Journal:
                 content = content[self._file.write(content) :]
         except OSError as error:
             raise OutputError(f"{self._path}: cannot write ({error.strerror}). What it holds is kept.") from error
+
+
+def _may_be_ours(content):
+    """Whether a file is empty, or has a line of a journal, the last of which may be cut and others be damaged."""
+    lines = [line for line in map(_parsed, content.split(b"\n")) if line]
+    is_cut = _BEGINNING.startswith(content) or content.startswith(_BEGINNING)
+    return is_cut or not content.strip(b"\0\n") or any({"journal"} <= line.keys() or "record" in line for line in lines)
 
 
 def _parsed(line):

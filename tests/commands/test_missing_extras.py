@@ -40,6 +40,7 @@ NEEDS = {
     "port": (RUN, "run", lambda out: ["port", "dmshn", MODEL, "-o", out / "a.weights.h5"]),
     "check --audit": (RUN, "run", lambda out: ["check", MODEL, "--no-probe", "--audit"]),
     "convert": (RUN, "run", lambda out: ["convert", MODEL, "-o", out / "whole.tflite"]),
+    "evaluate": (RUN, "run", lambda out: ["evaluate", ROOT, "--baselines", "-o", out]),
     "export": (TENSORFLOW, "tensorflow", lambda out: ["export", "unet", "--variant", "tiny", "-o", out]),
     "train": (TENSORFLOW, "tensorflow", lambda out: ["train", "unet", "--data", ROOT, "--out", out / "run"]),
 }
@@ -72,6 +73,16 @@ def test_a_check_without_the_runtime_says_that_it_did_not_probe():
     assert done.returncode == 0 and 'not probed: numpy is missing, which the extra "run" brings' in done.stdout
     required = run_without(RUN, "check", MODEL, "--require-probe")
     assert required.returncode == 1 and "required, but not run" in required.stdout
+
+
+def test_code_and_pages_need_no_extra(tmp_path, monkeypatch):
+    done = run_without((*RUN, *TENSORFLOW), "app", MODEL, "--for", "cpp", "-o", tmp_path / "app")
+    assert (done.returncode, done.stderr) == (0, "")
+    # Which asks for LiteRT.js, where nobody answers.
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    done = run_without((*RUN, *TENSORFLOW), "web", "--model", MODEL, "--out", tmp_path / "page")
+    assert done.returncode == 1 and "cannot be fetched" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_models_are_listed_without_any_extra():

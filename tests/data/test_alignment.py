@@ -214,6 +214,18 @@ def test_folders_are_matched_by_name_and_resumed(folders, tmp_path):
     assert pair.target.is_file()
 
 
+@pytest.mark.parametrize("name", ["pairs.csv", "alignment.json", "original/a.jpg", "bokeh/a.png", "alignments.jsonl"])
+def test_files_of_others_are_not_replaced(tmp_path, two_photos, name):
+    photos = [save(tmp_path / where / "a.jpg", photo) for where, photo in zip("nw", two_photos, strict=True)]
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("somebody's")
+    with pytest.raises(OutputError, match="Choose another folder"):
+        align_files(*photos, out=tmp_path / "out", height_px=100)
+    assert [entry for entry in (tmp_path / "out").rglob("*") if entry.is_file()] == [path]
+    assert path.read_text() == "somebody's"
+
+
 def test_a_run_that_aligns_nothing_leaves_nothing_and_takes_nothing_away(folders, tmp_path):
     (folders[1] / "größe.jpg").unlink()
     run = align_files(*folders, out=tmp_path / "new" / "out", height_px=256)

@@ -224,6 +224,29 @@ def test_a_folder_without_pairs_is_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["clean_pairs.csv", "inspection.json", "contact_sheet.jpg", "measures.jsonl"])
+def test_files_of_others_are_not_replaced(folder, tmp_path, name):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("somebody's\n")
+    with pytest.raises(OutputError, match="Choose another folder"):
+        inspect_folder(folder, out=out)
+    assert [path.name for path in out.iterdir()] == [name]
+    assert (out / name).read_text() == "somebody's\n"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"jour', b'{"journal": 1, "setti', bytes(100), b'\0\n{"key": "a", "record": 1}\n']
+)
+def test_what_is_left_of_a_journal_is_one(tmp_path, content):
+    (tmp_path / "a.jsonl").write_bytes(content)
+    with Journal(tmp_path / "a.jsonl", {}) as journal:
+        assert journal.is_new == (not content)
+        journal.add("b", None, 2)
+    with Journal(tmp_path / "a.jsonl", {}) as journal:
+        assert journal.get("b", None) == 2 and journal.records() == [2]
+
+
 def test_a_full_disk_leaves_no_half_file(folder, tmp_path):
     out = tmp_path / "out"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -29,6 +29,7 @@ NARROW_FOLDER, WIDE_FOLDER = "original", "bokeh"
 # Part of the journal's settings: pairs that are aligned in another way get another number.
 _ALIGNMENT_VERSION = 1
 _JOURNAL = "alignments.jsonl"
+_TABLES = ("pairs.csv", "alignment.json")
 _CONDITIONS = ("source_f_number", "target_f_number", "focal_length_mm")
 
 
@@ -85,12 +86,12 @@ def align_files(narrow, wide, *, out, height_px=DEFAULT_HEIGHT_PX):
     with NewFolders() as folders:
         for folder in (NARROW_FOLDER, WIDE_FOLDER):
             folders.make(out / folder)
-        is_first = not exists(out / _JOURNAL)
         with Journal(out / _JOURNAL, settings) as journal:
+            _refuse_files_of_others(out, pairs, journal)
             records = _records(pairs, out, height_px, journal)
             outcomes = tuple(Outcome(name, records[name].get("refused"), records[name]) for name in pairs)
             run = AlignmentRun(outcomes, alone)
-            if is_first and len(run.refused) == len(outcomes):
+            if journal.is_new and len(run.refused) == len(outcomes):
                 journal.remove()
             else:
                 _write_tables(run, out, height_px)
@@ -133,6 +134,17 @@ def _keep_photos(pairs, out):
     results = {resolved(out / folder) for folder in (NARROW_FOLDER, WIDE_FOLDER)}
     if any(resolved(path).parent in results for paths in pairs.values() for path in paths):
         raise OutputError(f"{out}: the photos lie there and would be overwritten. Choose another folder.")
+
+
+def _refuse_files_of_others(out, pairs, journal):
+    """Raises where this run would replace a file that no run of ours has written."""
+    made = {record.get("file") for record in journal.records() if isinstance(record, dict)}
+    tables = [out / name for name in _TABLES if journal.is_new and exists(out / name)]
+    pictures = (path for folder in (NARROW_FOLDER, WIDE_FOLDER) for path in sorted((out / folder).iterdir()))
+    for path in [*tables, *(path for path in pictures if path.stem in pairs and path.name not in made)]:
+        if journal.is_new:
+            journal.remove()
+        raise OutputError(f"{path}: is there already, and not from an alignment here. Choose another folder.")
 
 
 def _records(pairs, out, height_px, journal):
@@ -251,8 +263,8 @@ def _write_tables(run, out, height_px):
         if not outcome.refused:
             paths = [f"{folder}/{outcome.facts['file']}" for folder in (NARROW_FOLDER, WIDE_FOLDER)]
             writer.writerow([*paths, *(outcome.facts["conditions"].get(name, "") for name in _CONDITIONS)])
-    write_text(out / "pairs.csv", text.getvalue())
-    write_text(out / "alignment.json", json.dumps(as_document(run, height_px), indent=1) + "\n")
+    write_text(out / _TABLES[0], text.getvalue())
+    write_text(out / _TABLES[1], json.dumps(as_document(run, height_px), indent=1) + "\n")
 
 
 def as_document(run, height_px):

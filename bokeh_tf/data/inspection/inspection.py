@@ -17,10 +17,12 @@ from bokeh_tf.data.pairs.layouts import LayoutReport, find_pairs
 from bokeh_tf.data.pairs.pair import Pair, relative_name, write_list
 from bokeh_tf.data.progress import as_text, progress_bar
 from bokeh_tf.data.workers import Failure, run_jobs
+from bokeh_tf.errors import OutputError
 from bokeh_tf.files import make_folder, write_text
-from bokeh_tf.paths import resolved
+from bokeh_tf.paths import exists, resolved
 
 SCHEMA_VERSION = 1
+_NAMES = ("clean_pairs.csv", "dirty_pairs.csv", "inspection.json", "contact_sheet.jpg")
 # Part of the journal's settings: measures that are computed in another way get another number.
 _MEASURES_VERSION = 1
 
@@ -89,12 +91,22 @@ def inspect_folder(folder, *, only=None, out=None):
     out = None if out is None else make_folder(out)
     settings = {"measures": _MEASURES_VERSION}
     with Journal(None if out is None else out / "measures.jsonl", settings) as journal:
+        if out is not None and journal.is_new:
+            _refuse_files_of_others(out, journal)
         records = _records(found.pairs, journal)
     findings = tuple(_finding(pair, records[pair.id]) for pair in found.pairs)
     inspection = Inspection(found.report, findings)
     if out is not None:
         _write(inspection, out)
     return inspection
+
+
+def _refuse_files_of_others(out, journal):
+    """Raises where a first run would replace what lies in the folder."""
+    for name in _NAMES:
+        if exists(out / name):
+            journal.remove()
+            raise OutputError(f"{out / name}: is there already, and not from an inspection. Choose another folder.")
 
 
 def _records(pairs, journal):
