@@ -15,6 +15,8 @@ _SIGMAS_PX = tuple(0.5 * 2 ** (step / 2) for step in range(11))
 _BACKGROUND_BELOW, _SUBJECT_ABOVE = 0.25, 0.75
 # Regions smaller than this say nothing.
 _LEAST_SHARE = 0.02
+# The measures' names.
+SEEN = ("background_octaves", "subject_sharpness")
 
 
 def seen(photo, truth, rendering):
@@ -30,7 +32,7 @@ def seen(photo, truth, rendering):
         cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.float32)
         for part in (photo, truth, rendering.image)
     )
-    scores = {"background_octaves": None, "subject_sharpness": None}
+    scores = dict.fromkeys(SEEN)
     background, subject = weight < _BACKGROUND_BELOW, weight > _SUBJECT_ABOVE
     if background.mean() >= _LEAST_SHARE:
         ours, real = (nearest_sigma_px(photo, picture, background) for picture in (image, truth))

@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.quality import average, find_pairs, load_models
-from benchmarks.seen import seen
+from benchmarks.seen import SEEN, seen
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now, write_document
 from bokeh_tf.data.scenes.subjects import SubjectMaker, load_subjects
@@ -196,13 +196,15 @@ def score_pairs(pairs, models):
     for set_name, rows in means.items():
         Console().print(_pairs_table(set_name, rows))
     Console().print({f"{name}: wins over the best trivial method of each pair": text for name, text in wins.items()})
-    what_is_seen = {name: _seen_means([scores[pair.name][name] for pair in pairs]) for name in models}
+    what_is_seen = {name: _seen_medians([scores[pair.name][name] for pair in pairs]) for name in models}
     Console().print(what_is_seen)
     return {"means": means, "pairs": scores, "wins_over_best_trivial": wins, "seen": what_is_seen}
 
 
-def _seen_means(rows):
-    return {measure: _mean([row[measure] for row in rows]) for measure in ("background_octaves", "subject_sharpness")}
+def _seen_medians(rows):
+    # A subject that the truth blurs gives ratios without end, which would be all that a mean tells of.
+    values = {name: [row[name] for row in rows if row[name] is not None] for name in SEEN}
+    return {name: float(np.median(known)) if known else None for name, known in values.items()}
 
 
 def _wins(scores, name):

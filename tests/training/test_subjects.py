@@ -13,6 +13,7 @@ from bokeh_tf.data.scenes.subjects import NO_TAP, SubjectMaker, load_subjects
 from bokeh_tf.errors import DataError
 from bokeh_tf.models import efficientnet_lite
 from bokeh_tf.training import subjects
+from bokeh_tf.training.handover import freeze_all_but
 from bokeh_tf.training.plans import PLANS
 from bokeh_tf.training.run import RunOptions
 from bokeh_tf.training.session import Settings, train
@@ -188,6 +189,21 @@ def test_a_run_leaves_weights_and_goes_on_to_the_same(folder, tmp_path):
     model.load_weights(tmp_path / "out" / WEIGHTS)
     for actual, expected in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.slow
+def test_taps_are_learnt_without_changing_what_answers_without_one(photos):
+    taps = next(phase for phase in PLANS["dbsi_mobile_focus"].phases if phase.name == "taps")
+    model = models.build("dbsi_mobile", variant="focus", image_shape=SHAPE)
+    before = {layer.name: layer.get_weights() for layer in model.layers}
+    freeze_all_but(model, taps.learning_layers)
+    job = subjects.subjects_job(model, dataclasses.replace(taps, batch_size=2, steps=3), photos, seed=0)
+    job.trainer.fit(job.batches(0, frozenset()), steps_per_epoch=3, verbose=0, shuffle=False)
+    for layer in model.layers:
+        if not layer.name.startswith("tap_"):
+            for old, new in zip(before[layer.name], layer.get_weights(), strict=True):
+                np.testing.assert_array_equal(new, old, err_msg=layer.name)
+    assert np.abs(model.get_layer("tap_logit_conv").get_weights()[0]).max() > 0
 
 
 @pytest.fixture(scope="module")
