@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import count, open_console, positive
-from bokeh_tf.paths import printable
+from bokeh_tf.paths import printable, resolved
 from bokeh_tf.tflite import PRECISIONS, QUANTISED
 from bokeh_tf.tflite.value_ranges import is_range
 
@@ -115,6 +115,9 @@ def _add_proof(parser):
     group.add_argument("--no-probe", action="store_true", help="check by the rules alone, not on the real delegate")
     group.add_argument("--photo", type=Path, metavar="FILE", help="photograph to run instead of the packaged one")
     group.add_argument("--timeout", type=positive, metavar="SECONDS", help="for all of it (default 1200)")
+    group.add_argument(
+        "--report", type=Path, metavar="FILE", help="write the result as an HTML page too, passed or not"
+    )
     group.add_argument("--format", choices=("text", "json"), default="text", help="default text")
 
 
@@ -136,31 +139,44 @@ def run(options: argparse.Namespace) -> int:
     from bokeh_tf.converting.convert import convert
     from bokeh_tf.converting.source import source_of
     from bokeh_tf.delegate.writers.text import print_file
-    from bokeh_tf.files import make_folder, write_bytes
 
     _check_usage(options)
     source = source_of(options.model)
-    outputs.claim(
-        options.out,
-        inputs=[source.path, options.photo, *options.inputs, *options.calibration],
-        overwrite=options.overwrite,
-    )
+    for path in (options.out, options.report):
+        outputs.claim(
+            path,
+            inputs=[source.path, options.photo, *options.inputs, *options.calibration],
+            overwrite=options.overwrite,
+        )
     conversion = convert(source, _wishes(options))
     is_text = options.format == "text"
     if is_text:
         print(report.to_text(conversion), end="")
         print_file(conversion.judged, open_console())
-    written = None
-    if conversion.code == 0 or options.allow_unchecked:
-        make_folder(options.out.parent)
-        write_bytes(options.out, conversion.content)
-        written = printable(options.out)
+    written = _write(conversion, options)
     if is_text:
         end = f"written: {written}" if written else "nothing written (--allow-unchecked writes it all the same)"
         print(f"{end} ({conversion.wall_s:.0f} s, {conversion.built_s:.0f} of them to convert)")
     else:
         print(report.to_json(conversion, written=written), end="")
     return conversion.code
+
+
+def _write(conversion, options):
+    """Writes what is to be written; returns where the file lies, None where it does not."""
+    from bokeh_tf.files import make_folder, write_bytes, write_text
+
+    written = None
+    if conversion.code == 0 or options.allow_unchecked:
+        make_folder(options.out.parent)
+        write_bytes(options.out, conversion.content)
+        written = printable(options.out)
+    if options.report:
+        from bokeh_tf.converting.page import to_page
+
+        make_folder(options.report.parent)
+        write_text(options.report, to_page(conversion, written=written))
+    return written
 
 
 def _check_usage(options):
@@ -172,6 +188,8 @@ def _check_usage(options):
         options.usage_error(f"--allow-interface takes {', '.join(KINDS)}, not {', '.join(sorted(unknown))}")
     if options.size and options.input_shape:
         options.usage_error("--size and --input-shape exclude each other")
+    if options.report and resolved(options.report) == resolved(options.out):
+        options.usage_error("--report and --out must be different files")
     is_quantised = options.precision in QUANTISED
     if not is_quantised and (options.calibration or options.keep_float or options.layer_costs):
         known = ", ".join(QUANTISED)

@@ -8,6 +8,7 @@ from bokeh_tf.converting.parity import LayerCost, OutputParity
 from bokeh_tf.errors import CheckError, ConversionError, DependencyError, ModelFileError, PhotoError
 from bokeh_tf.paths import printable
 from bokeh_tf.processes import DONE, ask_module
+from bokeh_tf.tflite.running.runtime import UNNAMED
 
 BUILD, LAYERS = "build", "layers"
 MEASURE, REFERENCE = "measure", "reference"
@@ -78,7 +79,7 @@ class Children:
             environment=_ENVIRONMENT,
         )
         if answer.error_kind is not None:
-            message = answer.message
+            message = answer.message.removeprefix(f"{UNNAMED}: ")
             raise _ERRORS[answer.error_kind](message if self._label in message else f"{self._label}: {message}")
         if answer.stage != DONE:
             reason = printable(answer.child.ending, most_characters=_LONGEST_REASON)

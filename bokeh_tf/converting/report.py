@@ -4,6 +4,7 @@ import math
 
 from bokeh_tf import __version__
 from bokeh_tf.converting.convert import Conversion
+from bokeh_tf.converting.parity import OutputParity
 from bokeh_tf.delegate.judging.policy import Policy
 from bokeh_tf.delegate.writers import document
 from bokeh_tf.documents import parse
@@ -15,7 +16,7 @@ SCHEMA_VERSION = 1
 _MOST_WEIGHTS = 8
 _MOST_LAYERS = 10
 _NOTHING_WRITTEN = "nothing written"
-_HEADINGS = ("output", "sample", "range of the model", "largest error", "of the range", "mean error", "PSNR")
+HEADINGS = ("output", "sample", "range of the model", "largest error", "of the range", "mean error", "PSNR")
 
 
 def to_text(conversion: Conversion) -> str:
@@ -50,8 +51,8 @@ def _weight_lines(conversion):
 def _parity_lines(conversion):
     if not conversion.parity:
         return []
-    rows = [_HEADINGS, *map(_row, conversion.parity)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEADINGS))]
+    rows = [HEADINGS, *map(parity_row, conversion.parity)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(HEADINGS))]
     lines = ["the file on the CPU against the model in float32:"]
     for row in rows:
         lines.append("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -74,7 +75,8 @@ def _cost_lines(conversion):
     return lines + ([f"  and {more} more (--format json lists all)"] if more > 0 else [])
 
 
-def _row(one):
+def parity_row(one: OutputParity) -> tuple[str, ...]:
+    """An output's errors as text, in the order of `HEADINGS`."""
     return (
         one.output,
         one.sample,

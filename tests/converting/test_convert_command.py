@@ -29,7 +29,8 @@ def test_a_subclassed_file_becomes_a_file_that_delegates_take_and_that_computes_
     model.save(tmp_path / "mine.keras")
     out = tmp_path / "new" / "mine.tflite"
     arguments = (tmp_path / "mine.keras", "-o", out, "--custom-objects", NETS, "--no-probe", "--range", "depth=0:80")
-    status, document = convert(capsys, *arguments)
+    page = tmp_path / "page.html"
+    status, document = convert(capsys, *arguments, "--report", page)
     assert (status, document["schema_version"], document["exit_code"]) == (0, 1, 0)
     assert document["written"] == str(out) and document["size_bytes"] == out.stat().st_size
     assert [one["name"] for one in document["outputs"]] == ["depth"]
@@ -37,6 +38,8 @@ def test_a_subclassed_file_becomes_a_file_that_delegates_take_and_that_computes_
     assert document["check"]["passed"] and all(one["share"] < 5e-3 for one in document["parity"])
     metadata = inspect(out.read_bytes()).metadata
     assert [one["range"] for one in metadata["outputs"]] == [[0, 80]] and metadata["inputs"][0]["range"] is None
+    text = page.read_text(encoding="utf-8")
+    assert f"Written: {out}" in text and "nearest" in text and f"{document['parity'][0]['psnr_db']:.1f} dB" in text
     image = np.random.default_rng(1).random((1, *own_nets.SIZE, 3), np.float32)
     actual = Interpreter(model_path=str(out)).get_signature_runner("serving_default")(input=image)["depth"]
     np.testing.assert_allclose(actual, np.asarray(model(image)["depth"], np.float32), atol=5e-3)
@@ -50,8 +53,12 @@ def test_what_does_not_pass_is_written_only_where_that_was_asked_for(tmp_path, c
     # Keras tells of what it saved.
     capsys.readouterr()
     out = tmp_path / "mine.tflite"
-    arguments = (path, "-o", out, "--no-probe", "--no-repair")
+    page = tmp_path / "page.html"
+    arguments = (path, "-o", out, "--no-probe", "--no-repair", "--report", page)
     status, document = convert(capsys, *arguments)
+    text = page.read_text(encoding="utf-8")
+    assert "did not pass" in text and "Nothing written" in text and "v2: incompatible" in text
+    assert "<script" not in text and "http" not in text.replace("http-equiv", "")
     assert status == 3 and not document["check"]["passed"] and document["written"] is None and not out.exists()
     status, document = convert(capsys, *arguments, "--allow-unchecked")
     assert status == 3 and out.exists()
@@ -65,6 +72,7 @@ def test_what_does_not_pass_is_written_only_where_that_was_asked_for(tmp_path, c
         (["--allow-interface", "all"], "--allow-interface takes"),
         (["--size", "8x8", "--input-shape", "1x8x8x3"], "exclude each other"),
         (["--size", "8"], "HEIGHTxWIDTH"),
+        (["--report", "x.tflite"], "must be different files"),
         (["--range", "image=1:0"], "NAME=MIN:MAX with the lower number first"),
         (["--range", "0:1"], "NAME=MIN:MAX"),
     ],

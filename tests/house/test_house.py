@@ -47,7 +47,7 @@ ARROWS = {
     "tflite": FOUNDATION,
     "delegate": FOUNDATION | {"tflite"},
     "repairing": FOUNDATION | {"delegate", "tflite"},
-    "converting": FOUNDATION | {"delegate", "exporting", "models", "repairing", "tflite"},
+    "converting": FOUNDATION | {"bench", "delegate", "exporting", "models", "repairing", "tflite"},
     "rendering": FOUNDATION | {"models", "photos", "tflite"},
     "bench": FOUNDATION | {"tflite", "delegate"},
     "evaluation": FOUNDATION | {"bench", "data", "metrics", "models", "photos", "rendering"},
@@ -106,7 +106,8 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "loading": {"source"},
         "measurer": {"children", "exchange", "sampling"},
         "quantiser": {"children", "exchange"},
-        "report": {"convert"},
+        "page": {"convert", "report"},
+        "report": {"convert", "parity"},
     },
     "delegate": {
         "audit": {"rules"},
