@@ -11,9 +11,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rich.console import Console
 
 from bokeh_tf.cli import main
 from bokeh_tf.data.archives import read_archive
+from bokeh_tf.training import dry_run
 from bokeh_tf.training.checkpoints import newest
 from bokeh_tf.training.estimates import estimate
 from bokeh_tf.training.plans import PLANS
@@ -85,6 +87,17 @@ def test_weights_in_the_output_folder_are_replaced_only_on_demand(pairs, tmp_pat
     assert command("dddf", pairs, tmp_path, *QUICK, "--overwrite", "--only", str(kept)) == 1
     assert "this run reads that file" in one_line_of(capsys)
     assert kept.read_bytes() == b"trained for weeks"
+
+
+def test_a_dry_run_in_a_narrow_terminal_breaks_no_word(pairs, capsys, monkeypatch):
+    def narrow(**options):
+        return Console(width=70, force_terminal=True, color_system=None)
+
+    monkeypatch.setattr(dry_run, "Console", narrow)
+    dry_run.print_schedule(PLANS["bgnet"], data=pairs)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    for line in ("phase first_unet", "size 1024x1024 crop*", "learning rate 0.0001 to 1e-05, linear*"):
+        assert line in lines
 
 
 def test_a_dry_run_of_published_values_has_no_star(pairs, tmp_path, capsys, wide):
