@@ -1,9 +1,11 @@
-"""What an eye sees first in a rendering beside its real pair: is the subject as sharp, the background as soft?
+"""What an eye sees first in a rendering beside its real pair: is the subject as
+sharp, the background as soft?
 
-Both are taken where the rendering's own weight of the photo says "subject" or "background", without whoever labels
-pairs. `background_octaves` is by how much the strength of the background's blur is off: of Gaussians over the photo,
-the one that comes nearest to the rendering there, against the one that comes nearest to the truth.
-`subject_sharpness` is the gradient energy of the rendering inside the subject over that of the truth.
+Both are taken where the rendering's own weight of the photo says "subject" or "background", without
+whoever labels pairs. `background_octaves` is by how much the strength of the background's blur is
+off: of Gaussians over the photo, the one that comes nearest to the rendering there, against the one
+that comes nearest to the truth. `subject_sharpness` is the gradient energy of the rendering inside
+the subject over that of the truth.
 """
 
 import cv2
@@ -20,7 +22,8 @@ SEEN = ("background_octaves", "subject_sharpness")
 
 
 def seen(photo, truth, rendering):
-    """`{"background_octaves": …, "subject_sharpness": …}`, either None where there is too little of it.
+    """`{"background_octaves": …, "subject_sharpness": …}`, either None where
+    there is too little of it.
 
     Args:
         photo, truth: uint8 `[H, W, 3]` of one size.
@@ -44,7 +47,9 @@ def seen(photo, truth, rendering):
 
 
 def nearest_sigma_px(photo, picture, where):
-    """Of Gaussians over `photo`, the sigma that comes nearest to `picture` where a mask is true, brightness aside."""
+    """Of Gaussians over `photo`, the sigma that comes nearest to `picture` where a mask
+    is true, brightness aside.
+    """
     errors = []
     for sigma_px in _SIGMAS_PX:
         difference = (cv2.GaussianBlur(photo, (0, 0), sigma_px) - picture)[where]

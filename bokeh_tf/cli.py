@@ -1,9 +1,9 @@
 """The command line: parse, call, print.
 
-Exit status of every command: 0 done, 1 something could not be done (one line on stderr says what), 2 wrong usage,
-3 checked and failed, 130 interrupted. Modules are imported where a command needs them, so that `--help` is instant
-and no command of the base install touches TensorFlow. absl's `--helpfull` stands before the
-command.
+Exit status of every command: 0 done, 1 something could not be done (one line on stderr says what),
+2 wrong usage, 3 checked and failed, 130 interrupted. Modules are imported where a command needs
+them, so that `--help` is instant and no command of the base install touches TensorFlow. absl's
+`--helpfull` stands before the command.
 """
 
 import argparse
@@ -53,8 +53,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _parser_of(command):
-    """A parser that knows one command alone: what the others and absl would load takes longer than a small check."""
-    return _with_commands(argparse.ArgumentParser(prog="bokeh-tf", description=_DESCRIPTION), (command,))
+    """A parser that knows one command alone: what the others and absl would load takes
+    longer than a small check.
+    """
+    return _with_commands(
+        argparse.ArgumentParser(prog="bokeh-tf", description=_DESCRIPTION), (command,)
+    )
 
 
 def _with_commands(parser, names):

@@ -1,4 +1,6 @@
-"""Imported first of all by a program: until it catches signals, Ctrl-C ends it as SIGTERM does, without a traceback."""
+"""Imported first of all by a program: until it catches signals, Ctrl-C ends it as SIGTERM
+does, without a traceback.
+"""
 
 import signal
 

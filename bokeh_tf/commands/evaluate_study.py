@@ -1,4 +1,6 @@
-"""`bokeh-tf evaluate study`: a page on which people grade pictures, and what their grades come to."""
+"""`bokeh-tf evaluate study`: a page on which people grade pictures, and
+what their grades come to.
+"""
 
 from pathlib import Path
 
@@ -32,7 +34,10 @@ def write_study(options, pairs, predictors, protocol) -> int:
     out = make_folder(options.out)
     write_text(out / names[0], study_page.write(key, pictures))
     write_text(out / names[1], json_text(dataclasses.asdict(key)))
-    say(f"{len(key.items)} pictures, {len(key.repeats)} of them twice; the key names the models: keep it from raters")
+    say(
+        f"{len(key.items)} pictures, {len(key.repeats)} of them twice; the key names the models:"
+        " keep it from raters"
+    )
     say(f"written: {out / names[0]} and {out / names[1]}")
     return _NOT_DONE if problems and not options.allow_missing else _DONE
 
@@ -51,7 +56,10 @@ def print_results(options) -> int:
     key = study.read_key(key_path)
     results = study.summarise_ratings(key, study.read_ratings(answers, key))
     if options.json:
-        print(json_text({"schema_version": study.SCHEMA_VERSION, **dataclasses.asdict(results)}), end="")
+        print(
+            json_text({"schema_version": study.SCHEMA_VERSION, **dataclasses.asdict(results)}),
+            end="",
+        )
         return _DONE
     table = Table("model", "mean opinion score", "95 % interval", title_justify="left")
     for row in results.rows:
@@ -60,7 +68,10 @@ def print_results(options) -> int:
     open_console().print(table)
     say(f"{len(results.raters)} raters, {results.grades} grades; 5 is best")
     if results.agreement is not None:
-        say(f"agreement of the raters: {results.agreement:.2f} (Krippendorff's alpha; 1 agree, 0 guess)")
+        say(
+            f"agreement of the raters: {results.agreement:.2f} (Krippendorff's alpha; 1 agree, 0"
+            " guess)"
+        )
     for rater, difference in results.inconsistency.items():
         if difference is not None:
             say(f"{rater}: grades of one picture shown twice differ by {difference:.2f}")

@@ -1,4 +1,5 @@
-"""Outputs that a command may replace: what it does not read, and what is known to be an earlier output of ours.
+"""Outputs that a command may replace: what it does not read, and what is known to be
+an earlier output of ours.
 
 Known as ours is what carries a mark that our writers have always left: a JSON document with a
 schema version and the keys of one of our reports, SARIF of the tool bokeh-tf, the first lines of

@@ -7,9 +7,10 @@ from pathlib import Path
 from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import say
 
-_DESCRIPTION = """Shows a .tflite that makes a picture of a photo in a browser, where LiteRT.js runs it on the GPU
-through WebGPU, or on the CPU. The page is served by this machine, to this machine alone, and no photo
-leaves the browser. LiteRT.js is fetched from npm once (12 MB) and kept in the user's cache."""
+_DESCRIPTION = """Shows a .tflite that makes a picture of a photo in a browser, where LiteRT.js
+runs it on the GPU through WebGPU, or on the CPU. The page is served by this machine, to this
+machine alone, and no photo leaves the browser. LiteRT.js is fetched from npm once (12 MB) and
+kept in the user's cache."""
 _EPILOG = """On a phone over USB: `adb reverse tcp:PORT tcp:PORT`, then open the address there, with --port PORT.
 
 exit status:
@@ -34,8 +35,14 @@ def add(commands):
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("photo", nargs="?", type=Path, metavar="PHOTO", help="a photo to begin with")
-    parser.add_argument("--model", metavar="FILE", help="a .tflite (default: the packaged one that can be told where)")
+    parser.add_argument(
+        "photo", nargs="?", type=Path, metavar="PHOTO", help="a photo to begin with"
+    )
+    parser.add_argument(
+        "--model",
+        metavar="FILE",
+        help="a .tflite (default: the packaged one that can be told where)",
+    )
     for side, what in (("input", "photo"), ("output", "picture")):
         parser.add_argument(
             f"--{side}-range",
@@ -44,8 +51,12 @@ def add(commands):
             metavar=("MIN", "MAX"),
             help=f"values of its {what}; default: what the file says of itself",
         )
-    parser.add_argument("--port", type=_port, default=0, metavar="N", help="where to listen (default: a free port)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write the page there instead of serving it")
+    parser.add_argument(
+        "--port", type=_port, default=0, metavar="N", help="where to listen (default: a free port)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write the page there instead of serving it"
+    )
     outputs.add(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -85,7 +96,9 @@ def _write(content, options):
     for name, body in content.items():
         path = options.out / name
         make_folder(path.parent)
-        write_bytes(path, read_bytes(body, limit_bytes=_LIMIT_BYTES) if isinstance(body, Path) else body)
+        write_bytes(
+            path, read_bytes(body, limit_bytes=_LIMIT_BYTES) if isinstance(body, Path) else body
+        )
     say(f"written: {options.out} ({len(content)} files). Serve it by https, or from localhost.")
     return 0
 

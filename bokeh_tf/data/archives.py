@@ -12,7 +12,16 @@ from bokeh_tf.files import replacing
 from bokeh_tf.paths import open_file
 
 # What NumPy and zipfile raise for damaged content.
-_DAMAGE = (OSError, ValueError, LookupError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def write_archive(path, arrays):
@@ -33,7 +42,9 @@ def read_archive(path):
     # A file that is an array, not an archive of them, is no context manager.
     except (*_DAMAGE, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: missing or damaged ({reason}). Delete it to make it anew.") from error
+        raise DataError(
+            f"{path}: missing or damaged ({reason}). Delete it to make it anew."
+        ) from error
 
 
 def _refuse_expansion(file):

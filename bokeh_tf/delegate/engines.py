@@ -1,4 +1,5 @@
-"""The engines that a check can really run, besides its rules: a line for each, and what a report says of it.
+"""The engines that a check can really run, besides its rules: a line for each, and
+what a report says of it.
 
 An engine has a name for `--engines`, a name for people, and the target that it answers for. `auto`
 asks every engine that is there; an engine that is asked for by its name must answer.
@@ -45,7 +46,9 @@ def asked(text: str) -> frozenset[str]:
     known = (AUTO, NONE, *(engine.name for engine in ENGINES))
     unknown = sorted(names - frozenset(known))
     if unknown or not names:
-        raise ValueError(f"--engines takes a list of names. Received: {text!r}. Known: {', '.join(known)}.")
+        raise ValueError(
+            f"--engines takes a list of names. Received: {text!r}. Known: {', '.join(known)}."
+        )
     if len(names) > 1 and names & {AUTO, NONE}:
         raise ValueError(f"--engines takes {AUTO} or {NONE} alone. Received: {text!r}.")
     return names
@@ -55,4 +58,6 @@ def behind(report) -> str:
     """What a verdict on a report's file stands on: whose rules, and which engines ran."""
     targets = [target.target for target in report.targets]
     engines = [engine for engine in ENGINES if engine.target in targets]
-    return "; ".join([f"rules {', '.join(targets)}", *(f"{one.title} {one.word(report)}" for one in engines)])
+    return "; ".join(
+        [f"rules {', '.join(targets)}", *(f"{one.title} {one.word(report)}" for one in engines)]
+    )

@@ -1,4 +1,6 @@
-"""One HTML page of an evaluation that needs nothing else: tables, and the worst cases under a slider."""
+"""One HTML page of an evaluation that needs nothing else: tables, and the
+worst cases under a slider.
+"""
 
 import base64
 import hashlib
@@ -26,7 +28,8 @@ _SCRIPT = (
 )
 _SCRIPT_HASH = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
 _POLICY = (
-    f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{_SCRIPT_HASH}'; "
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src"
+    f" 'sha256-{_SCRIPT_HASH}'; "
     "base-uri 'none'; form-action 'none'"
 )
 _SLIDER_SHEET = """
@@ -65,18 +68,32 @@ def write(evaluation, predictors, *, by_set=False) -> str:
         tag("style", {}, Html(SHEET + _SLIDER_SHEET)),
     ]
     main = tag("main", {}, *body)
-    page = tag("html", {"lang": "en"}, tag("head", {}, *head), tag("body", {}, main, tag("script", {}, Html(_SCRIPT))))
+    page = tag(
+        "html",
+        {"lang": "en"},
+        tag("head", {}, *head),
+        tag("body", {}, main, tag("script", {}, Html(_SCRIPT))),
+    )
     return f"<!DOCTYPE html>\n{page}\n"
 
 
 def _problems(evaluation):
     lines = [("doubt", f"{model}: {note}") for model, note in evaluation.notes.items()]
-    lines += [("bad", f"{one.pair}, {one.model or 'all models'}: {one.reason}") for one in evaluation.problems]
+    lines += [
+        ("bad", f"{one.pair}, {one.model or 'all models'}: {one.reason}")
+        for one in evaluation.problems
+    ]
     if not lines:
         return []
     shown = [tag("li", {"class": kind}, text) for kind, text in lines[:_MOST_PROBLEMS]]
     if len(lines) > _MOST_PROBLEMS:
-        shown.append(tag("li", {"class": "bad"}, f"and {len(lines) - _MOST_PROBLEMS} more, in evaluation.json"))
+        shown.append(
+            tag(
+                "li",
+                {"class": "bad"},
+                f"and {len(lines) - _MOST_PROBLEMS} more, in evaluation.json",
+            )
+        )
     return [tag("ul", {"class": "warnings"}, *shown)]
 
 
@@ -108,7 +125,11 @@ def interval_text(interval, metric, *, signed=False) -> str:
     """A mean in the metric's digits, with its interval where there is one."""
     form = f"{'+' if signed else ''}.{METRICS[metric].digits}f"
     text = format(interval.value, form)
-    return text if interval.low is None else f"{text} ({interval.low:{form}} to {interval.high:{form}})"
+    return (
+        text
+        if interval.low is None
+        else f"{text} ({interval.low:{form}} to {interval.high:{form}})"
+    )
 
 
 def _published(evaluation):
@@ -126,10 +147,16 @@ def _published(evaluation):
         where = f"{row.conditions.paper}, {row.conditions.table}"
         about = "; ".join(filter(None, (where, row.note, row.doubt)))
         kind = "contaminated" if row.is_contaminated else None
-        cells = [tag("td", {"class": "name"}, row.subject), *cells, tag("td", {"class": "text"}, about)]
+        cells = [
+            tag("td", {"class": "name"}, row.subject),
+            *cells,
+            tag("td", {"class": "text"}, about),
+        ]
         shown.append(tag("tr", {"class": kind}, *cells))
     return _table(
-        "Published, by the same protocol on the same pairs", ["system", "PSNR", "SSIM", "LPIPS", "where"], shown
+        "Published, by the same protocol on the same pairs",
+        ["system", "PSNR", "SSIM", "LPIPS", "where"],
+        shown,
     )
 
 
@@ -148,18 +175,38 @@ def _worst(evaluation, predictor):
         window = evaluation.protocol.window(*truth.shape[:2])
         picture = to_8_bits(predictor.picture(pair, photo, window, evaluation.protocol))
         value = evaluation.scores[predictor.label][pair.id][WORST_BY]
-        caption = f"{pair.id}: {value:.2f} dB. Left of the slider the model, right the truth; then the photo."
-        under = tag(
-            "img", {"src": data_uri(truth_in_window(truth, evaluation.protocol)), "alt": f"{pair.id}, the truth"}
+        caption = (
+            f"{pair.id}: {value:.2f} dB. Left of the slider the model, right the truth; then"
+            " the photo."
         )
-        over = tag("img", {"src": data_uri(picture), "alt": f"{pair.id}, the model", "class": "over"})
-        hand = {"type": "range", "min": "0", "max": "100", "value": "50", "aria-label": f"{pair.id}: model or truth"}
+        under = tag(
+            "img",
+            {
+                "src": data_uri(truth_in_window(truth, evaluation.protocol)),
+                "alt": f"{pair.id}, the truth",
+            },
+        )
+        over = tag(
+            "img", {"src": data_uri(picture), "alt": f"{pair.id}, the model", "class": "over"}
+        )
+        hand = {
+            "type": "range",
+            "min": "0",
+            "max": "100",
+            "value": "50",
+            "aria-label": f"{pair.id}: model or truth",
+        }
         slider = tag("div", {"class": "slider"}, under, over, tag("input", hand))
-        sharp = tag("img", {"src": data_uri(window.of(photo)), "alt": f"{pair.id}, the photo", "width": "100%"})
+        sharp = tag(
+            "img",
+            {"src": data_uri(window.of(photo)), "alt": f"{pair.id}, the photo", "width": "100%"},
+        )
         cases.append(tag("figure", {}, tag("figcaption", {}, caption), slider, sharp))
     if not cases:
         return []
-    heading = f"{predictor.label}: the {len(cases)} worst of {len(evaluation.scores[predictor.label])}"
+    heading = (
+        f"{predictor.label}: the {len(cases)} worst of {len(evaluation.scores[predictor.label])}"
+    )
     return [tag("h2", {}, breakable(heading)), tag("div", {"class": "card cases"}, joined(cases))]
 
 

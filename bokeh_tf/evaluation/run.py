@@ -1,4 +1,5 @@
-"""An evaluation: every pair by every predictor, resumable, and nothing left out without being named.
+"""An evaluation: every pair by every predictor, resumable, and nothing
+left out without being named.
 
 In the output folder `scores.jsonl` keeps each score as it comes, so that another run, or one after
 Ctrl-C, computes only what is new or has changed.
@@ -36,7 +37,9 @@ WORST_BY = "psnr_db"
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """A pair without a score, and why, in one line; `model` is None where it is the pair's own fault."""
+    """A pair without a score, and why, in one line; `model` is None where
+    it is the pair's own fault.
+    """
 
     pair: str
     model: str | None
@@ -69,16 +72,24 @@ class Evaluation:
         return list(self.scores)
 
     def common_pairs(self, pairs=None) -> list[Pair]:
-        """Those of `pairs`, or of all, that every model has a score of: means of others would not compare."""
+        """Those of `pairs`, or of all, that every model has a score of: means of
+        others would not compare.
+        """
         chosen = self.pairs if pairs is None else pairs
-        return [pair for pair in chosen if all(pair.id in scores for scores in self.scores.values())]
+        return [
+            pair for pair in chosen if all(pair.id in scores for scores in self.scores.values())
+        ]
 
     @property
     def metrics(self) -> list[str]:
         """The metrics that all common pairs have, in order."""
         common = self.common_pairs()
         records = [scores[pair.id] for scores in self.scores.values() for pair in common]
-        return [name for name in self.metric_names if all(record[name] is not None for record in records)]
+        return [
+            name
+            for name in self.metric_names
+            if all(record[name] is not None for record in records)
+        ]
 
     def values(self, model, metric, pairs=None) -> list[float]:
         """The values of `metric` over the common pairs, in their order."""
@@ -105,7 +116,9 @@ def evaluate(pairs, predictors, protocol, *, further=(), out=None) -> Evaluation
         OutputError: it cannot be written.
     """
     metrics = (*protocol.metrics, *further)
-    with Journal(None if out is None else out / JOURNAL_NAME, {"scores": _SCORES_VERSION}) as journal:
+    with Journal(
+        None if out is None else out / JOURNAL_NAME, {"scores": _SCORES_VERSION}
+    ) as journal:
         scoring = _Scoring(predictors, protocol, metrics, journal)
         scoring.run(pairs)
     problems = [problem for pair in pairs for problem in scoring.problems.get(pair.id, ())]
@@ -117,7 +130,12 @@ class _Scoring:
     """The scores so far, of the journal and new ones."""
 
     def __init__(self, predictors, protocol, metrics, journal):
-        self._predictors, self._protocol, self._metrics, self._journal = predictors, protocol, metrics, journal
+        self._predictors, self._protocol, self._metrics, self._journal = (
+            predictors,
+            protocol,
+            metrics,
+            journal,
+        )
         self._one_at_a_time = threading.Lock()
         self.scores: dict[str, dict] = {predictor.label: {} for predictor in predictors}
         self.problems: dict[str, list[Problem]] = {}
@@ -126,7 +144,9 @@ class _Scoring:
         """Scores what the journal does not hold."""
         waiting = {pair.id: (pair, lacking) for pair in pairs if (lacking := self._lacking(pair))}
         with ThreadPoolExecutor(_THREADS) as pool, progress_bar() as progress:
-            task = progress.add_task("Evaluating", total=len(pairs), completed=len(pairs) - len(waiting))
+            task = progress.add_task(
+                "Evaluating", total=len(pairs), completed=len(pairs) - len(waiting)
+            )
             pace = _Pace(len(waiting))
             jobs = {pool.submit(self._score_pair, *entry): entry[0] for entry in waiting.values()}
             try:
@@ -159,7 +179,9 @@ class _Scoring:
         return [version_of(pair.source, pair.target), predictor.version(pair)]
 
     def _score_pair(self, pair, predictors):
-        """What each predictor got, a dict of scores or a reason why not; or why the pair has no scores at all."""
+        """What each predictor got, a dict of scores or a reason why not; or why the
+        pair has no scores at all.
+        """
         try:
             photo, truth = read_pair(pair)
         except (PhotoError, DataError) as error:
@@ -183,7 +205,9 @@ class _Scoring:
             return
         for predictor, outcome in outcomes:
             if isinstance(outcome, str):
-                self.problems.setdefault(pair.id, []).append(Problem(pair.id, predictor.label, outcome))
+                self.problems.setdefault(pair.id, []).append(
+                    Problem(pair.id, predictor.label, outcome)
+                )
                 continue
             self.scores[predictor.label][pair.id] = outcome
             record = {**outcome, "note": predictor.note} if predictor.note else outcome
@@ -203,7 +227,11 @@ class _Pace:
             return
         self._said_s = now_s
         left_min = (now_s - self._start_s) / done * (self._total - done) / 60
-        print(f"evaluated {done} of {self._total} pairs, about {left_min:.0f} min left", file=sys.stderr, flush=True)
+        print(
+            f"evaluated {done} of {self._total} pairs, about {left_min:.0f} min left",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def read_pair(pair):
@@ -213,9 +241,15 @@ def read_pair(pair):
         PhotoError: one cannot be read.
         DataError: they are no pair to be scored.
     """
-    photo, truth = (photos.reduced_to_8_bits(photos.read(path).pixels) for path in (pair.source, pair.target))
+    photo, truth = (
+        photos.reduced_to_8_bits(photos.read(path).pixels) for path in (pair.source, pair.target)
+    )
     if photo.shape != truth.shape:
-        raise DataError(f"{pair.target}: has another size than {pair.source.name}. Pairs must be aligned.")
+        raise DataError(
+            f"{pair.target}: has another size than {pair.source.name}. Pairs must be aligned."
+        )
     if np.array_equal(photo, truth):
-        raise DataError(f"{pair.target}: is the same picture as {pair.source.name}. There is nothing to score.")
+        raise DataError(
+            f"{pair.target}: is the same picture as {pair.source.name}. There is nothing to score."
+        )
     return photo, truth

@@ -19,7 +19,9 @@ _LEAST_MS_SSIM_PX = 176
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: its heading, digits after the point, a function of picture and truth, and which way is better."""
+    """A metric: its heading, digits after the point, a function of picture and
+    truth, and which way is better.
+    """
 
     heading: str
     digits: int
@@ -28,10 +30,14 @@ class Metric:
 
 
 def reduced(picture):
-    """A picture reduced as piq does before its SSIM: means of squares of `round(shorter side / 256)` pixels."""
+    """A picture reduced as piq does before its SSIM: means of squares of
+    `round(shorter side / 256)` pixels.
+    """
     factor = max(1, round(min(picture.shape[:2]) / _REDUCED_PX))
     height, width = (side // factor * factor for side in picture.shape[:2])
-    squares = picture[:height, :width].reshape(height // factor, factor, width // factor, factor, -1)
+    squares = picture[:height, :width].reshape(
+        height // factor, factor, width // factor, factor, -1
+    )
     return squares.mean(axis=(1, 3), dtype=np.float64)
 
 
@@ -63,7 +69,9 @@ def require_flip():
     try:
         return importlib.import_module("flip_evaluator")
     except ImportError as error:
-        raise DependencyError('FLIP needs flip-evaluator. Run: pip install "bokeh-tf[perceptual]"') from error
+        raise DependencyError(
+            'FLIP needs flip-evaluator. Run: pip install "bokeh-tf[perceptual]"'
+        ) from error
 
 
 METRICS = {
@@ -74,7 +82,8 @@ METRICS = {
     "ms_ssim": Metric("MS-SSIM", 4, _ms_ssim),
     "psnr_matched_db": Metric("PSNR matched, dB", 2, _matched(psnr)),
     "ssim_matched": Metric("SSIM matched", 4, _matched(ssim)),
-    # Andersson et al. 2020: what an eye sees at 67 pixels per degree when the pictures alternate; 0 is alike.
+    # Andersson et al. 2020: what an eye sees at 67 pixels per degree when the
+    # pictures alternate; 0 is alike.
     "flip": Metric("FLIP", 4, _flip, is_smaller_better=True),
 }
 # Computed where they are asked for, as they take seconds a picture.
@@ -90,7 +99,8 @@ def score(picture, truth, protocol, *, metrics=None):
         metrics: names of `METRICS`; all of the protocol's if None.
 
     Raises:
-        DataError: sizes differ, too little is left inside the border, or the picture is the truth itself.
+        DataError: sizes differ, too little is left inside the border, or the
+            picture is the truth itself.
     """
     if picture.shape != truth.shape:
         sizes = " and ".join(f"{shape[0]}x{shape[1]}" for shape in (picture.shape, truth.shape))

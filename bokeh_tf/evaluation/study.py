@@ -1,8 +1,10 @@
-"""A study in which people grade pictures: a page for the raters, a key for whoever asks, and what came of it.
+"""A study in which people grade pictures: a page for the raters, a key for whoever
+asks, and what came of it.
 
-As the AIM 2020 challenge asked: each picture beside the photo taken with a wide aperture, in five grades. A rater's
-order and sides are random, by the study's seed and the rater's name; some pictures come twice, to see whether a rater
-means what they say. The page knows no model's name: `study_key.json` does.
+As the AIM 2020 challenge asked: each picture beside the photo taken with a wide aperture, in
+five grades. A rater's order and sides are random, by the study's seed and the rater's name;
+some pictures come twice, to see whether a rater means what they say. The page knows no model's
+name: `study_key.json` does.
 """
 
 import dataclasses
@@ -73,9 +75,13 @@ class Ratings:
 
 
 def make_key(pairs, models, *, seed, repeats) -> Key:
-    """The key of a study of every pair by every model; `repeats` of its pictures, drawn at random, come twice."""
+    """The key of a study of every pair by every model; `repeats` of its pictures,
+    drawn at random, come twice.
+    """
     items = {
-        hashlib.sha256(f"{seed}\n{pair.id}\n{model}".encode()).hexdigest()[:_ID_CHARACTERS]: Item(pair.id, model)
+        hashlib.sha256(f"{seed}\n{pair.id}\n{model}".encode()).hexdigest()[:_ID_CHARACTERS]: Item(
+            pair.id, model
+        )
         for pair in pairs
         for model in models
     }
@@ -90,7 +96,8 @@ def pictures_of(pairs, predictors, protocol):
     """The pictures of a study, and what is left out of it.
 
     Returns:
-        `{pair's id: (truth, {model: picture})}`, uint8; and `Problem`s: such a pair is left out for all models.
+        `{pair's id: (truth, {model: picture})}`, uint8; and `Problem`s: such a pair
+        is left out for all models.
     """
     found, problems = {}, []
     for pair in pairs:
@@ -124,8 +131,10 @@ class StudyResults:
         rows: by model, best first.
         raters: their names.
         grades: how many grades count; repeats do not.
-        agreement: Krippendorff's alpha over intervals: 1 for raters who agree, 0 for those who guess; None of one.
-        inconsistency: by rater, the mean difference between two grades of one picture; None without repeats.
+        agreement: Krippendorff's alpha over intervals: 1 for raters who agree, 0 for
+            those who guess; None of one.
+        inconsistency: by rater, the mean difference between two grades of one
+            picture; None without repeats.
     """
 
     rows: Sequence[StudyRow]
@@ -151,12 +160,22 @@ def read_ratings(paths, key) -> list[Ratings]:
     found: dict[str, Ratings] = {}
     for path in paths:
         ratings = documents.read_typed(
-            path, Ratings, error=DataError, what="not the answers of a rater", advice="Name what the page saved."
+            path,
+            Ratings,
+            error=DataError,
+            what="not the answers of a rater",
+            advice="Name what the page saved.",
         )
-        if ratings.study != key.study or any(answer.item not in key.items for answer in ratings.answers):
-            raise DataError(f"{printable(path)}: the answers to another study. Name those to {key.study}.")
+        if ratings.study != key.study or any(
+            answer.item not in key.items for answer in ratings.answers
+        ):
+            raise DataError(
+                f"{printable(path)}: the answers to another study. Name those to {key.study}."
+            )
         if ratings.rater in found:
-            raise DataError(f"{printable(path)}: {printable(ratings.rater)} is already counted. Leave one out.")
+            raise DataError(
+                f"{printable(path)}: {printable(ratings.rater)} is already counted. Leave one out."
+            )
         found[ratings.rater] = ratings
     return list(found.values())
 
@@ -164,15 +183,20 @@ def read_ratings(paths, key) -> list[Ratings]:
 def summarise_ratings(key, ratings) -> StudyResults:
     """What the answers of all raters come to; `DataError` where there are none."""
     first: dict[str, dict[str, int]] = {
-        one.rater: {answer.item: answer.grade for answer in one.answers if not answer.is_repeat} for one in ratings
+        one.rater: {answer.item: answer.grade for answer in one.answers if not answer.is_repeat}
+        for one in ratings
     }
     graded = sorted({item for grades in first.values() for item in grades})
     if not graded:
         raise DataError("The raters graded nothing. Ask them to save once they are done.")
-    by_item = {item: [grades[item] for grades in first.values() if item in grades] for item in graded}
+    by_item = {
+        item: [grades[item] for grades in first.values() if item in grades] for item in graded
+    }
     rows = []
     for model in dict.fromkeys(item.model for item in key.items.values()):
-        means = [np.mean(grades) for item, grades in by_item.items() if key.items[item].model == model]
+        means = [
+            np.mean(grades) for item, grades in by_item.items() if key.items[item].model == model
+        ]
         if means:
             rows.append(StudyRow(model, mean_interval(means)))
     rows.sort(key=lambda row: -row.score.value)
@@ -211,4 +235,8 @@ def _squares(grades):
 def _inconsistency(ratings):
     first = {answer.item: answer.grade for answer in ratings.answers if not answer.is_repeat}
     again = [answer for answer in ratings.answers if answer.is_repeat and answer.item in first]
-    return float(np.mean([abs(answer.grade - first[answer.item]) for answer in again])) if again else None
+    return (
+        float(np.mean([abs(answer.grade - first[answer.item]) for answer in again]))
+        if again
+        else None
+    )

@@ -9,8 +9,9 @@ from bokeh_tf.evaluation.page import data_uri
 from bokeh_tf.evaluation.study import GRADES, SCHEMA_VERSION
 
 _PICTURE_WIDTH_PX = 1024
-# Constant, so that the policy can allow this one script by its hash. It draws each rater's order and sides from the
-# study's seed and the rater's name, and keeps the answers of an unfinished session where the browser lets it.
+# Constant, so that the policy can allow this one script by its hash. It draws each rater's order
+# and sides from the study's seed and the rater's name, and keeps the answers of an unfinished
+# session where the browser lets it.
 _SCRIPT = """
 (function(){
 var study=JSON.parse(document.getElementById('study').textContent);
@@ -53,7 +54,8 @@ get('back').addEventListener('click',function(){answers.pop();keep();get('done')
 """
 _SCRIPT_HASH = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
 _POLICY = (
-    f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{_SCRIPT_HASH}'; "
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src"
+    f" 'sha256-{_SCRIPT_HASH}'; "
     "base-uri 'none'; form-action 'none'"
 )
 _SHEET = """
@@ -79,7 +81,9 @@ def write(key, pictures) -> str:
         "seed": key.seed,
         "repeats": key.repeats,
         # Neither a pair's name nor a model's.
-        "references": [data_uri(truth, width_px=_PICTURE_WIDTH_PX) for truth, _ in pictures.values()],
+        "references": [
+            data_uri(truth, width_px=_PICTURE_WIDTH_PX) for truth, _ in pictures.values()
+        ],
         "items": {
             number: {
                 "reference": numbers[item.pair],
@@ -108,19 +112,37 @@ def write(key, pictures) -> str:
 
 def _start(count):
     words = (
-        f"You will see {count} pictures, each beside a reference: a photo taken with a wide aperture. Grade how near "
-        "the picture comes to it. Sit as you usually do, at 100 % zoom; nothing leaves this computer."
+        f"You will see {count} pictures, each beside a reference: a photo taken with a wide"
+        " aperture. Grade how near "
+        "the picture comes to it. Sit as you usually do, at 100 % zoom; nothing leaves this"
+        " computer."
     )
-    name = tag("input", {"id": "name", "placeholder": "your name or number", "aria-label": "your name or number"})
-    return tag("section", {"id": "start"}, tag("p", {}, words), name, tag("button", {"id": "begin"}, "begin"))
+    name = tag(
+        "input",
+        {"id": "name", "placeholder": "your name or number", "aria-label": "your name or number"},
+    )
+    return tag(
+        "section",
+        {"id": "start"},
+        tag("p", {}, words),
+        name,
+        tag("button", {"id": "begin"}, "begin"),
+    )
 
 
 def _question():
     figures = [
-        tag("figure", {}, tag("figcaption", {"id": f"{side}-name"}, ""), tag("img", {"id": side, "alt": ""}))
+        tag(
+            "figure",
+            {},
+            tag("figcaption", {"id": f"{side}-name"}, ""),
+            tag("img", {"id": side, "alt": ""}),
+        )
         for side in ("left", "right")
     ]
-    buttons = [tag("button", {"data-grade": value}, f"{value}: {words}") for value, words in GRADES.items()]
+    buttons = [
+        tag("button", {"data-grade": value}, f"{value}: {words}") for value, words in GRADES.items()
+    ]
     return tag(
         "section",
         {"id": "ask", "hidden": ""},

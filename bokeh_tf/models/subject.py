@@ -1,11 +1,13 @@
-"""The network that says what a photo is of: an ImageNet encoder, a slim decoder, one map and one number.
+"""The network that says what a photo is of: an ImageNet encoder, a slim
+decoder, one map and one number.
 
-Its map answers "what stays sharp" with one logit per pixel of half the size; where it knows no subject it falls back
-on what it has learnt of focus and of position, as the smaller network of `dbsi_mobile` base does. Its number says how
-sure it is that there is a subject at all. A tap, if there is one, says which of several things is meant.
+Its map answers "what stays sharp" with one logit per pixel of half the size; where it knows no
+subject it falls back on what it has learnt of focus and of position, as the smaller network of
+`dbsi_mobile` base does. Its number says how sure it is that there is a subject at all. A tap, if
+there is one, says which of several things is meant.
 
-Every sum and product has its wide operand first and every mean is over rows and columns: the OpenGL half of the
-classic engine takes nothing else.
+Every sum and product has its wide operand first and every mean is over rows and columns: the OpenGL
+half of the classic engine takes nothing else.
 """
 
 import keras
@@ -18,20 +20,23 @@ from bokeh_tf.models.layers import PositionBias
 STRIDE = efficientnet_lite.STRIDE
 # Channels of the decoder at 1/32, 1/16, 1/8, 1/4 and 1/2 of the image.
 CHANNELS = (96, 64, 48, 32, 16)
-# A tap is shown as paraboloids that reach this far, in heights of the image: where it is, and what is near it.
+# A tap is shown as paraboloids that reach this far, in heights of the image: where it
+# is, and what is near it.
 TAP_RADII = (0.08, 0.25, 0.6)
 # Channels of the part that knows taps.
 TAP_CHANNELS = 20
-# Of the mean of a tap's map over the frame, so that nothing is divided by zero where there is no tap.
+# Of the mean of a tap's map over the frame, so that nothing is divided by
+# zero where there is no tap.
 _LEAST_TAP_MEAN = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class TapMap(layers.Layer):
-    """Where somebody tapped: 1 at the tapped place, falling to 0 at each of `TAP_RADII`; 0 everywhere without a tap.
+    """Where somebody tapped: 1 at the tapped place, falling to 0 at each of `TAP_RADII`; 0
+    everywhere without a tap.
 
-    The positions are added to nothing of the features: classic engines get a product or sum of a constant map and a
-    single running number wrong.
+    The positions are added to nothing of the features: classic engines get a product or sum of a
+    constant map and a single running number wrong.
     """
 
     def call(self, features, focus):
@@ -49,7 +54,9 @@ class TapMap(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class HasTap(layers.Layer):
-    """1 where a focus input `[B, 1, 1, 4]` names a place, 0 where its row is negative; `[B, 1, 1, 1]`."""
+    """1 where a focus input `[B, 1, 1, 4]` names a place, 0 where its row is
+    negative; `[B, 1, 1, 1]`.
+    """
 
     def call(self, focus):
         return ops.clip(focus[..., :1] * 1000.0 + 1.0, 0.0, 1.0)
@@ -57,7 +64,9 @@ class HasTap(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class TappedMean(layers.Layer):
-    """Mean of features `[B, h, w, C]` where the tap `[B, h, w, 1]` is, `[B, 1, 1, C]`; 0 without one."""
+    """Mean of features `[B, h, w, C]` where the tap `[B, h, w, 1]` is, `[B,
+    1, 1, C]`; 0 without one.
+    """
 
     def call(self, features, tap):
         total = ops.mean(features * tap, axis=(1, 2), keepdims=True)
@@ -74,11 +83,13 @@ class TapDifference(layers.Layer):
 
 
 def subject_maps(image, focus, *, channels=CHANNELS):
-    """Logits of focus `[B, H / 2, W / 2, 1]` and of there being a subject `[B, 1, 1, 1]`, of images in [0, 1].
+    """Logits of focus `[B, H / 2, W / 2, 1]` and of there being a subject `[B, 1, 1,
+    1]`, of images in [0, 1].
 
     Args:
         image: `[B, H, W, 3]`, H and W multiples of `STRIDE`.
-        focus: `[B, 1, 1, 4]`: row and column of a tap in [0, 1], negative without one; the rest is not looked at.
+        focus: `[B, 1, 1, 4]`: row and column of a tap in [0, 1], negative without one;
+            the rest is not looked at.
         channels: the decoder's widths, coarsest first.
     """
     *skips, x = efficientnet_lite.encoder(image)
@@ -87,7 +98,9 @@ def subject_maps(image, focus, *, channels=CHANNELS):
     scene = layers.GlobalAveragePooling2D(keepdims=True, name="subject_scene_mean")(x)
     confidence = _conv(scene, channels[0] // 2, "subject_confidence_hidden", kernel_size=1)
     confidence = layers.Conv2D(1, 1, name="subject_confidence_logit")(confidence)
-    x = layers.Add(name="subject_scene_sum")([x, layers.Conv2D(channels[0], 1, name="subject_scene_conv")(scene)])
+    x = layers.Add(name="subject_scene_sum")(
+        [x, layers.Conv2D(channels[0], 1, name="subject_scene_conv")(scene)]
+    )
     x = layers.Add(name="subject_bottom_sum")([x, _conv(x, channels[0], "subject_bottom")])
     for level, (width, skip) in enumerate(zip(channels[1:], reversed(skips), strict=True)):
         name = f"subject_up{level}"
@@ -105,8 +118,8 @@ def subject_maps(image, focus, *, channels=CHANNELS):
 def _told(features, logits, focus):
     """What a tap adds to the logits, `[B, H / 2, W / 2, 1]`; 0 without one.
 
-    Features `[B, H / 8, W / 8, C]` of every place are compared with those at the tap: what is like them and near
-    them is the same thing. The automatic answer is one more thing to look at.
+    Features `[B, H / 8, W / 8, C]` of every place are compared with those at the tap: what is like
+    them and near them is the same thing. The automatic answer is one more thing to look at.
     """
     x = layers.Conv2D(TAP_CHANNELS, 1, name="tap_features_conv")(features)
     tap = TapMap(name="tap")(x, focus)
@@ -117,7 +130,9 @@ def _told(features, logits, focus):
     x = layers.Conv2D(TAP_CHANNELS, 1, activation="relu", name="tap_facts_conv")(x)
     x = layers.Conv2D(TAP_CHANNELS, 3, padding="same", activation="relu", name="tap_near_conv")(x)
     around = layers.AveragePooling2D(4, name="tap_around")(x)
-    around = layers.Conv2D(TAP_CHANNELS, 3, padding="same", activation="relu", name="tap_around_conv")(around)
+    around = layers.Conv2D(
+        TAP_CHANNELS, 3, padding="same", activation="relu", name="tap_around_conv"
+    )(around)
     around = layers.UpSampling2D(4, interpolation="bilinear", name="tap_around_resize")(around)
     x = layers.Add(name="tap_around_sum")([x, around])
     x = layers.Conv2D(TAP_CHANNELS, 3, padding="same", activation="relu", name="tap_far_conv")(x)

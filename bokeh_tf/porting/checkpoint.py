@@ -1,4 +1,6 @@
-"""Reads the tensors of a PyTorch checkpoint, in a child process: the file is untrusted and PyTorch native code."""
+"""Reads the tensors of a PyTorch checkpoint, in a child process: the file is
+untrusted and PyTorch native code.
+"""
 
 import json
 import tempfile
@@ -21,7 +23,8 @@ def read_state_dict(path, *, timeout_s=300.0):
 
 
 def read_checkpoint(path, *, key=None, timeout_s=300.0) -> Unwrapped:
-    """The tensors of the checkpoint `path`, as float32 arrays, without wrappers, and what was chosen on the way.
+    """The tensors of the checkpoint `path`, as float32 arrays, without wrappers, and
+    what was chosen on the way.
 
     Args:
         key: the entry to take, where there are several.
@@ -37,9 +40,13 @@ def read_checkpoint(path, *, key=None, timeout_s=300.0) -> Unwrapped:
         request = {"checkpoint": str(resolved(path)), "key": key}
         answer = ask_module(_WORKER, Path(folder), request=request, timeout_s=timeout_s)
         if answer.error_kind:
-            raise (DependencyError if answer.error_kind == DEPENDENCY else ModelFileError)(answer.message)
+            raise (DependencyError if answer.error_kind == DEPENDENCY else ModelFileError)(
+                answer.message
+            )
         if answer.child.return_code != 0 or answer.stage != DONE:
-            raise ModelFileError(f"{path}: PyTorch cannot read it ({answer.child.ending}). Fetch it again.")
+            raise ModelFileError(
+                f"{path}: PyTorch cannot read it ({answer.child.ending}). Fetch it again."
+            )
         with np.load(Path(folder) / TENSORS_NAME, allow_pickle=False) as archive:
             names = json.loads(str(archive["names"]))
             tensors = {name: archive[f"{index:06d}"] for index, name in enumerate(names)}

@@ -18,9 +18,11 @@ _IMAGE_SHAPE = (64, 64)
 
 @dataclass(frozen=True)
 class Ported:
-    """The written file, how many tensors of the checkpoint are in it, and how many trainable parameters.
+    """The written file, how many tensors of the checkpoint are in it, and how
+    many trainable parameters.
 
-    `choices` are what was chosen in the checkpoint, `ignored` the names of tensors that were left out on request.
+    `choices` are what was chosen in the checkpoint, `ignored` the names of tensors that
+    were left out on request.
     """
 
     path: Path
@@ -31,7 +33,8 @@ class Ported:
 
 
 def port(name, checkpoint, output, *, variant="base", key=None, ignore=()) -> Ported:
-    """Writes the tensors of the PyTorch checkpoint as weights of the model `name` to `output`, in one step.
+    """Writes the tensors of the PyTorch checkpoint as weights of the model `name`
+    to `output`, in one step.
 
     Args:
         name: one of `PORTABLE`.
@@ -47,7 +50,9 @@ def port(name, checkpoint, output, *, variant="base", key=None, ignore=()) -> Po
     """
     output = Path(output)
     if name not in PORTABLE:
-        raise ValueError(f"name must be a portable model. Received: {name!r}. Known: {', '.join(PORTABLE)}.")
+        raise ValueError(
+            f"name must be a portable model. Received: {name!r}. Known: {', '.join(PORTABLE)}."
+        )
     if not output.name.endswith(SUFFIX):
         raise ValueError(f"output must end in {SUFFIX}. Received: {output}")
     model = models.build(name, variant=variant, image_shape=_IMAGE_SHAPE)

@@ -1,4 +1,6 @@
-"""What watches a phase while Keras's `fit` runs it: progress, losses that are not finite, interruptions, logs."""
+"""What watches a phase while Keras's `fit` runs it: progress, losses that are not
+finite, interruptions, logs.
+"""
 
 import csv
 import io
@@ -9,7 +11,14 @@ import time
 from pathlib import Path
 
 import keras
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import write_text
@@ -88,7 +97,8 @@ class RichProgress(keras.callbacks.Callback):
 
 
 class SaveWhenInterrupted(keras.callbacks.Callback):
-    """On Ctrl-C, SIGTERM or SIGHUP finishes the batch, saves, and leaves; a second one leaves at once.
+    """On Ctrl-C, SIGTERM or SIGHUP finishes the batch, saves, and leaves; a
+    second one leaves at once.
 
     Args:
         save: a function of the number of batches since `fit` began.
@@ -126,7 +136,8 @@ class SaveWhenInterrupted(keras.callbacks.Callback):
 
 
 class CsvLog:
-    """A table of losses, one row per round; rows after the batch that a run goes on from are taken back.
+    """A table of losses, one row per round; rows after the batch that a run
+    goes on from are taken back.
 
     Args:
         path: of the file.
@@ -142,7 +153,9 @@ class CsvLog:
         try:
             content = read_bytes(path, limit_bytes=_LARGEST_LOG_BYTES) if exists(path) else b""
             rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
-            self._rows = [row for row in rows if row["phase"] != phase or int(row["batch"]) <= first]
+            self._rows = [
+                row for row in rows if row["phase"] != phase or int(row["batch"]) <= first
+            ]
         except (OSError, csv.Error, LookupError, TypeError, ValueError) as error:
             raise TrainingError(f"{path}: not the log of a run. Move it elsewhere.") from error
 

@@ -1,4 +1,6 @@
-"""Curves of a run as one PNG, a panel for each metric and a line for each phase, drawn without a plotting library."""
+"""Curves of a run as one PNG, a panel for each metric and a line for each phase, drawn
+without a plotting library.
+"""
 
 import io
 
@@ -41,12 +43,18 @@ def _panel(records, metric):
     for tick in range(_TICKS + 1):
         value = scale.low + (scale.high - scale.low) * tick / _TICKS
         y_px = scale.y_px(value)
-        draw.line([(_MARGIN_PX["left"], y_px), (_PANEL_PX[0] - _MARGIN_PX["right"], y_px)], fill=_GRID)
+        draw.line(
+            [(_MARGIN_PX["left"], y_px), (_PANEL_PX[0] - _MARGIN_PX["right"], y_px)], fill=_GRID
+        )
         draw.text((_MARGIN_PX["left"] - 6, y_px), f"{value:.4g}", fill=_INK, font=font, anchor="rm")
     bottom_px = _PANEL_PX[1] - _MARGIN_PX["bottom"] + 6
     draw.text((_MARGIN_PX["left"], bottom_px), f"{scale.first}", fill=_INK, font=font)
     draw.text(
-        (_PANEL_PX[0] - _MARGIN_PX["right"], bottom_px), f"{scale.last} batches", fill=_INK, font=font, anchor="ra"
+        (_PANEL_PX[0] - _MARGIN_PX["right"], bottom_px),
+        f"{scale.last} batches",
+        fill=_INK,
+        font=font,
+        anchor="ra",
     )
     for number, (phase, found) in enumerate(records.items()):
         colour = _COLOURS[number % len(_COLOURS)]
@@ -54,7 +62,9 @@ def _panel(records, metric):
         if len(points) > 1:
             draw.line(points, fill=colour, width=2)
         for x_px, y_px in points:
-            draw.ellipse([x_px - _DOT_PX, y_px - _DOT_PX, x_px + _DOT_PX, y_px + _DOT_PX], fill=colour)
+            draw.ellipse(
+                [x_px - _DOT_PX, y_px - _DOT_PX, x_px + _DOT_PX, y_px + _DOT_PX], fill=colour
+            )
         left_px = _MARGIN_PX["left"] + number * 110
         draw.text((left_px, _PANEL_PX[1] - 18), phase[:16], fill=colour, font=font)
     return panel
@@ -70,8 +80,14 @@ class _Scale:
 
     def x_px(self, batch):
         share = (batch - self.first) / max(1, self.last - self.first)
-        return _MARGIN_PX["left"] + share * (_PANEL_PX[0] - _MARGIN_PX["left"] - _MARGIN_PX["right"])
+        return _MARGIN_PX["left"] + share * (
+            _PANEL_PX[0] - _MARGIN_PX["left"] - _MARGIN_PX["right"]
+        )
 
     def y_px(self, value):
         share = (value - self.low) / (self.high - self.low)
-        return _PANEL_PX[1] - _MARGIN_PX["bottom"] - share * (_PANEL_PX[1] - _MARGIN_PX["bottom"] - _MARGIN_PX["top"])
+        return (
+            _PANEL_PX[1]
+            - _MARGIN_PX["bottom"]
+            - share * (_PANEL_PX[1] - _MARGIN_PX["bottom"] - _MARGIN_PX["top"])
+        )

@@ -18,31 +18,51 @@ _SHOWN = {
     "learning_rate": lambda phase: rate_text(phase.learning_rate),
     "starts_from": lambda phase: phase.starts_from or "fresh weights",
 }
-_TITLES = {"image_shape": "size", "batch_size": "batch", "learning_rate": "learning rate", "starts_from": "starts from"}
+_TITLES = {
+    "image_shape": "size",
+    "batch_size": "batch",
+    "learning_rate": "learning rate",
+    "starts_from": "starts from",
+}
 
 
 def print_schedule(plan, *, data, only=None):
-    """Prints one row per phase for the pairs in the folder `data`; values that are not the authors' carry a star."""
+    """Prints one row per phase for the pairs in the folder `data`; values that are not
+    the authors' carry a star.
+    """
     is_of_pairs = plan.phases[0].data == "pairs"
     pairs = len(training_pairs(data, only=only)) if is_of_pairs else 1
-    titles = ("phase", *(_TITLES.get(field, field) for field in _SHOWN), "steps", "memory", "time here")
+    titles = (
+        "phase",
+        *(_TITLES.get(field, field) for field in _SHOWN),
+        "steps",
+        "memory",
+        "time here",
+    )
     rows = []
     total_s = 0.0
     for phase, cost in zip(plan.phases, estimate(plan, pairs=pairs), strict=True):
-        facts = [show(phase) + ("*" if field in phase.ours else "") for field, show in _SHOWN.items()]
+        facts = [
+            show(phase) + ("*" if field in phase.ours else "") for field, show in _SHOWN.items()
+        ]
         star = "*" if {"epochs", "steps"} & set(phase.ours) else ""
         memory = f"{cost.memory_bytes / 1e9:.1f} GB"
-        rows.append((phase.name, *facts, f"{cost.steps:,}{star}", memory, duration_text(cost.duration_s)))
+        rows.append(
+            (phase.name, *facts, f"{cost.steps:,}{star}", memory, duration_text(cost.duration_s))
+        )
         total_s += cost.duration_s
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(console.width, _WIDTH_WITHOUT_TERMINAL))
     console.print(f"{plan.name}: {plan.source}", soft_wrap=True)
-    console.print(_table(titles, rows) if console.width >= _LEAST_TABLE_WIDTH else _lines(titles, rows))
+    console.print(
+        _table(titles, rows) if console.width >= _LEAST_TABLE_WIDTH else _lines(titles, rows)
+    )
     console.print("* not published: our value")
     what = f"{pairs} training pairs" if is_of_pairs else "Scenes, made on the fly"
     console.print(
-        f"{what}; about {duration_text(total_s)} on this machine. Memory counts every layer's output "
+        f"{what}; about {duration_text(total_s)} on this machine. Memory counts every layer's"
+        " output "
         "once, time the convolutions alone: both are rough.",
         soft_wrap=True,
     )

@@ -1,4 +1,6 @@
-"""From a plan and a data folder to a run: data found, model checked, jobs made, processes joined."""
+"""From a plan and a data folder to a run: data found, model checked,
+jobs made, processes joined.
+"""
 
 import hashlib
 import json
@@ -106,10 +108,16 @@ def _watch(plan, settings, *, data, examples, workers):
     if asked is None:
         return None
     if plan.phases[0].data != "pairs":
-        raise TrainingError(f"{plan.name} learns from {plan.phases[0].data}, not from pairs. Leave out --val.")
+        raise TrainingError(
+            f"{plan.name} learns from {plan.phases[0].data}, not from pairs. Leave out --val."
+        )
     if workers.count > 1:
-        raise TrainingError("Validation is for one process. Leave out --val, or the other processes.")
-    pairs = validation.held_out_pairs(asked.source, data=data, training_pairs=examples, most=asked.most_pairs)
+        raise TrainingError(
+            "Validation is for one process. Leave out --val, or the other processes."
+        )
+    pairs = validation.held_out_pairs(
+        asked.source, data=data, training_pairs=examples, most=asked.most_pairs
+    )
     return validation.Plan(pairs, asked.every, asked.metric, asked.patience)
 
 
@@ -117,11 +125,19 @@ def _say_what_is_done(plan, phases, examples, *, out, settings, watch):
     """What the run begins with, before anything slow."""
     what = "goes on" if settings.run.resume else "starts"
     names = ", ".join(f"{phase.name} ({phase.starts_from or 'fresh weights'})" for phase in phases)
-    lines = [f"{plan.name} {what} in {out}: {len(examples)} examples; phases, and what each starts from: {names}"]
+    lines = [
+        f"{plan.name} {what} in {out}: {len(examples)} examples; phases, and what each starts"
+        f" from: {names}"
+    ]
     if watch is not None:
-        stop = f"; a phase ends after {watch.patience} times without a better one" if watch.patience else ""
+        stop = (
+            f"; a phase ends after {watch.patience} times without a better one"
+            if watch.patience
+            else ""
+        )
         lines.append(
-            f"watched on {len(watch.pairs)} held-out pairs every {watch.every} batches by {watch.metric}{stop}"
+            f"watched on {len(watch.pairs)} held-out pairs every {watch.every} batches by"
+            f" {watch.metric}{stop}"
         )
     print("\n".join(map(printable, lines)), flush=True)
 
@@ -130,8 +146,12 @@ def _chosen_phases(plan, number):
     if number is None:
         return plan.phases
     if not 1 <= number <= len(plan.phases):
-        names = ", ".join(f"{index} {phase.name}" for index, phase in enumerate(plan.phases, start=1))
-        raise ValueError(f"only_phase must be one of {plan.name}'s. Received: {number}. Known: {names}.")
+        names = ", ".join(
+            f"{index} {phase.name}" for index, phase in enumerate(plan.phases, start=1)
+        )
+        raise ValueError(
+            f"only_phase must be one of {plan.name}'s. Received: {number}. Known: {names}."
+        )
     return plan.phases[number - 1 : number]
 
 
@@ -143,7 +163,9 @@ def _require_possible(phases, settings, workers):
 
         require_support(precision=settings.precision, workers=workers)
     if any(phase.data != "pairs" for phase in phases) and workers.count > 1:
-        raise TrainingError("Scenes and subjects are trained on by one process. Leave out the others.")
+        raise TrainingError(
+            "Scenes and subjects are trained on by one process. Leave out the others."
+        )
     if any(term.loss in PERCEPTUAL_SCALES for phase in phases for term in phase.losses):
         from bokeh_tf.losses.perceptual import find_weights
 
@@ -151,7 +173,9 @@ def _require_possible(phases, settings, workers):
 
 
 def _exported_model(plan):
-    """The network that the last phase leaves, in float32, with the graph that a file for a phone would hold."""
+    """The network that the last phase leaves, in float32, with the graph that a
+    file for a phone would hold.
+    """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
@@ -168,7 +192,9 @@ def training_pairs(data, *, only=None):
     pairs = [pair for pair in folder.pairs if pair.split in _TRAINING_SPLITS]
     if not pairs:
         splits = ", ".join(folder.report.splits)
-        raise DataError(f"{data}: holds pairs, but none to train on ({splits}). Name another folder.")
+        raise DataError(
+            f"{data}: holds pairs, but none to train on ({splits}). Name another folder."
+        )
     return pairs
 
 
@@ -183,12 +209,19 @@ def _examples(plan, data, out, settings):
     pairs = training_pairs(data, only=settings.only)
     least = max(phase.batch_size for phase in plan.phases)
     if len(pairs) < least:
-        raise DataError(f"{data}: {len(pairs)} training pairs are less than a batch of {least}. Add some.")
-    return pairs, _summary([f"{pair.id} {pair.source.stat().st_size} {pair.target.stat().st_size}" for pair in pairs])
+        raise DataError(
+            f"{data}: {len(pairs)} training pairs are less than a batch of {least}. Add some."
+        )
+    return pairs, _summary(
+        [f"{pair.id} {pair.source.stat().st_size} {pair.target.stat().st_size}" for pair in pairs]
+    )
 
 
 def _summary(lines):
-    return {"examples": len(lines), "sha256": hashlib.sha256(json.dumps(lines).encode()).hexdigest()}
+    return {
+        "examples": len(lines),
+        "sha256": hashlib.sha256(json.dumps(lines).encode()).hexdigest(),
+    }
 
 
 def _job(phase, model, examples, plan, settings, workers):

@@ -1,4 +1,5 @@
-"""A phase watched on held-out pairs: scores every few batches, the best weights, and when to stop early.
+"""A phase watched on held-out pairs: scores every few batches, the best
+weights, and when to stop early.
 
 Everything is kept in the run's folder, so that a resumed run goes on as if nothing had happened:
 
@@ -6,8 +7,8 @@ Everything is kept in the run's folder, so that a resumed run goes on as if noth
     validation.png                                     their curves
     best/PHASE/<model>_<variant>.weights.h5            the weights that scored best by the chosen metric
 
-A held-out pair is seen whole, at the size that the phase trains at. Where a phase averages its weights, those of the
-moment are scored, not the average.
+A held-out pair is seen whole, at the size that the phase trains at. Where a phase averages its
+weights, those of the moment are scored, not the average.
 """
 
 import dataclasses
@@ -55,7 +56,9 @@ class Plan:
 
     def __post_init__(self):
         if self.metric not in METRICS:
-            raise ValueError(f"metric must be known. Received: {self.metric!r}. Known: {', '.join(METRICS)}.")
+            raise ValueError(
+                f"metric must be known. Received: {self.metric!r}. Known: {', '.join(METRICS)}."
+            )
 
     def conditions(self) -> dict:
         """What a resumed run must share, as JSON values."""
@@ -68,7 +71,8 @@ class Plan:
 
 
 def held_out_pairs(source, *, data, training_pairs, most=None) -> list[Pair]:
-    """The pairs that `source` says: a folder, or one of `SPLITS` of the folder `data`; at most so many, evenly spread.
+    """The pairs that `source` says: a folder, or one of `SPLITS` of the folder `data`; at
+    most so many, evenly spread.
 
     Raises:
         DataError: there are none, or some are trained on.
@@ -78,11 +82,16 @@ def held_out_pairs(source, *, data, training_pairs, most=None) -> list[Pair]:
     else:
         pairs = list(find_pairs(source).pairs)
     if not pairs:
-        raise DataError(f"{data}: no pairs of the split {source} to validate on. Name a folder of pairs instead.")
+        raise DataError(
+            f"{data}: no pairs of the split {source} to validate on. Name a folder of pairs"
+            " instead."
+        )
     learnt = {resolved(path) for pair in training_pairs for path in (pair.source, pair.target)}
     shared = [pair.id for pair in pairs if learnt & {resolved(pair.source), resolved(pair.target)}]
     if shared:
-        raise DataError(f"{source}: pair {shared[0]} is trained on ({len(shared)} are). Hold out other ones.")
+        raise DataError(
+            f"{source}: pair {shared[0]} is trained on ({len(shared)} are). Hold out other ones."
+        )
     if most and len(pairs) > most:
         pairs = [pairs[index * len(pairs) // most] for index in range(most)]
     return pairs
@@ -100,7 +109,8 @@ class Validation:
 
     Raises:
         TrainingError: `validation.json` is no record of a run.
-        DataError: a held-out pair cannot be read, or lacks a map or a condition that the network takes.
+        DataError: a held-out pair cannot be read, or lacks a map or a
+            condition that the network takes.
     """
 
     def __init__(self, plan, *, out, phase, job, first):
@@ -125,7 +135,9 @@ class Validation:
         return batch % self._plan.every == 0 or batch == self._job.total_steps
 
     def measure(self, batch) -> dict[str, float]:
-        """Scores the held-out pairs, keeps the weights where they are the best so far; the scores, by `val_…`."""
+        """Scores the held-out pairs, keeps the weights where they are the best so
+        far; the scores, by `val_…`.
+        """
         totals = dict.fromkeys(METRICS, 0.0)
         for reader in self._readers:
             for name, value in self._scores(reader.read(0)).items():
@@ -138,7 +150,11 @@ class Validation:
             folder = make_folder(self._out / "best" / self._phase)
             model = self._job.model
             save_weights(model, folder / f"{model.name.replace('.', '_')}.weights.h5")
-        document = {"schema_version": _SCHEMA_VERSION, "metric": self._plan.metric, "phases": self._records}
+        document = {
+            "schema_version": _SCHEMA_VERSION,
+            "metric": self._plan.metric,
+            "phases": self._records,
+        }
         write_text(self._out / _NAME, json.dumps(document, indent=1) + "\n")
         write_curves(self._out / "validation.png", self._records, METRICS)
         return {f"val_{name}": value for name, value in totals.items()}
@@ -169,7 +185,9 @@ class Validation:
         truth = _in_unit_range(resized(example["target"], rendered.shape[:2])).astype(np.float64)
         rendered = np.clip(rendered, 0, 1)
         if not np.isfinite(rendered).all():
-            raise TrainingError(f"{self._phase}: the network computes NaN or infinity for a held-out pair.")
+            raise TrainingError(
+                f"{self._phase}: the network computes NaN or infinity for a held-out pair."
+            )
         matched = match_exposure(rendered, truth)
         return {
             "psnr_db": _finite(psnr(rendered, truth)),
@@ -204,10 +222,14 @@ def _read(path):
         advice="Move it elsewhere, or choose another --out.",
     )
     lacking = [
-        entry for entries in read.phases.values() for entry in entries if not {"batch", *METRICS} <= entry.keys()
+        entry
+        for entries in read.phases.values()
+        for entry in entries
+        if not {"batch", *METRICS} <= entry.keys()
     ]
     if lacking or read.schema_version != _SCHEMA_VERSION:
         raise TrainingError(f"{path}: not the scores of a run of this version. Move it elsewhere.")
     return {
-        phase: [{**entry, "batch": int(entry["batch"])} for entry in entries] for phase, entries in read.phases.items()
+        phase: [{**entry, "batch": int(entry["batch"])} for entry in entries]
+        for phase, entries in read.phases.items()
     }

@@ -27,7 +27,9 @@ _LIMIT_BYTES = 64_000_000
 
 @dataclass(frozen=True)
 class Package:
-    """An npm package: `integrity` is its SHA-512 as npm writes it, `wanted` what of it is served."""
+    """An npm package: `integrity` is its SHA-512 as npm writes it,
+    `wanted` what of it is served.
+    """
 
     name: str
     integrity: str
@@ -61,8 +63,11 @@ def cache_folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "bokeh-tf" / f"litertjs-{VERSION}"
 
 
-def runtime_files(*, folder: Path | None = None, packages: tuple[Package, ...] = PACKAGES) -> Mapping[str, Path]:
-    """The files of LiteRT.js by their place in a site, such as `node_modules/@litertjs/core/dist/index.js`.
+def runtime_files(
+    *, folder: Path | None = None, packages: tuple[Package, ...] = PACKAGES
+) -> Mapping[str, Path]:
+    """The files of LiteRT.js by their place in a site, such as
+    `node_modules/@litertjs/core/dist/index.js`.
 
     Args:
         folder: where they are kept; the user's cache if None.
@@ -93,7 +98,9 @@ def _fetch(package):
             f" The page needs it once; {_REGISTRY_VARIABLE} names another npm registry."
         ) from error
     if base64.b64encode(hashlib.sha512(content).digest()).decode() != package.integrity:
-        raise DependencyError(f"{package.name} {VERSION}: what {registry} sent is not that package. Nothing was kept.")
+        raise DependencyError(
+            f"{package.name} {VERSION}: what {registry} sent is not that package. Nothing was kept."
+        )
     return content
 
 

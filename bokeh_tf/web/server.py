@@ -1,4 +1,6 @@
-"""Hands out a site's files on this machine's own address, to whoever knows the token in it, and nothing else."""
+"""Hands out a site's files on this machine's own address, to whoever knows the
+token in it, and nothing else.
+"""
 
 import hmac
 import mimetypes
@@ -14,11 +16,16 @@ from bokeh_tf.paths import read_bytes
 from bokeh_tf.web.site import INDEX, content_policy
 
 HOST = "127.0.0.1"
-# Names under which a browser reaches this address; any other in a request is a page elsewhere that was led here.
+# Names under which a browser reaches this address; any other in a request is a page
+# elsewhere that was led here.
 _NAMES = (HOST, "localhost")
 _LIMIT_BYTES = 256_000_000
 _IDLE_S = 60.0
-_TYPES = {".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html; charset=utf-8"}
+_TYPES = {
+    ".js": "text/javascript",
+    ".wasm": "application/wasm",
+    ".html": "text/html; charset=utf-8",
+}
 
 
 class SiteServer(ThreadingHTTPServer):
@@ -38,7 +45,9 @@ class SiteServer(ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), _Handler)
         except (OSError, OverflowError) as error:
-            raise OutputError(f"port {port}: cannot be listened on ({error}). Choose another --port.") from error
+            raise OutputError(
+                f"port {port}: cannot be listened on ({error}). Choose another --port."
+            ) from error
         self.address = f"http://{HOST}:{self.server_port}/{self.token}/"
 
 
@@ -65,7 +74,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(HTTPStatus.OK)
         suffix = Path(name).suffix
         self.send_header(
-            "Content-Type", _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+            "Content-Type",
+            _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream",
         )
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
@@ -80,11 +90,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _found(self):
-        """(name, content) of what is asked for, None where it is nothing of ours or nobody of ours asks."""
+        """(name, content) of what is asked for, None where it is nothing of
+        ours or nobody of ours asks.
+        """
         host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
         _, _, rest = urlsplit(self.path).path.partition("/")
         token, slash, name = rest.partition("/")
-        if host not in _NAMES or not slash or not hmac.compare_digest(token.encode(), self.server.token.encode()):
+        if (
+            host not in _NAMES
+            or not slash
+            or not hmac.compare_digest(token.encode(), self.server.token.encode())
+        ):
             return None
         name = name or INDEX
         body = self.server.content.get(name)

@@ -31,7 +31,8 @@ def site(
     """Content, or the file that holds it, by name below the page's address.
 
     Args:
-        model: a path, the bytes of a `.tflite`, or a `Subject`; it takes a photo and gives a picture.
+        model: a path, the bytes of a `.tflite`, or a `Subject`; it takes a
+            photo and gives a picture.
         photo: a picture file that the page shows first.
         input_range: (lowest, highest) value of the model's photo, where the file does not say.
         output_range: the same of its picture.
@@ -45,7 +46,8 @@ def site(
     if facts.photo is None or facts.picture is None:
         side = "input" if facts.photo is None else "output"
         raise ModelFileError(
-            f"{facts.asset}: no {side} is known to be a picture of floats, so a page cannot show it."
+            f"{facts.asset}: no {side} is known to be a picture of floats, so a page cannot show"
+            " it."
             f" If one is, say which values it has: --{side}-range 0 1."
         )
     texts = app_texts(facts, TARGETS["web"])
@@ -68,13 +70,17 @@ def site(
 
 
 def content_policy(content: Mapping[str, bytes | Path]) -> str:
-    """The Content-Security-Policy under which the page works: its own files and its import map, nothing else."""
+    """The Content-Security-Policy under which the page works: its own files and its
+    import map, nothing else.
+    """
     index = content[INDEX]
     assert isinstance(index, bytes)
     [text] = _IMPORT_MAP.findall(index.decode())
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return (
-        f"default-src 'none'; script-src 'self' 'sha256-{digest}' 'wasm-unsafe-eval' blob:; connect-src 'self' blob:;"
-        " style-src 'self'; img-src 'self' blob: data:; worker-src 'self' blob:; base-uri 'none'; form-action 'none';"
+        f"default-src 'none'; script-src 'self' 'sha256-{digest}' 'wasm-unsafe-eval' blob:;"
+        " connect-src 'self' blob:;"
+        " style-src 'self'; img-src 'self' blob: data:; worker-src 'self' blob:; base-uri 'none';"
+        " form-action 'none';"
         " frame-ancestors 'none'"
     )

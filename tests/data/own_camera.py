@@ -1,4 +1,6 @@
-"""What a team with its own camera has after a day of photographing: scenes taken with a narrow and a wide aperture."""
+"""What a team with its own camera has after a day of photographing: scenes taken with a
+narrow and a wide aperture.
+"""
 
 import cv2
 

@@ -1,4 +1,6 @@
-"""The classic engine: what is made of each way in which its Python may answer, and the real one where there is one."""
+"""The classic engine: what is made of each way in which its Python may answer, and the
+real one where there is one.
+"""
 
 import ast
 import json
@@ -26,7 +28,8 @@ GL_STAGE = list(child.STAGES)[1]
 RIGHT = {"max_error": 0.001, "mean_squared_error": 1e-8, "scale": 1.0, "non_finite": 0}
 FAILS = 'CalculatorGraph::Run() failed: Calculator::Open() for node "a" failed: '
 CHECKER = (
-    "Following operations are not supported by GPU delegate:\nCAST: Not supported Cast case.\n3 operations will run\n"
+    "Following operations are not supported by GPU delegate:\nCAST: Not supported Cast"
+    " case.\n3 operations will run\n"
 )
 SAID = {
     "right": ({"stage": "done", "outputs": [RIGHT]}, "", "", Verdict.FULL, ()),
@@ -86,7 +89,11 @@ SAID = {
 def interpreter(folder, answer, errors="", ending=""):
     """A program that answers as the child does, called as a Python is."""
     program = folder / "python"
-    lines = ["#!/bin/sh", f'printf %s {shlex.quote(json.dumps(answer))} > "$4"', f"printf %s {shlex.quote(errors)} >&2"]
+    lines = [
+        "#!/bin/sh",
+        f'printf %s {shlex.quote(json.dumps(answer))} > "$4"',
+        f"printf %s {shlex.quote(errors)} >&2",
+    ]
     program.write_text("\n".join([*lines, ending, ""]), encoding="utf-8")
     program.chmod(0o755)
     return program
@@ -95,14 +102,21 @@ def interpreter(folder, answer, errors="", ending=""):
 @pytest.mark.parametrize("name", SAID)
 def test_each_answer_is_understood(name, tmp_path):
     answer, errors, ending, verdict, reasons = SAID[name]
-    found = run(subject_of(build_graph(PICTURE)), python=interpreter(tmp_path, answer, errors, ending), timeout_s=30)
+    found = run(
+        subject_of(build_graph(PICTURE)),
+        python=interpreter(tmp_path, answer, errors, ending),
+        timeout_s=30,
+    )
     assert (found.verdict, found.reasons) == (verdict, reasons)
     assert found.is_common is (name == "refused by the checker")
 
 
 def test_a_child_that_hangs_or_says_nonsense_is_an_answer_too(tmp_path):
     slow = interpreter(tmp_path, {"stage": GL_STAGE}, ending="sleep 60")
-    assert run(subject_of(build_graph(PICTURE)), python=slow, timeout_s=0.5).verdict is Verdict.TIMED_OUT
+    assert (
+        run(subject_of(build_graph(PICTURE)), python=slow, timeout_s=0.5).verdict
+        is Verdict.TIMED_OUT
+    )
     slow.write_text('#!/bin/sh\nprintf { > "$4"\n', encoding="utf-8")
     assert run(subject_of(build_graph(PICTURE)), python=slow).verdict is Verdict.UNAVAILABLE
     absent = run(subject_of(build_graph(PICTURE)), python=tmp_path / "absent")
@@ -110,7 +124,9 @@ def test_a_child_that_hangs_or_says_nonsense_is_an_answer_too(tmp_path):
 
 
 def test_what_cannot_be_fed_is_not_asked(tmp_path):
-    found = run(subject_of(build_graph("RELU v1: float32[1,8] -> float32[1,8]")), python=tmp_path / "absent")
+    found = run(
+        subject_of(build_graph("RELU v1: float32[1,8] -> float32[1,8]")), python=tmp_path / "absent"
+    )
     assert found.verdict is Verdict.UNAVAILABLE and "one float32 picture" in found.reasons[0]
 
 
@@ -152,14 +168,21 @@ def test_the_command_asks_it_and_says_so(tmp_path, capsys):
 
 def test_the_child_needs_nothing_of_this_package():
     tree = ast.parse(Path(child.__file__).read_text(encoding="utf-8"))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
     names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     foreign = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
     assert foreign == {"flatbuffers", "mediapipe", "numpy"}
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(default_python() is None, reason="BOKEH_CLASSIC_GL_PYTHON names no Python with mediapipe")
+@pytest.mark.skipif(
+    default_python() is None, reason="BOKEH_CLASSIC_GL_PYTHON names no Python with mediapipe"
+)
 @pytest.mark.parametrize(("graph", "verdict"), [(PICTURE, Verdict.FULL), (VECTOR, Verdict.REFUSED)])
 def test_the_real_engine_answers(graph, verdict):
     assert run(subject_of(build_graph(graph)), python=default_python()).verdict is verdict

@@ -14,7 +14,8 @@ from bokeh_tf.evaluation.study import agreement
 from tests.photographs import texture
 
 SHAPE = (30, 44)
-# Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section D: four observers, twelve units.
+# Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section D: four
+# observers, twelve units.
 KRIPPENDORFF = """
 1 2 3 3 2 1 4 1 2 . . .
 1 2 3 3 2 2 4 1 2 5 . 3
@@ -28,7 +29,10 @@ KRIPPENDORFF_ALPHA = 0.849
 def study(tmp_path):
     for number in range(3):
         sharp = texture(SHAPE, (120, 110, 100), seed=number)
-        for folder, picture in (("original", sharp), ("bokeh", cv2.GaussianBlur(sharp, (0, 0), 2.0))):
+        for folder, picture in (
+            ("original", sharp),
+            ("bokeh", cv2.GaussianBlur(sharp, (0, 0), 2.0)),
+        ):
             (tmp_path / "pairs" / folder).mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(tmp_path / "pairs" / folder / f"scene {number}.png")
     models = ["--model", "untouched", "global blur"]
@@ -45,8 +49,14 @@ def write_answers(study, rater, grade_of, *, again=0):
     """What a rater saves who gives `grade_of(model)`, and `again` more to what comes twice."""
     key = key_of(study)
     models = {name: item["model"] for name, item in key["items"].items()}
-    answers = [{"item": name, "grade": grade_of(model), "is_repeat": False} for name, model in models.items()]
-    answers += [{"item": name, "grade": grade_of(models[name]) + again, "is_repeat": True} for name in key["repeats"]]
+    answers = [
+        {"item": name, "grade": grade_of(model), "is_repeat": False}
+        for name, model in models.items()
+    ]
+    answers += [
+        {"item": name, "grade": grade_of(models[name]) + again, "is_repeat": True}
+        for name in key["repeats"]
+    ]
     path = study / f"ratings_{rater}.json"
     content = {"schema_version": 1, "study": key["study"], "rater": rater, "answers": answers}
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -67,9 +77,23 @@ def test_the_page_tells_no_names_and_its_policy_allows_its_script(study):
 
 def test_results_are_means_over_pictures(study, capsys):
     grades = {"untouched": 2, "global blur": 4}
-    paths = [write_answers(study, "Ann", grades.get), write_answers(study, "Bé <b>", lambda m: grades[m] + 1, again=-1)]
+    paths = [
+        write_answers(study, "Ann", grades.get),
+        write_answers(study, "Bé <b>", lambda m: grades[m] + 1, again=-1),
+    ]
     capsys.readouterr()
-    assert main(["evaluate", "study", "results", *map(str, [study / "out" / "study_key.json", *paths]), "--json"]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "study",
+                "results",
+                *map(str, [study / "out" / "study_key.json", *paths]),
+                "--json",
+            ]
+        )
+        == 0
+    )
     results = json.loads(capsys.readouterr().out)
     assert [(row["model"], row["score"]["value"]) for row in results["rows"]] == [
         ("global blur", 4.5),
@@ -77,7 +101,12 @@ def test_results_are_means_over_pictures(study, capsys):
     ]
     assert results["grades"] == 12 and results["inconsistency"] == {"Ann": 0.0, "Bé <b>": 1.0}
     assert 0 < results["agreement"] < 1
-    assert main(["evaluate", "study", "results", *map(str, [study / "out" / "study_key.json", *paths])]) == 0
+    assert (
+        main(
+            ["evaluate", "study", "results", *map(str, [study / "out" / "study_key.json", *paths])]
+        )
+        == 0
+    )
     assert "4.50" in capsys.readouterr().out
 
 
@@ -93,22 +122,36 @@ def test_agreement_is_krippendorffs():
     ("damage", "message"),
     [
         (lambda content: content | {"study": "other"}, "the answers to another study"),
-        (lambda content: content | {"answers": [{"item": "x", "grade": 3}]}, "the answers to another study"),
-        (lambda content: content | {"answers": [{"item": "x", "grade": 9}]}, "a grade must be from 1 to 5"),
+        (
+            lambda content: content | {"answers": [{"item": "x", "grade": 3}]},
+            "the answers to another study",
+        ),
+        (
+            lambda content: content | {"answers": [{"item": "x", "grade": 9}]},
+            "a grade must be from 1 to 5",
+        ),
         (lambda content: [content], "not the answers of a rater"),
     ],
 )
 def test_answers_that_are_none_are_one_line(study, capsys, damage, message):
     path = write_answers(study, "Ann", lambda model: 3)
-    path.write_text(json.dumps(damage(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
-    assert main(["evaluate", "study", "results", str(study / "out" / "study_key.json"), str(path)]) == 1
+    path.write_text(
+        json.dumps(damage(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8"
+    )
+    assert (
+        main(["evaluate", "study", "results", str(study / "out" / "study_key.json"), str(path)])
+        == 1
+    )
     [line] = capsys.readouterr().err.splitlines()
     assert message in line
 
 
 def test_one_rater_counts_once(study, capsys):
     path = str(write_answers(study, "Ann", lambda model: 3))
-    assert main(["evaluate", "study", "results", str(study / "out" / "study_key.json"), path, path]) == 1
+    assert (
+        main(["evaluate", "study", "results", str(study / "out" / "study_key.json"), path, path])
+        == 1
+    )
     assert "already counted" in capsys.readouterr().err
 
 

@@ -1,4 +1,6 @@
-"""Labelled subjects: the folder, the examples drawn from it, the losses, and a short training that goes on."""
+"""Labelled subjects: the folder, the examples drawn from it, the losses, and a
+short training that goes on.
+"""
 
 import dataclasses
 
@@ -59,7 +61,9 @@ def test_labels_are_trusted_as_far_as_their_source(photos):
     by_stem = {photo.stem: photo for photo in photos}
     weights = {stem: by_stem[stem].weight for stem in ("person", "vase", "view")}
     assert weights["person"] == 1 > weights["vase"] > weights["view"] > 0
-    assert by_stem["person"].trust[0].max() == 0, "below a quarter the teachers contradicted each other"
+    assert by_stem["person"].trust[0].max() == 0, (
+        "below a quarter the teachers contradicted each other"
+    )
     assert by_stem["person"].trust[-1].min() == 255
     assert [by_stem[stem].is_subject for stem in ("person", "view", "sea")] == [True, False, None]
 
@@ -131,12 +135,16 @@ def test_of_several_things_a_tap_means_one(photos):
 
 def test_scenes_need_something_to_cut_out(photos):
     with pytest.raises(DataError, match="a subject that can be cut out"):
-        SubjectMaker([photo for photo in photos if not photo.is_cut_out], shape=SHAPE, is_tapped=True)
+        SubjectMaker(
+            [photo for photo in photos if not photo.is_cut_out], shape=SHAPE, is_tapped=True
+        )
 
 
 @pytest.mark.parametrize("number", range(6))
 def test_made_up_objects_are_one_thing_in_the_frame(photos, number):
-    colour, coverage = layers.made_up(photos[0].photo, SHAPE, np.random.default_rng(number), height=0.5)
+    colour, coverage = layers.made_up(
+        photos[0].photo, SHAPE, np.random.default_rng(number), height=0.5
+    )
     assert colour.shape == (*SHAPE, 3) and coverage.shape == SHAPE
     for plane in (colour, coverage):
         assert plane.dtype == np.float32 and plane.min() >= 0 and plane.max() <= 1
@@ -172,13 +180,18 @@ def test_losses_by_hand():
     shared, both = (focus * wanted * trust).mean(), ((focus + wanted) * trust).mean()
     lacking = 1 - (2 * shared + 1e-3) / (both + 1e-3)
     actual = np.asarray(subjects.focus_error(expected, logits))
-    np.testing.assert_allclose(actual, entropy + 0.5 * trust.mean() * lacking, rtol=FLOAT32_TOLERANCE)
+    np.testing.assert_allclose(
+        actual, entropy + 0.5 * trust.mean() * lacking, rtol=FLOAT32_TOLERANCE
+    )
 
 
 @pytest.mark.slow
 def test_a_run_leaves_weights_and_goes_on_to_the_same(folder, tmp_path):
     settings = Settings(is_deterministic=True, run=RunOptions(batches_per_checkpoint=2))
-    assert train(PLAN, data=folder, out=tmp_path / "out", settings=settings) == tmp_path / "out" / WEIGHTS
+    assert (
+        train(PLAN, data=folder, out=tmp_path / "out", settings=settings)
+        == tmp_path / "out" / WEIGHTS
+    )
     model = models.build("dbsi_mobile", variant="focus", image_shape=SHAPE)
     model.load_weights(tmp_path / "out" / WEIGHTS)
     before = model.get_weights()
@@ -197,7 +210,9 @@ def test_taps_are_learnt_without_changing_what_answers_without_one(photos):
     model = models.build("dbsi_mobile", variant="focus", image_shape=SHAPE)
     before = {layer.name: layer.get_weights() for layer in model.layers}
     freeze_all_but(model, taps.learning_layers)
-    job = subjects.subjects_job(model, dataclasses.replace(taps, batch_size=2, steps=3), photos, seed=0)
+    job = subjects.subjects_job(
+        model, dataclasses.replace(taps, batch_size=2, steps=3), photos, seed=0
+    )
     job.trainer.fit(job.batches(0, frozenset()), steps_per_epoch=3, verbose=0, shuffle=False)
     for layer in model.layers:
         if not layer.name.startswith("tap_"):
@@ -215,7 +230,9 @@ def published():
     for layer, (convolution, norm) in efficientnet_lite._published_names().items():
         kernel = network.get_layer(layer).kernel
         order = (2, 3, 0, 1) if "depthwise" in layer else (3, 2, 0, 1)
-        tensors[f"{convolution}.weight"] = random.normal(size=[kernel.shape[axis] for axis in order])
+        tensors[f"{convolution}.weight"] = random.normal(
+            size=[kernel.shape[axis] for axis in order]
+        )
         channels = kernel.shape[2 if "depthwise" in layer else 3]
         for part in ("weight", "bias", "running_mean", "running_var"):
             tensors[f"{norm}.{part}"] = random.uniform(0.5, 1.5, channels)
@@ -228,7 +245,11 @@ def test_the_published_normalisation_is_folded_in(published):
     image = np.random.default_rng(1).random((1, *SHAPE, 3), dtype=np.float32)
     stem = keras.Model(network.inputs[0], network.get_layer("encoder_stem_conv").output)
     kernel = np.transpose(tensors["_conv_stem.weight"], (2, 3, 1, 0))
-    plain = np.asarray(keras.ops.conv((image * 255 - 127) / 128, kernel.astype(np.float32), strides=2, padding="same"))
+    plain = np.asarray(
+        keras.ops.conv(
+            (image * 255 - 127) / 128, kernel.astype(np.float32), strides=2, padding="same"
+        )
+    )
     scale, shift, mean, variance = (
         tensors[f"_bn0.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
     )
@@ -244,7 +265,10 @@ def test_tensors_of_another_network_are_refused(published):
 
 
 def test_what_is_pretrained_changes_more_slowly():
-    new, trained = (keras.Variable(np.zeros(3, np.float32), name=name) for name in ("head", "encoder_block5_conv"))
+    new, trained = (
+        keras.Variable(np.zeros(3, np.float32), name=name)
+        for name in ("head", "encoder_block5_conv")
+    )
     optimizer = subjects.GentleAdamW(learning_rate=0.1, weight_decay=0.0)
     optimizer.apply([keras.ops.ones(3), keras.ops.ones(3)], [new, trained])
     # The first step of Adam is the learning rate itself.

@@ -1,4 +1,6 @@
-"""A run watched on held-out pairs: scores, the best weights beside the last, early stopping, exact after a crash."""
+"""A run watched on held-out pairs: scores, the best weights beside the last, early
+stopping, exact after a crash.
+"""
 
 import csv
 import dataclasses
@@ -78,7 +80,10 @@ def test_scores_are_scikit_images_and_stand_in_log_and_curves(watched, held_out)
     load_weights(model, watched / "unet_tiny.weights.h5")
     values = []
     for pair in find_pairs(held_out).pairs:
-        photo, truth = (np.asarray(Image.open(path)).astype(np.float32) / 255 for path in (pair.source, pair.target))
+        photo, truth = (
+            np.asarray(Image.open(path)).astype(np.float32) / 255
+            for path in (pair.source, pair.target)
+        )
         rendered = np.clip(np.asarray(model(photo[None]))[0], 0, 1)
         values.append(peak_signal_noise_ratio(truth, rendered, data_range=1))
     assert found[-1]["psnr_db"] == pytest.approx(np.mean(values), abs=0.02)
@@ -86,7 +91,9 @@ def test_scores_are_scikit_images_and_stand_in_log_and_curves(watched, held_out)
         assert curves.width > 1000 and len(curves.convert("RGB").getcolors(100_000)) > 3
 
 
-def test_a_crashed_run_ends_with_the_same_scores_and_weights(watched, pairs, held_out, tmp_path, monkeypatch):
+def test_a_crashed_run_ends_with_the_same_scores_and_weights(
+    watched, pairs, held_out, tmp_path, monkeypatch
+):
     measure = validation.Validation.measure
 
     def crashing(self, batch):
@@ -107,7 +114,9 @@ def test_a_crashed_run_ends_with_the_same_scores_and_weights(watched, pairs, hel
         load_weights(models[0], watched / name)
         load_weights(models[1], tmp_path / "run" / name)
         for ours, theirs in zip(models[0].weights, models[1].weights, strict=True):
-            np.testing.assert_array_equal(keras.ops.convert_to_numpy(ours), keras.ops.convert_to_numpy(theirs))
+            np.testing.assert_array_equal(
+                keras.ops.convert_to_numpy(ours), keras.ops.convert_to_numpy(theirs)
+            )
     assert path.is_file()
 
 
@@ -136,7 +145,9 @@ def test_what_is_trained_on_is_not_held_out(pairs, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_held_out_pair_that_cannot_be_read_stops_the_run_before_its_first_batch(pairs, held_out, tmp_path):
+def test_a_held_out_pair_that_cannot_be_read_stops_the_run_before_its_first_batch(
+    pairs, held_out, tmp_path
+):
     damaged = tmp_path / "damaged"
     shutil.copytree(held_out, damaged)
     next(damaged.glob("*/bokeh/1.*")).write_bytes(b"no picture")

@@ -1,4 +1,6 @@
-"""`bokeh-tf web`: what is served and what never is, LiteRT.js known by its hash, and a page for any static host."""
+"""`bokeh-tf web`: what is served and what never is, LiteRT.js known by its hash, and a
+page for any static host.
+"""
 
 import base64
 import hashlib
@@ -67,7 +69,11 @@ def test_the_page_and_all_it_asks_for_are_served(server):
         assert (status, body) == (200, content)
     assert headers["Content-Type"] == "text/javascript"
     status, body, headers = ask(server, f"/{server.token}/style.css", method="HEAD")
-    assert status == 200 and body == b"" and int(headers["Content-Length"]) == (PAGE / "style.css").stat().st_size
+    assert (
+        status == 200
+        and body == b""
+        and int(headers["Content-Length"]) == (PAGE / "style.css").stat().st_size
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +112,9 @@ def test_it_listens_to_this_machine_alone_and_says_where(server, scripts):
 
 
 def package_of(content, name="@litertjs/core"):
-    return Package(name, base64.b64encode(hashlib.sha512(content).digest()).decode(), ("dist/index.js",))
+    return Package(
+        name, base64.b64encode(hashlib.sha512(content).digest()).decode(), ("dist/index.js",)
+    )
 
 
 def registry(folder, monkeypatch, *, script=SCRIPT):
@@ -144,7 +152,10 @@ def test_another_package_than_the_one_wanted_is_refused(tmp_path, monkeypatch):
 
 def test_no_network_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
-    with pytest.raises(DependencyError, match=r"cannot be fetched from http://127\.0\.0\.1:9 .* npm_config_registry"):
+    with pytest.raises(
+        DependencyError,
+        match=r"cannot be fetched from http://127\.0\.0\.1:9 .* npm_config_registry",
+    ):
         runtime_files(folder=tmp_path, packages=(package_of(b""),))
 
 
@@ -169,10 +180,15 @@ def test_a_page_for_a_static_host(tmp_path, no_fetching, capsys):
     assert main(["web", str(PHOTO), "--model", str(FLAGSHIP_FILE), "--out", str(out)]) == 0
     assert (out / FLAGSHIP_FILE.name).read_bytes() == FLAGSHIP_FILE.read_bytes()
     assert (out / "first_photo").read_bytes() == PHOTO.read_bytes()
-    assert (out / "node_modules" / "@litertjs" / "core" / "wasm" / "litert_wasm_internal.wasm").is_file()
+    assert (
+        out / "node_modules" / "@litertjs" / "core" / "wasm" / "litert_wasm_internal.wasm"
+    ).is_file()
     (out / "demo.js").write_text("mine", encoding="utf-8")
     assert main(["web", "--out", str(out)]) == 1
-    assert "exists already" in capsys.readouterr().err and (out / "demo.js").read_text(encoding="utf-8") == "mine"
+    assert (
+        "exists already" in capsys.readouterr().err
+        and (out / "demo.js").read_text(encoding="utf-8") == "mine"
+    )
 
 
 def test_the_scripts_are_sound(tmp_path, scripts):
@@ -183,5 +199,7 @@ def test_the_scripts_are_sound(tmp_path, scripts):
         if name.endswith(".js") and "/" not in name:
             path = (tmp_path / name).with_suffix(".mjs")
             path.write_bytes(content)
-            done = subprocess.run([node, "--check", path], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [node, "--check", path], capture_output=True, text=True, check=False
+            )
             assert done.returncode == 0, done.stderr

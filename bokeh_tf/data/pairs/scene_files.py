@@ -15,7 +15,9 @@ FOLDER = "metadata"
 
 @dataclasses.dataclass(frozen=True)
 class SceneFile:
-    """One scene: names of its photos below the folder that holds `metadata/`, and the targets' f-numbers."""
+    """One scene: names of its photos below the folder that holds `metadata/`,
+    and the targets' f-numbers.
+    """
 
     source_image: str
     target_images: list[str]
@@ -23,7 +25,9 @@ class SceneFile:
 
     def __post_init__(self):
         if len(self.target_images) != len(self.target_avs):
-            raise ValueError(f"{len(self.target_images)} target_images, but {len(self.target_avs)} target_avs")
+            raise ValueError(
+                f"{len(self.target_images)} target_images, but {len(self.target_avs)} target_avs"
+            )
 
 
 def read_scene(path: Path) -> SceneFile:

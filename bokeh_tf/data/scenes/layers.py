@@ -1,8 +1,9 @@
-"""Things to paste before a photograph: subjects cut out of others, and made-up objects that no encoder has a name for.
+"""Things to paste before a photograph: subjects cut out of others, and made-up objects that
+no encoder has a name for.
 
-Each is a colour float32 `[h, w, 3]` in [0, 1] and a coverage float32 `[h, w]` of one frame. Made-up objects are boxes,
-ovals and corners with the texture of some photograph, solid and shaded: what keeps them apart from what is behind is
-only that they are one thing.
+Each is a colour float32 `[h, w, 3]` in [0, 1] and a coverage float32 `[h, w]` of one frame. Made-up
+objects are boxes, ovals and corners with the texture of some photograph, solid and shaded: what
+keeps them apart from what is behind is only that they are one thing.
 """
 
 import cv2
@@ -13,8 +14,13 @@ _SUBPIXEL_BITS = 4
 
 
 def cut_out(photo, shape, random, *, height):
-    """A subject's colour and coverage, placed in a frame of `shape`; `height` is its share of the rows."""
-    rows, columns = np.nonzero(photo.label.max(axis=1) > 127)[0], np.nonzero(photo.label.max(axis=0) > 127)[0]
+    """A subject's colour and coverage, placed in a frame of `shape`; `height`
+    is its share of the rows.
+    """
+    rows, columns = (
+        np.nonzero(photo.label.max(axis=1) > 127)[0],
+        np.nonzero(photo.label.max(axis=0) > 127)[0],
+    )
     step = max(
         (rows[-1] - rows[0] + 1) / (height * shape[0]),
         (columns[-1] - columns[0] + 1) / (0.9 * shape[1]),
@@ -27,18 +33,31 @@ def cut_out(photo, shape, random, *, height):
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     picture, label = photo.photo, photo.label
     if step > 1.5:
-        picture, label = (cv2.GaussianBlur(plane, (0, 0), 0.35 * step) for plane in (picture, label))
-    colour = cv2.warpAffine(picture, transform, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.warpAffine(label, transform, shape[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT)
-    colour = colour.astype(np.float32) / 255 * random.uniform(0.8, 1.2) * random.uniform(0.94, 1.06, 3)
+        picture, label = (
+            cv2.GaussianBlur(plane, (0, 0), 0.35 * step) for plane in (picture, label)
+        )
+    colour = cv2.warpAffine(
+        picture, transform, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    alpha = cv2.warpAffine(
+        label, transform, shape[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT
+    )
+    colour = (
+        colour.astype(np.float32) / 255 * random.uniform(0.8, 1.2) * random.uniform(0.94, 1.06, 3)
+    )
     return np.clip(colour, 0, 1).astype(np.float32), alpha.astype(np.float32) / 255
 
 
 def made_up(texture, shape, random, *, height):
-    """A made-up object of the texture of a uint8 photo `[h, w, 3]`, placed in a frame of `shape`."""
+    """A made-up object of the texture of a uint8 photo `[h, w, 3]`,
+    placed in a frame of `shape`.
+    """
     size = np.float64([height * shape[0], height * shape[0] * np.exp(random.normal(0, 0.45))])
     size[1] = min(size[1], 0.9 * shape[1])
-    middle = np.float64(shape) * [np.clip(random.normal(0.6, 0.15), 0.2, 0.9), random.uniform(0.15, 0.85)]
+    middle = np.float64(shape) * [
+        np.clip(random.normal(0.6, 0.15), 0.2, 0.9),
+        random.uniform(0.15, 0.85),
+    ]
     corners = middle + _outline(random) * size / 2
     coverage = np.zeros(shape, np.uint8)
     points = np.rint(corners[:, ::-1] * 2**_SUBPIXEL_BITS).astype(np.int32)
@@ -47,7 +66,9 @@ def made_up(texture, shape, random, *, height):
 
 
 def _outline(random):
-    """Points `[n, 2]` within [-1, 1] around the origin: a box seen askew, an oval, or a few corners."""
+    """Points `[n, 2]` within [-1, 1] around the origin: a box seen askew,
+    an oval, or a few corners.
+    """
     kind = random.choice(["box", "oval", "corners"], p=[0.5, 0.25, 0.25])
     if kind == "box":
         points = np.float64([[-1, -1], [-1, 1], [1, 1], [1, -1]]) * random.uniform(0.75, 1, (4, 2))

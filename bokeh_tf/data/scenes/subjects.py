@@ -1,11 +1,12 @@
 """Photographs with a map of what should stay sharp, and random training examples made of them.
 
-A folder of subjects holds `index.csv` with at least the columns `stem`, `group`, `label_source` and `split`, and per
-row `photos/<stem>.jpg`, `labels/<stem>.png` (what stays sharp, 0..255, the photo's aspect) and, if known,
-`conf/<stem>.png`, the trust in each pixel of the label. Only rows of the split "train" are learnt from.
+A folder of subjects holds `index.csv` with at least the columns `stem`, `group`, `label_source` and
+`split`, and per row `photos/<stem>.jpg`, `labels/<stem>.png` (what stays sharp, 0..255, the photo's
+aspect) and, if known, `conf/<stem>.png`, the trust in each pixel of the label. Only rows of the
+split "train" are learnt from.
 
-An example is a framed photo, or cut-out subjects pasted before another photo. Images are float32 `[H, W, 3]` in
-[0, 1], maps half as high and wide. An example depends on its random generator alone.
+An example is a framed photo, or cut-out subjects pasted before another photo. Images are float32
+`[H, W, 3]` in [0, 1], maps half as high and wide. An example depends on its random generator alone.
 """
 
 import csv
@@ -26,7 +27,8 @@ _LIMIT_BYTES = 256_000_000
 _LONG_SIDE_PX = 480
 # A label's source that is no person's outline nor agreed upon by two networks counts less.
 _SOURCE_WEIGHTS = {"selfie+grabcut2": 0.3, "focus": 0.3, "real:coco_full": 0.3, "prior": 0.15}
-# How often an example's photo is of a group: people most, and the few objects more than their number.
+# How often an example's photo is of a group: people most, and the few objects
+# more than their number.
 _GROUP_SHARES = {
     "people": 0.36,
     "animals": 0.22,
@@ -55,8 +57,8 @@ _MAX_STRETCH = 1.15
 class LabelledPhoto:
     """A photo as it is learnt from: uint8 `[h, w, 3]`, its label and trust uint8 `[h, w]`.
 
-    `weight` is the label's in the loss. `is_subject` says whether the photo has a clear subject, None where nobody
-    knows.
+    `weight` is the label's in the loss. `is_subject` says whether the photo has a clear
+    subject, None where nobody knows.
     """
 
     stem: str
@@ -77,7 +79,8 @@ class Example:
         image: float32 `[H, W, 3]`.
         focus: float32 `[H / 2, W / 2, 1]`, what stays sharp.
         trust: float32 `[H / 2, W / 2, 1]`, weight of each pixel in the loss.
-        tap: float32 `[1, 1, 4]`: row and column of a tap on what stays sharp, in [0, 1], or -1; two numbers unused.
+        tap: float32 `[1, 1, 4]`: row and column of a tap on what stays sharp, in [0, 1],
+            or -1; two numbers unused.
         presence: whether there is a subject, 0 or 1.
         presence_weight: how much that is worth.
     """
@@ -91,7 +94,9 @@ class Example:
 
 
 def read_index(folder, *, split):
-    """Rows of the folder's `index.csv` of one split, as dictionaries; `DataError` where it cannot be used."""
+    """Rows of the folder's `index.csv` of one split, as dictionaries;
+    `DataError` where it cannot be used.
+    """
     path = Path(folder) / "index.csv"
     try:
         text = read_bytes(path, limit_bytes=_LIMIT_BYTES).decode("utf-8")
@@ -100,7 +105,9 @@ def read_index(folder, *, split):
         raise DataError(f"{path}: cannot be read. Name a folder of labelled subjects.") from error
     missing = {"stem", "group", "label_source", "split"} - set(rows[0] if rows else ())
     if missing:
-        raise DataError(f"{path}: lacks {', '.join(sorted(missing))}. Name a folder of labelled subjects.")
+        raise DataError(
+            f"{path}: lacks {', '.join(sorted(missing))}. Name a folder of labelled subjects."
+        )
     chosen = [row for row in rows if row["split"] == split]
     if not chosen:
         raise DataError(f"{path}: has no row of the split {split}.")
@@ -108,7 +115,9 @@ def read_index(folder, *, split):
 
 
 def load_subjects(folder, *, split="train", long_side_px=_LONG_SIDE_PX):
-    """The `LabelledPhoto`s of one split, reduced to `long_side_px`; `DataError` where a file is missing."""
+    """The `LabelledPhoto`s of one split, reduced to `long_side_px`;
+    `DataError` where a file is missing.
+    """
     folder = Path(folder)
     return [_load(folder, row, long_side_px) for row in read_index(folder, split=split)]
 
@@ -121,7 +130,9 @@ def _load(folder, row, long_side_px):
     label = _grey(folder / "labels" / f"{stem}.png")
     trust_path = folder / "conf" / f"{stem}.png"
     trust = _grey(trust_path) if is_file(trust_path) else np.full_like(label, 255)
-    label, trust = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (label, trust))
+    label, trust = (
+        cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (label, trust)
+    )
     is_subject = {"none": False, "unlabelled": None}.get(row["group"], True)
     coverage = (label > 127).mean()
     return LabelledPhoto(
@@ -144,7 +155,9 @@ def _grey(path):
 
 
 def _stands_free(label):
-    """Whether a subject is not cut off at the photo's sides or top, where a straight edge would give it away."""
+    """Whether a subject is not cut off at the photo's sides or top, where a
+    straight edge would give it away.
+    """
     return np.concatenate([label[0], label[:, 0], label[:, -1]]).mean() < 0.05 * 255
 
 
@@ -154,12 +167,15 @@ class SubjectMaker:
     Args:
         photos: `LabelledPhoto`s.
         shape: (rows, columns) of the images, even numbers.
-        is_tapped: draw scenes of several things of which one is tapped and the others are not meant. Only these teach
-            what a tap is for: in a photo of one subject it says nothing that is not seen.
+        is_tapped: draw scenes of several things of which one is tapped and the others are not
+            meant. Only these teach what a tap is for: in a photo of one subject it says
+            nothing that is not seen.
     """
 
     def __init__(self, photos, *, shape, is_tapped=False):
-        groups = {group: [photo for photo in photos if photo.group == group] for group in _GROUP_SHARES}
+        groups = {
+            group: [photo for photo in photos if photo.group == group] for group in _GROUP_SHARES
+        }
         self._groups = {group: members for group, members in groups.items() if members}
         if not self._groups:
             known = ", ".join(_GROUP_SHARES)
@@ -172,7 +188,10 @@ class SubjectMaker:
         self.shape = shape
         self.is_tapped = is_tapped
         if is_tapped and not (self._cut_outs and self._backdrops):
-            raise DataError("Scenes need a subject that can be cut out and a photo without one. Name more photos.")
+            raise DataError(
+                "Scenes need a subject that can be cut out and a photo without one. Name more"
+                " photos."
+            )
 
     def draw(self, random):
         """Returns an `Example` drawn with the NumPy generator `random`."""
@@ -185,10 +204,18 @@ class SubjectMaker:
         else:
             image, focus, trust, presence, presence_weight = self._photo(random)
         if random.random() < 0.5:
-            image, focus, trust, tap = image[:, ::-1], focus[:, ::-1], trust[:, ::-1], _mirrored(tap)
+            image, focus, trust, tap = (
+                image[:, ::-1],
+                focus[:, ::-1],
+                trust[:, ::-1],
+                _mirrored(tap),
+            )
         image = _varied_colour(image, random)
         half = (self.shape[1] // 2, self.shape[0] // 2)
-        focus, trust = (cv2.resize(np.ascontiguousarray(p), half, interpolation=cv2.INTER_AREA) for p in (focus, trust))
+        focus, trust = (
+            cv2.resize(np.ascontiguousarray(p), half, interpolation=cv2.INTER_AREA)
+            for p in (focus, trust)
+        )
         return Example(
             np.ascontiguousarray(image, np.float32),
             focus[..., None].astype(np.float32),
@@ -221,7 +248,9 @@ class SubjectMaker:
         return image, focus, trust, 1.0, float(focus.mean() > 0.02) * max(photo.weight, 0.5)
 
     def _framed(self, photo, window):
-        """Image, label and trust of a window (top, left, rows, columns) of the photo, mirrored beyond its border."""
+        """Image, label and trust of a window (top, left, rows, columns) of the photo,
+        mirrored beyond its border.
+        """
         height, width = photo.photo.shape[:2]
         top, left, rows, columns = window
         first_row, first_column = max(0, top), max(0, left)
@@ -235,13 +264,17 @@ class SubjectMaker:
         for plane in (photo.photo, photo.label, photo.trust):
             part = plane[first_row:last_row, first_column:last_column]
             part = cv2.resize(part, (inner_columns, inner_rows), interpolation=cv2.INTER_AREA)
-            below, right = self.shape[0] - pad_top - inner_rows, self.shape[1] - pad_left - inner_columns
+            below, right = (
+                self.shape[0] - pad_top - inner_rows,
+                self.shape[1] - pad_left - inner_columns,
+            )
             part = cv2.copyMakeBorder(part, pad_top, below, pad_left, right, cv2.BORDER_REFLECT)
             planes.append(part.astype(np.float32) / 255)
         return planes
 
     def scene(self, random):
-        """Two or more things in one frame: the image, a list of what is seen of each, and the trust in these.
+        """Two or more things in one frame: the image, a list of what is seen of
+        each, and the trust in these.
 
         Some are subjects of other photos, some made up, and some the backdrop's own subject.
         """
@@ -256,7 +289,9 @@ class SubjectMaker:
         return image, seen, trust if has_own else np.ones(self.shape, np.float32)
 
     def tapped_scene(self, random):
-        """A scene of several things of which one is tapped: image, focus, trust and tap, see `Example`."""
+        """A scene of several things of which one is tapped: image, focus,
+        trust and tap, see `Example`.
+        """
         image, seen, trust = self.scene(random)
         chosen = seen[random.integers(len(seen))]
         return image, chosen, trust, tap_inside(chosen, random)
@@ -269,7 +304,9 @@ class SubjectMaker:
         height = random.uniform(0.25, 1.0 if count == 1 else 0.85)
         if random.random() < 0.5:
             image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 3.0))
-        cut_outs = [self._cut_out(random, height * random.uniform(0.85, 1.15)) for _ in range(count)]
+        cut_outs = [
+            self._cut_out(random, height * random.uniform(0.85, 1.15)) for _ in range(count)
+        ]
         image, masks = _pasted(image, [], cut_outs)
         focus = sum(masks)
         return image, focus, np.ones(self.shape, np.float32), 1.0, float(focus.mean() > 0.02)
@@ -289,12 +326,16 @@ class SubjectMaker:
             else:
                 colour, alpha = self._cut_out(random, share)
             if is_soft:
-                colour, alpha = layers.softened(colour, alpha, random.uniform(0.3, 0.01 * self.shape[0]))
+                colour, alpha = layers.softened(
+                    colour, alpha, random.uniform(0.3, 0.01 * self.shape[0])
+                )
             yield colour, alpha
 
 
 def _pasted(image, masks, things):
-    """`image` with more things before it, and what is still seen of each, those of `masks` first."""
+    """`image` with more things before it, and what is still seen of
+    each, those of `masks` first.
+    """
     for colour, alpha in things:
         image = image * (1 - alpha[..., None]) + colour * alpha[..., None]
         masks = [mask * (1 - alpha) for mask in masks] + [alpha]
@@ -302,7 +343,9 @@ def _pasted(image, masks, things):
 
 
 def tap_inside(focus, random):
-    """A tap somewhere well inside what stays sharp, as the network takes it; `NO_TAP` where nothing does."""
+    """A tap somewhere well inside what stays sharp, as the network takes it;
+    `NO_TAP` where nothing does.
+    """
     side = 2 * max(1, round(0.01 * len(focus))) + 1
     depth = cv2.erode(np.ascontiguousarray(focus, np.float32), np.ones((side, side), np.uint8))
     if depth.max() < 0.8:
@@ -323,7 +366,9 @@ def _mirrored(tap):
 
 
 def _window(photo, shape, random):
-    """A random window of the photo: the whole, as rendering places it, or a crop that keeps most of its label."""
+    """A random window of the photo: the whole, as rendering places it, or a crop
+    that keeps most of its label.
+    """
     height, width = photo.label.shape
     ratio = shape[1] / shape[0]
     if random.random() < 0.45:

@@ -1,8 +1,10 @@
-"""The child that runs a file on the classic GPU engine: `PYTHON child.py MODEL ANSWER`, in a Python with mediapipe.
+"""The child that runs a file on the classic GPU engine: `PYTHON child.py MODEL ANSWER`,
+in a Python with mediapipe.
 
-It imports nothing of this package, because that Python need not have it. First it leaves the network,
-as mediapipe's tasks report their use; where that cannot be done it does nothing. The answer, JSON in
-the file ANSWER, is written after each stage, so that it says how far a child came that died.
+It imports nothing of this package, because that Python need not have it. First it leaves
+the network, as mediapipe's tasks report their use; where that cannot be done it does
+nothing. The answer, JSON in the file ANSWER, is written after each stage, so that it says
+how far a child came that died.
 """
 
 import ctypes
@@ -25,7 +27,9 @@ def main(model_path: str, answer_path: str) -> int:
     answer.enter("leaving the network")
     if ctypes.CDLL(None, use_errno=True).unshare(_NEW_USER | _NEW_NETWORK) != 0:
         return answer.end(error=f"no namespace without network ({os.strerror(ctypes.get_errno())})")
-    os.environ.update(EGL_PLATFORM="surfaceless", force_gl_renderer="Mesa GL", force_gl_vendor="Mesa")
+    os.environ.update(
+        EGL_PLATFORM="surfaceless", force_gl_renderer="Mesa GL", force_gl_vendor="Mesa"
+    )
     answer.enter("importing mediapipe")
     height, width, adapted = _adapted(Path(model_path).read_bytes())
     adapted_path = Path(f"{answer_path}.tflite")
@@ -64,7 +68,9 @@ class _Answer:
 
 
 def _adapted(content):
-    """(height, width, the file with what mediapipe's tasks must know of it): pixels are divided by 255."""
+    """(height, width, the file with what mediapipe's tasks must know of it):
+    pixels are divided by 255.
+    """
     import flatbuffers
     from mediapipe.tasks.metadata import metadata_schema_py_generated as about
     from mediapipe.tasks.metadata import schema_py_generated as schema
@@ -118,10 +124,16 @@ def _run(path, delegate, height, width):
     from mediapipe.tasks import python
     from mediapipe.tasks.python import vision
 
-    base = python.BaseOptions(model_asset_path=path, delegate=getattr(python.BaseOptions.Delegate, delegate))
+    base = python.BaseOptions(
+        model_asset_path=path, delegate=getattr(python.BaseOptions.Delegate, delegate)
+    )
     picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    with vision.ImageEmbedder.create_from_options(vision.ImageEmbedderOptions(base_options=base)) as embedder:
-        result = embedder.embed(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=picture))
+    with vision.ImageEmbedder.create_from_options(
+        vision.ImageEmbedderOptions(base_options=base)
+    ) as embedder:
+        result = embedder.embed(
+            mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=picture)
+        )
     return [np.asarray(one.embedding, np.float64) for one in result.embeddings]
 
 
@@ -134,7 +146,12 @@ def _compared(expected, found):
     non_finite = int((~np.isfinite(found)).sum())
     largest = None if non_finite else float(np.abs(expected - found).max())
     squared = None if non_finite else float(np.mean((expected - found) ** 2))
-    return {"max_error": largest, "mean_squared_error": squared, "scale": scale, "non_finite": non_finite}
+    return {
+        "max_error": largest,
+        "mean_squared_error": squared,
+        "scale": scale,
+        "non_finite": non_finite,
+    }
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ from bokeh_tf.tflite.subject import Subject
 
 VARIABLE = "BOKEH_CLASSIC_GL_PYTHON"
 DEFAULT_TIMEOUT_S = 120.0
-_CHECKER = re.compile(r"Following operations are not supported by GPU delegate:\n((?:[A-Z][^\n]*\n)+)")
+_CHECKER = re.compile(
+    r"Following operations are not supported by GPU delegate:\n((?:[A-Z][^\n]*\n)+)"
+)
 _DELEGATE_FAILED = re.compile(r".*\bfailed: ")
 _CPU_STAGE, _ = child.STAGES
 
@@ -32,7 +34,8 @@ class ClassicReport:
     Attributes:
         reasons: in its own words, or why it could not be asked.
         is_common: whether the refusal is the checker's, which phones with OpenCL ask too.
-        psnr_db: of the worst output, in the engine's half precision, against the CPU; None where nothing was compared.
+        psnr_db: of the worst output, in the engine's half precision, against the CPU; None
+            where nothing was compared.
     """
 
     verdict: Verdict
@@ -46,7 +49,9 @@ def run(subject: Subject, *, python: Path, timeout_s: float = DEFAULT_TIMEOUT_S)
     inputs = subject.model_file.inputs
     shape = inputs[0].shape if len(inputs) == 1 and inputs[0].dtype == "float32" else ()
     if len(shape) != 4 or shape[0] != 1 or shape[3] != 3:
-        return ClassicReport(Verdict.UNAVAILABLE, ("its input is not one float32 picture of three channels",))
+        return ClassicReport(
+            Verdict.UNAVAILABLE, ("its input is not one float32 picture of three channels",)
+        )
     with tempfile.TemporaryDirectory(prefix="bokeh-classic-gl-") as folder:
         model = Path(folder) / "model.tflite"
         model.write_bytes(subject.content)
@@ -63,7 +68,9 @@ def _ask(python, model, timeout_s):
     try:
         done = run_command(command, timeout_s=timeout_s)
     except OSError as error:
-        return ClassicReport(Verdict.UNAVAILABLE, (f"{python}: cannot be started ({error.strerror})",))
+        return ClassicReport(
+            Verdict.UNAVAILABLE, (f"{python}: cannot be started ({error.strerror})",)
+        )
     try:
         answer = json.loads(answer_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -81,7 +88,9 @@ def _judged(answer: dict, done: ChildResult) -> ClassicReport:
         return ClassicReport(Verdict.TIMED_OUT, (f"{stage}: {done.ending}",))
     if stage not in child.STAGES or stage == _CPU_STAGE:
         # Whatever fails before the engine is asked says nothing of it.
-        return ClassicReport(Verdict.UNAVAILABLE, (answer.get("refusal") or f"{stage}: {done.ending}",))
+        return ClassicReport(
+            Verdict.UNAVAILABLE, (answer.get("refusal") or f"{stage}: {done.ending}",)
+        )
     if "refusal" not in answer:
         return ClassicReport(Verdict.CRASHED, (done.signal_name or done.last_line,))
     checker = _CHECKER.search(done.stderr)
@@ -96,7 +105,8 @@ def _compared(outputs) -> ClassicReport:
     wrong = [
         f"output {number}: {_in_words(output, psnr_db)}"
         for number, (output, psnr_db) in enumerate(zip(outputs, psnrs_db, strict=True))
-        if psnr_db < DEFAULT_MIN_PSNR_DB or output["max_error"] > DEFAULT_MAX_ERROR * output["scale"]
+        if psnr_db < DEFAULT_MIN_PSNR_DB
+        or output["max_error"] > DEFAULT_MAX_ERROR * output["scale"]
     ]
     return ClassicReport(Verdict.WRONG if wrong else Verdict.FULL, tuple(wrong), psnr_db=worst_db)
 
@@ -111,7 +121,11 @@ def _psnr_db(output):
 def _in_words(output, psnr_db):
     if output["non_finite"]:
         return f"{output['non_finite']} values are not finite"
-    return "not the CPU's shape" if output["max_error"] is None else f"{psnr_db:.1f} dB in half precision"
+    return (
+        "not the CPU's shape"
+        if output["max_error"] is None
+        else f"{psnr_db:.1f} dB in half precision"
+    )
 
 
 def default_python() -> Path | None:

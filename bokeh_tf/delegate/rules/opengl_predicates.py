@@ -1,4 +1,5 @@
-"""What the OpenGL half of the classic delegate refuses and data cannot say: shapes of operands, axes of a mean.
+"""What the OpenGL half of the classic delegate refuses and data cannot say: shapes of
+operands, axes of a mean.
 
 Each was found by running the engine; each function answers for any graph.
 """
@@ -9,7 +10,9 @@ _PICTURE_AXES = [1, 2]
 
 
 def first_dimension_differs(node: NodeView) -> str:
-    """A tensor made while running whose first dimension is another than that of the model's first input."""
+    """A tensor made while running whose first dimension is another than that
+    of the model's first input.
+    """
     first = node.graph.first_input
     if first is None or first.batch is None:
         return ""
@@ -67,7 +70,11 @@ def constant_is_no_vector(node: NodeView) -> str:
     if len(node.inputs) != 2 or len(node.constant_inputs) != 1:
         return ""
     constant = node.constant_inputs[0]
-    if constant.elements == 1 or constant.rank not in (3, 4) or bhwc(constant.shape)[:3] == (1, 1, 1):
+    if (
+        constant.elements == 1
+        or constant.rank not in (3, 4)
+        or bhwc(constant.shape)[:3] == (1, 1, 1)
+    ):
         return ""
     return f"a constant of {constant}"
 

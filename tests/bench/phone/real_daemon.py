@@ -1,5 +1,5 @@
-"""What Debian's real adbd does with our adb: `python -m tests.bench.phone.real_daemon DAEMON FOLDER`, as root in a
-network namespace of its own. Writes what it saw into FOLDER/seen.json.
+"""What Debian's real adbd does with our adb: `python -m tests.bench.phone.real_daemon DAEMON
+FOLDER`, as root in a network namespace of its own. Writes what it saw into FOLDER/seen.json.
 """
 
 import fcntl

@@ -1,6 +1,8 @@
-"""Debian's real adbd (package adbd of bookworm-backports), where it is installed or BOKEH_ADBD names it; as root.
+"""Debian's real adbd (package adbd of bookworm-backports), where it is installed or
+BOKEH_ADBD names it; as root.
 
-It runs in a network namespace, so that nothing outside can reach it, and no adb server of the user's is touched.
+It runs in a network namespace, so that nothing outside can reach it, and no adb server
+of the user's is touched.
 """
 
 import hashlib
@@ -16,7 +18,9 @@ import pytest
 from tests.bench.phone.real_daemon import AWKWARD
 
 ROOT = Path(__file__).resolve().parents[3]
-DAEMON = os.environ.get("BOKEH_ADBD") or shutil.which("adbd", path="/usr/sbin:/usr/lib/android-sdk/platform-tools")
+DAEMON = os.environ.get("BOKEH_ADBD") or shutil.which(
+    "adbd", path="/usr/sbin:/usr/lib/android-sdk/platform-tools"
+)
 CAN_RUN = DAEMON is not None and os.geteuid() == 0 and shutil.which("unshare") is not None
 TIMEOUT_S = 120
 
@@ -32,7 +36,10 @@ def seen(tmp_path_factory):
     return {**json.loads((folder / "seen.json").read_text(encoding="utf-8")), "sent_sha256": sha256}
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CAN_RUN, reason="no adbd, no unshare, or not root")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CAN_RUN, reason="no adbd, no unshare, or not root"),
+]
 
 
 def test_a_command_keeps_its_status_streams_and_arguments(seen):
@@ -45,4 +52,8 @@ def test_a_file_arrives_and_comes_back_whole(seen):
 
 
 def test_a_daemon_that_dies_is_no_end_of_the_command(seen):
-    assert "connection broke" in seen["killed"] or "offline" in seen["killed"] or "not connected" in seen["killed"]
+    assert (
+        "connection broke" in seen["killed"]
+        or "offline" in seen["killed"]
+        or "not connected" in seen["killed"]
+    )

@@ -1,4 +1,6 @@
-"""What OpenGL alone refuses: each side of the edges at which the engine was found to change its mind."""
+"""What OpenGL alone refuses: each side of the edges at which the engine was
+found to change its mind.
+"""
 
 import pytest
 
@@ -16,8 +18,10 @@ TAKEN = {
     "a constant picture that is added": f"ADD v1: {WIDE}, constant {WIDE} -> {WIDE}",
     "a mean over rows and columns": f"MEAN v1: {WIDE}, constant int32[2] (1, 2) -> {VECTOR}",
     "the same from the other end": f"MEAN v1: {WIDE}, constant int32[2] (-2, -3) -> {VECTOR}",
-    "a larger picture": "RESIZE_BILINEAR v1: float32[1,4,4,4], constant int32[2] (8, 8) -> float32[1,8,8,4]",
-    "zeros that are joined": f"CONCATENATION v1: {ONE}, constant float32[1,1,8,1] (0, 0, 0, 0, 0, 0, 0, 0)"
+    "a larger picture": "RESIZE_BILINEAR v1: float32[1,4,4,4], constant int32[2] (8, 8) ->"
+    " float32[1,8,8,4]",
+    "zeros that are joined": f"CONCATENATION v1: {ONE}, constant float32[1,1,8,1] (0, 0, 0, 0, 0,"
+    " 0, 0, 0)"
     " -> float32[1,7,8,1]",
 }
 REFUSED = {
@@ -25,11 +29,20 @@ REFUSED = {
     "one channel first in a product": (f"MUL v1: {ONE}, {WIDE} -> {WIDE}", "running_operands"),
     "a vector first in a difference": (f"SUB v1: {VECTOR}, {WIDE} -> {WIDE}", "running_operands"),
     "one channel that divides": (f"DIV v1: {WIDE}, {ONE} -> {WIDE}", "running_operands"),
-    "a constant picture that is subtracted": (f"SUB v1: {WIDE}, constant {WIDE} -> {WIDE}", "constant_operand"),
+    "a constant picture that is subtracted": (
+        f"SUB v1: {WIDE}, constant {WIDE} -> {WIDE}",
+        "constant_operand",
+    ),
     "a mean over channels": (f"MEAN v1: {WIDE}, constant int32[1] (-1) -> {ONE}", "mean_axes"),
-    "a mean over all": (f"MEAN v1: {WIDE}, constant int32[3] (1, 2, 3) -> float32[1,1,1,1]", "mean_axes"),
+    "a mean over all": (
+        f"MEAN v1: {WIDE}, constant int32[3] (1, 2, 3) -> float32[1,1,1,1]",
+        "mean_axes",
+    ),
     "a sum": (f"SUM v1: {WIDE}, constant int32[1] (3) -> {ONE}", "operator"),
-    "values that are joined": (f"CONCATENATION v1: {WIDE}, constant {WIDE} -> float32[1,12,8,4]", "joined_constant"),
+    "values that are joined": (
+        f"CONCATENATION v1: {WIDE}, constant {WIDE} -> float32[1,12,8,4]",
+        "joined_constant",
+    ),
 }
 
 
