@@ -1,6 +1,6 @@
 """Java for Android, with the classic TFLite interpreter and its GPU delegate."""
 
-from bokeh_tf.apps.target import Target, indented
+from bokeh_tf.apps.target import Target, indented, render_call
 
 _TYPES = {
     "float32": "float[]",
@@ -49,21 +49,8 @@ def _lines(facts):
         ),
         "writes": indented(writes, 8),
         "reads": indented(reads, 8),
-        **_of_render(facts),
-    }
-
-
-def _of_render(facts):
-    """Of the method that takes a photo, whose other input may say where to focus."""
-    if facts.photo is None or facts.picture is None:
-        return {}
-    given = {facts.photo.camel: "values"}
-    if facts.focus is not None:
-        given[facts.focus.camel] = "new float[] {row, column, aperture, 0f}"
-    return {
         "focus": ", float row, float column, float aperture" if facts.focus else "",
-        "arguments": ", ".join(given[port.camel] for port in facts.inputs),
-        "picture": facts.picture.camel,
+        **render_call(facts, focus="new float[] {row, column, aperture, 0f}"),
     }
 
 

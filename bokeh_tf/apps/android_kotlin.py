@@ -1,6 +1,6 @@
 """Kotlin for Android, with LiteRT's `CompiledModel`."""
 
-from bokeh_tf.apps.target import Target, indented
+from bokeh_tf.apps.target import Target, indented, render_call
 
 # By the array's type: how TensorBuffer calls writing and reading it.
 _CALLS = {
@@ -39,23 +39,10 @@ def _lines(facts):
         "parameters": ", ".join(f"{name}: {kind}" for name, kind, _ in inputs),
         "fills": indented([*checks, *writes], 8),
         "reads": indented(reads, 12, end=","),
-        **_of_render(facts),
-    }
-
-
-def _of_render(facts):
-    """Of the function that takes a photo, whose other input may say where to focus."""
-    if facts.photo is None or facts.picture is None:
-        return {}
-    given = {facts.photo.camel: "values"}
-    if facts.focus is not None:
-        given[facts.focus.camel] = "floatArrayOf(row, column, aperture, 0f)"
-    return {
         "focus": ", row: Float = -1f, column: Float = -1f, aperture: Float = -1f"
         if facts.focus
         else "",
-        "arguments": ", ".join(given[port.camel] for port in facts.inputs),
-        "picture": facts.picture.camel,
+        **render_call(facts, focus="floatArrayOf(row, column, aperture, 0f)"),
     }
 
 

@@ -32,6 +32,24 @@ class Target:
     tried: str
 
 
+def render_call(facts: Facts, *, focus: str) -> Mapping[str, str]:
+    """Placeholders of the function that takes a photo: its call of `run`, and what of that it shows.
+
+    Args:
+        focus: the array that says where to focus, in the language; for files that have such an input.
+
+    Returns:
+        Empty where a file has no photo or no picture.
+    """
+    if facts.photo is None or facts.picture is None:
+        return {}
+    given = {facts.photo: "values", facts.focus: focus}
+    return {
+        "arguments": ", ".join(given[port] for port in facts.inputs),
+        "picture": facts.picture.camel,
+    }
+
+
 def indented(lines, columns: int, *, end: str = "") -> str:
     """Lines of code as a placeholder that stands alone in its line: each indented,
     `end` after all but the last.

@@ -1,6 +1,6 @@
 """A page for browsers, with LiteRT.js on WebGPU."""
 
-from bokeh_tf.apps.target import Target, indented
+from bokeh_tf.apps.target import Target, indented, render_call
 
 _TYPES = {"float32": "Float32Array", "int32": "Int32Array"}
 
@@ -22,20 +22,7 @@ def _lines(facts):
         "checks": indented(checks, 4),
         "tensors": indented(tensors, 8, end=","),
         "names": ", ".join(f"'{port.camel}'" for port in facts.outputs),
-        **_of_render(facts),
-    }
-
-
-def _of_render(facts):
-    """Of the function that takes a photo, whose other input may say where to focus."""
-    if facts.photo is None or facts.picture is None:
-        return {}
-    given = {facts.photo.camel: "valuesOf(photo)"}
-    if facts.focus is not None:
-        given[facts.focus.camel] = "Float32Array.of(row, column, aperture, 0)"
-    return {
-        "arguments": ", ".join(given[port.camel] for port in facts.inputs),
-        "picture": facts.picture.camel,
+        **render_call(facts, focus="Float32Array.of(row, column, aperture, 0)"),
     }
 
 

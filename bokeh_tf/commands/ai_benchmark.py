@@ -1,10 +1,9 @@
 """`bokeh-tf ai-benchmark`: its options, what it calls, and what it prints where."""
 
 import argparse
-import math
 from pathlib import Path
 
-from bokeh_tf.commands.console import count, open_console, say
+from bokeh_tf.commands.console import count, finite, open_console, say
 
 _IMPORT = "import"
 _DESCRIPTION = """Makes a pack for the AI Benchmark app's PRO mode: model.tflite as the app wants
@@ -55,7 +54,7 @@ def _add_pack(parser):
     group.add_argument(
         "--input-range",
         nargs=2,
-        type=_finite,
+        type=finite,
         metavar=("MIN", "MAX"),
         help="default: what the file says of itself",
     )
@@ -177,13 +176,3 @@ def _table(comparisons):
             *map(harmless, (str(row.row), row.phone, row.backend, f"{row.mean_ms:.4g}", *cells))
         )
     return table
-
-
-def _finite(text):
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
-
-
-_finite.__name__ = "number"

@@ -1,11 +1,10 @@
 """`bokeh-tf app`: its options, what it calls, and what it prints."""
 
 import argparse
-import math
 from pathlib import Path
 
 from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import say
+from bokeh_tf.commands.console import finite, say
 
 _DESCRIPTION = """Writes source code that runs a .tflite file on a phone's GPU, with a fallback that
 it tells of: the names, shapes and ranges of the file are filled in, and the file lies beside it.
@@ -45,7 +44,7 @@ def add(commands):
         parser.add_argument(
             f"--{side}-range",
             nargs=2,
-            type=_finite,
+            type=finite,
             metavar=("MIN", "MAX"),
             help=f"values of its {what}; default: what the file says of itself",
         )
@@ -74,13 +73,3 @@ def run(options):
         say(f"written: {path}")
     say(target.tried)
     return 0
-
-
-def _finite(text):
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
-
-
-_finite.__name__ = "number"

@@ -37,6 +37,14 @@ def say(text: object, *, is_error: bool = False) -> None:
     print(printable(text), file=sys.stderr if is_error else sys.stdout)
 
 
+def finite(text: str) -> float:
+    """A finite number; `ValueError` for anything else."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
 def positive(text: str) -> float:
     """A finite number above 0; `ValueError` for anything else."""
     value = float(text)
@@ -53,5 +61,6 @@ def count(text: str) -> int:
     return value
 
 
+finite.__name__ = "number"
 positive.__name__ = "positive number"
 count.__name__ = "whole number from 1"

@@ -1,11 +1,10 @@
 """`bokeh-tf web`: its options, what it calls, and what it prints."""
 
 import argparse
-import math
 from pathlib import Path
 
 from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import say
+from bokeh_tf.commands.console import finite, say
 
 _DESCRIPTION = """Shows a .tflite that makes a picture of a photo in a browser, where LiteRT.js
 runs it on the GPU through WebGPU, or on the CPU. The page is served by this machine, to this
@@ -47,7 +46,7 @@ def add(commands):
         parser.add_argument(
             f"--{side}-range",
             nargs=2,
-            type=_finite,
+            type=finite,
             metavar=("MIN", "MAX"),
             help=f"values of its {what}; default: what the file says of itself",
         )
@@ -116,13 +115,6 @@ def _serve(content, port):
     return 0
 
 
-def _finite(text):
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
-
-
 def _port(text):
     value = int(text)
     if not 0 <= value <= _LARGEST_PORT:
@@ -130,5 +122,4 @@ def _port(text):
     return value
 
 
-_finite.__name__ = "number"
 _port.__name__ = "port from 0 to 65535"

@@ -2,7 +2,7 @@
 repairs, and what the check says.
 """
 
-from bokeh_tf.bench.report.html.markup import Html, tag
+from bokeh_tf.bench.report.html.markup import Html, page_of, tag
 from bokeh_tf.bench.report.html.style import SHEET
 from bokeh_tf.converting import report
 from bokeh_tf.converting.convert import Conversion
@@ -12,7 +12,6 @@ from bokeh_tf.delegate.writers.summary import lines_of
 from bokeh_tf.repairing import report as repair_report
 from bokeh_tf.tflite.inspection import inspect
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _PORT_HEADINGS = ("", "name", "type", "shape")
 _WEIGHT_HEADINGS = ("layer", "operator", "value", "what happens", "becomes", "values", "lost")
 _COST_HEADINGS = ("layer", "operator", "PSNR alone", "weights")
@@ -45,17 +44,7 @@ def to_page(conversion: Conversion, *, written: str | None) -> str:
         _repair(conversion),
         _lines("Check", lines_of(conversion.judged)),
     ]
-    head = [
-        tag("meta", {"charset": "utf-8"}),
-        tag("meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY}),
-        tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        tag("title", {}, title),
-        tag("style", {}, Html(SHEET)),
-    ]
-    page = tag(
-        "html", {"lang": "en"}, tag("head", {}, *head), tag("body", {}, tag("main", {}, *body))
-    )
-    return f"<!DOCTYPE html>\n{page}\n"
+    return page_of(title, [tag("main", {}, *body)], sheet=SHEET)
 
 
 def _warnings(conversion):

@@ -9,7 +9,7 @@ import io
 import cv2
 from PIL import Image
 
-from bokeh_tf.bench.report.html.markup import Html, breakable, joined, tag
+from bokeh_tf.bench.report.html.markup import Html, breakable, joined, page_of, tag
 from bokeh_tf.bench.report.html.style import SHEET
 from bokeh_tf.evaluation.protocols import to_8_bits, truth_in_window
 from bokeh_tf.evaluation.published import published_beside
@@ -60,21 +60,8 @@ def write(evaluation, predictors, *, by_set=False) -> str:
         _published(evaluation),
         *(part for predictor in predictors for part in _worst(evaluation, predictor)),
     ]
-    head = [
-        tag("meta", {"charset": "utf-8"}),
-        tag("meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY}),
-        tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        tag("title", {}, title),
-        tag("style", {}, Html(SHEET + _SLIDER_SHEET)),
-    ]
-    main = tag("main", {}, *body)
-    page = tag(
-        "html",
-        {"lang": "en"},
-        tag("head", {}, *head),
-        tag("body", {}, main, tag("script", {}, Html(_SCRIPT))),
-    )
-    return f"<!DOCTYPE html>\n{page}\n"
+    shown = [tag("main", {}, *body), tag("script", {}, Html(_SCRIPT))]
+    return page_of(title, shown, sheet=SHEET + _SLIDER_SHEET, policy=_POLICY)
 
 
 def _problems(evaluation):

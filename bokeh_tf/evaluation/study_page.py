@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 
-from bokeh_tf.bench.report.html.markup import Html, tag
+from bokeh_tf.bench.report.html.markup import Html, page_of, tag
 from bokeh_tf.evaluation.page import data_uri
 from bokeh_tf.evaluation.study import GRADES, SCHEMA_VERSION
 
@@ -93,12 +93,6 @@ def write(key, pictures) -> str:
         },
     }
     data = Html(json.dumps(content).replace("<", "\\u003c"))
-    head = [
-        tag("meta", {"charset": "utf-8"}),
-        tag("meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY}),
-        tag("title", {}, "bokeh-tf study"),
-        tag("style", {}, Html(_SHEET)),
-    ]
     body = [
         _start(len(key.items) + len(key.repeats)),
         _question(),
@@ -106,8 +100,7 @@ def write(key, pictures) -> str:
         tag("script", {"type": "application/json", "id": "study"}, data),
         tag("script", {}, Html(_SCRIPT)),
     ]
-    page = tag("html", {"lang": "en"}, tag("head", {}, *head), tag("body", {}, *body))
-    return f"<!DOCTYPE html>\n{page}\n"
+    return page_of("bokeh-tf study", body, sheet=_SHEET, policy=_POLICY)
 
 
 def _start(count):

@@ -22,6 +22,7 @@ export async function render(model, photo, wishes = {}) {
 
 /** Like `render`, but everything that the model computes, by name. */
 export async function outputsOf(model, photo, {row = -1, column = -1, aperture = -1} = {}) {
+    const values = valuesOf(photo);
     return run(model, @@{arguments});
 }
 

@@ -3,6 +3,7 @@ unless it is `Html` already.
 """
 
 import html
+from collections.abc import Iterable
 
 from bokeh_tf.escaping import printable
 
@@ -43,3 +44,25 @@ def tag(name, attributes, *children) -> Html:
     if name in _VOID_SVG:
         return Html(f"<{name}{given}/>")
     return Html(f"<{name}{given}>{joined(children)}</{name}>")
+
+
+# A page holds all that it shows: it may ask for nothing, and send nothing.
+CLOSED = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def page_of(title: str, body: Iterable[Html], *, sheet: str, policy: str = CLOSED) -> str:
+    """A whole page in one file.
+
+    Args:
+        sheet: its style, from a constant.
+        policy: its Content-Security-Policy; another than `CLOSED` for one with pictures or a script.
+    """
+    head = [
+        tag("meta", {"charset": "utf-8"}),
+        tag("meta", {"http-equiv": "Content-Security-Policy", "content": policy}),
+        tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
+        tag("title", {}, title),
+        tag("style", {}, Html(sheet)),
+    ]
+    page = tag("html", {"lang": "en"}, tag("head", {}, *head), tag("body", {}, *body))
+    return f"<!DOCTYPE html>\n{page}\n"

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from bokeh_tf.bench.report import columns, facts
 from bokeh_tf.bench.report.html import plots
-from bokeh_tf.bench.report.html.markup import Html, breakable, escaped, joined, tag
+from bokeh_tf.bench.report.html.markup import Html, breakable, escaped, joined, page_of, tag
 from bokeh_tf.bench.report.html.style import SHEET
 from bokeh_tf.bench.report.html.timeline import timeline
 from bokeh_tf.bench.report.runs import Run
 from bokeh_tf.bench.results.measurement import HOST
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _APART = (
     "Each run stands for itself: nothing is averaged over runs. bokeh-tf compare says whether"
     " two of them differ."
@@ -34,17 +33,7 @@ def write(runs: Sequence[Run]) -> str:
     ]
     for number, run in enumerate(runs, 1):
         body += _run(number if len(runs) > 1 else None, run)
-    head = [
-        tag("meta", {"charset": "utf-8"}),
-        tag("meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY}),
-        tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        tag("title", {}, title),
-        tag("style", {}, Html(SHEET)),
-    ]
-    page = tag(
-        "html", {"lang": "en"}, tag("head", {}, *head), tag("body", {}, tag("main", {}, *body))
-    )
-    return f"<!DOCTYPE html>\n{page}\n"
+    return page_of(title, [tag("main", {}, *body)], sheet=SHEET)
 
 
 def _alarm(runs):
