@@ -1,4 +1,4 @@
-"""Damaged and hostile documents of ours: results, journals, manifests, baselines, sheets, checkpoints, weights.
+"""Damaged and hostile documents: results, journals, manifests, baselines, sheets, checkpoints, weights, `.keras`.
 
 A case is the name of its kind, a line end, and the file. Half of the cases are damaged as bytes, the others as what
 they are: JSON with other types, without keys, with keys twice, with numbers of 5,000 digits, nested beyond any
@@ -12,6 +12,7 @@ import os
 import random
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -423,6 +424,35 @@ def _read_weights(path):
     load_weights(_small_model(), path)
 
 
+@cache
+def _keras_models():
+    path = _folder() / "whole.keras"
+    _small_model().save(path)
+    return (path.read_bytes(),)
+
+
+def _damaged_keras(content, source):
+    """Another configuration or other weights in a sound archive."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = source.choice(tuple(parts))
+    parts[name] = _damaged_weights(parts[name], source) if name.endswith(SUFFIX) else _damaged_json(parts[name], source)
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return memory.getvalue()
+
+
+def _read_keras(path):
+    _without_frameworks()
+    from bokeh_tf.converting.loading import load
+
+    names = ("module", "name", "custom_objects", "image_size", "shapes")
+    request = dict.fromkeys(names) | {"kind": "keras", "label": "mine", "path": str(path)}
+    load({**request, "search_folder": str(path.parent)}, path.parent)
+
+
 KINDS = {
     "result": Kind(_results, _damaged_json, _read_result, "result.json"),
     "timings": Kind(_timing_journals, _damaged_lines, _read_timing_journal, f"unfinished_{KEY}.jsonl"),
@@ -432,5 +462,6 @@ KINDS = {
     "description": Kind(_described_models, _damaged_json, _read_described_model, "description.json"),
     "checkpoint": Kind(_checkpoints, _damaged_checkpoint, _read_checkpoint, "phase01_batch00000003.npz"),
     "sheet": Kind(_sheets, _damaged_sheet, _read_sheet, "results.csv"),
+    "keras": Kind(_keras_models, _damaged_keras, _read_keras, "damaged.keras"),
     "weights": Kind(_weights, _damaged_weights, _read_weights, f"small{SUFFIX}"),
 }
