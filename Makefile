@@ -42,7 +42,7 @@ fuzz: $(READY) ## throw damaged files at all that reads them (FUZZ_CASES=200000 
 	$(BIN)/python -m tests.fuzz --reader documents --cases $(FUZZ_CASES)
 
 nightly: $(READY) try-software-gpu ## run the slow tests and a long fuzz too
-	$(WITH_ONEDNN) $(BIN)/python -m pytest -m "not device"
+	BOKEH_ADBD=$$(.ci/adbd.sh) $(WITH_ONEDNN) $(BIN)/python -m pytest -m "not device"
 	$(WITHOUT_ONEDNN) $(BIN)/python -m pytest -m "numeric and not device and not gpu"
 	$(BIN)/python -m tests.fuzz --cases 1000000 --seconds 1800 --seed $$(date +%Y%m%d)
 	$(BIN)/python -m tests.fuzz --reader documents --cases 1000000 --seconds 900 --seed $$(date +%Y%m%d)

@@ -1,4 +1,6 @@
-"""Packaging: the base install checks `.tflite` files; extras run, time and render them, build and train models."""
+"""Packaging: the base install checks `.tflite` files; extras run, time and render
+them, build and train models.
+"""
 
 import re
 from pathlib import Path
@@ -21,7 +23,8 @@ _RUN = [
     "opencv-python-headless>=4.11",
     "pillow>=11.3",
 ]
-# The CPU wheel is less than half the download and every job here runs on it; other platforms have one wheel only.
+# The CPU wheel is less than half the download and every job here runs on it; other
+# platforms have one wheel only.
 _TENSORFLOW = [
     'tensorflow-cpu>=2.19; platform_system == "Linux" and platform_machine == "x86_64"',
     'tensorflow>=2.19; platform_system != "Linux" or platform_machine != "x86_64"',
@@ -35,14 +38,18 @@ _PICTURES = f"https://raw.githubusercontent.com/OWNER/bokeh-tf/v{_VERSION}"
 
 
 def _description():
-    """The README with absolute links: where it is shown as a package's page, there are no files beside it."""
+    """The README with absolute links: where it is shown as a package's page,
+    there are no files beside it.
+    """
     text = (_HERE / "README.md").read_text(encoding="utf-8")
     text = re.sub(r"(!\[[^\]]*\]\()(?!https?:|#)", rf"\1{_PICTURES}/", text)
     return re.sub(r"((?<!!)\[[^\]]*\]\()(?!https?:|#)", rf"\1{_FILES}/", text)
 
 
 class _SourceArchive(sdist):
-    """A source archive without the tests, of which setuptools would take some and not what they need."""
+    """A source archive without the tests, of which setuptools would take
+    some and not what they need.
+    """
 
     def prune_file_list(self):
         super().prune_file_list()
@@ -52,7 +59,8 @@ class _SourceArchive(sdist):
 setup(
     name="bokeh-tf",
     version=_VERSION,
-    description="Bokeh networks for phones: train, convert to float16 TFLite, check on the GPU delegate, render.",
+    description="Bokeh networks for phones: train, convert to float16 TFLite, check on the GPU"
+    " delegate, render.",
     long_description=_description(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
@@ -93,6 +101,7 @@ setup(
             # By it type checkers know that the annotations are meant for them.
             "py.typed",
             "samples/*",
+            "web/page/*",
             "weights/*",
         ],
     },
@@ -109,12 +118,15 @@ setup(
         "pytorch": ["torch>=2.6"],
         # It pins the runtime to the release that it was made with.
         "quantise": [*_RUN, "ai-edge-quantizer>=0.10"],
+        # FLIP, with no dependency but NumPy; ColorVideoVDP would bring PyTorch.
+        "perceptual": [*_RUN, "flip-evaluator>=1.7"],
         # HEIC photos; AVIF comes with Pillow.
         "photos": [*_RUN, "pillow-heif>=1.0"],
         "dev": [
             *_RUN,
             *_TENSORFLOW,
             "adbutils>=2.12",
+            "ai-edge-quantizer>=0.10",
             "check-jsonschema>=0.29",
             "jax>=0.4.30",
             "jsonschema>=4.20",

@@ -1,1 +1,3 @@
-"""What this project measures about itself, and the results it keeps; the machinery is in `bokeh_tf.bench`."""
+"""What this project measures about itself, and the results it keeps; the
+machinery is in `bokeh_tf.bench`.
+"""

@@ -1,9 +1,12 @@
-"""`python -m benchmarks SUITE`: runs a suite from a checkout, prints its table and keeps its result."""
+"""`python -m benchmarks SUITE`: runs a suite from a checkout, prints its
+table and keeps its result.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
+import bokeh_tf.quiet_start  # noqa: F401 (before what takes time to import)
 from benchmarks.suites import SUITES
 from bokeh_tf.program import DONE, guarded, run_program
 
@@ -28,7 +31,10 @@ def _parser():
     for name, suite in SUITES.items():
         suite_parser = suites.add_parser(name, help=suite.summary, description=suite.summary)
         suite_parser.add_argument(
-            "--out", type=Path, default=_RESULTS, help="folder for the result (default: %(default)s)"
+            "--out",
+            type=Path,
+            default=_RESULTS,
+            help="folder for the result (default: %(default)s)",
         )
         suite.add_options(suite_parser)
     return parser

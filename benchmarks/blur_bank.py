@@ -41,11 +41,21 @@ _MIN_SIDE_PX = max(KERNEL_SIZES_PX) // 2 + 1
 def add_options(parser):
     """Adds this suite's options to an argparse parser."""
     side, count = _at_least(_MIN_SIDE_PX), _at_least(1)
-    parser.add_argument("--rounds", type=count, default=10, help="turns of each contender (default: %(default)s)")
-    parser.add_argument("--threads", type=count, nargs="+", default=[1, 2], help="thread counts (default: 1 2)")
-    parser.add_argument("--height", type=side, default=1024, help="rows of the image (default: %(default)s)")
-    parser.add_argument("--width", type=side, default=1536, help="columns of the image (default: %(default)s)")
-    parser.add_argument("--photos", type=Path, nargs="*", default=[], help="photos to measure the error on as well")
+    parser.add_argument(
+        "--rounds", type=count, default=10, help="turns of each contender (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=count, nargs="+", default=[1, 2], help="thread counts (default: 1 2)"
+    )
+    parser.add_argument(
+        "--height", type=side, default=1024, help="rows of the image (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--width", type=side, default=1536, help="columns of the image (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--photos", type=Path, nargs="*", default=[], help="photos to measure the error on as well"
+    )
 
 
 def _at_least(minimum):
@@ -68,7 +78,10 @@ def run(options):
     timing = time_banks(models, timed, threads=options.threads, rounds=options.rounds)
     ratios = find_ratios(timing, options.threads)
     errors_db = measure_errors(models[OURS], {"natural noise (timed)": timed, **photos}, size_px)
-    macs = {name: inspect(model).macs / (size_px[0] * size_px[1] * _CHANNELS) for name, model in models.items()}
+    macs = {
+        name: inspect(model).macs / (size_px[0] * size_px[1] * _CHANNELS)
+        for name, model in models.items()
+    }
     _print(timing, ratios, errors_db, macs)
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -85,7 +98,9 @@ def run(options):
 
 
 def build_models(height_px, width_px):
-    """Our bank and the direct one as bytes of a float32 `.tflite` with one image in and three images out."""
+    """Our bank and the direct one as bytes of a float32 `.tflite` with one
+    image in and three images out.
+    """
     import keras
 
     from bokeh_tf.ops.blur import GaussianBlurBank, SeparableGaussianBlur
@@ -96,7 +111,10 @@ def build_models(height_px, width_px):
         OURS: GaussianBlurBank(KERNEL_SIZES_PX)(image),
         DIRECT: [SeparableGaussianBlur(size_px)(image) for size_px in KERNEL_SIZES_PX],
     }
-    return {name: convert(keras.Model(image, bank, name=name), precision="float32") for name, bank in banks.items()}
+    return {
+        name: convert(keras.Model(image, bank, name=name), precision="float32")
+        for name, bank in banks.items()
+    }
 
 
 def time_banks(models, picture, *, threads, rounds):
@@ -127,19 +145,27 @@ def label(name, threads):
 
 
 def _open(name, model, picture, *, threads):
-    """The contender and how long loading it took in nanoseconds; without a model it is OpenCV's bank."""
+    """The contender and how long loading it took in nanoseconds; without a
+    model it is OpenCV's bank.
+    """
     if model is not None:
         invoke, load_ns = open_model(model, threads=threads, inputs=(picture[None],))
         return Contender(label(name, threads), invoke), load_ns
     outputs = [np.empty_like(picture) for _ in KERNEL_SIZES_PX]
     run_once = functools.partial(opencv_bank, picture, outputs)
-    return Contender(label(name, threads), run_once, prepare=functools.partial(cv2.setNumThreads, threads)), None
+    return Contender(
+        label(name, threads), run_once, prepare=functools.partial(cv2.setNumThreads, threads)
+    ), None
 
 
 def opencv_bank(picture, outputs):
-    """OpenCV's exact blurs of `picture` with each kernel, into the images `outputs`, which it returns."""
+    """OpenCV's exact blurs of `picture` with each kernel, into the images
+    `outputs`, which it returns.
+    """
     for size_px, output in zip(KERNEL_SIZES_PX, outputs, strict=True):
-        cv2.GaussianBlur(picture, (size_px, size_px), 0, dst=output, borderType=cv2.BORDER_REFLECT_101)
+        cv2.GaussianBlur(
+            picture, (size_px, size_px), 0, dst=output, borderType=cv2.BORDER_REFLECT_101
+        )
     return outputs
 
 
@@ -154,9 +180,13 @@ def _opencv_threads_restored():
 
 def find_ratios(timing, threads):
     """Time of ours over that of the others, paired by round, by `"ours / <other>, <n> threads"`."""
-    rounds_ns = {measurement.name: measurement.samples.rounds_ns for measurement in timing.measurements}
+    rounds_ns = {
+        measurement.name: measurement.samples.rounds_ns for measurement in timing.measurements
+    }
     return {
-        label(f"{OURS} / {other}", count): paired_ratio(rounds_ns[label(OURS, count)], rounds_ns[label(other, count)])
+        label(f"{OURS} / {other}", count): paired_ratio(
+            rounds_ns[label(OURS, count)], rounds_ns[label(other, count)]
+        )
         for count in threads
         for other in (DIRECT, OPENCV)
     }
@@ -165,7 +195,8 @@ def find_ratios(timing, threads):
 def measure_errors(model, pictures, size_px):
     """PSNR in dB of the bank in `model` against OpenCV, by picture and kernel size.
 
-    Errors on the highlights are relative to the blurred highlights' peak, which is far below the image's range.
+    Errors on the highlights are relative to the blurred highlights' peak, which is
+    far below the image's range.
     """
     runner = runtime.load(model)
 
@@ -175,11 +206,16 @@ def measure_errors(model, pictures, size_px):
         blurred = runner.run(picture[None])
         return {
             str(size_px): psnr(actual[0] / scale, expected / scale)
-            for size_px, actual, expected, scale in zip(KERNEL_SIZES_PX, blurred, exact, scales, strict=True)
+            for size_px, actual, expected, scale in zip(
+                KERNEL_SIZES_PX, blurred, exact, scales, strict=True
+            )
         }
 
     errors_db = {name: psnr_by_kernel(picture, of_peak=False) for name, picture in pictures.items()}
-    return {**errors_db, "highlights (of the blurred peak)": psnr_by_kernel(highlights(*size_px), of_peak=True)}
+    return {
+        **errors_db,
+        "highlights (of the blurred peak)": psnr_by_kernel(highlights(*size_px), of_peak=True),
+    }
 
 
 def _print(timing, ratios, errors_db, macs):
@@ -187,7 +223,9 @@ def _print(timing, ratios, errors_db, macs):
     for name, ratio in ratios.items():
         interval = f"{ratio.low:.4f} … {ratio.high:.4f}"
         ratio_table.add_row(name, f"{ratio.value:.4f}", interval, f"{1 / ratio.value:.1f}")
-    error_table = Table("PSNR against OpenCV, dB", *(f"{size_px} px" for size_px in KERNEL_SIZES_PX))
+    error_table = Table(
+        "PSNR against OpenCV, dB", *(f"{size_px} px" for size_px in KERNEL_SIZES_PX)
+    )
     for name, by_kernel in errors_db.items():
         error_table.add_row(name, *(f"{value_db:.1f}" for value_db in by_kernel.values()))
     console = Console()

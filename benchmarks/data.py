@@ -1,13 +1,15 @@
-"""Training batches from JPEG pairs: images a second of our pipeline against a bare decoding loop and a plain generator.
+"""Training batches from JPEG pairs: images a second of our pipeline against a bare decoding
+loop and a plain generator.
 
-All of them work on the same generated files, in one interleaved run, with nothing kept in memory between runs:
+All of them work on the same generated files, in one interleaved run, with nothing
+kept in memory between runs:
 
     bare decoding           the files read and decoded by as many threads, and nothing else: the limit
     <framing>, pipeline     `bokeh_tf.data.pairs.pipeline.pair_batches`
     <framing>, generator    a Python generator with one thread that makes the same kind of batches in the plain way
 
-"crop" takes a window at random and flips it, "resize" shrinks the whole picture. A source has the detail of a sharp
-photo, a target that of a blurred one. The ratios are paired by round.
+"crop" takes a window at random and flips it, "resize" shrinks the whole picture. A source has the
+detail of a sharp photo, a target that of a blurred one. The ratios are paired by round.
 """
 
 import argparse
@@ -46,18 +48,31 @@ _SEED = 0
 
 def add_options(parser):
     """Adds this suite's options to an argparse parser."""
-    parser.add_argument("--rounds", type=_at_least_one, default=8, help="turns of each (default: %(default)s)")
-    parser.add_argument("--pairs", type=_at_least_one, default=12, help="pairs of files (default: %(default)s)")
-    parser.add_argument("--batches", type=_at_least_one, default=96, help="batches a run (default: %(default)s)")
-    parser.add_argument("--threads", type=_at_least_one, default=2, help="decoding threads (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=_at_least_one, default=8, help="turns of each (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--pairs", type=_at_least_one, default=12, help="pairs of files (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--batches", type=_at_least_one, default=96, help="batches a run (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=_at_least_one, default=2, help="decoding threads (default: %(default)s)"
+    )
 
 
 def run(options):
     """Runs the suite, prints its tables and returns the path of the JSON it wrote."""
     with tempfile.TemporaryDirectory() as folder:
         pairs = write_pairs(Path(folder), options.pairs)
-        sizes_bytes = {kind: _mean_bytes(getattr(pair, kind) for pair in pairs) for kind in ("source", "target")}
-        timing = time_loaders(pairs, batches=options.batches, threads=options.threads, rounds=options.rounds)
+        sizes_bytes = {
+            kind: _mean_bytes(getattr(pair, kind) for pair in pairs)
+            for kind in ("source", "target")
+        }
+        timing = time_loaders(
+            pairs, batches=options.batches, threads=options.threads, rounds=options.rounds
+        )
     images = 2 * _BATCH_SIZE * options.batches
     rates = {one.name: 1000 * images / one.summary.median_ms.value for one in timing.measurements}
     ratios = find_ratios(timing)
@@ -101,9 +116,15 @@ def time_loaders(pairs, *, batches, threads, rounds):
     """The interleaved run; a run of any contender takes as many pictures as `batches` hold."""
     environment, created_utc = read_environment(), utc_now()
     with ThreadPoolExecutor(threads) as pool:
-        contenders = [Contender(BARE, functools.partial(decode_only, pool, _paths(pairs, batches * _BATCH_SIZE)))]
+        contenders = [
+            Contender(
+                BARE, functools.partial(decode_only, pool, _paths(pairs, batches * _BATCH_SIZE))
+            )
+        ]
         for framing in FRAMINGS:
-            contenders.append(Contender(f"{framing}, pipeline", _pipeline(pairs, framing, batches, threads)))
+            contenders.append(
+                Contender(f"{framing}, pipeline", _pipeline(pairs, framing, batches, threads))
+            )
             plain = functools.partial(_drain_plain, pairs, framing, batches)
             contenders.append(Contender(f"{framing}, generator", plain))
         with terminal.progress(rounds) as on_round:
@@ -117,7 +138,12 @@ def time_loaders(pairs, *, batches, threads, rounds):
         )
         for contender, times in zip(contenders, samples, strict=True)
     )
-    return Result(created_utc, environment, find_environment_doubts(environment, threads=threads), measurements)
+    return Result(
+        created_utc,
+        environment,
+        find_environment_doubts(environment, threads=threads),
+        measurements,
+    )
 
 
 def decode_only(pool, paths):
@@ -132,14 +158,21 @@ def _decode(path):
 
 
 def _pipeline(pairs, framing, batches, threads):
-    """A function that draws `batches` batches from our pipeline, which keeps no picture in memory."""
+    """A function that draws `batches` batches from our pipeline, which
+    keeps no picture in memory.
+    """
     from bokeh_tf.data.pairs.pipeline import PairSettings, pair_batches, pair_reader
 
     settings = PairSettings(
-        image_shape=FRAMINGS[framing], framing=framing, batch_size=_BATCH_SIZE, augmentations=("horizontal",)
+        image_shape=FRAMINGS[framing],
+        framing=framing,
+        batch_size=_BATCH_SIZE,
+        augmentations=("horizontal",),
     )
     reader = pair_reader(pairs, settings, cache_bytes=0)
-    dataset = pair_batches(pairs, settings, seed=_SEED, reader=reader, parallel_calls=threads).take(batches)
+    dataset = pair_batches(pairs, settings, seed=_SEED, reader=reader, parallel_calls=threads).take(
+        batches
+    )
 
     def drain():
         for _ in dataset:
@@ -149,7 +182,9 @@ def _pipeline(pairs, framing, batches, threads):
 
 
 def plain_batches(pairs, framing):
-    """Endless batches as a script without a pipeline makes them: (images, targets), float32 `[B, H, W, 3]`."""
+    """Endless batches as a script without a pipeline makes them: (images,
+    targets), float32 `[B, H, W, 3]`.
+    """
     random = np.random.default_rng(_SEED)
     while True:
         chosen = [pairs[number] for number in random.choice(len(pairs), _BATCH_SIZE)]
@@ -159,12 +194,20 @@ def plain_batches(pairs, framing):
 
 def _plain_example(pair, framing, random):
     height, width = FRAMINGS[framing]
-    both = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in (pair.source, pair.target)]
+    both = [
+        cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        for path in (pair.source, pair.target)
+    ]
     if framing == "crop":
-        top, left = random.integers(_SIZE_PX[0] - height + 1), random.integers(_SIZE_PX[1] - width + 1)
+        top, left = (
+            random.integers(_SIZE_PX[0] - height + 1),
+            random.integers(_SIZE_PX[1] - width + 1),
+        )
         both = [picture[top : top + height, left : left + width] for picture in both]
     else:
-        both = [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in both]
+        both = [
+            cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in both
+        ]
     if random.random() < 0.5:
         both = [picture[:, ::-1] for picture in both]
     return [picture.astype(np.float32) / 255 for picture in both]
@@ -183,10 +226,16 @@ def _paths(pairs, count):
 
 
 def find_ratios(timing):
-    """Rates of the pipeline over the others', paired by round, by `"<framing>: pipeline / <other>"`."""
-    rounds_ns = {measurement.name: measurement.samples.rounds_ns for measurement in timing.measurements}
+    """Rates of the pipeline over the others', paired by round, by
+    `"<framing>: pipeline / <other>"`.
+    """
+    rounds_ns = {
+        measurement.name: measurement.samples.rounds_ns for measurement in timing.measurements
+    }
     return {
-        f"{framing}: pipeline / {other}": paired_ratio(rounds_ns[name], rounds_ns[f"{framing}, pipeline"])
+        f"{framing}: pipeline / {other}": paired_ratio(
+            rounds_ns[name], rounds_ns[f"{framing}, pipeline"]
+        )
         for framing in FRAMINGS
         for other, name in ((BARE, BARE), ("generator", f"{framing}, generator"))
     }

@@ -1,4 +1,6 @@
-"""The shipped files, at every size, on this machine's CPU: one interleaved run that an interruption does not lose."""
+"""The shipped files, at every size, on this machine's CPU: one interleaved run that an
+interruption does not lose.
+"""
 
 import argparse
 import sys
@@ -16,13 +18,23 @@ _SHIPPED = Path(__file__).resolve().parent.parent / "android_assets"
 def add_options(parser):
     """Adds this suite's options to an argparse parser."""
     add_timing_options(parser)
-    parser.add_argument("--models", type=Path, nargs="+", metavar="FILE", help="other files (default: android_assets)")
+    parser.add_argument(
+        "--models",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="other files (default: android_assets)",
+    )
 
 
 def add_timing_options(parser):
     """Adds the options of `time_files` to an argparse parser."""
-    parser.add_argument("--rounds", type=_at_least_one, default=10, help="turns of each (default: %(default)s)")
-    parser.add_argument("--threads", type=_at_least_one, nargs="+", default=[1, 2], help="default: 1 2")
+    parser.add_argument(
+        "--rounds", type=_at_least_one, default=10, help="turns of each (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=_at_least_one, nargs="+", default=[1, 2], help="default: 1 2"
+    )
 
 
 def run(options):
@@ -32,7 +44,8 @@ def run(options):
 
 
 def time_files(models, options, *, prefix, more_settings=(), environment=None):
-    """Times `.tflite` files on the CPU in one interleaved run; prints the table and returns the path of the JSON.
+    """Times `.tflite` files on the CPU in one interleaved run; prints the table and
+    returns the path of the JSON.
 
     Args:
         more_settings: what the same run times besides, such as the GPU.

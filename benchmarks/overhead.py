@@ -1,8 +1,10 @@
-"""What our timing costs: the times our loop reports against a bare loop around the same model in the same process.
+"""What our timing costs: the times our loop reports against a bare loop around the same
+model in the same process.
 
-Each round does both, and in alternating order, each with as many runs; their ratio is paired by round. A bare loop
-looks at the clock before its first run and after its last one, and knows a mean only, so means are compared. "reported"
-is what our loop says a run takes; "elapsed" is what a run takes while our loop watches it.
+Each round does both, and in alternating order, each with as many runs; their ratio is paired by
+round. A bare loop looks at the clock before its first run and after its last one, and knows a mean
+only, so means are compared. "reported" is what our loop says a run takes; "elapsed" is what a run
+takes while our loop watches it.
 """
 
 import argparse
@@ -23,15 +25,26 @@ from bokeh_tf.tflite.reading import read_file
 
 SCHEMA_VERSION = 1
 TARGET = 0.02
-_DEFAULT_MODEL = Path(__file__).resolve().parent.parent / "android_assets" / "dbsi_mobile_base_float16_512x768.tflite"
+_DEFAULT_MODEL = (
+    Path(__file__).resolve().parent.parent
+    / "android_assets"
+    / "dbsi_mobile_base_float16_512x768.tflite"
+)
 
 
 def add_options(parser):
     """Adds this suite's options to an argparse parser."""
-    parser.add_argument("--rounds", type=_at_least_one, default=30, help="pairs of loops (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=_at_least_one, default=30, help="pairs of loops (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=_at_least_one, default=1, help="default: %(default)s")
     parser.add_argument(
-        "--models", type=Path, nargs="+", default=[_DEFAULT_MODEL], metavar="FILE", help=".tflite files"
+        "--models",
+        type=Path,
+        nargs="+",
+        default=[_DEFAULT_MODEL],
+        metavar="FILE",
+        help=".tflite files",
     )
 
 
@@ -39,7 +52,10 @@ def run(options):
     """Runs the suite, prints its table and returns the path of the JSON it wrote."""
     environment, created_utc = read_environment(), utc_now()
     entries = [
-        {"model": path.name, **measure_overhead(read_file(path), threads=options.threads, rounds=options.rounds)}
+        {
+            "model": path.name,
+            **measure_overhead(read_file(path), threads=options.threads, rounds=options.rounds),
+        }
         for path in options.models
     ]
     _print(entries)
@@ -57,7 +73,9 @@ def run(options):
 
 
 def measure_overhead(model, *, threads, rounds):
-    """Times of a run in nanoseconds and the ratios, as JSON holds them, of a model given as bytes."""
+    """Times of a run in nanoseconds and the ratios, as JSON holds them,
+    of a model given as bytes.
+    """
     invoke, _ = open_model(model, threads=threads)
     contender = Contender("ours", invoke)
     warmup_ns, _ = warm_up(contender.take)

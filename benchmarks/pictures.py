@@ -13,7 +13,9 @@ _HIGHLIGHT_SPACING_PX = 64
 
 
 def natural_noise(height_px, width_px, *, seed=0):
-    """Noise whose amplitude falls with spatial frequency as in photographs (1 / f), with hard clipping at both ends."""
+    """Noise whose amplitude falls with spatial frequency as in photographs (1 / f), with
+    hard clipping at both ends.
+    """
     random = np.random.default_rng(seed)
     frequency = np.hypot(np.fft.fftfreq(height_px)[:, None], np.fft.rfftfreq(width_px)[None])
     frequency[0, 0] = np.inf
@@ -36,7 +38,17 @@ def photo_of_size(path, height_px, width_px):
     """The photo at `path` scaled to cover the size and cropped at the centre."""
     pixels = photos.reduced_to_8_bits(photos.read(path).pixels)
     scale = max(height_px / pixels.shape[0], width_px / pixels.shape[1])
-    covering_px = (max(width_px, round(pixels.shape[1] * scale)), max(height_px, round(pixels.shape[0] * scale)))
-    scaled = cv2.resize(pixels, covering_px, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    covering_px = (
+        max(width_px, round(pixels.shape[1] * scale)),
+        max(height_px, round(pixels.shape[0] * scale)),
+    )
+    scaled = cv2.resize(
+        pixels, covering_px, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    )
     top, left = (scaled.shape[0] - height_px) // 2, (scaled.shape[1] - width_px) // 2
-    return np.ascontiguousarray(scaled[top : top + height_px, left : left + width_px]).astype(np.float32) / 255
+    return (
+        np.ascontiguousarray(scaled[top : top + height_px, left : left + width_px]).astype(
+            np.float32
+        )
+        / 255
+    )

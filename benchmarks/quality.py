@@ -1,7 +1,7 @@
 """Rendered photos against real pairs of a sharp and a shallow-focus photo of one scene.
 
-Scores are those of `bokeh-tf evaluate` by its protocol "plain", averaged over the pictures of a set; sets are never
-mixed. The sheets are for the eye: numbers do not rank bokeh as people do.
+Scores are those of `bokeh-tf evaluate` by its protocol "plain", averaged over the pictures of a
+set; sets are never mixed. The sheets are for the eye: numbers do not rank bokeh as people do.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ from bokeh_tf.evaluation.run import read_pair
 from bokeh_tf.evaluation.scores import METRICS, score
 from bokeh_tf.evaluation.summary import set_name
 from bokeh_tf.models.weights import FLAGSHIP_FILE
+from bokeh_tf.paths import is_file
 from bokeh_tf.rendering import load_model, render
 
 SCHEMA_VERSION = 1
@@ -35,21 +36,29 @@ _METRICS = ("psnr_db", "ssim", "ssim_gaussian")
 
 def add_options(parser):
     """Adds this suite's options to an argparse parser."""
-    parser.add_argument("--pairs", type=Path, required=True, help="folder of pairs (see: bokeh-tf data inspect)")
     parser.add_argument(
-        "--model", nargs="+", default=[None], help=".tflite files or model names (default: the shipped flagship)"
+        "--pairs", type=Path, required=True, help="folder of pairs (see: bokeh-tf data inspect)"
+    )
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        default=[None],
+        help=".tflite files or model names (default: the shipped flagship)",
     )
     parser.add_argument(
         "--input-range",
         nargs=2,
         type=float,
         metavar=("MIN", "MAX"),
-        help="values of the pictures that the .tflite files take (default: what each says of itself)",
+        help="values of the pictures that the .tflite files take (default: what each says of"
+        " itself)",
     )
 
 
 def run(options):
-    """Runs the suite, prints its table, writes sheets and JSON, and returns the path of the JSON."""
+    """Runs the suite, prints its table, writes sheets and JSON, and
+    returns the path of the JSON.
+    """
     pairs = find_pairs(options.pairs)
     models = load_models(options.model, input_range=options.input_range)
     created_utc = utc_now()
@@ -57,7 +66,9 @@ def run(options):
     path = sheets.with_suffix(".json")
     scores = {
         pair.id: score_pair(pair, models, sheets / f"{pair.id}.jpg")
-        for pair in track(pairs, description="quality", console=Console(stderr=True), transient=True)
+        for pair in track(
+            pairs, description="quality", console=Console(stderr=True), transient=True
+        )
     }
     means = average(pairs, scores)
     Console().print(*map(_table, means, means.values()))
@@ -66,7 +77,9 @@ def run(options):
         "suite": "quality",
         "created_utc": created_utc,
         "environment": asdict(read_environment()),
-        "models": {name: _sha256(source) for name, source in zip(models, options.model, strict=True)},
+        "models": {
+            name: _sha256(source) for name, source in zip(models, options.model, strict=True)
+        },
         "means": means,
         "pairs": scores,
     }
@@ -88,23 +101,31 @@ def _is_made(folder):
     except FileExistsError:
         return False
     except OSError as error:
-        raise OutputError(f"{folder}: cannot create this folder ({error.strerror}). Choose another one.") from error
+        raise OutputError(
+            f"{folder}: cannot create this folder ({error.strerror}). Choose another one."
+        ) from error
     return True
 
 
 def load_models(sources, *, input_range=None):
-    """The models that `sources` say, by their names; for both arguments see `bokeh_tf.rendering.load_model`."""
+    """The models that `sources` say, by their names; for both arguments see
+    `bokeh_tf.rendering.load_model`.
+    """
     models = {}
     for source in sources:
         model = load_model(source, input_range=input_range)
         if model.name in models:
-            raise ModelFileError(f"{source}: a model called {model.name} is already given. Rename one of them.")
+            raise ModelFileError(
+                f"{source}: a model called {model.name} is already given. Rename one of them."
+            )
         models[model.name] = model
     return models
 
 
 def find_pairs(folder):
-    """The pairs in `folder`, in any layout, sorted; `DataError` where there are none or one is incomplete."""
+    """The pairs in `folder`, in any layout, sorted; `DataError` where there are
+    none or one is incomplete.
+    """
     found = layouts.find_pairs(folder)
     # A missing partner must not silently change the mean.
     if found.report.missing:
@@ -113,17 +134,24 @@ def find_pairs(folder):
 
 
 def score_pair(pair, models, sheet_path):
-    """Scores of every baseline and model on one pair, by name; writes the pair's sheet to `sheet_path`."""
+    """Scores of every baseline and model on one pair, by name; writes the
+    pair's sheet to `sheet_path`.
+    """
     photo, truth = read_pair(pair)
     renderings = {name: render(photo, model) for name, model in models.items()}
     images = {name: rendering.image for name, rendering in renderings.items()}
     images |= {name: baseline(photo) for name, baseline in BASELINES.items()}
-    scores = {name: score(image, truth, PROTOCOLS["plain"], metrics=_METRICS) for name, image in images.items()}
+    scores = {
+        name: score(image, truth, PROTOCOLS["plain"], metrics=_METRICS)
+        for name, image in images.items()
+    }
     tiles = [(f"{pair.id}: input", photo), ("ground truth", truth)]
     for name, rendering in renderings.items():
         tiles.append((_caption(name, scores[name]), rendering.image))
         tiles.append((f"{name}: in-focus weight", rendering.in_focus_weight))
-    tiles += [(_caption(name, scores[name]), images[name]) for name in BASELINES if name != "untouched"]
+    tiles += [
+        (_caption(name, scores[name]), images[name]) for name in BASELINES if name != "untouched"
+    ]
     write_sheet(sheet_path, tiles)
     return scores
 
@@ -135,7 +163,10 @@ def average(pairs, scores):
         in_set = [scores[pair.id] for pair in pairs if set_name(pair) == name]
         means[name] = {
             contender: {
-                **{metric: float(np.mean([by_name[contender][metric] for by_name in in_set])) for metric in _METRICS},
+                **{
+                    metric: float(np.mean([by_name[contender][metric] for by_name in in_set]))
+                    for metric in _METRICS
+                },
                 "n": len(in_set),
             }
             for contender in in_set[0]
@@ -157,7 +188,11 @@ def _table(set_name, means):
     best = {metric: max(scores[metric] for scores in means.values()) for metric in _METRICS}
     for name, scores in means.items():
         styles = ["bold" if scores[metric] == best[metric] else "" for metric in _METRICS]
-        cells = [f"{scores['psnr_db']:.2f}", f"{scores['ssim']:.4f}", f"{scores['ssim_gaussian']:.4f}"]
+        cells = [
+            f"{scores['psnr_db']:.2f}",
+            f"{scores['ssim']:.4f}",
+            f"{scores['ssim_gaussian']:.4f}",
+        ]
         table.add_row(Text(name), *map(Text, cells, styles))
     return table
 
@@ -165,4 +200,4 @@ def _table(set_name, means):
 def _sha256(source):
     """Digest of the model file, `None` for a model that is built from its name."""
     path = FLAGSHIP_FILE if source is None else Path(source)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if is_file(path) else None

@@ -1,12 +1,18 @@
-"""Whether what should stay sharp does: weight maps and renderings against labels of subjects, and real pairs.
+"""Whether what should stay sharp does: weight maps and renderings against labels of
+subjects, and real pairs.
 
-Labels are a folder as `bokeh_tf.data.scenes.subjects` reads it; only its split "dev" is measured, and of that only
-pixels whose label is trusted. Overlap (IoU) is that of W0 >= 1/2 with the label, by group and over all. "at the edge"
-is the mean W0 of what is not labelled in the lowest 3 % of the rows: the half-sharp band. "sharpness" is the gradient
-energy of the rendering inside the label, shrunk by a hundredth of the height, over the photo's own.
+Labels are a folder as `bokeh_tf.data.scenes.subjects` reads it; only its split "dev" is measured,
+and of that only pixels whose label is trusted. Overlap (IoU) is that of W0 >= 1/2 with the label,
+by group and over all. "at the edge" is the mean W0 of what is not labelled in the lowest 3 % of the
+rows: the half-sharp band. "sharpness" is the gradient energy of the rendering inside the label,
+shrunk by a hundredth of the height, over the photo's own.
 
-Pairs are scored as the suite "quality" does, and once more with exposure matched: per channel, the gain and offset
-that bring the low-passed rendering nearest to the low-passed truth.
+Taps are measured on scenes of several cut-outs and made-up objects of the same photographs: the
+overlap of W0 with the tapped one, with the tap and without it.
+
+Pairs are scored as the suite "quality" does, and once more with exposure matched: per channel, the
+gain and offset that bring the low-passed rendering nearest to the low-passed truth.
+`benchmarks.seen` adds what an eye sees first.
 """
 
 import json
@@ -21,9 +27,10 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.quality import average, find_pairs, load_models
+from benchmarks.seen import SEEN, seen
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now, write_document
-from bokeh_tf.data.scenes.subjects import load_subjects
+from bokeh_tf.data.scenes.subjects import SubjectMaker, load_subjects
 from bokeh_tf.errors import DataError
 from bokeh_tf.evaluation.baselines import BASELINES
 from bokeh_tf.evaluation.run import read_pair
@@ -36,6 +43,7 @@ _LEAST_TRUST = 64
 _EDGE_SHARE = 0.03
 # Rows of cells whose means are the low pass that exposure is matched on.
 _LOW_PASS_ROWS = 32
+_SCENE_SHAPE, _SCENE_SEED = (512, 768), 77
 _HEADINGS = {
     "iou": "IoU",
     "inside": "W0 inside",
@@ -48,20 +56,42 @@ _HEADINGS = {
 
 def add_options(parser):
     """Adds this suite's options to an argparse parser."""
-    parser.add_argument("--subjects", type=Path, required=True, help="folder with index.csv, photos/, labels/, conf/")
+    parser.add_argument(
+        "--subjects",
+        type=Path,
+        required=True,
+        help="folder with index.csv, photos/, labels/, conf/",
+    )
     parser.add_argument("--pairs", type=Path, help="folder of pairs (see: bokeh-tf data inspect)")
     parser.add_argument(
-        "--model", nargs="+", default=[None], help=".tflite files or model names (default: the shipped flagship)"
+        "--model",
+        nargs="+",
+        default=[None],
+        help=".tflite files or model names (default: the shipped flagship)",
     )
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="measure every Nth photo (default: all)")
+    parser.add_argument(
+        "--taps",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also measure taps on N scenes (default: none)",
+    )
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="measure every Nth photo (default: all)"
+    )
 
 
 def run(options):
     """Runs the suite, prints its tables, writes the JSON and returns its path."""
     models = load_models(options.model)
-    labelled = load_subjects(options.subjects, split="dev", long_side_px=_LONG_SIDE_PX)[:: options.every]
+    labelled = load_subjects(options.subjects, split="dev", long_side_px=_LONG_SIDE_PX)[
+        :: options.every
+    ]
     created_utc = utc_now()
-    scores = {name: [score(photo, model) for photo in _tracked(labelled)] for name, model in models.items()}
+    scores = {
+        name: [score(photo, model) for photo in _tracked(labelled)]
+        for name, model in models.items()
+    }
     groups = {name: by_group(labelled, rows) for name, rows in scores.items()}
     Console().print(*(_table(name, rows) for name, rows in groups.items()))
     content = {
@@ -70,8 +100,17 @@ def run(options):
         "created_utc": created_utc,
         "environment": asdict(read_environment()),
         "groups": groups,
-        "photos": {name: dict(zip([p.stem for p in labelled], rows, strict=True)) for name, rows in scores.items()},
+        "photos": {
+            name: dict(zip([p.stem for p in labelled], rows, strict=True))
+            for name, rows in scores.items()
+        },
     }
+    if options.taps:
+        everything = load_subjects(options.subjects, split="dev", long_side_px=_LONG_SIDE_PX)
+        content["taps"] = {
+            name: tap_scores(everything, model, options.taps) for name, model in models.items()
+        }
+        Console().print(content["taps"])
     if options.pairs:
         content["pairs"] = score_pairs(find_pairs(options.pairs), models)
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
@@ -96,20 +135,53 @@ def score(photo, model):
         measures["edge"] = float(weight[-rows:][free].mean())
     if photo.is_subject and label.any():
         measures["iou"] = iou(weight >= 0.5, label, trusted)
-        measures["inside"] = float(weight[label & trusted].mean()) if (label & trusted).any() else None
-        measures["outside"] = float(weight[~label & trusted].mean()) if (~label & trusted).any() else None
+        measures["inside"] = (
+            float(weight[label & trusted].mean()) if (label & trusted).any() else None
+        )
+        measures["outside"] = (
+            float(weight[~label & trusted].mean()) if (~label & trusted).any() else None
+        )
         measures["sharpness"] = sharpness_kept(photo.photo, rendering.image, label)
     return measures
 
 
+def tap_scores(labelled, model, count):
+    """Mean overlap with the tapped one of several things, with the tap and
+    without, over so many scenes.
+
+    None for a model that cannot be told. The scenes depend on the labelled
+    photos and their number alone.
+    """
+    if not getattr(model, "takes_focus", False):
+        return None
+    maker = SubjectMaker(labelled, shape=_SCENE_SHAPE, is_tapped=True)
+    told, untold = [], []
+    for number in _tracked(range(count)):
+        image, label, trust, tap = maker.tapped_scene(np.random.default_rng([_SCENE_SEED, number]))
+        photo = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+        row, column = tap.reshape(4)[:2].tolist()
+        for overlaps, focus in ((told, (column, row)), (untold, None)):
+            weight = render(
+                photo, model, focus=focus, aperture=1.0, if_unsure="force", full_size_map=True
+            )
+            overlaps.append(
+                iou(weight.in_focus_weight >= 0.5, label > 0.5, trust > _LEAST_TRUST / 255)
+            )
+    return {"n": count, "iou_tapped": float(np.mean(told)), "iou_untapped": float(np.mean(untold))}
+
+
 def iou(one, other, where):
-    """Overlap of two masks where a third is true: shared over joint pixels; 1 where both are empty."""
+    """Overlap of two masks where a third is true: shared over joint
+    pixels; 1 where both are empty.
+    """
     joint = ((one | other) & where).sum()
     return float((one & other & where).sum() / joint) if joint else 1.0
 
 
 def sharpness_kept(photo, rendered, label):
-    """Gradient energy of `rendered` over that of `photo`, inside the shrunken label; None where nothing is left."""
+    """Gradient energy of `rendered` over that of `photo`, inside the shrunken label;
+    None where nothing is left.
+    """
     side = 2 * max(1, round(0.01 * len(label))) + 1
     inside = cv2.erode(label.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     before, after = (_gradient_energy(image)[inside].sum() for image in (photo, rendered))
@@ -122,10 +194,15 @@ def _gradient_energy(image):
 
 
 def by_group(labelled, rows):
-    """Means of the measures by group, and over all photos with a subject; None where no photo has a measure."""
+    """Means of the measures by group, and over all photos with a subject; None
+    where no photo has a measure.
+    """
     if not labelled:
         raise DataError("There is no labelled photo to measure.")
-    members = {group: [p.group == group for p in labelled] for group in dict.fromkeys(p.group for p in labelled)}
+    members = {
+        group: [p.group == group for p in labelled]
+        for group in dict.fromkeys(p.group for p in labelled)
+    }
     members["all with a subject"] = [bool(photo.is_subject) for photo in labelled]
     means = {}
     for group, chosen in members.items():
@@ -141,21 +218,28 @@ def _mean(values):
 
 
 def exposure_matched(image, truth):
-    """`image` with the gain and offset of each channel that bring its low pass nearest to that of `truth`."""
+    """`image` with the gain and offset of each channel that bring its low pass
+    nearest to that of `truth`.
+    """
     size = (max(1, round(_LOW_PASS_ROWS * truth.shape[1] / len(truth))), _LOW_PASS_ROWS)
     low_image, low_truth = (
-        cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_AREA) for part in (image, truth)
+        cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        for part in (image, truth)
     )
     matched = []
     for channel in range(3):
-        columns = np.stack([low_image[..., channel].ravel(), np.ones(low_image[..., 0].size, np.float32)], axis=1)
+        columns = np.stack(
+            [low_image[..., channel].ravel(), np.ones(low_image[..., 0].size, np.float32)], axis=1
+        )
         (gain, offset), *_ = np.linalg.lstsq(columns, low_truth[..., channel].ravel(), rcond=None)
         matched.append(gain * image[..., channel] + offset)
     return np.rint(np.clip(np.stack(matched, axis=-1), 0, 255)).astype(np.uint8)
 
 
 def score_pairs(pairs, models):
-    """Exposure-matched scores of every baseline and model on every pair, their means by set, and the wins."""
+    """Exposure-matched scores of every baseline and model on every pair, their
+    means by set, and the wins.
+    """
     scores = {pair.id: _score_pair(pair, models) for pair in _tracked(pairs)}
     means = average(pairs, scores)
     wins = {}
@@ -164,8 +248,24 @@ def score_pairs(pairs, models):
         wins[name] = f"{sum(won)} of {len(won)}"
     for set_name, rows in means.items():
         Console().print(_pairs_table(set_name, rows))
-    Console().print({f"{name}: wins over the best trivial method of each pair": text for name, text in wins.items()})
-    return {"means": means, "pairs": scores, "wins_over_best_trivial": wins}
+    Console().print(
+        {
+            f"{name}: wins over the best trivial method of each pair": text
+            for name, text in wins.items()
+        }
+    )
+    what_is_seen = {
+        name: _seen_medians([scores[pair.name][name] for pair in pairs]) for name in models
+    }
+    Console().print(what_is_seen)
+    return {"means": means, "pairs": scores, "wins_over_best_trivial": wins, "seen": what_is_seen}
+
+
+def _seen_medians(rows):
+    # A subject that the truth blurs gives ratios without end, which would be
+    # all that a mean tells of.
+    values = {name: [row[name] for row in rows if row[name] is not None] for name in SEEN}
+    return {name: float(np.median(known)) if known else None for name, known in values.items()}
 
 
 def _wins(scores, name):
@@ -174,10 +274,11 @@ def _wins(scores, name):
 
 def _score_pair(pair, models):
     photo, truth = read_pair(pair)
-    images = {name: render(photo, model, if_unsure="force").image for name, model in models.items()}
+    renderings = {name: render(photo, model, if_unsure="force") for name, model in models.items()}
+    images = {name: rendering.image for name, rendering in renderings.items()}
     images |= {name: baseline(photo) for name, baseline in BASELINES.items()}
     matched = {name: exposure_matched(image, truth) for name, image in images.items()}
-    return {
+    scores = {
         name: {
             "psnr_db": psnr(image, truth),
             "ssim": ssim(image, truth),
@@ -185,6 +286,9 @@ def _score_pair(pair, models):
         }
         for name, image in matched.items()
     }
+    for name, rendering in renderings.items():
+        scores[name] |= seen(photo, truth, rendering)
+    return scores
 
 
 def _table(name, groups):
@@ -194,13 +298,17 @@ def _table(name, groups):
     for heading in _HEADINGS.values():
         table.add_column(heading, justify="right")
     for group, means in groups.items():
-        cells = ["-" if means[measure] is None else f"{means[measure]:.3f}" for measure in _HEADINGS]
+        cells = [
+            "-" if means[measure] is None else f"{means[measure]:.3f}" for measure in _HEADINGS
+        ]
         table.add_row(group, str(means["n"]), *cells)
     return table
 
 
 def _pairs_table(set_name, rows):
-    table = Table(title=f"{set_name}, exposure matched: mean of {next(iter(rows.values()))['n']} pairs")
+    table = Table(
+        title=f"{set_name}, exposure matched: mean of {next(iter(rows.values()))['n']} pairs"
+    )
     for heading in ("", "PSNR, dB", "SSIM 7x7"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, row in rows.items():

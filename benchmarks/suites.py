@@ -13,7 +13,8 @@ class Suite:
     Attributes:
         summary: one line for `--help`.
         add_options: adds the suite's own options to an argparse parser.
-        run: takes the parsed options, writes into `options.out`, prints, returns the path of the JSON.
+        run: takes the parsed options, writes into `options.out`, prints,
+            returns the path of the JSON.
     """
 
     summary: str
@@ -22,14 +23,32 @@ class Suite:
 
 
 SUITES = {
-    "blur_bank": Suite("time our blur bank against the direct one and OpenCV", blur_bank.add_options, blur_bank.run),
-    "data": Suite("time training batches from JPEGs against bare decoding", data.add_options, data.run),
-    "flagship": Suite("time the shipped files on this machine's CPU", flagship.add_options, flagship.run),
-    "overhead": Suite("time our timing loop against a bare loop", overhead.add_options, overhead.run),
-    "quality": Suite("score rendered photos against real shallow-focus pairs", quality.add_options, quality.run),
-    "repeatability": Suite(
-        "run the flagship suite several times and show the spread", repeatability.add_options, repeatability.run
+    "blur_bank": Suite(
+        "time our blur bank against the direct one and OpenCV", blur_bank.add_options, blur_bank.run
     ),
-    "subject": Suite("score weight maps against labelled subjects, and pairs", subject.add_options, subject.run),
-    "zoo": Suite("time every model of the catalogue at 256x384 and compare with DMSHN", zoo.add_options, zoo.run),
+    "data": Suite(
+        "time training batches from JPEGs against bare decoding", data.add_options, data.run
+    ),
+    "flagship": Suite(
+        "time the shipped files on this machine's CPU", flagship.add_options, flagship.run
+    ),
+    "overhead": Suite(
+        "time our timing loop against a bare loop", overhead.add_options, overhead.run
+    ),
+    "quality": Suite(
+        "score rendered photos against real shallow-focus pairs", quality.add_options, quality.run
+    ),
+    "repeatability": Suite(
+        "run the flagship suite several times and show the spread",
+        repeatability.add_options,
+        repeatability.run,
+    ),
+    "subject": Suite(
+        "score weight maps against labelled subjects, and pairs", subject.add_options, subject.run
+    ),
+    "zoo": Suite(
+        "time every model of the catalogue at 256x384 and compare with DMSHN",
+        zoo.add_options,
+        zoo.run,
+    ),
 }

@@ -2,6 +2,7 @@
 
 import sys
 
+import bokeh_tf.quiet_start  # noqa: F401 (before what takes time to import)
 from bokeh_tf.program import run_program
 
 

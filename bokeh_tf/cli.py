@@ -1,13 +1,14 @@
 """The command line: parse, call, print.
 
-Exit status of every command: 0 done, 1 something could not be done (one line on stderr says what), 2 wrong usage,
-3 checked and failed, 130 interrupted. Modules are imported where a command needs them, so that `--help` is instant
-and no command of the base install touches TensorFlow. absl's `--helpfull` stands before the
-command.
+Exit status of every command: 0 done, 1 something could not be done (one line on stderr says what),
+2 wrong usage, 3 checked and failed, 130 interrupted. Modules are imported where a command needs
+them, so that `--help` is instant and no command of the base install touches TensorFlow. absl's
+`--helpfull` stands before the command.
 """
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Sequence
 
@@ -17,9 +18,11 @@ from bokeh_tf.program import guarded
 # In the order of the help; each is a module of `commands` with `add(subparsers)`.
 COMMANDS = (
     *("convert", "check", "repair", "bench", "compare", "report", "ai-benchmark", "app", "render"),
-    *("models", "export", "port", "data", "evaluate", "train"),
+    *("models", "export", "port", "data", "evaluate", "train", "web"),
 )
 _DESCRIPTION = "Bokeh networks for phones: check, time and render .tflite files; train models."
+# Files of absl's flags: any file would become arguments, and a pipe would be waited for.
+_FLAG_FILE = re.compile(r"--?flagfile(=.*)?", re.DOTALL)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Parses the command line and runs its command; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = (_parser_of(given[0]) if given and given[0] in COMMANDS else parser()).parse_args(given)
+    chosen = _parser_of(given[0]) if given and given[0] in COMMANDS else parser()
+    before_rest = given[: given.index("--")] if "--" in given else given
+    if any(_FLAG_FILE.fullmatch(argument) for argument in before_rest):
+        chosen.error("--flagfile is not taken. Give the options themselves")
+    options = chosen.parse_args(given)
     return options.run(options)
 
 
@@ -46,8 +53,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _parser_of(command):
-    """A parser that knows one command alone: what the others and absl would load takes longer than a small check."""
-    return _with_commands(argparse.ArgumentParser(prog="bokeh-tf", description=_DESCRIPTION), (command,))
+    """A parser that knows one command alone: what the others and absl would load takes
+    longer than a small check.
+    """
+    return _with_commands(
+        argparse.ArgumentParser(prog="bokeh-tf", description=_DESCRIPTION), (command,)
+    )
 
 
 def _with_commands(parser, names):

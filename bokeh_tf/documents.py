@@ -1,7 +1,8 @@
-"""JSON that comes from outside: read with a limit, parsed, compared with its type, and only then used.
+"""JSON that comes from outside: read with a limit, parsed, compared with its
+type, and only then used.
 
-A type is a dataclass of plain types; whatever differs from it is one line that says where. Numbers are finite: JSON
-knows neither NaN nor infinity, and what a Python program wrote as such is refused.
+A type is a dataclass of plain types; whatever differs from it is one line that says where. Numbers
+are finite: JSON knows neither NaN nor infinity, and what a Python program wrote as such is refused.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,9 @@ T = TypeVar("T")
 
 
 class DocumentError(ValueError):
-    """Text is no JSON, or not of the type that was asked for; the message says where, in one short line."""
+    """Text is no JSON, or not of the type that was asked for; the message says
+    where, in one short line.
+    """
 
 
 def read(path: Path | str, *, limit_bytes: int = LIMIT_BYTES) -> bytes:
@@ -44,7 +47,8 @@ def parse(content: bytes | str) -> Any:
 
 
 def typed(document: Any, kind: type[T]) -> T:
-    """Plain objects as an object of the dataclass `kind`; fields that it does not have are passed over.
+    """Plain objects as an object of the dataclass `kind`; fields that it does
+    not have are passed over.
 
     Raises:
         DocumentError: a field is missing or of another type; the message says which.
@@ -57,12 +61,15 @@ def _guarded(act: Callable[[], Any]) -> Any:
         return act()
     except RecursionError as error:
         raise DocumentError("nests too deep") from error
-    # A dataclass that checks its own values raises ValueError; msgspec's errors are ValueErrors too, but for one.
+    # A dataclass that checks its own values raises ValueError; msgspec's errors are
+    # ValueErrors too, but for one.
     except (msgspec.MsgspecError, ValueError, OverflowError) as error:
         raise DocumentError(printable(" ".join(str(error).split()))[:_SHOWN_CHARACTERS]) from error
 
 
-def read_typed(path: Path | str, kind: type[T], *, error: type[BokehError], what: str, advice: str) -> T:
+def read_typed(
+    path: Path | str, kind: type[T], *, error: type[BokehError], what: str, advice: str
+) -> T:
     """The document in the file `path` as an object of the dataclass `kind`.
 
     Args:

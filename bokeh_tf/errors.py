@@ -18,7 +18,9 @@ keeps its traceback.
 
 
 class BokehError(Exception):
-    """Base of all errors that the outside world causes. The message is one line and says what to do."""
+    """Base of all errors that the outside world causes. The message is one
+    line and says what to do.
+    """
 
 
 class PhotoError(BokehError):
@@ -81,7 +83,9 @@ def of_missing_module(error: ModuleNotFoundError) -> DependencyError | None:
     extra = _EXTRAS.get(module)
     if extra is None:
         return None
-    return DependencyError(f'{module} is missing, which the extra "{extra}" brings. Run: {install(extra)}')
+    return DependencyError(
+        f'{module} is missing, which the extra "{extra}" brings. Run: {install(extra)}'
+    )
 
 
 def install(extra: str) -> str:

@@ -14,7 +14,9 @@ _MARKUP = re.compile(r"[\\`*{}\[\]<>#|~!&]|(?<!\w)_|_(?!\w)|(?<=:)//|(?<=www)\."
 
 
 def json_text(document) -> str:
-    """A document as JSON for people: letters as they are, control and format characters as escapes."""
+    """A document as JSON for people: letters as they are, control and
+    format characters as escapes.
+    """
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # What is not ASCII can only stand inside a JSON string, where the escape means the same.
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
@@ -57,7 +59,11 @@ def file_uri(path) -> str:
     path = Path(path)
     if path.is_absolute():
         with_root = _relative_to_cwd(path)
-        return quote(with_root.as_posix(), safe="/") if with_root else f"file://{quote(path.as_posix(), safe='/')}"
+        return (
+            quote(with_root.as_posix(), safe="/")
+            if with_root
+            else f"file://{quote(path.as_posix(), safe='/')}"
+        )
     text = quote(Path(os.path.normpath(path)).as_posix(), safe="/")
     return text
 

@@ -58,7 +58,9 @@ def build_model(
 
 
 def convert_model(model, *, precision: str) -> bytes:
-    """The bytes of the `.tflite` of a Keras model; raises `ConversionError` where it cannot be one."""
+    """The bytes of the `.tflite` of a Keras model; raises
+    `ConversionError` where it cannot be one.
+    """
     with native_messages_muted():
         from bokeh_tf.tflite.conversion import convert
     return convert(model, precision=precision)

@@ -1,7 +1,9 @@
-"""Writing results so that nothing half-written is ever left under a final name, and nothing is lost by it.
+"""Writing results so that nothing half-written is ever left under a final name,
+and nothing is lost by it.
 
-A file is written beside its target and renamed; the new one keeps the mode of the one that it replaces. A link is
-followed, not replaced. Into what is no regular file (a device, a pipe, `/dev/stdout`) the bytes go straight.
+A file is written beside its target and renamed; the new one keeps the mode of the one that it
+replaces. A link is followed, not replaced. Into what is no regular file (a device, a pipe,
+`/dev/stdout`) the bytes go straight.
 """
 
 import contextlib
@@ -17,9 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bokeh_tf.errors import OutputError
-from bokeh_tf.paths import exists
+from bokeh_tf.paths import exists, is_link
 
-# Names of open files and of devices: renaming something over them would replace the name, not write to the file.
+# Names of open files and of devices: renaming something over them would replace the
+# name, not write to the file.
 _OPEN_FILES = ("/dev/", "/proc/")
 # How memory cards and network folders say that they know no locks, and no hard links.
 _NO_LOCKS = (errno.EBADF, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK)
@@ -31,17 +34,23 @@ _swept: set[str] = set()
 
 
 def make_folder(path: Path | str) -> Path:
-    """Creates the folder `path` with its parents and returns it as a `Path`; `OutputError` where it cannot be."""
+    """Creates the folder `path` with its parents and returns it as a `Path`;
+    `OutputError` where it cannot be.
+    """
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path}: cannot create this folder ({error.strerror}). Choose another one.") from error
+        raise OutputError(
+            f"{path}: cannot create this folder ({error.strerror}). Choose another one."
+        ) from error
     return path
 
 
 class NewFolders:
-    """Makes folders for one run. Use it in a `with`: those of them that are still empty at its end go again."""
+    """Makes folders for one run. Use it in a `with`: those of them that are still
+    empty at its end go again.
+    """
 
     def __init__(self) -> None:
         self._made: list[Path] = []
@@ -67,7 +76,8 @@ class NewFolders:
 
 
 def claim_folder(folder: Path | str) -> contextlib.ExitStack:
-    """Claims a folder for one run at a time; the claim ends with the process or when the result is closed.
+    """Claims a folder for one run at a time; the claim ends with the process or
+    when the result is closed.
 
     Where the file system has no locks for folders (some network folders), nothing is claimed.
 
@@ -81,11 +91,15 @@ def claim_folder(folder: Path | str) -> contextlib.ExitStack:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         claim.close()
-        raise OutputError(f"{folder}: another run is at work in this folder. Wait, or choose another one.") from error
+        raise OutputError(
+            f"{folder}: another run is at work in this folder. Wait, or choose another one."
+        ) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             claim.close()
-            raise OutputError(f"{folder}: cannot be claimed for this run ({_reason(error)}).") from error
+            raise OutputError(
+                f"{folder}: cannot be claimed for this run ({_reason(error)})."
+            ) from error
     return claim
 
 
@@ -103,9 +117,13 @@ def replacing(path: Path | str) -> Iterator[Path]:
     try:
         status = _status(path)
     except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: cannot write here ({_reason(error)}). Choose another output path.") from error
+        raise OutputError(
+            f"{path}: cannot write here ({_reason(error)}). Choose another output path."
+        ) from error
     if status is not None and stat.S_ISDIR(status.st_mode):
-        raise OutputError(f"{path}: cannot write ({os.strerror(errno.EISDIR)}). Nothing was left behind.")
+        raise OutputError(
+            f"{path}: cannot write ({os.strerror(errno.EISDIR)}). Nothing was left behind."
+        )
     if _takes_bytes(path, status):
         with _pouring_into(path) as temporary:
             yield temporary
@@ -115,7 +133,9 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def is_poured_into(path: Path | str) -> bool:
-    """Whether bytes go straight into what lies at `path` (a device, a pipe, an open file) and cannot be taken back."""
+    """Whether bytes go straight into what lies at `path` (a device, a pipe, an open file)
+    and cannot be taken back.
+    """
     path = Path(path)
     try:
         return _takes_bytes(path, _status(path))
@@ -145,9 +165,10 @@ def _status(path):
 @contextlib.contextmanager
 def _renaming_to(path, status):
     # A link stays one: its target is replaced.
-    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    target = Path(os.path.realpath(path)) if is_link(path) else path
     _sweep(target.parent)
-    # Only the name before the `try`: an interruption right after the file is made must not leave it.
+    # Only the name before the `try`: an interruption right after the file is
+    # made must not leave it.
     temporary = target.parent / f".{os.urandom(8).hex()}{path.suffix}"
     try:
         try:
@@ -155,19 +176,26 @@ def _renaming_to(path, status):
             if status is not None:
                 _take_over(temporary, status)
         except OSError as error:
-            raise OutputError(f"{path}: cannot write here ({_reason(error)}). Choose another output path.") from error
+            raise OutputError(
+                f"{path}: cannot write here ({_reason(error)}). Choose another output path."
+            ) from error
         yield temporary
         temporary.replace(target)
     except OSError as error:
-        raise OutputError(f"{path}: cannot write ({_reason(error)}). Nothing was left behind.") from error
+        raise OutputError(
+            f"{path}: cannot write ({_reason(error)}). Nothing was left behind."
+        ) from error
     finally:
-        # Where the folder itself is at fault this fails too, and the first error is the one to tell.
+        # Where the folder itself is at fault this fails too, and the first
+        # error is the one to tell.
         with contextlib.suppress(OSError):
             temporary.unlink()
 
 
 def _take_over(temporary, status):
-    """Gives the new file the mode and, where that is allowed, the owner of the one that it will replace."""
+    """Gives the new file the mode and, where that is allowed, the owner of the
+    one that it will replace.
+    """
     own = temporary.stat()
     if (own.st_uid, own.st_gid) != (status.st_uid, status.st_gid):
         with contextlib.suppress(PermissionError):
@@ -195,7 +223,9 @@ def _reason(error):
     return getattr(error, "strerror", None) or str(error)
 
 
-def refuse_inputs(outputs: Iterable[Path | str | None], inputs: Iterable[Path | str | None]) -> None:
+def refuse_inputs(
+    outputs: Iterable[Path | str | None], inputs: Iterable[Path | str | None]
+) -> None:
     """Refuses a run whose outputs would replace what it reads, under whatever name or link.
 
     Args:
@@ -208,11 +238,16 @@ def refuse_inputs(outputs: Iterable[Path | str | None], inputs: Iterable[Path | 
     read = {_identity(path) for path in inputs if path is not None} - {None}
     for path in outputs:
         if path is not None and _identity(path) in read:
-            raise OutputError(f"{path}: this run reads that file, and would replace it. Choose another output path.")
+            raise OutputError(
+                f"{path}: this run reads that file, and would replace it. Choose another output"
+                " path."
+            )
 
 
 def _identity(path):
-    """What is equal for two names of one regular file (links, other case), None where there is no such file."""
+    """What is equal for two names of one regular file (links, other case), None
+    where there is no such file.
+    """
     try:
         status = Path(path).stat()
     except (OSError, ValueError):
@@ -240,7 +275,9 @@ def write_new(path: Path | str, content: bytes) -> bool:
         except FileExistsError:
             return False
         except OSError as error:
-            raise OutputError(f"{path}: cannot write ({_reason(error)}). Nothing was left behind.") from error
+            raise OutputError(
+                f"{path}: cannot write ({_reason(error)}). Nothing was left behind."
+            ) from error
     return True
 
 
@@ -269,9 +306,11 @@ def _beside(path):
 
 
 def _sweep(folder):
-    """Removes what killed runs of this user left in `folder`; asked once for each folder in a process.
+    """Removes what killed runs of this user left in `folder`; asked once for
+    each folder in a process.
 
-    A file is written in minutes: what has a temporary's name and has not changed for a day is nobody's.
+    A file is written in minutes: what has a temporary's name and has not
+    changed for a day is nobody's.
     """
     try:
         folder = os.path.abspath(folder)  # noqa: PTH100 (keeps links)
@@ -284,7 +323,9 @@ def _sweep(folder):
     oldest_s = datetime.now(UTC).timestamp() - _LEFT_AFTER_S
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if not _TEMPORARY_NAME.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+            if not _TEMPORARY_NAME.fullmatch(entry.name) or not entry.is_file(
+                follow_symlinks=False
+            ):
                 continue
             status = entry.stat(follow_symlinks=False)
             if status.st_mtime < oldest_s and status.st_uid == os.geteuid():

@@ -5,10 +5,11 @@ have the same shape and kind of type. A value that is not finite is refused, nev
 
 There are two SSIM in the literature and they differ by about 0.02 on the same photographs:
 `window="uniform"` (7x7, sample covariance: scikit-image's default, the EBB! papers) and
-`window="gaussian"` (11x11, sigma 1.5, population covariance: Wang et al. 2004, tf.image.ssim).
-Both use only windows that lie wholly inside the image, take colour channels one by one and average them.
+`window="gaussian"` (11x11, sigma 1.5, population covariance: Wang et al. 2004, tf.image.ssim). Both
+use only windows that lie wholly inside the image, take colour channels one by one and average them.
 
-Exposure and white balance move both metrics more than blur does: `match_exposure` takes them out before they are taken.
+Exposure and white balance move both metrics more than blur does: `match_exposure` takes them
+out before they are taken.
 """
 
 import cv2
@@ -36,42 +37,55 @@ def ssim(actual, expected, *, window="uniform"):
     """Mean structural similarity, at most 1 (identical).
 
     Args:
-        window: `"uniform"` or `"gaussian"`; see the module's docstring. Results of the two do not compare.
+        window: `"uniform"` or `"gaussian"`; see the module's docstring. Results
+            of the two do not compare.
     """
     if window not in SSIM_WINDOWS:
-        raise ValueError(f"Unknown SSIM window. Received: {window!r}. Known: {', '.join(SSIM_WINDOWS)}")
+        raise ValueError(
+            f"Unknown SSIM window. Received: {window!r}. Known: {', '.join(SSIM_WINDOWS)}"
+        )
     actual, expected, data_range = _checked(actual, expected)
     weights = _window_weights(window)
     if min(actual.shape[:2]) < len(weights):
         size = f"{actual.shape[0]}x{actual.shape[1]}"
-        raise ValueError(f"SSIM needs images of at least {len(weights)} px on each side. Received: {size}")
+        raise ValueError(
+            f"SSIM needs images of at least {len(weights)} px on each side. Received: {size}"
+        )
     covariance_scale = 1.0
     if window == "uniform":
         pixels = _UNIFORM_SIZE_PX**2
         covariance_scale = pixels / (pixels - 1)
     channels = zip(np.moveaxis(actual, 2, 0), np.moveaxis(expected, 2, 0), strict=True)
-    return float(np.mean([_ssim_plane(a, e, weights, covariance_scale, data_range)[0] for a, e in channels]))
+    return float(
+        np.mean([_ssim_plane(a, e, weights, covariance_scale, data_range)[0] for a, e in channels])
+    )
 
 
 def ms_ssim(actual, expected):
-    """Multi-scale structural similarity (Wang et al. 2003), with Gaussian windows; both sides at least 176 px.
+    """Multi-scale structural similarity (Wang et al. 2003), with Gaussian windows;
+    both sides at least 176 px.
 
-    As in `tf.image.ssim_multiscale`: five scales, halved by means of 2x2 pixels, negative factors counting as 0.
+    As in `tf.image.ssim_multiscale`: five scales, halved by means of 2x2 pixels,
+    negative factors counting as 0.
     """
     actual, expected, data_range = _checked(actual, expected)
     weights = _window_weights("gaussian")
     least_px = len(weights) * 2 ** (len(_SCALE_WEIGHTS) - 1)
     if min(actual.shape[:2]) < least_px:
         size = f"{actual.shape[0]}x{actual.shape[1]}"
-        raise ValueError(f"MS-SSIM needs images of at least {least_px} px on each side. Received: {size}")
+        raise ValueError(
+            f"MS-SSIM needs images of at least {least_px} px on each side. Received: {size}"
+        )
     channels = zip(np.moveaxis(actual, 2, 0), np.moveaxis(expected, 2, 0), strict=True)
     return float(np.mean([_ms_ssim_plane(a, e, weights, data_range) for a, e in channels]))
 
 
 def match_exposure(actual, expected):
-    """Both images as float64 in [0, 1], `actual` with one gain and one offset per channel that bring it nearest.
+    """Both images as float64 in [0, 1], `actual` with one gain and one offset per
+    channel that bring it nearest.
 
-    Least squares over all pixels of a channel, then clipped to the range. What differs after that is not exposure.
+    Least squares over all pixels of a channel, then clipped to the range. What differs
+    after that is not exposure.
     """
     actual, expected, data_range = _checked(actual, expected)
     means = [image.mean(axis=(0, 1)) for image in (actual, expected)]
@@ -106,11 +120,15 @@ def _checked(actual, expected):
     actual, expected = np.asarray(actual), np.asarray(expected)
     if actual.shape != expected.shape or actual.ndim not in (2, 3) or actual.size == 0:
         raise ValueError(
-            f"Images must be [H, W] or [H, W, C] and of one shape. Received: {actual.shape} and {expected.shape}"
+            f"Images must be [H, W] or [H, W, C] and of one shape. Received: {actual.shape} and"
+            f" {expected.shape}"
         )
     ranges = {_data_range(actual.dtype), _data_range(expected.dtype)}
     if len(ranges) > 1:
-        raise ValueError(f"Images must both be uint8 or both be float. Received: {actual.dtype} and {expected.dtype}")
+        raise ValueError(
+            f"Images must both be uint8 or both be float. Received: {actual.dtype} and"
+            f" {expected.dtype}"
+        )
     actual, expected = actual.astype(np.float64), expected.astype(np.float64)
     if not (np.isfinite(actual).all() and np.isfinite(expected).all()):
         raise ValueError("Images must be finite. Received: NaN or infinite values")
@@ -144,11 +162,15 @@ def _local_mean(plane, weights):
 
 
 def _ssim_plane(actual, expected, weights, covariance_scale, data_range):
-    """Mean SSIM of one channel, `[H, W]` float64, and the mean of its contrast and structure alone."""
+    """Mean SSIM of one channel, `[H, W]` float64, and the mean of its
+    contrast and structure alone.
+    """
     mean_actual, mean_expected = _local_mean(actual, weights), _local_mean(expected, weights)
     variance_actual = covariance_scale * (_local_mean(actual**2, weights) - mean_actual**2)
     variance_expected = covariance_scale * (_local_mean(expected**2, weights) - mean_expected**2)
-    covariance = covariance_scale * (_local_mean(actual * expected, weights) - mean_actual * mean_expected)
+    covariance = covariance_scale * (
+        _local_mean(actual * expected, weights) - mean_actual * mean_expected
+    )
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
     luminance = (2 * mean_actual * mean_expected + c1) / (mean_actual**2 + mean_expected**2 + c1)
     structure = (2 * covariance + c2) / (variance_actual + variance_expected + c2)

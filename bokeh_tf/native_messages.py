@@ -1,7 +1,7 @@
 """Keeping native libraries' own messages off the user's terminal.
 
-libtiff and libpng print what they think of a damaged file straight to file descriptor 2, and the LiteRT runtime
-what it has created. The caller says what matters in one line instead.
+libtiff and libpng print what they think of a damaged file straight to file descriptor 2, and the
+LiteRT runtime what it has created. The caller says what matters in one line instead.
 """
 
 import contextlib
@@ -15,7 +15,9 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 @contextlib.contextmanager
 def native_messages_muted():
-    """Sends what native code writes to stderr meanwhile to nowhere; Python's `sys.stderr` shares the fate."""
+    """Sends what native code writes to stderr meanwhile to nowhere; Python's
+    `sys.stderr` shares the fate.
+    """
     try:
         sys.stderr.flush()
         saved = os.dup(2)

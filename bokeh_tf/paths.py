@@ -1,13 +1,17 @@
-"""Paths that nobody vouches for: questions that never raise, reads that end, claims, names fit to be printed.
+"""Paths that nobody vouches for: questions that never raise, reads that end,
+claims, names fit to be printed.
 
-`Path.is_file` and its siblings raise where a parent folder cannot be searched, a name is too long or holds a NUL;
-reading a pipe or a device may never end. Whoever takes a path from outside asks here.
+`Path.is_file` and its siblings raise where a parent folder cannot be searched, a name
+is too long or holds a NUL; reading a pipe or a device may never end. Whoever takes a
+path from outside asks here.
 """
 
 import contextlib
 import dataclasses
+import io
 import os
 import stat
+import sys
 import unicodedata
 from collections.abc import Iterator
 from errno import EFBIG, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM
@@ -28,7 +32,9 @@ _FIRST_UNDECODED, _LAST_UNDECODED = 0xDC80, 0xDCFF
 
 
 def is_file(path) -> bool:
-    """Whether `path` is, perhaps through links, a regular file; False where that cannot be found out."""
+    """Whether `path` is, perhaps through links, a regular file; False where
+    that cannot be found out.
+    """
     try:
         return Path(path).is_file()
     except (OSError, ValueError):
@@ -44,15 +50,27 @@ def is_dir(path) -> bool:
 
 
 def exists(path) -> bool:
-    """Whether anything is at `path`, a dangling link included; False where that cannot be found out."""
+    """Whether anything is at `path`, a dangling link included; False where
+    that cannot be found out.
+    """
     try:
         return os.path.lexists(path)
     except ValueError:
         return False
 
 
+def is_link(path) -> bool:
+    """Whether `path` itself is a link; False where that cannot be found out."""
+    try:
+        return Path(path).is_symlink()
+    except (OSError, ValueError):
+        return False
+
+
 def resolved(path) -> Path:
-    """`path` from the root on, without links; as it is where that cannot be found out, as in a deleted folder."""
+    """`path` from the root on, without links; as it is where that cannot be found
+    out, as in a deleted folder.
+    """
     try:
         return Path(path).resolve()
     except (OSError, RuntimeError, ValueError):
@@ -60,7 +78,8 @@ def resolved(path) -> Path:
 
 
 def files_below(folder) -> Iterator[Path]:
-    """Whatever is no folder in `folder` and the folders below it, links to folders left out; of any depth.
+    """Whatever is no folder in `folder` and the folders below it, links to
+    folders left out; of any depth.
 
     A folder that cannot be listed is yielded itself, so that nobody takes it for an empty one.
     """
@@ -93,25 +112,36 @@ def is_lfs_pointer(content: bytes) -> bool:
 def read_bytes(path, *, limit_bytes) -> bytes:
     """The content of the regular file `path`.
 
-    A file whose size is given as 0 is not read: among those that the system makes up are some without an end.
+    A file whose size is given as 0 is not read: among those that the system makes
+    up are some without an end.
 
     Raises:
-        OSError: it cannot be read, is a pipe, a device or a folder, or has more than `limit_bytes`; `strerror`
-            says which, as a phrase for a message.
+        OSError: it cannot be read, is a pipe, a device or a folder, or has more than `limit_bytes`;
+            `strerror` says which, as a phrase for a message.
+    """
+    with open_file(path, limit_bytes=limit_bytes) as file:
+        content = file.read(limit_bytes + 1) if os.fstat(file.fileno()).st_size else b""
+    if len(content) > limit_bytes:
+        raise OSError(EFBIG, _too_large(limit_bytes))
+    return content
+
+
+@contextlib.contextmanager
+def open_file(path, *, limit_bytes=sys.maxsize) -> Iterator[io.BufferedReader]:
+    """The regular file `path`, open to be read by what wants a file;
+    `OSError` as of `read_bytes`.
     """
     try:
         # Before opening too: for some devices that alone has an effect.
         _require_regular(Path(path).stat(), limit_bytes)
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
     except ValueError as error:
         raise OSError(EINVAL, "no file can have this name") from error
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        _require_regular(status, limit_bytes)
-        content = file.read(limit_bytes + 1) if status.st_size else b""
-    if len(content) > limit_bytes:
-        raise OSError(EFBIG, _too_large(limit_bytes))
-    return content
+        _require_regular(os.fstat(descriptor), limit_bytes)
+        yield file
 
 
 def _require_regular(status, limit_bytes):
@@ -123,11 +153,16 @@ def _require_regular(status, limit_bytes):
 
 
 def _too_large(limit_bytes):
-    return f"larger than {limit_bytes / 1e6:,.0f} MB" if limit_bytes >= 1e6 else f"larger than {limit_bytes:,} bytes"
+    return (
+        f"larger than {limit_bytes / 1e6:,.0f} MB"
+        if limit_bytes >= 1e6
+        else f"larger than {limit_bytes:,} bytes"
+    )
 
 
 def claim(path) -> bool:
-    """Creates the empty file `path` unless anything has that name, a dangling link included; whether it did.
+    """Creates the empty file `path` unless anything has that name, a dangling link
+    included; whether it did.
 
     Of several processes that claim one name, one gets it.
 
@@ -139,9 +174,13 @@ def claim(path) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise OutputError(f"{path}: cannot write here ({error.strerror}). Choose another output path.") from error
+        raise OutputError(
+            f"{path}: cannot write here ({error.strerror}). Choose another output path."
+        ) from error
     except ValueError as error:
-        raise OutputError(f"{path}: no file can have this name. Choose another output path.") from error
+        raise OutputError(
+            f"{path}: no file can have this name. Choose another output path."
+        ) from error
     return True
 
 
@@ -155,13 +194,16 @@ class New:
 
 @contextlib.contextmanager
 def creating(names):
-    """Yields a `New` to write to, which becomes the first of the paths `names` that nothing has, once the block ends.
+    """Yields a `New` to write to, which becomes the first of the paths `names` that nothing
+    has, once the block ends.
 
-    Nothing is overwritten and nobody sees half a file, whatever other processes do. All `names` lie in one folder and
-    have one suffix; the temporary file has it too, because image writers choose their format by it.
+    Nothing is overwritten and nobody sees half a file, whatever other processes do. All `names`
+    lie in one folder and have one suffix; the temporary file has it too, because image writers
+    choose their format by it.
 
     Raises:
-        OutputError: the folder does not exist or cannot be written, the disk is full, or no name is free.
+        OutputError: the folder does not exist or cannot be written, the disk is
+            full, or no name is free.
     """
     names = iter(names)
     path = next(names)
@@ -176,9 +218,12 @@ def creating(names):
                 raise OutputError(f"{taken}: exists already. Choose another output path.")
         new.path = path
     except OSError as error:
-        raise OutputError(f"{path}: cannot write ({error.strerror or error}). Nothing was left behind.") from error
+        raise OutputError(
+            f"{path}: cannot write ({error.strerror or error}). Nothing was left behind."
+        ) from error
     finally:
-        # Where the folder itself is at fault this fails too, and the first error is the one to tell.
+        # Where the folder itself is at fault this fails too, and the first
+        # error is the one to tell.
         with contextlib.suppress(OSError):
             new.temporary.unlink()
 
@@ -200,10 +245,12 @@ def _named(temporary, path):
 
 
 def printable(text, *, most_characters: int | None = None) -> str:
-    """`str(text)` in one line that does nothing to a terminal: control and hidden characters as escapes.
+    """`str(text)` in one line that does nothing to a terminal: control and
+    hidden characters as escapes.
 
     Args:
-        most_characters: of `text`; what is longer ends in "…" there. None for a text that is needed whole.
+        most_characters: of `text`; what is longer ends in "…" there. None for a
+            text that is needed whole.
     """
     text = str(text)
     if most_characters is not None and len(text) > most_characters:
@@ -212,7 +259,10 @@ def printable(text, *, most_characters: int | None = None) -> str:
 
 
 def _shown(character):
-    if unicodedata.category(character) not in _HIDDEN_CATEGORIES or character in _SHOWN_FORMAT_CHARACTERS:
+    if (
+        unicodedata.category(character) not in _HIDDEN_CATEGORIES
+        or character in _SHOWN_FORMAT_CHARACTERS
+    ):
         return character
     if _FIRST_UNDECODED <= ord(character) <= _LAST_UNDECODED:
         return f"\\x{ord(character) - 0xDC00:02x}"

@@ -1,11 +1,13 @@
-"""Child processes for risky native code: a time limit, a memory limit, and nothing left running afterwards.
+"""Child processes for risky native code: a time limit, a memory limit, and
+nothing left running afterwards.
 
 The parent calls `run_module`; the child calls `confine` first. A child that dies, hangs, spams its
 stderr or loses its parent is an ordinary result here, never an exception and never an orphan.
 
-A child that has more to say than its exit status is asked by `ask_module` and answers by `answer_job`. What they say
-to each other lies in one folder: `request.json` is the question, `<job>.json` first the stage that the child is in,
-so that the parent can say where it died, and at the end the answer or the error that the child foresaw.
+A child that has more to say than its exit status is asked by `ask_module` and answers by
+`answer_job`. What they say to each other lies in one folder: `request.json` is the question,
+`<job>.json` first the stage that the child is in, so that the parent can say where it died, and at
+the end the answer or the error that the child foresaw.
 """
 
 import contextlib
@@ -22,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bokeh_tf.paths import is_file
+
 _STDERR_TAIL_BYTES = 1_000_000
 # How long a killed process may take to go.
 KILL_GRACE_S = 5.0
@@ -36,12 +40,20 @@ REQUEST_NAME = "request.json"
 _ONLY_JOB = "answer"
 _TRACEBACK = "Traceback (most recent call last)"
 # How C++, Python, the GPU's drivers and Vulkan say it.
-_OUT_OF_MEMORY = ("std::bad_alloc", "MemoryError", "OUT_OF_MEMORY", "OUT_OF_DEVICE_MEMORY", "Out of memory")
+_OUT_OF_MEMORY = (
+    "std::bad_alloc",
+    "MemoryError",
+    "OUT_OF_MEMORY",
+    "OUT_OF_DEVICE_MEMORY",
+    "Out of memory",
+)
 
 
 @dataclass(frozen=True)
 class ChildResult:
-    """How a child process ended. `return_code` is negative for a signal, `stderr` is its last megabyte."""
+    """How a child process ended. `return_code` is negative for a signal,
+    `stderr` is its last megabyte.
+    """
 
     return_code: int
     stderr: str
@@ -84,13 +96,24 @@ def tells_of_full_memory(log: str) -> bool:
 
 
 def run_module(module, arguments, *, timeout_s, environment=None) -> ChildResult:
-    """Runs `python -m module arguments…` in its own process group and kills the whole group at the end.
+    """Runs `python -m module arguments…` in its own process group and kills
+    the whole group at the end.
 
     Args:
         environment: variables to add to the child's environment.
     """
-    # -P keeps the current folder off the child's module path: a numpy.py next to the photos is not ours.
+    # -P keeps the current folder off the child's module path: a numpy.py next to
+    # the photos is not ours.
     command = [sys.executable, "-P", "-m", module, *map(str, arguments)]
+    return run_command(command, timeout_s=timeout_s, environment=environment)
+
+
+def run_command(command, *, timeout_s, environment=None) -> ChildResult:
+    """Runs a program in its own process group and kills the whole group at the end.
+
+    Args:
+        environment: variables to add to the child's environment.
+    """
     with tempfile.TemporaryFile() as stderr:
         start_ns = time.perf_counter_ns()
         child = start_child(
@@ -109,7 +132,9 @@ def run_module(module, arguments, *, timeout_s, environment=None) -> ChildResult
             kill_group(child)
         wall_s = (time.perf_counter_ns() - start_ns) / 1e9
         text = stderr_tail(stderr)
-    return ChildResult(-signal.SIGKILL if child.returncode is None else child.returncode, text, timed_out, wall_s)
+    return ChildResult(
+        -signal.SIGKILL if child.returncode is None else child.returncode, text, timed_out, wall_s
+    )
 
 
 def start_child(command, *, stdin, stdout, stderr: IO[bytes], environment=None) -> subprocess.Popen:
@@ -134,10 +159,13 @@ def start_child(command, *, stdin, stdout, stderr: IO[bytes], environment=None) 
 
 
 def kill_group(child: subprocess.Popen):
-    """Ends the child and everything it started; the group outlives its leader, so it is signalled in any case."""
+    """Ends the child and everything it started; the group outlives its leader, so it
+    is signalled in any case.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-    # A process stuck inside a driver cannot be reaped; waiting for it for ever would hang us as well.
+    # A process stuck inside a driver cannot be reaped; waiting for it for
+    # ever would hang us as well.
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(timeout=KILL_GRACE_S)
 
@@ -150,14 +178,18 @@ def stderr_tail(file: IO[bytes]) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a child last wrote of a job, and how it ended; a child that timed out or died may have written anything."""
+    """What a child last wrote of a job, and how it ended; a child that timed out or died
+    may have written anything.
+    """
 
     child: ChildResult
     content: dict
 
     @property
     def stage(self) -> str:
-        """`DONE`, `ERROR`, or what the child was at when it ended; `STARTING` where it never said."""
+        """`DONE`, `ERROR`, or what the child was at when it ended;
+        `STARTING` where it never said.
+        """
         return self.content["stage"]
 
     @property
@@ -177,8 +209,14 @@ class Answer:
 
     @property
     def traceback(self) -> str | None:
-        """Where Python code of ours failed: a bug, not a finding about what the child was asked. None elsewhere."""
-        if self.child.return_code <= 0 or self.is_out_of_memory or _TRACEBACK not in self.child.stderr:
+        """Where Python code of ours failed: a bug, not a finding about what the child
+        was asked. None elsewhere.
+        """
+        if (
+            self.child.return_code <= 0
+            or self.is_out_of_memory
+            or _TRACEBACK not in self.child.stderr
+        ):
             return None
         return self.child.stderr[self.child.stderr.rindex(_TRACEBACK) :]
 
@@ -205,7 +243,7 @@ def ask_module(
     # An answer of an earlier run must not be taken for that of a child that dies at once.
     written.unlink(missing_ok=True)
     child = run_module(module, [folder, job], timeout_s=timeout_s, environment=environment)
-    if not written.is_file():
+    if not is_file(written):
         return Answer(child, {"stage": STARTING})
     return Answer(child, json.loads(written.read_text(encoding="utf-8")))
 
@@ -233,18 +271,21 @@ class Job:
 
 
 def failed(kind: str, error: BaseException, **more) -> dict:
-    """The answer of a job that met an error which it foresaw; `more` is JSON beside kind and message."""
+    """The answer of a job that met an error which it foresaw; `more` is
+    JSON beside kind and message.
+    """
     message = " ".join(str(error).split()) or type(error).__name__
     return {"stage": ERROR, "kind": kind, "message": message, **more}
 
 
 def answer_job(work: Callable[[Job], dict], *, error_kinds: Mapping[type[BaseException], str]):
-    """The main of a child that `ask_module` starts: confines itself, calls `work`, writes what it returns.
+    """The main of a child that `ask_module` starts: confines itself, calls
+    `work`, writes what it returns.
 
     Args:
         work: gets the `Job` and returns its answer, or what `failed` made.
-        error_kinds: the exceptions that are answers too, each with its kind; the first that fits counts. Any other
-            ends the child with a traceback.
+        error_kinds: the exceptions that are answers too, each with its kind; the first that fits
+            counts. Any other ends the child with a traceback.
     """
     confine()
     folder, name = sys.argv[1:]
@@ -258,7 +299,9 @@ def answer_job(work: Callable[[Job], dict], *, error_kinds: Mapping[type[BaseExc
 
 
 def confine():
-    """Called by a child before it touches untrusted bytes: dies with its parent, bounded memory, no core dumps."""
+    """Called by a child before it touches untrusted bytes: dies with its parent,
+    bounded memory, no core dumps.
+    """
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -266,5 +309,6 @@ def confine():
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     physical_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    # Private data only: drivers reserve address space far beyond the memory they use, so RLIMIT_AS would stop them.
+    # Private data only: drivers reserve address space far beyond the memory they use, so
+    # RLIMIT_AS would stop them.
     resource.setrlimit(resource.RLIMIT_DATA, (int(physical_bytes * _MEMORY_SHARE),) * 2)

@@ -1,12 +1,15 @@
-"""What stands between a command and the operating system: signals, standard streams, the exit status.
+"""What stands between a command and the operating system: signals, standard
+streams, the exit status.
 
-`guarded` runs a command and turns its end into an exit status. The status never depends on who reads the output: a
-standard stream that breaks (a reader that has gone, a full disk) is written to no more, and the command goes on to
-its own end, so that a gate that failed stays failed. SIGTERM and SIGHUP end a command as Ctrl-C does, through its
-clean-up. Nothing heavy is imported here: it is the first module that a command line loads.
+`guarded` runs a command and turns its end into an exit status. The status never depends on who
+reads the output: a standard stream that breaks (a reader that has gone, a full disk) is written to
+no more, and the command goes on to its own end, so that a gate that failed stays failed. SIGTERM
+and SIGHUP end a command as Ctrl-C does, through its clean-up. Nothing heavy is imported here: it is
+the first module that a command line loads.
 """
 
 import errno
+import logging
 import os
 import signal
 import sys
@@ -22,7 +25,8 @@ DONE, NOT_DONE = 0, 1
 # What a shell reports of a process that a signal ended.
 _SIGNAL_BASE = 128
 _WHOLE = "interrupted; everything written so far is whole"
-# Enough for a path of the system\'s greatest length and the advice behind it; most of it is on one screen.
+# Enough for a path of the system\'s greatest length and the advice behind it; most
+# of it is on one screen.
 _LONGEST_MESSAGE = 6000
 _HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
 # The number of the signal that was caught last, None before.
@@ -40,7 +44,8 @@ class Interruption(KeyboardInterrupt):
 def interrupt(number: int, _frame: FrameType | None) -> None:
     """The handler of SIGINT, SIGTERM and SIGHUP."""
     global _caught
-    # A closing terminal and a supervisor both signal more than once, which must not break into the clean-up.
+    # A closing terminal and a supervisor both signal more than once, which must not
+    # break into the clean-up.
     is_repeated = _caught is not None and number != signal.SIGINT
     _caught = number
     if not is_repeated:
@@ -48,7 +53,9 @@ def interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 def ending_signals() -> list[int]:
-    """The numbers of the signals that end this process by now; those that the caller ignores are none."""
+    """The numbers of the signals that end this process by now; those that
+    the caller ignores are none.
+    """
     # Windows has no SIGHUP.
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     numbers = [int(getattr(signal, name)) for name in names]
@@ -70,11 +77,24 @@ def run_program(name: str, load: Callable[[], Callable[[], int]]) -> int:
         load: imports the program and returns its main function.
     """
     catch_signals()
+    logging.setLogRecordFactory(_shown_record)
     status = guarded(name, lambda: load()())
-    # All is said and written; Python's own shutdown must not answer an impatient Ctrl-C with a traceback.
+    # All is said and written; Python's own shutdown must not answer an impatient
+    # Ctrl-C with a traceback.
     with suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     return status
+
+
+def _shown_record(*arguments, **more):
+    """A log record that does nothing to a terminal: messages quote files and what they say."""
+    record = logging.LogRecord(*arguments, **more)
+    lines = record.getMessage().split("\n")
+    record.msg, record.args = (
+        "\n".join(printable(line, most_characters=_LONGEST_MESSAGE) for line in lines),
+        (),
+    )
+    return record
 
 
 def _line(error):
@@ -83,7 +103,8 @@ def _line(error):
 
 
 def guarded(name: str, command: Callable[[], int], *, when_interrupted: str = _WHOLE) -> int:
-    """Runs a command; returns its exit status, 1 with one line on stderr for a `BokehError`, 128 + N for signal N.
+    """Runs a command; returns its exit status, 1 with one line on stderr for a
+    `BokehError`, 128 + N for signal N.
 
     Args:
         name: what its messages begin with.
@@ -101,19 +122,37 @@ def guarded(name: str, command: Callable[[], int], *, when_interrupted: str = _W
         except KeyboardInterrupt as interruption:
             print(f"{name}: {when_interrupted}", file=sys.stderr)
             status = _SIGNAL_BASE + getattr(interruption, "number", signal.SIGINT)
+        except SystemExit as stop:
+            # A parser that refuses or explains.
+            if isinstance(stop.code, int | None) and not stop.code and _is_lost(name, output):
+                raise SystemExit(NOT_DONE) from None
+            raise
         except (ImportError, SystemError, AttributeError, RuntimeError) as error:
             status = _status_of(error, name, when_interrupted)
-        for stream in filter(None, (output, errors)):
-            stream.flush()
-        failure = output.failure if output else None
-        if failure is not None and failure.errno not in _HUNG_UP:
-            print(f"{name}: standard output cannot be written ({failure.strerror})", file=sys.stderr)
-            status = status or NOT_DONE
-        return status
+        is_lost = _is_lost(name, output)
+        if errors:
+            errors.flush()
+        return status or (NOT_DONE if is_lost else DONE)
+
+
+def _is_lost(name, output):
+    """Whether what was printed could not be written, which is said; a reader
+    that has gone wanted no more.
+    """
+    if output is None:
+        return False
+    output.flush()
+    failure = output.failure
+    if failure is None or failure.errno in _HUNG_UP:
+        return False
+    print(f"{name}: standard output cannot be written ({failure.strerror})", file=sys.stderr)
+    return True
 
 
 def _status_of(error, name, when_interrupted):
-    """The status after an error that may be no bug: a part that is not installed, or an interrupted import."""
+    """The status after an error that may be no bug: a part that is not installed,
+    or an interrupted import.
+    """
     # Native modules that are interrupted while they load come back as errors of their own.
     if _caught is not None:
         print(f"{name}: {when_interrupted}", file=sys.stderr)
@@ -136,7 +175,8 @@ class StandardStream:
         self._stream = stream
         self.failure: OSError | None = None
         with suppress(AttributeError, ValueError):
-            # File names need not be text in any encoding; what cannot be shown as it is, is shown escaped.
+            # File names need not be text in any encoding; what cannot be shown as
+            # it is, is shown escaped.
             stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
 
     def write(self, text: str) -> int:
@@ -161,7 +201,9 @@ class StandardStream:
             self._let_go()
 
     def _let_go(self):
-        """Sends what Python still holds back to nowhere, so that it does not complain while it shuts down."""
+        """Sends what Python still holds back to nowhere, so that it does not
+        complain while it shuts down.
+        """
         # A stream in memory, as in tests, has no descriptor.
         with suppress(OSError, ValueError, AttributeError):
             descriptor = self._stream.fileno()
@@ -173,7 +215,9 @@ class StandardStream:
 
 @contextmanager
 def _unbreakable_streams() -> Iterator[tuple[StandardStream | None, StandardStream | None]]:
-    """Puts `StandardStream`s in place of stdout and stderr; None where Python was started without."""
+    """Puts `StandardStream`s in place of stdout and stderr; None where
+    Python was started without.
+    """
     before = sys.stdout, sys.stderr
     output, errors = (None if stream is None else StandardStream(stream) for stream in before)
     sys.stdout, sys.stderr = output, errors  # type: ignore[assignment]

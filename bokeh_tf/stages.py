@@ -1,4 +1,5 @@
-"""What a long piece of work is at, for whoever shows it: `with stage("half precision on the GPU"):`.
+"""What a long piece of work is at, for whoever shows it: `with stage("half
+precision on the GPU"):`.
 
 One process has one such trail, of its main thread; a command's display may read it from another.
 """
@@ -11,7 +12,9 @@ _trail: list[str] = []
 
 @contextmanager
 def stage(text: str) -> Iterator[None]:
-    """Says for the time of the block what is done in it, in a few words; blocks lie in each other."""
+    """Says for the time of the block what is done in it, in a few words;
+    blocks lie in each other.
+    """
     _trail.append(text)
     try:
         yield
@@ -20,5 +23,7 @@ def stage(text: str) -> Iterator[None]:
 
 
 def current() -> str:
-    """What is being done, the outermost first: "model.tflite: half precision on the GPU"; "" for nothing."""
+    """What is being done, the outermost first: "model.tflite: half precision on
+    the GPU"; "" for nothing.
+    """
     return ": ".join(_trail)

@@ -16,15 +16,24 @@ from bokeh_tf.delegate.judging.policy import DEFAULT, Policy, judge
 
 
 def assert_runs_on_gpu(
-    model, *, targets=TARGETS, fail_on=DEFAULT, probe=False, require_probe=False, timeout_s=None, baseline=None
+    model,
+    *,
+    targets=TARGETS,
+    fail_on=DEFAULT,
+    probe=False,
+    require_probe=False,
+    timeout_s=None,
+    baseline=None,
 ) -> Report:
-    """Raises an `AssertionError` that says which nodes a GPU delegate refuses or computes wrongly, and what to write.
+    """Raises an `AssertionError` that says which nodes a GPU delegate refuses or computes
+    wrongly, and what to write.
 
     Args:
-        model: a path, the bytes of a `.tflite`, or a Keras model: functional, Sequential, or subclassed and
-            called once; of any dtype policy.
+        model: a path, the bytes of a `.tflite`, or a Keras model: functional, Sequential, or
+            subclassed and called once; of any dtype policy.
         targets: the delegates that have to take it: "v2", "mldrift" or both.
-        fail_on: as `--fail-on` of `bokeh-tf check`, such as "refused,wrong,macs:99"; "fp16" runs the audit too.
+        fail_on: as `--fail-on` of `bokeh-tf check`, such as "refused,wrong,macs:99";
+            "fp16" runs the audit too.
         probe: also compile and run it on the real delegate, in a child process.
         require_probe: fail where there is no Vulkan adapter to probe with; implies `probe`.
         baseline: path of a baseline file; findings in it do not fail.

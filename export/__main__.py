@@ -1,8 +1,10 @@
-"""`python -m export`: builds, converts and checks every recipe, and writes those that pass, with a manifest.
+"""`python -m export`: builds, converts and checks every recipe, and writes those
+that pass, with a manifest.
 
-Exit status: 0 all written; 1 a recipe could not be built or checked; 2 wrong usage; 3 a recipe failed its check.
-A recipe that is not written leaves an older file of its name as it was. One that a killed run left halfway, between its
-file, the packaged copy and the manifest, is exported again, whatever --only says.
+Exit status: 0 all written; 1 a recipe could not be built or checked; 2 wrong usage; 3 a recipe
+failed its check. A recipe that is not written leaves an older file of its name as it was. One
+that a killed run left halfway, between its file, the packaged copy and the manifest, is exported
+again, whatever --only says.
 """
 
 import argparse
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+import bokeh_tf.quiet_start  # noqa: F401 (before what takes time to import)
 from bokeh_tf import exporting
 from bokeh_tf.checkout import git_commit
 from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED
@@ -30,7 +33,12 @@ ASSETS_FOLDER = Path(__file__).resolve().parent.parent / "android_assets"
 
 
 def main(
-    arguments=None, *, recipes=RECIPES, weights_folder=WEIGHTS_FOLDER, assets_folder=ASSETS_FOLDER, build=None
+    arguments=None,
+    *,
+    recipes=RECIPES,
+    weights_folder=WEIGHTS_FOLDER,
+    assets_folder=ASSETS_FOLDER,
+    build=None,
 ) -> int:
     """Exports the recipes that the command line asks for; returns the exit status.
 
@@ -41,7 +49,8 @@ def main(
     """
     options = _parse(arguments, recipes)
     console = Console(stderr=False)
-    # Before anything is written: the files themselves are tracked, and must not make the checkout look changed.
+    # Before anything is written: the files themselves are tracked, and must not make
+    # the checkout look changed.
     commit = git_commit()
     chosen = [recipe for recipe in recipes if not options.only or recipe.name in options.only]
     order = [f"{recipe.name}.tflite" for recipe in recipes]
@@ -52,10 +61,14 @@ def main(
         halfway = manifest.halfway(folder, recipes, package=package)
         codes = []
         for recipe in [recipe for recipe in recipes if recipe in chosen or recipe in halfway]:
-            code, subject, probe = _export(recipe, [folder, package], weights_folder, build, options, console)
+            code, subject, probe = _export(
+                recipe, [folder, package], weights_folder, build, options, console
+            )
             codes.append(code)
             if subject:
-                manifest.write(folder, [manifest.entry(recipe, subject, probe, commit=commit)], order=order)
+                manifest.write(
+                    folder, [manifest.entry(recipe, subject, probe, commit=commit)], order=order
+                )
                 path = folder / f"{recipe.name}.tflite"
                 console.print(f"wrote {path}", soft_wrap=True, markup=False, highlight=False)
         return max(codes, default=PASSED)
@@ -69,19 +82,26 @@ def _export(recipe, folders, weights_folder, build, options, console):
     Args:
         folders: where the file goes, and where a packaged one is copied to, if anywhere.
     """
-    console.print(f"{recipe.name}: building, converting and checking", soft_wrap=True, highlight=False)
+    console.print(
+        f"{recipe.name}: building, converting and checking", soft_wrap=True, highlight=False
+    )
     try:
         content = convert_recipe(recipe, weights_folder, build)
         subject = subject_of(content, label=f"{recipe.name}.tflite")
         # A file that the real delegate was not asked about has not passed here: the manifest says
         # what was proved.
-        judged = exporting.check_and_judge(subject, require_probe=True, photo=options.photo, timeout_s=options.timeout)
+        judged = exporting.check_and_judge(
+            subject, require_probe=True, photo=options.photo, timeout_s=options.timeout
+        )
         print_file(judged, console)
         if judged.code == FAILED:
             _complain(f"{recipe.name}: not written, it failed its check")
             return FAILED, None, None
         if judged.code == NOT_CHECKED and not options.allow_unchecked:
-            _complain(f"{recipe.name}: not written, it could not be checked. --allow-unchecked writes it all the same")
+            _complain(
+                f"{recipe.name}: not written, it could not be checked. --allow-unchecked writes it"
+                " all the same"
+            )
             return NOT_CHECKED, None, None
         folder, package = folders
         write_bytes(folder / f"{recipe.name}.tflite", content)
@@ -96,20 +116,38 @@ def _export(recipe, folders, weights_folder, build, options, console):
 def convert_recipe(recipe, weights_folder, build=None) -> bytes:
     """The bytes of a recipe's `.tflite`, from its trained weights."""
     shape = (recipe.image_height_px, recipe.image_width_px)
-    model = exporting.build_model(recipe.model, variant=recipe.variant, image_shape=shape, build=build)
+    model = exporting.build_model(
+        recipe.model, variant=recipe.variant, image_shape=shape, build=build
+    )
     load_weights(model, Path(weights_folder) / recipe.weights_name)
     return exporting.convert_model(model, precision=recipe.precision)
 
 
 def _parse(arguments, recipes):
-    parser = argparse.ArgumentParser(prog="python -m export", description="Builds, converts and checks what we ship.")
+    parser = argparse.ArgumentParser(
+        prog="python -m export", description="Builds, converts and checks what we ship."
+    )
     known = ", ".join(recipe.name for recipe in recipes)
-    parser.add_argument("--out", type=Path, help="folder instead of android_assets; leaves the package as it is")
-    parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help=f"only these of: {known}")
-    parser.add_argument("--photo", type=Path, help="photograph for the check instead of the packaged one")
-    parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS", help="per checked file")
     parser.add_argument(
-        "--allow-unchecked", action="store_true", help='write, stamped "unchecked", what no one could check'
+        "--out", type=Path, help="folder instead of android_assets; leaves the package as it is"
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", default=[], help=f"only these of: {known}"
+    )
+    parser.add_argument(
+        "--photo", type=Path, help="photograph for the check instead of the packaged one"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=DEFAULT_TIMEOUT_S,
+        metavar="SECONDS",
+        help="per checked file",
+    )
+    parser.add_argument(
+        "--allow-unchecked",
+        action="store_true",
+        help='write, stamped "unchecked", what no one could check',
     )
     options = parser.parse_args(arguments)
     unknown = [name for name in options.only if name not in {recipe.name for recipe in recipes}]
@@ -121,7 +159,9 @@ def _parse(arguments, recipes):
 
 
 def _complain(message):
-    Console(stderr=True).print(f"export: {printable(str(message))}", soft_wrap=True, markup=False, highlight=False)
+    Console(stderr=True).print(
+        f"export: {printable(str(message))}", soft_wrap=True, markup=False, highlight=False
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from bokeh_tf.models.weights import weights_name
 
 @dataclass(frozen=True)
 class Recipe:
-    """One shipped file. A packaged one also goes into the Python package, where `bokeh-tf render` finds it."""
+    """One shipped file. A packaged one also goes into the Python package, where
+    `bokeh-tf render` finds it.
+    """
 
     model: str
     variant: str

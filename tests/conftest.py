@@ -1,4 +1,6 @@
-"""Fixtures that several test files share: small `.tflite` files, photographs, and the GPU adapter."""
+"""Fixtures that several test files share: small `.tflite` files,
+photographs, and the GPU adapter.
+"""
 
 import os
 
@@ -15,7 +17,9 @@ SEED = 7
 
 def pytest_configure(config):
     # Keras 3.15 with NumPy 2.4: theirs to mend, and every save or predict of a model meets it.
-    config.addinivalue_line("filterwarnings", "ignore:__array__ implementation doesn't accept:DeprecationWarning")
+    config.addinivalue_line(
+        "filterwarnings", "ignore:__array__ implementation doesn't accept:DeprecationWarning"
+    )
 
 
 def pytest_collection_modifyitems(items):
@@ -26,9 +30,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def tiny_tflite(tmp_path_factory):
-    """`tiny_tflite(name, graph, image_shape=(16, 24), channels=3)`: the path of a `.tflite` of a small Keras graph.
+    """`tiny_tflite(name, graph, image_shape=(16, 24), channels=3)`: the path of a
+    `.tflite` of a small Keras graph.
 
-    TensorFlow's own converter writes it, not ours, so that also graphs that ours refuses can be had.
+    TensorFlow's own converter writes it, not ours, so that also graphs
+    that ours refuses can be had.
     """
     folder = tmp_path_factory.mktemp("tiny_tflite")
 
@@ -59,7 +65,9 @@ def tiny_convolution(tiny_tflite):
         import keras
 
         hidden = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(image)
-        return keras.layers.Conv2D(3, 3, padding="same", activation="sigmoid", name="rendered")(hidden)
+        return keras.layers.Conv2D(3, 3, padding="same", activation="sigmoid", name="rendered")(
+            hidden
+        )
 
     return tiny_tflite("tiny_convolution", graph, float16=True)
 

@@ -1,4 +1,6 @@
-"""A folder of labelled subjects as `bokeh_tf.data.scenes.subjects` reads it: discs on textures, and empty views."""
+"""A folder of labelled subjects as `bokeh_tf.data.scenes.subjects` reads it: discs on
+textures, and empty views.
+"""
 
 import csv
 
@@ -33,7 +35,9 @@ def write_subjects(folder):
         has_subject = group in ("people", "animals", "objects")
         photo = np.where(mask[..., None], texture(SHAPE, (200, 60, 50), seed=50 + number), ground)
         write(folder / "photos" / f"{stem}.jpg", (photo if has_subject else ground)[..., ::-1])
-        write(folder / "labels" / f"{stem}.png", mask.astype(np.uint8) * (255 if has_subject else 0))
+        write(
+            folder / "labels" / f"{stem}.png", mask.astype(np.uint8) * (255 if has_subject else 0)
+        )
         if source != "prior":
             trust = np.full(SHAPE, 255, np.uint8)
             trust[:8] = 10

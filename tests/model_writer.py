@@ -1,10 +1,16 @@
-"""Writes `.tflite` files by hand, with the object interface that the schema's compiler generates."""
+"""Writes `.tflite` files by hand, with the object interface that the
+schema's compiler generates.
+"""
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-FLOAT32, FLOAT16, INT32 = schema.TensorType.FLOAT32, schema.TensorType.FLOAT16, schema.TensorType.INT32
+FLOAT32, FLOAT16, INT32 = (
+    schema.TensorType.FLOAT32,
+    schema.TensorType.FLOAT16,
+    schema.TensorType.INT32,
+)
 NUMPY_TYPES = {FLOAT32: np.float32, FLOAT16: np.float16, INT32: np.int32}
 
 
@@ -17,7 +23,12 @@ class FileWriter:
         self.model.buffers = [schema.BufferT()]
         self.model.operatorCodes, self.model.metadata = [], []
         self.graph = schema.SubGraphT()
-        self.graph.tensors, self.graph.operators, self.graph.inputs, self.graph.outputs = [], [], [], []
+        self.graph.tensors, self.graph.operators, self.graph.inputs, self.graph.outputs = (
+            [],
+            [],
+            [],
+            [],
+        )
         self.model.subgraphs = [self.graph]
 
     def buffer(self, data):
@@ -30,7 +41,9 @@ class FileWriter:
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.type, tensor.buffer = name, shape, dtype, buffer
         if constant:
-            tensor.buffer = self.buffer(np.arange(np.prod(shape), dtype=NUMPY_TYPES[dtype]).tobytes())
+            tensor.buffer = self.buffer(
+                np.arange(np.prod(shape), dtype=NUMPY_TYPES[dtype]).tobytes()
+            )
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
@@ -40,11 +53,19 @@ class FileWriter:
         kind.deprecatedBuiltinCode = min(code, 127)
         self.model.operatorCodes.append(kind)
         node = schema.OperatorT()
-        node.opcodeIndex, node.inputs, node.outputs = len(self.model.operatorCodes) - 1, inputs, outputs
+        node.opcodeIndex, node.inputs, node.outputs = (
+            len(self.model.operatorCodes) - 1,
+            inputs,
+            outputs,
+        )
         if options is not None:
             table = type(options).__name__.removesuffix("T")
             place = "" if hasattr(schema.BuiltinOptions, table) else "2"
-            setattr(node, f"builtinOptions{place}Type", getattr(getattr(schema, f"BuiltinOptions{place}"), table))
+            setattr(
+                node,
+                f"builtinOptions{place}Type",
+                getattr(getattr(schema, f"BuiltinOptions{place}"), table),
+            )
             setattr(node, f"builtinOptions{place}", options)
         self.graph.operators.append(node)
 

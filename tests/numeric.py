@@ -1,8 +1,10 @@
 """Which test files run twice: with TensorFlow's oneDNN kernels and without.
 
-TensorFlow turns oneDNN on for some processors only, and with it other kernels compute, and differentiate, nearly all
-there is. So what trains, and what compares the numbers of operations and networks, is tested with both, on whatever
-processor: `make test` says how. Files are known by their name alone, wherever below `tests/` they are.
+TensorFlow turns oneDNN on for some processors only, and with it other kernels compute, and
+differentiate, nearly all there is. So what trains, and what compares the numbers of operations and
+networks, is tested with both, on whatever
+processor: `make test` says how. Files are known by their name alone,
+    wherever below `tests/` they are.
 """
 
 NUMERIC_FILES = frozenset(
@@ -15,6 +17,7 @@ NUMERIC_FILES = frozenset(
         "test_subjects.py",
         "test_train_command.py",
         "test_training_plans.py",
+        "test_validation.py",
         # Operations.
         "test_blur.py",
         "test_channelwise.py",

@@ -23,14 +23,18 @@ def texture(shape, colour, *, seed, contrast=60):
 
 
 def with_subject(shape, mask, *, seed=0, blur_px=8.0):
-    """A sharp reddish subject under `mask` before the same kind of texture, greenish and out of focus."""
+    """A sharp reddish subject under `mask` before the same kind of texture,
+    greenish and out of focus.
+    """
     behind = cv2.GaussianBlur(texture(shape, (70, 130, 90), seed=seed), (0, 0), blur_px)
     front = texture(shape, (180, 90, 70), seed=seed + 1)
     return np.where(mask[..., None], front, behind)
 
 
 def write_folder(folder, *, shape=(120, 180)):
-    """Fills `folder` with two photos that show a subject in focus and one that is sharp all over."""
+    """Fills `folder` with two photos that show a subject in focus and
+    one that is sharp all over.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(("disc.png", "größe – 写真.png")):
         mask = disc(shape, centre=(0.4 + 0.15 * number, 0.55), radius=0.3)

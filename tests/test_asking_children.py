@@ -1,4 +1,6 @@
-"""`ask_module` and `answer_job`: how a parent learns what became of a child that it asked something."""
+"""`ask_module` and `answer_job`: how a parent learns what became of a
+child that it asked something.
+"""
 
 import json
 import os
@@ -25,7 +27,9 @@ if __name__ == "__main__":
 @pytest.fixture
 def ask(tmp_path, monkeypatch):
     """Asks a child that does `work`, lines of Python, to double 21."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    )
     folder = tmp_path / "between us"
     folder.mkdir()
 
@@ -65,7 +69,11 @@ def test_an_error_that_nobody_foresaw_is_a_bug_of_ours(ask):
 
 def test_a_child_that_dies_says_at_what(ask):
     answer = ask("os.kill(os.getpid(), 11)")
-    assert (answer.stage, answer.child.signal_name, answer.traceback) == ("thinking", "SIGSEGV", None)
+    assert (answer.stage, answer.child.signal_name, answer.traceback) == (
+        "thinking",
+        "SIGSEGV",
+        None,
+    )
 
 
 def test_a_child_that_hangs_says_at_what(ask):
@@ -79,6 +87,8 @@ def test_a_child_that_runs_out_of_memory_is_no_bug_of_ours(ask):
 
 
 def test_an_old_answer_is_not_taken_for_a_new_one(ask):
-    (ask.folder / "answer.json").write_text(json.dumps({"stage": DONE, "double": 0}), encoding="utf-8")
+    (ask.folder / "answer.json").write_text(
+        json.dumps({"stage": DONE, "double": 0}), encoding="utf-8"
+    )
     answer = ask("return {}", timeout_s=0)
     assert answer.stage == STARTING

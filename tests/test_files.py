@@ -95,7 +95,9 @@ def test_devices_and_pipes_are_written_to_and_stay_what_they_are(tmp_path):
     assert stat.S_ISFIFO(pipe.stat().st_mode) and list(tmp_path.iterdir()) == [pipe]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="only Linux has a disk that is always full"
+)
 def test_a_full_device_is_one_line():
     with pytest.raises(OutputError, match=r"/dev/full: cannot write \(No space left"):
         write_bytes("/dev/full", b"x" * 100_000)
@@ -110,11 +112,15 @@ def test_an_output_that_is_an_input_is_refused_under_every_name(tmp_path):
     for output in (model, str(model), link, hard_link, tmp_path / "." / "model.tflite"):
         with pytest.raises(OutputError, match="this run reads that file"):
             files.refuse_inputs([None, output], [tmp_path / "other", model])
-    files.refuse_inputs([tmp_path / "new", None, "/dev/null"], [model, None, "/dev/null", "no\0file"])
+    files.refuse_inputs(
+        [tmp_path / "new", None, "/dev/null"], [model, None, "/dev/null", "no\0file"]
+    )
 
 
 def claim_names(folder, writer):
-    """Writes files as one of several processes that want the same names; returns the names that it got."""
+    """Writes files as one of several processes that want the same names;
+    returns the names that it got.
+    """
     got = []
     for number in range(200):
         if files.write_new(Path(folder) / f"result_{number}.json", f"{writer}".encode()):
@@ -123,7 +129,9 @@ def claim_names(folder, writer):
 
 
 def test_of_processes_that_want_one_name_exactly_one_gets_it(tmp_path):
-    with concurrent.futures.ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        4, mp_context=multiprocessing.get_context("spawn")
+    ) as pool:
         claims = list(pool.map(claim_names, [tmp_path] * 4, range(4)))
     assert sorted(number for claim in claims for number in claim) == list(range(200))
     for writer, claim in enumerate(claims):
@@ -146,7 +154,13 @@ def test_a_name_is_claimed_where_there_are_no_hard_links_too(tmp_path, monkeypat
 def test_what_a_killed_run_left_is_swept_after_a_day(tmp_path, write):
     two_days_ago_s = time.time() - 2 * 24 * 3600
     left = ["." + "0a" * 8 + suffix for suffix in (".tflite", ".json", "")]
-    kept = [".0a0a.json", ".gitignore", "0a" * 8 + ".json", "." + "0A" * 8 + ".json", "." + "zz" * 8]
+    kept = [
+        ".0a0a.json",
+        ".gitignore",
+        "0a" * 8 + ".json",
+        "." + "0A" * 8 + ".json",
+        "." + "zz" * 8,
+    ]
     for name in [*left, *kept]:
         (tmp_path / name).write_bytes(b"half")
         os.utime(tmp_path / name, (two_days_ago_s, two_days_ago_s))
@@ -155,7 +169,9 @@ def test_what_a_killed_run_left_is_swept_after_a_day(tmp_path, write):
     link = tmp_path / ("." + "2c" * 8 + ".json")
     link.symlink_to(tmp_path / kept[0])
     write(tmp_path / "result.json", b"whole")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, young.name, link.name, "result.json"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [*kept, young.name, link.name, "result.json"]
+    )
 
 
 def test_the_temporary_file_keeps_the_suffix_and_the_folder(tmp_path):
@@ -176,7 +192,9 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, err
 
 
 def write_interrupted_at(step, path):
-    """Writes `path`, with Ctrl-C at the `step`th line run in `WRITING`; returns whether it came to that."""
+    """Writes `path`, with Ctrl-C at the `step`th line run in `WRITING`;
+    returns whether it came to that.
+    """
     steps = itertools.count()
 
     def trace(frame, event, _):
@@ -213,7 +231,9 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     # The system cuts every file off here, as a full disk would.
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
-        with pytest.raises(OutputError, match=r"result\.bin: cannot write .*Nothing was left behind"):
+        with pytest.raises(
+            OutputError, match=r"result\.bin: cannot write .*Nothing was left behind"
+        ):
             write_bytes(path, bytes(20_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -28,7 +28,9 @@ def _pair(shape, *, seed=0, dtype=np.float64):
 def test_psnr_is_scikit_images(shape, dtype):
     clean, noisy = _pair(shape, dtype=dtype)
     data_range = 255 if dtype == np.uint8 else 1
-    expected = peak_signal_noise_ratio(clean.astype(np.float64), noisy.astype(np.float64), data_range=data_range)
+    expected = peak_signal_noise_ratio(
+        clean.astype(np.float64), noisy.astype(np.float64), data_range=data_range
+    )
     assert psnr(noisy, clean) == pytest.approx(expected, abs=1e-9)
 
 
@@ -63,7 +65,8 @@ def test_psnr_by_hand():
 
 @pytest.mark.parametrize("window", ["uniform", "gaussian"])
 def test_ssim_of_two_flat_images_by_hand(window):
-    # No variance: structure is c2/c2 = 1 and luminance (2*a*b + c1) / (a^2 + b^2 + c1) with c1 = 0.01^2.
+    # No variance: structure is c2/c2 = 1 and luminance (2*a*b + c1) / (a^2 + b^2
+    # + c1) with c1 = 0.01^2.
     expected = (2 * 0.25 * 0.5 + 1e-4) / (0.25**2 + 0.5**2 + 1e-4)
     actual = ssim(np.full((12, 15), 0.25), np.full((12, 15), 0.5), window=window)
     assert actual == pytest.approx(expected, abs=SSIM_TOLERANCE)

@@ -10,7 +10,8 @@ from tests.numeric import NUMERIC_FILES
 TESTS = Path(__file__).resolve().parent
 # What computes a loss or its gradient, or takes a step.
 TRAINS = re.compile(
-    r"GradientTape|train_on_batch|bokeh_tf\.training\.\w+ import .*\b(train|Run|pairs_job|adversarial_job|scenes_job)\b"
+    r"GradientTape|train_on_batch|bokeh_tf\.training\.\w+ import"
+    r" .*\b(train|Run|pairs_job|adversarial_job|scenes_job)\b"
 )
 
 

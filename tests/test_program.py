@@ -22,11 +22,15 @@ def command():
 sys.exit(run_program("test", lambda: command))
 """
 PRINTS_A_LITTLE = PRINTS_AND_FAILS.replace("20_000", "1").replace("return 3", "return 0")
-full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+full_disk = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="only Linux has a disk that is always full"
+)
 
 
 def run_script(code, **options):
-    return subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=60, **options)
+    return subprocess.run(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=60, **options
+    )
 
 
 def closed_pipe():
@@ -54,9 +58,47 @@ def test_a_full_disk_behind_stdout_fails_a_command_but_keeps_a_failed_gate():
         assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("first", ["import bokeh_tf.__main__", "import bokeh_tf.quiet_start"])
+def test_ctrl_c_before_anything_is_caught_has_no_traceback(first):
+    ended = run_script(
+        f"{first}\nimport os, signal\nos.kill(os.getpid(), signal.SIGINT)\nsignal.pause()"
+    )
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
+    ignored = (
+        "import os, signal\nsignal.signal(signal.SIGINT,"
+        f" signal.SIG_IGN)\n{first}\nos.kill(os.getpid(), 2)"
+    )
+    assert run_script(ignored).returncode == 0
+
+
+@full_disk
+def test_help_that_cannot_be_written_is_not_done():
+    code = "import argparse, sys\nfrom bokeh_tf.program import run_program\n"
+    code += (
+        "sys.exit(run_program('test', lambda: lambda:"
+        " argparse.ArgumentParser().parse_args(['--help'])))"
+    )
+    with Path("/dev/full").open("w") as full:
+        ended = run_script(code, stdout=full)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert run_script(code, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_what_is_logged_does_nothing_to_a_terminal():
+    code = "import logging, sys\nfrom bokeh_tf.program import run_program\n"
+    code += (
+        "def command():\n    logging.warning('%s: left out\\nand more', 'a\\x1b[2Jb')\n   "
+        " return 0\n"
+    )
+    code += "sys.exit(run_program('test', lambda: command))"
+    assert run_script(code).stderr == "WARNING:root:a\\x1b[2Jb: left out\nand more\n"
+
+
 def test_without_standard_streams_the_status_is_the_same():
     for code, status in ((PRINTS_AND_FAILS, 3), (PRINTS_A_LITTLE, 0)):
-        ended = subprocess.run(["sh", "-c", 'exec "$0" -c "$1" >&- 2>&-', sys.executable, code], timeout=60)
+        ended = subprocess.run(
+            ["sh", "-c", 'exec "$0" -c "$1" >&- 2>&-', sys.executable, code], timeout=60
+        )
         assert ended.returncode == status
 
 
@@ -76,7 +118,10 @@ sys.exit(run_program("test", lambda: command))
 def test_signals_end_a_command_through_its_clean_up(tmp_path, name):
     number = getattr(signal, name)
     # A test runner in the background may have been started to ignore them.
-    restore = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); signal.signal({number}, "
+    restore = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        f" signal.signal({number}, "
+    )
     restore += "signal.default_int_handler)\n" if name == "SIGINT" else "signal.SIG_DFL)\n"
     child = subprocess.Popen(
         [sys.executable, "-c", restore + WAITS, str(tmp_path)],
@@ -95,7 +140,9 @@ def test_signals_end_a_command_through_its_clean_up(tmp_path, name):
 def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path):
     ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     child = subprocess.Popen(
-        [sys.executable, "-c", ignore + WAITS, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", ignore + WAITS, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert child.stdout.readline() == b"ready\n"
     child.send_signal(signal.SIGHUP)

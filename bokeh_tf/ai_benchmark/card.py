@@ -1,4 +1,6 @@
-"""What a person sets in the app and copies from it: the facts of the settings card, and the card as Markdown."""
+"""What a person sets in the app and copies from it: the facts of the settings card,
+and the card as Markdown.
+"""
 
 import hashlib
 import re
@@ -18,7 +20,11 @@ DEFAULT_ITERATIONS = 100
 DELAY_MS = 0
 CPU_THREADS = 4
 # What to choose in the app, one after the other, by the name of the backend in the result sheet.
-ACCELERATIONS = (("gpu", "TFLite GPU delegate"), ("cpu", f"CPU, {CPU_THREADS} threads"), ("nnapi", "NNAPI"))
+ACCELERATIONS = (
+    ("gpu", "TFLite GPU delegate"),
+    ("cpu", f"CPU, {CPU_THREADS} threads"),
+    ("nnapi", "NNAPI"),
+)
 _MOST_OPERATORS_NAMED = 4
 _TITLE = "# AI Benchmark settings: "
 
@@ -62,7 +68,9 @@ class Card:
         if self.needs.release is None:
             return "unknown"
         names = [operator.label for operator in self.needs.deciding]
-        shown = ", ".join(names[:_MOST_OPERATORS_NAMED]) + (" …" if len(names) > _MOST_OPERATORS_NAMED else "")
+        shown = ", ".join(names[:_MOST_OPERATORS_NAMED]) + (
+            " …" if len(names) > _MOST_OPERATORS_NAMED else ""
+        )
         return f"{self.needs.release} or newer" + (f" ({shown})" if shown else "")
 
     @property
@@ -113,7 +121,14 @@ def to_markdown(card) -> str:
     lines += ["", "## Steps", ""]
     lines += [f"{number}. {step}" for number, step in enumerate(steps(card), start=1)]
     lines += ["", "```", PUSH_LINE, VERIFY_LINE, "```", ""]
-    lines += ["The second line must print the sha256 below.", "", "## The file", "", "| | |", "|---|---|"]
+    lines += [
+        "The second line must print the sha256 below.",
+        "",
+        "## The file",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
     lines += [f"| {label} | {value} |" for label, value in _file_rows(card)]
     lines += _warning_lines(card) + _operator_lines(card.needs)
     return "\n".join(lines) + "\n"
@@ -134,18 +149,27 @@ def _file_rows(card):
 
 
 def _warning_lines(card):
-    return ["", "## Mind", "", *(f"- {_escaped(warning)}" for warning in card.warnings)] if card.warnings else []
+    return (
+        ["", "## Mind", "", *(f"- {_escaped(warning)}" for warning in card.warnings)]
+        if card.warnings
+        else []
+    )
 
 
 def _operator_lines(needs):
     lines = ["", "## Operators, and the first TensorFlow Lite release that has each", ""]
     lines += ["| operator | nodes | release |", "|---|---:|---|"]
     lines += [
-        f"| {_escaped(operator.label)} | {operator.node_count} | {operator.release or 'not in the table'} |"
+        f"| {_escaped(operator.label)} | {operator.node_count} |"
+        f" {operator.release or 'not in the table'} |"
         for operator in needs.operators
     ]
     if needs.declared:
-        lines += ["", f"The file itself says: {needs.declared} (`min_runtime_version`, written by its converter)."]
+        lines += [
+            "",
+            f"The file itself says: {needs.declared} (`min_runtime_version`, written by its"
+            " converter).",
+        ]
     return lines
 
 
@@ -158,4 +182,6 @@ def _code(text):
 
 
 def _escaped(text):
-    return "".join(f"\\{character}" if character in "\\`*_{}[]<>|#" else character for character in text)
+    return "".join(
+        f"\\{character}" if character in "\\`*_{}[]<>|#" else character for character in text
+    )

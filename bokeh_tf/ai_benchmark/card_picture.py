@@ -1,7 +1,8 @@
-"""The settings card as a picture: portrait, 1080 px wide, to be read on the phone on which the settings are made.
+"""The settings card as a picture: portrait, 1080 px wide, to be read on the phone on
+which the settings are made.
 
-The font is the one inside Pillow, so that the picture is the same on every computer; what it cannot draw
-becomes a question mark.
+The font is the one inside Pillow, so that the picture is the same on every computer; what it cannot
+draw becomes a question mark.
 """
 
 import functools
@@ -13,7 +14,8 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from bokeh_tf.ai_benchmark.card import PUSH_LINE, Card, steps
 
 WIDTH_PX = 1080
-# A phone shows 1080 px on about 7 cm: text of this size reads like small print in a book, not like a footnote.
+# A phone shows 1080 px on about 7 cm: text of this size reads like small print in a
+# book, not like a footnote.
 SMALLEST_TEXT_PX = 36
 _MARGIN_PX = 60
 _TEXT_PX = 40
@@ -59,7 +61,9 @@ def to_png(card: Card) -> bytes:
 
 
 def is_card_picture(content: bytes) -> bool:
-    """Whether the bytes of a file are those of a card's picture, by what `to_png` writes into it."""
+    """Whether the bytes of a file are those of a card's picture, by
+    what `to_png` writes into it.
+    """
     return content.startswith(_PNG_SIGNATURE) and _MARK in content[:_MARK_WITHIN_BYTES]
 
 
@@ -80,9 +84,13 @@ def _draw_settings(page, card):
     for label, value in card.settings:
         middle_px = page.y_px + _ROW_PX // 2
         page.text((_MARGIN_PX, middle_px), label, _TEXT_PX, _GREY, anchor="lm")
-        page.text((WIDTH_PX - _MARGIN_PX, middle_px), value, _VALUE_PX, _INK, anchor="rm", bold=True)
+        page.text(
+            (WIDTH_PX - _MARGIN_PX, middle_px), value, _VALUE_PX, _INK, anchor="rm", bold=True
+        )
         page.skip(_ROW_PX)
-        page.draw.line((_MARGIN_PX, page.y_px, WIDTH_PX - _MARGIN_PX, page.y_px), fill=_RULE, width=2)
+        page.draw.line(
+            (_MARGIN_PX, page.y_px, WIDTH_PX - _MARGIN_PX, page.y_px), fill=_RULE, width=2
+        )
 
 
 def _draw_warnings(page, card):
@@ -139,7 +147,13 @@ class _Page:
         # The font has one weight; an outline makes the other.
         width_px = max(1, size_px // 40) if bold else 0
         self.draw.text(
-            at_px, _drawable(text), colour, _font(size_px), anchor, stroke_width=width_px, stroke_fill=colour
+            at_px,
+            _drawable(text),
+            colour,
+            _font(size_px),
+            anchor,
+            stroke_width=width_px,
+            stroke_fill=colour,
         )
 
     def lines(self, lines, size_px, colour, *, left_px=_MARGIN_PX, bold=False):
@@ -154,13 +168,16 @@ class _Page:
 
     def paragraph(self, text, *, indent_px=0, colour=_INK):
         width_px = WIDTH_PX - 2 * _MARGIN_PX - indent_px
-        self.lines(self.wrapped(text, _TEXT_PX, width_px), _TEXT_PX, colour, left_px=_MARGIN_PX + indent_px)
+        self.lines(
+            self.wrapped(text, _TEXT_PX, width_px), _TEXT_PX, colour, left_px=_MARGIN_PX + indent_px
+        )
 
     def boxed(self, blocks, paper, ink):
         """Blocks of (title, paragraphs) on a coloured ground."""
         inner_px = WIDTH_PX - 2 * _MARGIN_PX - 64
         wrapped = [
-            (title, [self.wrapped(text, SMALLEST_TEXT_PX, inner_px) for text in texts]) for title, texts in blocks
+            (title, [self.wrapped(text, SMALLEST_TEXT_PX, inner_px) for text in texts])
+            for title, texts in blocks
         ]
         count = sum(1 + sum(map(len, paragraphs)) for _, paragraphs in wrapped)
         gaps = sum(len(paragraphs) for _, paragraphs in wrapped)
@@ -176,7 +193,9 @@ class _Page:
         self.y_px = box[3]
 
     def wrapped(self, text, size_px, width_px):
-        """`text` in lines no wider than `width_px`, broken at spaces where there are any, at most a few."""
+        """`text` in lines no wider than `width_px`, broken at spaces where
+        there are any, at most a few.
+        """
         lines, rest = [], _drawable(text)
         while rest:
             count = self._fitting(rest, size_px, width_px)
@@ -184,14 +203,22 @@ class _Page:
                 count = rest.rindex(" ", 1, count + 1)
             lines.append(rest[:count])
             rest = rest[count:].lstrip()
-        return lines if len(lines) <= _MOST_LINES else [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1][:-1] + "…"]
+        return (
+            lines
+            if len(lines) <= _MOST_LINES
+            else [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1][:-1] + "…"]
+        )
 
     def _fitting(self, text, size_px, width_px):
         """How many characters of `text` fit, at least one."""
         low, high = 1, len(text)
         while low < high:
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if _font(size_px).getlength(text[:middle]) <= width_px else (low, middle - 1)
+            low, high = (
+                (middle, high)
+                if _font(size_px).getlength(text[:middle]) <= width_px
+                else (low, middle - 1)
+            )
         return low
 
     def finished(self):
@@ -209,5 +236,7 @@ def _line_px(size_px):
 
 def _drawable(text):
     # Letters lose their accents; half a name is better than question marks.
-    letters = (letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
+    letters = (
+        letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter)
+    )
     return "".join(letter if letter.isascii() or letter in _DRAWABLE else "?" for letter in letters)

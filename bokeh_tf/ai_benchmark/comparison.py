@@ -1,8 +1,8 @@
 """The app's number beside ours, and why they differ.
 
-The app shows a mean; its documentation does not say whether the first, slow runs are in it. Ours is a median of warm
-runs. As our raw times are kept, our own mean can be had in both ways, which tells how much of the difference is
-the statistic's and how much is left for other causes.
+The app shows a mean; its documentation does not say whether the first, slow runs are in it. Ours is
+a median of warm runs. As our raw times are kept, our own mean can be had in both ways, which tells
+how much of the difference is the statistic's and how much is left for other causes.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ from bokeh_tf.bench.results.outcome import DelegateOutcome
 
 # What no result can tell apart; said once for all rows.
 ALWAYS_DIFFERENT = (
-    "The app times its own TensorFlow Lite release with its own delegate options, in the foreground, where Android "
-    "may give it other cores and clocks than a shell's program; copying the picture in and out may be in its time. "
+    "The app times its own TensorFlow Lite release with its own delegate options, in the"
+    " foreground, where Android "
+    "may give it other cores and clocks than a shell's program; copying the picture in and out may"
+    " be in its time. "
     "Ours is the model's run alone."
 )
 # Closer than this, two measurements of one thing on one phone are usually called the same.
@@ -23,7 +25,9 @@ _SAME_WITHIN = 0.05
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row of the sheet and the measurement of ours that is nearest to it, None where there is none."""
+    """A row of the sheet and the measurement of ours that is nearest to it,
+    None where there is none.
+    """
 
     row: SheetRow
     own: OwnRun | None
@@ -36,18 +40,25 @@ class Comparison:
 
 
 def compare(row, own_runs) -> Comparison:
-    """Finds what to hold against `row` among our measurements, and says what lies between the two numbers."""
+    """Finds what to hold against `row` among our measurements, and says what
+    lies between the two numbers.
+    """
     same_model = [run for run in own_runs if run.model_sha256 == row.model_sha256]
     candidates = [run for run in same_model if run.family == row.backend]
     if not candidates:
         return Comparison(row, None, (_nothing(row, same_model),))
     own = max(candidates, key=lambda run: _nearness(row, run))
-    return Comparison(row, own, (*_of_device(row, own), *_of_statistic(row, own), *_of_conditions(row, own)))
+    return Comparison(
+        row, own, (*_of_device(row, own), *_of_statistic(row, own), *_of_conditions(row, own))
+    )
 
 
 def _nothing(row, same_model):
     if not same_model:
-        return "no measurement of ours is of this file; time it with bokeh-tf bench into the same folder"
+        return (
+            "no measurement of ours is of this file; time it with bokeh-tf bench into the same"
+            " folder"
+        )
     known = ", ".join(sorted({run.family for run in same_model}))
     return f"ours of this file ran on {known} only, not on {row.backend}"
 
@@ -59,8 +70,12 @@ def _nearness(row, run):
 
 
 def is_same_phone(row, run) -> bool:
-    """Whether the phone's name in the sheet and in our result go together: one holds all words of the other."""
-    written, known = ({*name.casefold().replace("-", " ").split()} for name in (row.phone, run.device))
+    """Whether the phone's name in the sheet and in our result go together: one
+    holds all words of the other.
+    """
+    written, known = (
+        {*name.casefold().replace("-", " ").split()} for name in (row.phone, run.device)
+    )
     return bool(written and known) and (written <= known or known <= written)
 
 
@@ -69,11 +84,15 @@ def _of_statistic(row, own):
     count = row.iterations
     shown = f"the app shows the mean of {count} runs" if count else "the app shows a mean"
     if own.steady_mean_ms is None:
-        yield f"{shown}, ours is a median; without times of single runs in our result, nobody knows how much that is"
+        yield (
+            f"{shown}, ours is a median; without times of single runs in our result, nobody"
+            " knows how much that is"
+        )
         return
     from_start_ms = own.mean_from_start_ms(count)
     yield (
-        f"{shown}, ours is a median of {_ms(own.median_ms)}; our own mean is {_ms(own.steady_mean_ms)}, and "
+        f"{shown}, ours is a median of {_ms(own.median_ms)}; our own mean is"
+        f" {_ms(own.steady_mean_ms)}, and "
         f"{_ms(from_start_ms)} with the first run and the warm-up in it"
     )
     low_ms, high_ms = sorted((own.median_ms, max(own.steady_mean_ms, from_start_ms)))
@@ -81,7 +100,10 @@ def _of_statistic(row, own):
         yield f"so the statistic alone explains the app's {_ms(row.mean_ms)}"
     else:
         nearest_ms = high_ms if row.mean_ms > high_ms else low_ms
-        yield f"a factor of {row.mean_ms / nearest_ms:.2f} is left, which the statistic does not explain"
+        yield (
+            f"a factor of {row.mean_ms / nearest_ms:.2f} is left, which the statistic does not"
+            " explain"
+        )
 
 
 def _of_device(row, own):
@@ -94,7 +116,11 @@ def _of_device(row, own):
 
 def _of_conditions(row, own):
     """Known differences of threads and precision, and what our result says against itself."""
-    if row.backend == "cpu" and own.threads != row.threads and None not in (own.threads, row.threads):
+    if (
+        row.backend == "cpu"
+        and own.threads != row.threads
+        and None not in (own.threads, row.threads)
+    ):
         yield f"threads: {row.threads} in the app, {own.threads} in ours"
     if own.precision and own.precision != row.precision:
         yield f"the app computed in {row.precision}, ours in {own.precision}"

@@ -1,7 +1,9 @@
-"""Merging a filled-in result sheet into a folder of benchmark results: one JSON file beside ours, never over one.
+"""Merging a filled-in result sheet into a folder of benchmark results: one JSON file
+beside ours, never over one.
 
-The file holds for each row what the app showed, the nearest measurement of ours, their ratio and the reasons for the
-difference. A row that the folder has already, held against the same measurement, is not written again.
+The file holds for each row what the app showed, the nearest measurement of ours, their ratio and
+the reasons for the difference. A row that the folder has already, held against the same
+measurement, is not written again.
 """
 
 import json
@@ -31,7 +33,8 @@ class Imported:
 
 
 def import_sheet(sheet, folder) -> Imported:
-    """Reads the CSV `sheet`, holds it against our results in `folder` and writes `ai_benchmark_<UTC time>.json` there.
+    """Reads the CSV `sheet`, holds it against our results in `folder` and writes
+    `ai_benchmark_<UTC time>.json` there.
 
     Raises:
         CheckError: the sheet cannot be read, a cell is wrong, or no row has a time.
@@ -39,7 +42,9 @@ def import_sheet(sheet, folder) -> Imported:
     """
     rows = read_sheet(sheet)
     if not rows:
-        raise CheckError(f"{sheet}: no row has a time. Write the app's average into the column mean_ms.")
+        raise CheckError(
+            f"{sheet}: no row has a time. Write the app's average into the column mean_ms."
+        )
     folder = make_folder(folder)
     own_runs = find_own_runs(folder)
     comparisons = tuple(compare(row, own_runs) for row in rows)
@@ -58,7 +63,12 @@ def _entry(comparison):
         ours = asdict(comparison.own)
         # The raw times stay in the file that is named.
         del ours["runs_ms"]
-    return {"app": app, "ours": ours, "ratio": comparison.ratio, "explanation": list(comparison.explanation)}
+    return {
+        "app": app,
+        "ours": ours,
+        "ratio": comparison.ratio,
+        "explanation": list(comparison.explanation),
+    }
 
 
 def _known_entries(folder):

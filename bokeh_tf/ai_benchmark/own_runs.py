@@ -1,7 +1,7 @@
 """Our own measurements of a model, found in a folder of benchmark results.
 
-Results of every kind and schema version are searched (one run, a suite around it). A file that is no sound result is
-passed over.
+Results of every kind and schema version are searched (one run, a suite around it). A file that is
+no sound result is passed over.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,10 @@ class OwnRun:
         file: name of the JSON file it is from.
         family: the backend as the sheet calls it.
         device: what it ran on, "" where the result does not say.
-        runs_ms: all times in the order in which they were taken, the first run and the warm-up included.
-        steady_mean_ms: mean of the runs after the warm-up, None where times of single runs are not kept.
+        runs_ms: all times in the order in which they were taken, the first run
+            and the warm-up included.
+        steady_mean_ms: mean of the runs after the warm-up, None where times of
+            single runs are not kept.
         stamp: what must be said wherever the time is shown.
         verdict: who computed it, None where nobody asked.
         doubts: why it is unstable.
@@ -48,7 +50,9 @@ class OwnRun:
     doubts: tuple[str, ...]
 
     def mean_from_start_ms(self, count):
-        """Mean of the first `count` runs, cold ones included (of all if it is None); None without raw times."""
+        """Mean of the first `count` runs, cold ones included (of all if it is
+        None); None without raw times.
+        """
         runs_ms = self.runs_ms[:count]
         return sum(runs_ms) / len(runs_ms) if runs_ms else None
 
@@ -62,7 +66,9 @@ def find_own_runs(folder) -> tuple[OwnRun, ...]:
         except CheckError:
             # So many other things lie in a folder.
             continue
-        found += [_run(path.name, one, result) for one in result.measurements if _is_of_a_model(one)]
+        found += [
+            _run(path.name, one, result) for one in result.measurements if _is_of_a_model(one)
+        ]
     return tuple(found)
 
 
@@ -106,7 +112,9 @@ def _times(measurement):
 
 
 def _device(name, result):
-    """A device's name for people: a phone's maker and model wherever they lie in its facts, else its processor."""
+    """A device's name for people: a phone's maker and model wherever they lie in its
+    facts, else its processor.
+    """
     if name == HOST:
         return result.environment.cpu
     facts = result.devices.get(name)

@@ -1,16 +1,25 @@
-"""Writing a pack: the model under the app's name, the settings card as text and as a picture, and the result sheet."""
+"""Writing a pack: the model under the app's name, the settings card as text and as a
+picture, and the result sheet.
+"""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from bokeh_tf import paths
-from bokeh_tf.ai_benchmark.card import DEFAULT_ITERATIONS, MODEL_NAME, Card, is_card, make_card, to_markdown
+from bokeh_tf.ai_benchmark.card import (
+    DEFAULT_ITERATIONS,
+    MODEL_NAME,
+    Card,
+    is_card,
+    make_card,
+    to_markdown,
+)
 from bokeh_tf.ai_benchmark.requirements import accept
 from bokeh_tf.ai_benchmark.sheet import SHEET_NAME, blank_sheet, is_blank
 from bokeh_tf.errors import CheckError, OutputError
 from bokeh_tf.files import make_folder, refuse_inputs, write_bytes
+from bokeh_tf.paths import exists
 
 CARD_NAME = "card.md"
 PICTURE_NAME = "card.png"
@@ -27,12 +36,16 @@ class Pack:
     files: tuple[Path, ...]
 
 
-def write_pack(path, folder, *, input_range=None, iterations=DEFAULT_ITERATIONS, app_release=None) -> Pack:
-    """Makes the pack of the model at `path` in `folder`; the same file gives the same pack, byte for byte.
+def write_pack(
+    path, folder, *, input_range=None, iterations=DEFAULT_ITERATIONS, app_release=None
+) -> Pack:
+    """Makes the pack of the model at `path` in `folder`; the same file gives the
+    same pack, byte for byte.
 
     Args:
         path: a `.tflite` file.
-        folder: made if needed. What is no earlier pack's, and a sheet in which anything is filled in, is kept.
+        folder: made if needed. What is no earlier pack's, and a sheet in which
+            anything is filled in, is kept.
         input_range: see `accept`.
         iterations: how many runs the app is told to make.
         app_release: see `accept`.
@@ -60,18 +73,16 @@ def _keep_others(folder, content):
     """Raises where a file that is not ours to replace lies under a name of the pack's."""
     sheet, model = folder / SHEET_NAME, folder / MODEL_NAME
     card, picture = folder / CARD_NAME, folder / PICTURE_NAME
-    if _exists(sheet):
+    if exists(sheet):
         _require_blank(sheet)
-    if _exists(card) and not is_card(_bytes_of(card)):
+    if exists(card) and not is_card(_bytes_of(card)):
         raise OutputError(f"{card}: is not a card of ours. Choose a new folder for the pack.")
-    if _exists(picture) and not _is_our_picture(_bytes_of(picture)):
+    if exists(picture) and not _is_our_picture(_bytes_of(picture)):
         raise OutputError(f"{picture}: is not a picture of ours. Choose a new folder for the pack.")
-    if _exists(model) and (old := _bytes_of(model)) != content and not _is_ours(old, card):
-        raise OutputError(f"{model}: is another model, and no pack's. Choose a new folder for the pack.")
-
-
-def _exists(path):
-    return os.path.lexists(path)
+    if exists(model) and (old := _bytes_of(model)) != content and not _is_ours(old, card):
+        raise OutputError(
+            f"{model}: is another model, and no pack's. Choose a new folder for the pack."
+        )
 
 
 def _require_blank(sheet):
@@ -79,8 +90,12 @@ def _require_blank(sheet):
         if is_blank(sheet):
             return
     except CheckError as error:
-        raise OutputError(f"{sheet}: is not a blank sheet of ours. Choose a new folder for the pack.") from error
-    raise OutputError(f"{sheet}: holds results or notes. Import them, then choose a new folder for the pack.")
+        raise OutputError(
+            f"{sheet}: is not a blank sheet of ours. Choose a new folder for the pack."
+        ) from error
+    raise OutputError(
+        f"{sheet}: holds results or notes. Import them, then choose a new folder for the pack."
+    )
 
 
 def _is_our_picture(content):
@@ -91,11 +106,13 @@ def _is_our_picture(content):
 
 def _is_ours(content, card):
     """Whether the card beside a model is this model's, so that both are from an earlier pack."""
-    return _exists(card) and hashlib.sha256(content).hexdigest().encode() in _bytes_of(card)
+    return exists(card) and hashlib.sha256(content).hexdigest().encode() in _bytes_of(card)
 
 
 def _bytes_of(path):
     try:
         return paths.read_bytes(path, limit_bytes=_LIMIT_BYTES)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be read ({error.strerror}). Choose a new folder for the pack.") from error
+        raise OutputError(
+            f"{path}: cannot be read ({error.strerror}). Choose a new folder for the pack."
+        ) from error

@@ -1,4 +1,6 @@
-"""Putting the model where the app looks for it: into the phone's Download folder, proved by its sha256 there."""
+"""Putting the model where the app looks for it: into the phone's Download folder,
+proved by its sha256 there.
+"""
 
 from bokeh_tf.ai_benchmark.card import REMOTE_PATH
 from bokeh_tf.bench.phone.adb import Adb, find_adb
@@ -6,7 +8,8 @@ from bokeh_tf.bench.phone.device import Device
 
 
 def push(path, *, adb=None, serial=None) -> str:
-    """Copies the file at `path` to the phone as Download/model.tflite, over what is there, and verifies it.
+    """Copies the file at `path` to the phone as Download/model.tflite, over what
+    is there, and verifies it.
 
     Args:
         path: the pack's `model.tflite`.

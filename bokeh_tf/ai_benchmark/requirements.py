@@ -1,7 +1,8 @@
-"""What the app's PRO mode wants of a file: fixed shapes, batch 1, float32 in and out, built-in operators, fp16 weights.
+"""What the app's PRO mode wants of a file: fixed shapes, batch 1, float32 in and out,
+built-in operators, fp16 weights.
 
-A file that the app could not load, or would time as something else, is refused in one line; what only makes its
-number less useful is a warning.
+A file that the app could not load, or would time as something else, is refused in one line; what
+only makes its number less useful is a warning.
 """
 
 from collections import Counter
@@ -9,7 +10,13 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from bokeh_tf.ai_benchmark.releases import OLDEST_APP, OLDEST_APP_RELEASE, Needs, read_needs, release_key
+from bokeh_tf.ai_benchmark.releases import (
+    OLDEST_APP,
+    OLDEST_APP_RELEASE,
+    Needs,
+    read_needs,
+    release_key,
+)
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite.inspection import ModelFile, inspect
 from bokeh_tf.tflite.reading import read_file
@@ -25,7 +32,9 @@ _WEIGHT_TYPES = ("float16", "float32", "bfloat16", "float64", "int4", "int8", "u
 
 @dataclass(frozen=True)
 class Accepted:
-    """A file that the app can run. `input_range` goes into the app's settings; `warnings` are whole sentences."""
+    """A file that the app can run. `input_range` goes into the app's settings;
+    `warnings` are whole sentences.
+    """
 
     path: Path
     content: bytes
@@ -41,7 +50,8 @@ def accept(path, *, input_range=None, app_release=None, timeout_s=60.0) -> Accep
     Args:
         path: a `.tflite` file.
         input_range: (lowest, highest) input value; what the file's own metadata says if None.
-        app_release: the TensorFlow Lite of the app to use, where it is known: what needs a newer one is refused.
+        app_release: the TensorFlow Lite of the app to use, where it is known: what
+            needs a newer one is refused.
         timeout_s: for the one run.
 
     Raises:
@@ -53,16 +63,22 @@ def accept(path, *, input_range=None, app_release=None, timeout_s=60.0) -> Accep
     _refuse(path, file)
     warnings = list(_weight_warnings(file))
     if input_range is not None and not (is_range(input_range) and _fits_float32(input_range)):
-        raise ValueError(f"input_range is two finite numbers, the lower one first. Received: {input_range}")
+        raise ValueError(
+            f"input_range is two finite numbers, the lower one first. Received: {input_range}"
+        )
     if input_range is None:
         input_range, doubts = _range_of(path, file)
         warnings += doubts
     needs = read_needs(file)
     warnings += _release_warnings(path, needs, app_release)
     if file.subgraph_count > 1:
-        warnings.append(f"It has {file.subgraph_count} graphs; only the main one's operators were looked up.")
+        warnings.append(
+            f"It has {file.subgraph_count} graphs; only the main one's operators were looked up."
+        )
     if len(file.inputs) > 1:
-        warnings.append(f"It has {len(file.inputs)} inputs; the app fills all of them from one range.")
+        warnings.append(
+            f"It has {len(file.inputs)} inputs; the app fills all of them from one range."
+        )
     verify_loads(path, timeout_s=timeout_s)
     return Accepted(path, content, file, input_range, needs, tuple(warnings))
 
@@ -75,7 +91,8 @@ def _refuse(path, file):
     if dynamic:
         more = f" and of {len(dynamic) - 1} more tensors" if len(dynamic) > 1 else ""
         raise ModelFileError(
-            f"{path}: the size of {dynamic[0]!r}{more} is not fixed, and the app cannot choose one. "
+            f"{path}: the size of {dynamic[0]!r}{more} is not fixed, and the app cannot choose"
+            " one. "
             "Convert it again with a fixed input size."
         )
     for tensor in file.inputs + file.outputs:
@@ -87,7 +104,8 @@ def _refuse(path, file):
     for tensor in file.inputs:
         if not tensor.shape or tensor.shape[0] != 1:
             raise ModelFileError(
-                f"{path}: input {tensor.name!r} has shape {list(tensor.shape)}; the app times one picture a run. "
+                f"{path}: input {tensor.name!r} has shape {list(tensor.shape)}; the app times one"
+                " picture a run. "
                 "Convert it again with batch size 1."
             )
     custom = sorted({repr(node.name) for node in file.operators if node.is_custom})
@@ -100,10 +118,16 @@ def _refuse(path, file):
 
 def _weight_warnings(file):
     counts = Counter()
-    for tensor in {t.buffer: t for t in file.tensors if t.is_constant and t.dtype in _WEIGHT_TYPES}.values():
+    for tensor in {
+        t.buffer: t for t in file.tensors if t.is_constant and t.dtype in _WEIGHT_TYPES
+    }.values():
         counts[tensor.dtype] += prod(tensor.shape)
     total = sum(counts.values())
-    others = {name: count / total for name, count in counts.most_common() if name != "float16"} if total else {}
+    others = (
+        {name: count / total for name, count in counts.most_common() if name != "float16"}
+        if total
+        else {}
+    )
     if sum(others.values()) > _OTHER_WEIGHTS_LIMIT:
         shares = ", ".join(f"{share:.0%} {name}" for name, share in others.items())
         yield f"Its weights are {shares}, not float16; the time is not that of a float16 file."
@@ -119,7 +143,9 @@ def _range_of(path, file):
         )
     widest = min(low for low, _ in ranges), max(high for _, high in ranges)
     is_one = set(ranges) == {widest}
-    return widest, [] if is_one else ["Its inputs have different ranges; the card gives the widest."]
+    return widest, [] if is_one else [
+        "Its inputs have different ranges; the card gives the widest."
+    ]
 
 
 def _fits_float32(pair):
@@ -127,24 +153,32 @@ def _fits_float32(pair):
 
 
 def _release_warnings(path, needs, app_release):
-    """Warnings about runtimes too old for the file; raises where the app's own is known and too old."""
+    """Warnings about runtimes too old for the file; raises where the app's
+    own is known and too old.
+    """
     warnings = [
-        f"{operator.label} is not in the table of releases: a runtime newer than the table may be needed."
+        f"{operator.label} is not in the table of releases: a runtime newer than the table may be"
+        " needed."
         for operator in needs.unknown
     ]
     release = needs.release
     if release is None:
-        return [*warnings, "Neither the file nor the table says which TensorFlow Lite release it needs."]
+        return [
+            *warnings,
+            "Neither the file nor the table says which TensorFlow Lite release it needs.",
+        ]
     culprits = ", ".join(operator.label for operator in needs.deciding) or "says the file itself"
     limit = app_release or OLDEST_APP_RELEASE
     if release_key(release) <= release_key(limit):
         return warnings
     if app_release:
         raise ModelFileError(
-            f"{path}: it needs TensorFlow Lite {release} ({culprits}) and the app has {app_release}. "
+            f"{path}: it needs TensorFlow Lite {release} ({culprits}) and the app has"
+            f" {app_release}. "
             "Use a newer app, or convert it again with older operators."
         )
     return [
         *warnings,
-        f"It needs TensorFlow Lite {release} ({culprits}); {OLDEST_APP} may carry {limit}. Use a newer version of it.",
+        f"It needs TensorFlow Lite {release} ({culprits}); {OLDEST_APP} may carry {limit}. Use a"
+        " newer version of it.",
     ]

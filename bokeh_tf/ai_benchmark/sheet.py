@@ -1,8 +1,10 @@
-"""The result sheet: a CSV with one row for each run in the app, whose number a person copies from the screen.
+"""The result sheet: a CSV with one row for each run in the app, whose number a
+person copies from the screen.
 
-The columns are named as in our own results, times are in milliseconds. A row without a time is one that nobody
-ran. Spreadsheet programs may have saved the sheet with semicolons or tabs, decimal commas, in UTF-8, UTF-16 or
-Windows-1252. Rows are counted as such a program shows them: the header is row 1.
+The columns are named as in our own results, times are in milliseconds. A row without a time is
+one that nobody ran. Spreadsheet programs may have saved the sheet with semicolons or tabs,
+decimal commas, in UTF-8, UTF-16 or Windows-1252. Rows are counted as such a program shows
+them: the header is row 1.
 """
 
 import csv
@@ -65,7 +67,9 @@ class SheetRow:
 
 
 def blank_sheet(card: Card) -> str:
-    """The sheet to fill in: a row for each acceleration that the card names, all but the results filled in."""
+    """The sheet to fill in: a row for each acceleration that the card names, all
+    but the results filled in.
+    """
     name = f"'{card.source}" if card.source.startswith(_FORMULA_STARTS) else card.source
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, restval="")
@@ -77,7 +81,12 @@ def blank_sheet(card: Card) -> str:
 def _blank_rows(name, sha256, iterations):
     rows = []
     for backend, _ in ACCELERATIONS:
-        row = {"model": name, "model_sha256": sha256, "backend": backend, "precision": INFERENCE_MODE}
+        row = {
+            "model": name,
+            "model_sha256": sha256,
+            "backend": backend,
+            "precision": INFERENCE_MODE,
+        }
         threads = str(CPU_THREADS) if backend == "cpu" else ""
         rows.append({**row, "threads": threads, "iterations": iterations})
     return rows
@@ -93,19 +102,25 @@ def is_blank(path) -> bool:
     records = _records(path, _decoded(path))
     header = [name.strip().lower() for name in records[0]] if records else []
     _check_header(path, header)
-    rows = [{name: cell.strip() for name, cell in zip(header, cells, strict=False)} for cells in records[1:]]
+    rows = [
+        {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
+        for cells in records[1:]
+    ]
     filled = [{name: cell for name, cell in row.items() if cell} for row in rows]
     if any(len(cells) > len(header) for cells in records) or not filled:
         return False
     first = (filled[0].get(name, "") for name in ("model", "model_sha256", "iterations"))
-    return filled == [{name: cell for name, cell in row.items() if cell} for row in _blank_rows(*first)]
+    return filled == [
+        {name: cell for name, cell in row.items() if cell} for row in _blank_rows(*first)
+    ]
 
 
 def read_sheet(path) -> tuple[SheetRow, ...]:
     """The rows that have a time.
 
     Raises:
-        CheckError: the file cannot be read, is no such sheet, or a cell is wrong; names its row and column.
+        CheckError: the file cannot be read, is no such sheet, or a cell is wrong;
+            names its row and column.
     """
     path = Path(path)
     records = _records(path, _decoded(path))
@@ -126,7 +141,9 @@ def _decoded(path):
         ) from error
     if content.startswith(b"PK\x03\x04"):
         raise CheckError(f"{path}: a workbook of a spreadsheet program, not a CSV. Save it as CSV.")
-    encodings = ("utf-16",) if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp1252")
+    encodings = (
+        ("utf-16",) if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp1252")
+    )
     for encoding in encodings:
         try:
             return content.decode(encoding)
@@ -158,10 +175,14 @@ def _check_header(path, header):
     twice = sorted({name for name in names if names.count(name) > 1})
     for problem, found in (("lacks the columns", missing), ("has the columns twice", twice)):
         if found:
-            raise CheckError(f"{path}: row 1 {problem} {', '.join(found)}. Start again from the pack's {SHEET_NAME}.")
+            raise CheckError(
+                f"{path}: row 1 {problem} {', '.join(found)}. Start again from the pack's"
+                f" {SHEET_NAME}."
+            )
     if unknown:
         raise CheckError(
-            f"{path}: row 1 has unknown columns: {', '.join(map(repr, unknown))}. Known: {', '.join(COLUMNS)}."
+            f"{path}: row 1 has unknown columns: {', '.join(map(repr, unknown))}. Known:"
+            f" {', '.join(COLUMNS)}."
         )
 
 
@@ -171,14 +192,19 @@ def _row(path, header, number, cells):
     for index, cell in enumerate(map(str.strip, cells)):
         name = header[index] if index < len(header) else ""
         if cell and not name:
-            raise CheckError(f"{path}: row {number} has {cell[:40]!r} in column {index + 1}, which has no name.")
+            raise CheckError(
+                f"{path}: row {number} has {cell[:40]!r} in column {index + 1}, which has no name."
+            )
         if cell:
             values[name] = _value(path, number, name, cell)
     if "mean_ms" not in values:
         return None
     for name in _REQUIRED:
         if name not in values:
-            raise CheckError(f"{path}: row {number}, column {name}: is empty, and the row has a time. Fill it in.")
+            raise CheckError(
+                f"{path}: row {number}, column {name}: is empty, and the row has a time. Fill it"
+                " in."
+            )
     return SheetRow(row=number, **{name: values.get(name) for name in COLUMNS})
 
 

@@ -1,7 +1,9 @@
-"""Reading a cell of a table that went through a spreadsheet program: a value, or a `ValueError` that says why not.
+"""Reading a cell of a table that went through a spreadsheet program: a value, or a
+`ValueError` that says why not.
 
-Spreadsheet programs write decimal commas where the computer's language has them, turn 100 into 100.0, and keep what
-was typed next to a number. Nothing is guessed: what can be read in two ways is refused.
+Spreadsheet programs write decimal commas where the computer's language has them, turn
+100 into 100.0, and keep what was typed next to a number. Nothing is guessed: what can be
+read in two ways is refused.
 """
 
 import math
@@ -19,14 +21,17 @@ def positive_number(text) -> float:
     """A finite number above 0, with a decimal point or comma."""
     if _AMBIGUOUS.fullmatch(text):
         raise ValueError(
-            f"can be read as {text.replace(',', '.')} or {text.replace(',', '')}. Write it with a decimal point"
+            f"can be read as {text.replace(',', '.')} or {text.replace(',', '')}. Write it with a"
+            " decimal point"
         )
     if _WITH_COMMA.fullmatch(text):
         text = text.replace(",", ".")
     if not _PLAIN.fullmatch(text):
         is_not_finite = text.lower().lstrip("+-") in _NOT_FINITE
         raise ValueError(
-            "is not a finite number" if is_not_finite else "is not a number. Write digits alone, as in 53.6"
+            "is not a finite number"
+            if is_not_finite
+            else "is not a number. Write digits alone, as in 53.6"
         )
     value = float(text)
     if not math.isfinite(value):

@@ -9,7 +9,12 @@ _TYPES = {
     "int8": "byte[]",
     "uint8": "byte[]",
 }
-_VIEWS = {"float[]": "asFloatBuffer()", "int[]": "asIntBuffer()", "long[]": "asLongBuffer()", "byte[]": "duplicate()"}
+_VIEWS = {
+    "float[]": "asFloatBuffer()",
+    "int[]": "asIntBuffer()",
+    "long[]": "asLongBuffer()",
+    "byte[]": "duplicate()",
+}
 _BYTES = {"float32": 4, "int32": 4, "int64": 8, "int8": 1, "uint8": 1}
 
 
@@ -36,8 +41,12 @@ def _lines(facts):
     return {
         "fields": indented([f"public {kind} {name};" for name, kind in outputs], 8),
         "parameters": ", ".join(f"{kind} {name}" for name, kind in inputs),
-        "input_buffers": ", ".join(f"buffer({_BYTES[port.dtype] * port.size})" for port in facts.inputs),
-        "output_buffers": ", ".join(f"buffer({_BYTES[port.dtype] * port.size})" for port in facts.outputs),
+        "input_buffers": ", ".join(
+            f"buffer({_BYTES[port.dtype] * port.size})" for port in facts.inputs
+        ),
+        "output_buffers": ", ".join(
+            f"buffer({_BYTES[port.dtype] * port.size})" for port in facts.outputs
+        ),
         "writes": indented(writes, 8),
         "reads": indented(reads, 8),
         **_of_render(facts),

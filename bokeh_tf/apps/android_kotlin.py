@@ -23,9 +23,17 @@ _TYPES = {
 def _lines(facts):
     inputs = [(port.camel, _TYPES[port.dtype], port) for port in facts.inputs]
     outputs = [(port.camel, _TYPES[port.dtype], port) for port in facts.outputs]
-    checks = [f'require({name}.size == {port.size}) {{ "{name}: {port.size} values" }}' for name, _, port in inputs]
-    writes = [f"inputs[{number}].write{_CALLS[kind]}({name})" for number, (name, kind, _) in enumerate(inputs)]
-    reads = [f"outputs[{number}].read{_CALLS[kind]}()" for number, (_, kind, _) in enumerate(outputs)]
+    checks = [
+        f'require({name}.size == {port.size}) {{ "{name}: {port.size} values" }}'
+        for name, _, port in inputs
+    ]
+    writes = [
+        f"inputs[{number}].write{_CALLS[kind]}({name})"
+        for number, (name, kind, _) in enumerate(inputs)
+    ]
+    reads = [
+        f"outputs[{number}].read{_CALLS[kind]}()" for number, (_, kind, _) in enumerate(outputs)
+    ]
     return {
         "fields": indented([f"val {name}: {kind}" for name, kind, _ in outputs], 4, end=","),
         "parameters": ", ".join(f"{name}: {kind}" for name, kind, _ in inputs),
@@ -43,7 +51,9 @@ def _of_render(facts):
     if facts.focus is not None:
         given[facts.focus.camel] = "floatArrayOf(row, column, aperture, 0f)"
     return {
-        "focus": ", row: Float = -1f, column: Float = -1f, aperture: Float = -1f" if facts.focus else "",
+        "focus": ", row: Float = -1f, column: Float = -1f, aperture: Float = -1f"
+        if facts.focus
+        else "",
         "arguments": ", ".join(given[port.camel] for port in facts.inputs),
         "picture": facts.picture.camel,
     }

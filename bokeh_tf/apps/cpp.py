@@ -25,7 +25,10 @@ def _lines(facts):
             f"LITERT_RETURN_IF_ERROR(outputs_[{number}].Read<{kind}>(absl::MakeSpan(found.{name})));",
         ]
     return {
-        "fields": indented([f"std::vector<{kind}> {name};  // {port.size} values" for name, kind, port in outputs], 2),
+        "fields": indented(
+            [f"std::vector<{kind}> {name};  // {port.size} values" for name, kind, port in outputs],
+            2,
+        ),
         "parameters": ", ".join(f"const std::vector<{kind}>& {name}" for name, kind, _ in inputs),
         "writes": indented(writes, 4),
         "reads": indented(reads, 4),

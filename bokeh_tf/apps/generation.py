@@ -52,7 +52,9 @@ def write_app(
     paths = [folder / name for name in (*texts, facts.asset)]
     taken = [path for path in paths if exists(path)]
     if taken and not overwrite:
-        raise OutputError(f"{printable(taken[0])}: exists already. Choose another -o, or give --overwrite.")
+        raise OutputError(
+            f"{printable(taken[0])}: exists already. Choose another -o, or give --overwrite."
+        )
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_text(folder / name, text)
@@ -73,15 +75,20 @@ def app_texts(facts: Facts, target: Target) -> dict[str, str]:
         values |= _of_pictures(facts)
     names = (*target.always, *(target.for_photos if has_pictures else ()))
     folder = files("bokeh_tf.apps") / "templates" / target.name.replace("-", "_")
-    return {name: _Template((folder / name).read_text(encoding="utf-8")).substitute(values) for name in names}
+    return {
+        name: _Template((folder / name).read_text(encoding="utf-8")).substitute(values)
+        for name in names
+    }
 
 
 def _check_types(facts, target):
     for port in (*facts.inputs, *facts.outputs):
         if port.dtype not in target.types:
             raise ModelFileError(
-                f"{facts.asset}: {port.name} is {port.dtype}, which {target.title} has no arrays of."
-                f" Known: {', '.join(target.types)}. bokeh-tf repair --allow-interface may change it."
+                f"{facts.asset}: {port.name} is {port.dtype}, which {target.title} has no arrays"
+                " of."
+                f" Known: {', '.join(target.types)}. bokeh-tf repair --allow-interface may change"
+                " it."
             )
 
 
@@ -106,19 +113,25 @@ def _pictures(facts):
     """What the README says of photos."""
     if facts.photo is None:
         return (
-            "No input is a photo of floats whose range is known, so you fill the arrays. If one is a photo, say what"
+            "No input is a photo of floats whose range is known, so you fill the arrays. If one is"
+            " a photo, say what"
             " its values are: `bokeh-tf app --input-range 0 1`."
         )
     if facts.picture is None:
         return (
-            "No output is a picture whose range is known, so you read the arrays. If one is a picture, say what its"
+            "No output is a picture whose range is known, so you read the arrays. If one is a"
+            " picture, say what its"
             " values are: `bokeh-tf app --output-range 0 1`."
         )
-    text = "`render` takes a photo of any size, cuts its centre to the model's proportions, and gives the picture."
+    text = (
+        "`render` takes a photo of any size, cuts its centre to the model's proportions, and"
+        " gives the picture."
+    )
     if facts.focus is None:
         return text
     return (
-        f"{text} Tap to focus: give it the row and the column of the tap, each from 0 to 1 (negative: the model"
+        f"{text} Tap to focus: give it the row and the column of the tap, each from 0 to 1"
+        " (negative: the model"
         " decides), and the aperture from 0, all sharp, to 1 (negative: the model's own)."
     )
 

@@ -1,4 +1,6 @@
-"""What code that runs a file must know of it: its inputs and outputs under names that every language takes."""
+"""What code that runs a file must know of it: its inputs and outputs under names
+that every language takes.
+"""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +15,8 @@ from bokeh_tf.tflite.value_ranges import stated_ranges
 FOCUS_SHAPE = (1, 1, 1, 4)
 _WORD = re.compile(r"[A-Za-z]+|[0-9]+")
 _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
-# Whatever is left can neither end a comment nor begin an escape: Java reads \u000a as a new line even there.
+# Whatever is left can neither end a comment nor begin an escape: Java reads \u000a
+# as a new line even there.
 _NOT_IN_A_COMMENT = re.compile(r"[^\w .,:()\[\]/-]")
 _MOST_NAME_CHARACTERS = 60
 # Words that one of the languages keeps for itself, or that the templates use.
@@ -77,9 +80,11 @@ class Facts:
 
     Attributes:
         asset: a file name for it that is safe in every language and system.
-        photo: which input is a photo of floats whose range is known, None where none or several are.
+        photo: which input is a photo of floats whose range is known, None
+            where none or several are.
         focus: which input says where to focus and how wide the aperture is.
-        picture: the first output that can be shown: floats of one or three channels whose range is known.
+        picture: the first output that can be shown: floats of one or three
+            channels whose range is known.
     """
 
     asset: str
@@ -113,7 +118,9 @@ def facts_of(
     inputs = _ports(subject.label, found, "inputs", input_range)
     outputs = _ports(subject.label, found, "outputs", output_range)
     focus = next((port for port in inputs if port.shape == FOCUS_SHAPE and len(inputs) == 2), None)
-    photos = [port for port in inputs if port is not focus and _is_picture(port) and port.shape[3] == 3]
+    photos = [
+        port for port in inputs if port is not focus and _is_picture(port) and port.shape[3] == 3
+    ]
     return Facts(
         asset=_asset(subject.label),
         sha256=subject.sha256,
@@ -127,7 +134,9 @@ def facts_of(
 
 
 def _is_picture(port):
-    is_map = len(port.shape) == 4 and port.shape[0] == 1 and port.shape[3] in (1, 3) and port.size > 3
+    is_map = (
+        len(port.shape) == 4 and port.shape[0] == 1 and port.shape[3] in (1, 3) and port.size > 3
+    )
     return is_map and port.dtype == "float32" and port.value_range is not None
 
 
@@ -144,8 +153,15 @@ def _ports(label, found, side, wanted_range):
         words = _words(tensor.name, number, side, taken)
         taken.add(words)
         is_focus = side == "inputs" and tensor.shape == FOCUS_SHAPE
-        given = None if wanted_range is None or is_focus else (float(wanted_range[0]), float(wanted_range[1]))
-        name = _NOT_IN_A_COMMENT.sub("?", tensor.name)[:_MOST_NAME_CHARACTERS] or f"{side[:-1]} {number}"
+        given = (
+            None
+            if wanted_range is None or is_focus
+            else (float(wanted_range[0]), float(wanted_range[1]))
+        )
+        name = (
+            _NOT_IN_A_COMMENT.sub("?", tensor.name)[:_MOST_NAME_CHARACTERS]
+            or f"{side[:-1]} {number}"
+        )
         ports.append(Port(name, words, tuple(tensor.shape), tensor.dtype, stated or given))
     return tuple(ports)
 

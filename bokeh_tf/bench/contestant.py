@@ -1,7 +1,8 @@
 """What a run needs of whatever it times, and what is known of it besides its times.
 
-What is known comes in three parts, when a contestant was started, when it has finished and when it failed. Each part
-is laid over the earlier ones as JSON in the journal, so that a run can be continued, and read back as `Known`.
+What is known comes in three parts, when a contestant was started, when it has finished and when it
+failed. Each part is laid over the earlier ones as JSON in the journal, so that a run can be
+continued, and read back as `Known`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,9 @@ class Started:
 
 @dataclass(frozen=True)
 class WarmStart:
-    """A second start: the fields of `Startup` that it fills; `warm_init_ns` is None where it could not be timed."""
+    """A second start: the fields of `Startup` that it fills; `warm_init_ns` is None
+    where it could not be timed.
+    """
 
     warm_init_ns: int | None = None
     warm_init_how: str | None = None
@@ -85,7 +88,9 @@ class Failed:
 
 @dataclass(frozen=True)
 class Known:
-    """All of a contestant's parts together; `failure` is None where it is well, or was when last started."""
+    """All of a contestant's parts together; `failure` is None where it is well,
+    or was when last started.
+    """
 
     failure: str | None
     runtime: str | None
@@ -99,7 +104,9 @@ class Known:
 
 
 def read_known(facts: Mapping[str, Any]) -> Known:
-    """What a journal holds of a contestant; there may be more in it, and any of it may be missing."""
+    """What a journal holds of a contestant; there may be more in it, and
+    any of it may be missing.
+    """
     verdict = facts.get("verdict")
     return Known(
         failure=facts.get("failure"),
@@ -138,7 +145,9 @@ class Timeable(Protocol):
 
 
 class Contestant(Timeable, Protocol):
-    """A model with a setting on a backend of this machine, and all that its measurement says of them."""
+    """A model with a setting on a backend of this machine, and all that its
+    measurement says of them.
+    """
 
     @property
     def subject(self) -> Subject:
@@ -157,14 +166,18 @@ class Contestant(Timeable, Protocol):
         """None where the backend has no such setting."""
 
     def prediction(self) -> Prediction | None:
-        """What the static check says of the model on this backend; None where there is nothing to check."""
+        """What the static check says of the model on this backend; None where
+        there is nothing to check.
+        """
 
     def details(self, known: Known) -> Mapping[str, object]:
         """What only this backend's measurements say, as JSON."""
 
 
 class Setting(Protocol):
-    """A way to run models on a backend of this machine; a frozen dataclass, whose fields tell runs apart."""
+    """A way to run models on a backend of this machine; a frozen dataclass,
+    whose fields tell runs apart.
+    """
 
     @property
     def label(self) -> str:

@@ -7,6 +7,8 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 def whole(text: str | None) -> int | None:
-    """The number that `text` is, spaces around it aside; None for no text and for what is no plausible number."""
+    """The number that `text` is, spaces around it aside; None for no text and for
+    what is no plausible number.
+    """
     text = (text or "").strip()
     return int(text) if _WHOLE.fullmatch(text) else None

@@ -1,7 +1,8 @@
 """The static check's reasons beside the device's own: where they agree, and where one knows more.
 
-Both are texts "OP: reason". The wordings differ, so two reasons for one operator agree where they are about the same
-thing (its version, the types and shapes of its tensors, …) or where the wording of one does not tell what it is about.
+Both are texts "OP: reason". The wordings differ, so two reasons for one operator agree where they
+are about the same thing (its version, the types and shapes of its tensors, …) or where the wording
+of one does not tell what it is about.
 """
 
 import re
@@ -16,7 +17,8 @@ from bokeh_tf.tflite.inspection import ModelFile
 _TOPICS = {
     "version": re.compile(r"version", re.IGNORECASE),
     "operator": re.compile(
-        r"operation is not supported|not one of the delegate's operators|the custom operator|unsupported (?:op|custom)",
+        r"operation is not supported|not one of the delegate's operators|the custom"
+        r" operator|unsupported (?:op|custom)",
         re.IGNORECASE,
     ),
     "tensors": re.compile(
@@ -45,7 +47,8 @@ HEADINGS = {
 class ReasonComparison:
     """Pairs are (predicted, logged).
 
-    `differing` are reasons for one operator that are about different things, so at least one of them is incomplete.
+    `differing` are reasons for one operator that are about different things, so at least
+    one of them is incomplete.
     """
 
     agreed: tuple[tuple[str, str], ...]
@@ -60,19 +63,27 @@ class ReasonComparison:
 
     def as_details(self) -> dict:
         """What a result keeps of it, as JSON holds it."""
-        pairs = {name: [list(pair) for pair in getattr(self, name)] for name in ("agreed", "differing")}
+        pairs = {
+            name: [list(pair) for pair in getattr(self, name)] for name in ("agreed", "differing")
+        }
         alone = {name: list(getattr(self, name)) for name in ("only_predicted", "only_logged")}
         return {**pairs, **alone, "is_same": self.is_same}
 
 
 def predicted_reasons(report: TargetReport) -> tuple[str, ...]:
     """What the static check says that the device will object to, as "OP: reason", each once."""
-    objections = (finding for finding in report.findings if finding.kind in (Kind.REFUSED, Kind.FAILS))
-    return tuple(dict.fromkeys(f"{finding.op or 'FILE'}: {finding.reason}" for finding in objections))
+    objections = (
+        finding for finding in report.findings if finding.kind in (Kind.REFUSED, Kind.FAILS)
+    )
+    return tuple(
+        dict.fromkeys(f"{finding.op or 'FILE'}: {finding.reason}" for finding in objections)
+    )
 
 
 def compare_reasons(predicted: Iterable[str], logged: Iterable[str]) -> ReasonComparison:
-    """Compares two sets of reasons; those without a text, which a device prints for collateral, do not count."""
+    """Compares two sets of reasons; those without a text, which a device prints for
+    collateral, do not count.
+    """
     predictions = [text for text in dict.fromkeys(predicted) if _parts(text)[1]]
     reports = [text for text in dict.fromkeys(logged) if _parts(text)[1]]
     agreed = [(ours, theirs) for theirs in reports for ours in predictions if _agree(ours, theirs)]
@@ -117,8 +128,16 @@ _MOST_REASONS = 5
 def predict(model_file: ModelFile, *, target: str = TARGET) -> Prediction:
     """The static check of a model for one delegate, in short."""
     report = lint(model_file, target)
-    reasons = [f"{finding.op}: {finding.reason}" for finding in report.findings if finding.kind is not Kind.WRONG]
-    reasons += [f"{finding.op}: {finding.reason}" for finding in report.findings if finding.kind is Kind.WRONG]
+    reasons = [
+        f"{finding.op}: {finding.reason}"
+        for finding in report.findings
+        if finding.kind is not Kind.WRONG
+    ]
+    reasons += [
+        f"{finding.op}: {finding.reason}"
+        for finding in report.findings
+        if finding.kind is Kind.WRONG
+    ]
     return Prediction(
         target=report.target,
         release=report.release,

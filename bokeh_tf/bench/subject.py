@@ -1,4 +1,6 @@
-"""The models of a timing run: their bytes, digests, distinct names, and what the CPU computes on the run's inputs."""
+"""The models of a timing run: their bytes, digests, distinct names, and what the CPU
+computes on the run's inputs.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +21,8 @@ class Subject:
     Attributes:
         name: distinct in the run: the file's stem, numbered where another file has the same.
         file_name: without its folder.
-        path: a private copy, whose bytes are those of `sha256` whatever happens to the file meanwhile.
+        path: a private copy, whose bytes are those of `sha256` whatever
+            happens to the file meanwhile.
         expected: what the CPU computes, by tensor index.
         output_names: by tensor index.
     """

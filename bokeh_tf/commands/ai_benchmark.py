@@ -7,9 +7,10 @@ from pathlib import Path
 from bokeh_tf.commands.console import count, open_console, say
 
 _IMPORT = "import"
-_DESCRIPTION = """Makes a pack for the AI Benchmark app's PRO mode: model.tflite as the app wants it, a settings card as
-text and as a picture for the phone, and a sheet (CSV) for the numbers that the app shows. `import` puts a filled-in
-sheet beside our own results of the same file and says where the difference comes from."""
+_DESCRIPTION = """Makes a pack for the AI Benchmark app's PRO mode: model.tflite as the app wants
+it, a settings card as text and as a picture for the phone, and a sheet (CSV) for the numbers that
+the app shows. `import` puts a filled-in sheet beside our own results of the same file and says
+where the difference comes from."""
 _EPILOG = """exit status:
   0  done
   1  could not be done: a file that the app would refuse, a wrong cell in a sheet, no phone
@@ -27,33 +28,67 @@ def add(commands):
     parser = commands.add_parser(
         "ai-benchmark",
         help="prepare a .tflite file for the AI Benchmark app, and import what the app shows",
-        usage="bokeh-tf ai-benchmark MODEL -o DIR [options]\n       bokeh-tf ai-benchmark import SHEET --out DIR",
+        usage="bokeh-tf ai-benchmark MODEL -o DIR [options]\n       bokeh-tf ai-benchmark import"
+        " SHEET --out DIR",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("words", nargs="+", metavar="MODEL", help="a .tflite file; or `import` and a sheet")
     parser.add_argument(
-        "-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the pack, or of results"
+        "words", nargs="+", metavar="MODEL", help="a .tflite file; or `import` and a sheet"
     )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of the pack, or of results",
+    )
+    _add_pack(parser)
+    _add_phone(parser)
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def _add_pack(parser):
     group = parser.add_argument_group("the pack")
     group.add_argument(
-        "--input-range", nargs=2, type=_finite, metavar=("MIN", "MAX"), help="default: what the file says of itself"
+        "--input-range",
+        nargs=2,
+        type=_finite,
+        metavar=("MIN", "MAX"),
+        help="default: what the file says of itself",
     )
-    group.add_argument("--iterations", type=count, metavar="N", help="runs the app shall make (default 100)")
-    group.add_argument("--app-tflite", metavar="X.Y", help="TensorFlow Lite in your app: refuse what needs a newer one")
+    group.add_argument(
+        "--iterations", type=count, metavar="N", help="runs the app shall make (default 100)"
+    )
+    group.add_argument(
+        "--app-tflite",
+        metavar="X.Y",
+        help="TensorFlow Lite in your app: refuse what needs a newer one",
+    )
+
+
+def _add_phone(parser):
     group = parser.add_argument_group("the phone")
-    group.add_argument("--push", action="store_true", help="copy the model into the phone's Download folder, verified")
+    group.add_argument(
+        "--push",
+        action="store_true",
+        help="copy the model into the phone's Download folder, verified",
+    )
     group.add_argument("--serial", metavar="SERIAL", help="which phone, where there are several")
-    group.add_argument("--adb", metavar="FILE", help="the adb program (default: BOKEH_ADB, then PATH)")
-    parser.set_defaults(run=run, usage_error=parser.error)
+    group.add_argument(
+        "--adb", metavar="FILE", help="the adb program (default: BOKEH_ADB, then PATH)"
+    )
 
 
 def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
     if options.words[0] == _IMPORT:
         if len(options.words) != 2:
-            options.usage_error("import needs one sheet: bokeh-tf ai-benchmark import SHEET --out DIR")
+            options.usage_error(
+                "import needs one sheet: bokeh-tf ai-benchmark import SHEET --out DIR"
+            )
         given = [name for name in _PACK_OPTIONS if getattr(options, name)]
         if given:
             options.usage_error(f"--{given[0].replace('_', '-')} does not go with import")
@@ -72,7 +107,9 @@ def _pack(options):
 
     app_release = parse_release(options.app_tflite) if options.app_tflite else None
     if options.app_tflite and app_release is None:
-        options.usage_error(f"--app-tflite is a release such as 2.9. Received: {options.app_tflite!r}")
+        options.usage_error(
+            f"--app-tflite is a release such as 2.9. Received: {options.app_tflite!r}"
+        )
     if options.input_range and options.input_range[0] >= options.input_range[1]:
         options.usage_error("--input-range needs the lower number first")
     pack = write_pack(
@@ -136,7 +173,9 @@ def _table(comparisons):
     for comparison in comparisons:
         row, own = comparison.row, comparison.own
         cells = ("-", "-") if own is None else (f"{own.median_ms:.4g}", f"{comparison.ratio:.2f}")
-        table.add_row(*map(harmless, (str(row.row), row.phone, row.backend, f"{row.mean_ms:.4g}", *cells)))
+        table.add_row(
+            *map(harmless, (str(row.row), row.phone, row.backend, f"{row.mean_ms:.4g}", *cells))
+        )
     return table
 
 

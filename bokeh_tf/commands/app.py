@@ -7,9 +7,10 @@ from pathlib import Path
 from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import say
 
-_DESCRIPTION = """Writes source code that runs a .tflite file on a phone's GPU, with a fallback that it tells of: the
-names, shapes and ranges of the file are filled in, and the file lies beside it. For files that take a photo and give a
-picture it also has the way from one to the other, with tap and aperture where the file takes them."""
+_DESCRIPTION = """Writes source code that runs a .tflite file on a phone's GPU, with a fallback that
+it tells of: the names, shapes and ranges of the file are filled in, and the file lies beside it.
+For files that take a photo and give a picture it also has the way from one to the other, with tap
+and aperture where the file takes them."""
 _EPILOG = """exit status:
   0  written
   1  could not be done: the file cannot be read, or has a type that the runtime has no arrays of
@@ -33,7 +34,12 @@ def add(commands):
     parser.add_argument("model", metavar="MODEL", help="a .tflite file")
     parser.add_argument("--for", dest="kind", choices=KINDS, required=True, help="which app")
     parser.add_argument(
-        "-o", "--out", type=Path, required=True, metavar="DIR", help="folder for the code and the model"
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the code and the model",
     )
     for side, what in (("input", "photo"), ("output", "picture")):
         parser.add_argument(

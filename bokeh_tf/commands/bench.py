@@ -10,10 +10,11 @@ from bokeh_tf.commands import bench_read
 from bokeh_tf.commands.console import count, open_console, say
 
 _PASSED, _NOT_DONE, _FAILED = 0, 1, 3
-_DESCRIPTION = """Times each file on each target in interleaved rounds (A B A B), each in a process of its own, so that
-whatever disturbs the machine disturbs all of them. Medians with intervals, not means; an unstable run says why, and
-what to do. Cold and warm start, the first run and the steady runs are told apart. The warm start is that of a new
-process, from the cache on disk that another one wrote, where the runtime has a cache; else the report says so."""
+_DESCRIPTION = """Times each file on each target in interleaved rounds (A B A B), each in a process
+of its own, so that whatever disturbs the machine disturbs all of them. Medians with intervals, not
+means; an unstable run says why, and what to do. Cold and warm start, the first run and the steady
+runs are told apart. The warm start is that of a new process, from the cache on disk that another
+one wrote, where the runtime has a cache; else the report says so."""
 _TARGETS = "\n".join(f"  {backend.usage:<17} {backend.says}" for backend in BACKENDS)
 _EPILOG = f"""targets of --on, a comma between them (default: cpu):
 {_TARGETS}
@@ -43,17 +44,33 @@ def add(commands):
     parser = commands.add_parser(
         "bench",
         help="time .tflite files on CPU, GPU and phones, and read logs of such runs",
-        usage="bokeh-tf bench MODEL [MODEL ...] [options]\n       bokeh-tf bench read LOG [LOG ...] [options]",
+        usage="bokeh-tf bench MODEL [MODEL ...] [options]\n       bokeh-tf bench read LOG [LOG"
+        " ...] [options]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help=".tflite files; or `read` and logs")
-    parser.add_argument("--on", default="cpu", metavar="LIST", help="targets, see below (default cpu)")
-    parser.add_argument("--rounds", type=count, default=10, metavar="N", help="turns of each (default 10)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the result as JSON, raw samples included")
     parser.add_argument(
-        "--timeout", type=count, default=600, metavar="SECONDS", help="per model and turn (default 600)"
+        "models", nargs="+", type=Path, metavar="MODEL", help=".tflite files; or `read` and logs"
+    )
+    parser.add_argument(
+        "--on", default="cpu", metavar="LIST", help="targets, see below (default cpu)"
+    )
+    parser.add_argument(
+        "--rounds", type=count, default=10, metavar="N", help="turns of each (default 10)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for the result as JSON, raw samples included",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=count,
+        default=600,
+        metavar="SECONDS",
+        help="per model and turn (default 600)",
     )
     for backend in BACKENDS:
         backend.add_options(parser, count)
@@ -78,7 +95,9 @@ def run(options):
                 statuses.append(_run_devices(options, backend, devices))
     except KeyboardInterrupt:
         if options.out and any(options.out.glob("unfinished_*.jsonl")):
-            print("what was finished is kept; the same command continues from there", file=sys.stderr)
+            print(
+                "what was finished is kept; the same command continues from there", file=sys.stderr
+            )
         raise
     return _FAILED if _FAILED in statuses else max(statuses)
 
@@ -90,9 +109,13 @@ def _run_host(options, chosen):
 
     asked = [backend.settings(options) for backend, _ in chosen if backend.settings]
     settings = tuple(setting for settings in asked for setting in settings)
-    host_run = HostRun(tuple(options.models), settings, rounds=options.rounds, timeout_s=options.timeout)
+    host_run = HostRun(
+        tuple(options.models), settings, rounds=options.rounds, timeout_s=options.timeout
+    )
     with terminal.progress(options.rounds) as on_round:
-        result, path = bench(host_run, folder=options.out, on_round=on_round, on_continue=_say_continued)
+        result, path = bench(
+            host_run, folder=options.out, on_round=on_round, on_continue=_say_continued
+        )
     _show(result, path)
     return exit_status(result)
 
@@ -125,14 +148,17 @@ def exit_status(result):
 
     if any(measurement.summary is None for measurement in result.measurements):
         return _NOT_DONE
-    # What is stamped on this machine was allowed to be something else; a phone's stamp is a finding.
+    # What is stamped on this machine was allowed to be something else; a
+    # phone's stamp is a finding.
     judged = [one for one in result.measurements if one.verdict is not None]
     verdicts = [one.verdict for one in judged if one.stamp is None or one.device != HOST]
     return _PASSED if all(verdict.outcome.passed for verdict in verdicts) else _FAILED
 
 
 def _chosen(options):
-    """(backend, names of devices) for the targets of --on; ends with status 2 where they make no sense."""
+    """(backend, names of devices) for the targets of --on; ends with status 2
+    where they make no sense.
+    """
     devices: dict[str, list[str]] = {}
     for target in filter(None, (name.strip() for name in options.on.split(","))):
         for backend in BACKENDS:

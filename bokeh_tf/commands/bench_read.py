@@ -13,8 +13,15 @@ _OPTIONS = frozenset({"models", "out", "wanted", "exit_code", "run", "usage_erro
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options that `bench read` alone takes."""
     group = parser.add_argument_group("bench read: logs of benchmark_model that somebody has")
-    group.add_argument("--wanted", choices=LOG_BACKENDS, help="what the runs were meant to use (default gpu)")
-    group.add_argument("--exit-code", type=int, metavar="N", help="that the program ended with (default: not known)")
+    group.add_argument(
+        "--wanted", choices=LOG_BACKENDS, help="what the runs were meant to use (default gpu)"
+    )
+    group.add_argument(
+        "--exit-code",
+        type=int,
+        metavar="N",
+        help="that the program ended with (default: not known)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -14,10 +14,10 @@ from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.writers.formats import FORMATS
 from bokeh_tf.paths import printable, resolved
 
-_DESCRIPTION = """Says whether a phone's GPU delegate takes a .tflite file whole, and if not, which nodes it refuses and
-what to write instead. First a static lint by the rules of the classic TFLite GPU delegate (v2) and of LiteRT's
-(mldrift); it runs nothing. Then ML Drift itself: each file is compiled for the GPU alone, in a child process, and its
-numbers are compared with the CPU's."""
+_DESCRIPTION = """Says whether a phone's GPU delegate takes a .tflite file whole, and if not, which
+nodes it refuses and what to write instead. First a static lint by the rules of the classic TFLite
+GPU delegate (v2) and of LiteRT's (mldrift); it runs nothing. Then ML Drift itself: each file is
+compiled for the GPU alone, in a child process, and its numbers are compared with the CPU's."""
 _EPILOG = """exit status:
   0  passed
   1  could not be checked: a file that cannot be read, a check that broke down or ran out of time
@@ -62,7 +62,11 @@ def add(commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "paths", nargs="*", type=Path, metavar="PATH", help=".tflite files, folders or patterns of them"
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help=".tflite files, folders or patterns of them",
     )
     _add_steps(parser)
     _add_judgement(parser)
@@ -73,56 +77,106 @@ def add(commands) -> None:
 def _add_steps(parser):
     group = parser.add_argument_group("what is checked")
     targets = ",".join(TARGETS)
-    group.add_argument("--target", default=targets, metavar="LIST", help=f"delegates (default {targets})")
-    group.add_argument("--no-probe", action="store_true", help="the static lint alone: no runtime, no GPU, instant")
+    group.add_argument(
+        "--target", default=targets, metavar="LIST", help=f"delegates (default {targets})"
+    )
+    group.add_argument(
+        "--no-probe", action="store_true", help="the static lint alone: no runtime, no GPU, instant"
+    )
     group.add_argument(
         "--engines",
         metavar="LIST",
-        help="auto (what is there, the default), none (as --no-probe), or names of engines, which must run: mldrift",
+        help="auto (what is there, the default), none (as --no-probe), or names of engines, which"
+        " must run:"
+        " mldrift, classic-gl",
     )
-    group.add_argument("--require-probe", action="store_true", help="no Vulkan adapter: not checked, status 1")
     group.add_argument(
-        "--bisect", action="store_true", help="where the real delegate fails: name the first node to blame"
+        "--classic-gl-python",
+        type=Path,
+        metavar="FILE",
+        help="a Python with mediapipe, which has the classic engine; run without network (or"
+        " BOKEH_CLASSIC_GL_PYTHON)",
     )
-    group.add_argument("--audit", action="store_true", help="look for what half precision cannot hold; needs no GPU")
     group.add_argument(
-        "--inputs", nargs="+", type=Path, default=[], metavar="FILE", help="samples for the audit instead"
+        "--require-probe", action="store_true", help="no Vulkan adapter: not checked, status 1"
     )
-    group.add_argument("--photo", type=Path, metavar="FILE", help="photograph to run instead of the packaged one")
-    group.add_argument("--timeout", type=positive, metavar="SECONDS", help="per file and check (default 600)")
+    _add_deeper_steps(group)
+
+
+def _add_deeper_steps(group):
+    group.add_argument(
+        "--bisect",
+        action="store_true",
+        help="where the real delegate fails: name the first node to blame",
+    )
+    group.add_argument(
+        "--audit",
+        action="store_true",
+        help="look for what half precision cannot hold; needs no GPU",
+    )
+    group.add_argument(
+        "--inputs",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="samples for the audit instead",
+    )
+    group.add_argument(
+        "--photo", type=Path, metavar="FILE", help="photograph to run instead of the packaged one"
+    )
+    group.add_argument(
+        "--timeout", type=positive, metavar="SECONDS", help="per file and check (default 600)"
+    )
 
 
 def _add_judgement(parser):
     group = parser.add_argument_group("what fails")
     group.add_argument("--fail-on", metavar="LIST", help="conditions, see below")
-    group.add_argument("--baseline", type=Path, metavar="FILE", help="findings in this file do not fail")
-    group.add_argument("--write-baseline", type=Path, metavar="FILE", help="write all findings that fail, and pass")
+    group.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="findings in this file do not fail"
+    )
+    group.add_argument(
+        "--write-baseline", type=Path, metavar="FILE", help="write all findings that fail, and pass"
+    )
 
 
 def _add_output(parser):
     group = parser.add_argument_group("what is written")
-    group.add_argument("--format", choices=FORMATS, default=FORMATS[0], help=f"default {FORMATS[0]}")
+    group.add_argument(
+        "--format", choices=FORMATS, default=FORMATS[0], help=f"default {FORMATS[0]}"
+    )
     group.add_argument(
         "--output",
         type=_output,
         action="append",
         default=[],
         metavar="[FORMAT:]FILE",
-        help="write there, in --format or in its own; may be given again; the terminal still gets the text",
+        help="write there, in --format or in its own; may be given again; the terminal still gets"
+        " the text",
     )
     outputs.add(group)
     group.add_argument(
         "--annotate",
         action="store_true",
-        help="with --output: the terminal gets GitHub annotations, the step its summary and outputs",
+        help="with --output: the terminal gets GitHub annotations, the step its summary and"
+        " outputs",
     )
-    group.add_argument("--explain", metavar="RULE", help="print a rule, its evidence and an example, and stop")
+    group.add_argument(
+        "--explain", metavar="RULE", help="print a rule, its evidence and an example, and stop"
+    )
 
 
 def _output(text):
-    """`FILE`, or `FORMAT:FILE`; a file whose name begins so is meant with its folder, `./json:a`."""
+    """`FILE`, or `FORMAT:FILE`; a file whose name begins so is meant
+    with its folder, `./json:a`.
+    """
     name, colon, rest = text.partition(":")
-    return _Output(Path(rest), name) if colon and rest and name in FORMATS else _Output(Path(text), None)
+    return (
+        _Output(Path(rest), name)
+        if colon and rest and name in FORMATS
+        else _Output(Path(text), None)
+    )
 
 
 _output.__name__ = "output"
@@ -149,7 +203,9 @@ def run(options: argparse.Namespace) -> int:
     labels = [printable_path(str(path)) for path in paths]
     with contextlib.ExitStack() as stack:
         running = [
-            stack.enter_context(RunningReport(one.path, labels, policy, format=one.format or options.format))
+            stack.enter_context(
+                RunningReport(one.path, labels, policy, format=one.format or options.format)
+            )
             for one in options.output
         ]
         for report in _reports(paths, steps):
@@ -173,8 +229,11 @@ def _claim_outputs(options, paths):
 
 
 def _settings(options):
-    """The policy and the steps that the options ask for; ends with status 2 where they make no sense."""
+    """The policy and the steps that the options ask for; ends with status 2
+    where they make no sense.
+    """
     from bokeh_tf.delegate.check import Steps
+    from bokeh_tf.delegate.engines import CLASSIC_GL, ML_DRIFT
     from bokeh_tf.delegate.judging.policy import DEFAULT, Policy
 
     if not options.paths:
@@ -185,14 +244,18 @@ def _settings(options):
     written += [options.write_baseline] if options.write_baseline else []
     if any(_is_same(one, other) for one, other in itertools.combinations(written, 2)):
         options.usage_error("--output and --write-baseline must be different files")
-    _set_engines(options)
+    asked, required = _engines(options)
     for name in ("require_probe", "bisect"):
         if options.no_probe and getattr(options, name):
             options.usage_error(f"--{name.replace('_', '-')} and --no-probe exclude each other")
     try:
         # The default is not the parser's, which would have to import the policy to know it.
         fail_on = DEFAULT if options.fail_on is None else options.fail_on
-        policy = Policy.parse(fail_on, require_probe=options.require_probe)
+        policy = Policy.parse(
+            fail_on,
+            require_probe=options.require_probe or ML_DRIFT in required,
+            require_classic_gl=CLASSIC_GL in required,
+        )
         steps = Steps(
             targets=tuple(dict.fromkeys(name.strip() for name in options.target.split(","))),
             probe=not options.no_probe,
@@ -201,26 +264,47 @@ def _settings(options):
             photo=options.photo,
             inputs=tuple(options.inputs),
             timeout_s=options.timeout,
+            classic_gl_python=_classic_gl_python(options, asked, required),
         )
     except ValueError as error:
         options.usage_error(str(error))
     return policy, steps
 
 
-def _set_engines(options):
-    """What `--engines` says, as the two switches that say it too."""
-    if options.engines is None:
-        return
+def _engines(options):
+    """The names of the engines to run, and of those that must; ends with status 2
+    where they make no sense.
+    """
     from bokeh_tf.delegate import engines
 
     try:
-        names = engines.asked(options.engines)
+        names = engines.asked(
+            options.engines or (engines.NONE if options.no_probe else engines.AUTO)
+        )
     except ValueError as error:
         options.usage_error(str(error))
     if options.no_probe and names != {engines.NONE}:
         options.usage_error("--engines and --no-probe exclude each other")
-    options.no_probe = names == {engines.NONE}
-    options.require_probe = options.require_probe or not names <= {engines.AUTO, engines.NONE}
+    options.no_probe = not names & {engines.AUTO, engines.ML_DRIFT}
+    every = frozenset(engine.name for engine in engines.ENGINES)
+    if names & {engines.AUTO, engines.NONE}:
+        return (every if engines.AUTO in names else frozenset()), frozenset()
+    return names, names
+
+
+def _classic_gl_python(options, asked, required):
+    """The interpreter of the classic engine, None where nobody asks it."""
+    from bokeh_tf.delegate.classic_gl.engine import VARIABLE, default_python
+    from bokeh_tf.delegate.engines import CLASSIC_GL
+
+    if CLASSIC_GL not in asked:
+        return None
+    python = options.classic_gl_python or default_python()
+    if python is None and CLASSIC_GL in required:
+        options.usage_error(
+            f"classic-gl needs --classic-gl-python FILE or {VARIABLE}: a Python with mediapipe"
+        )
+    return python
 
 
 def _is_same(path, other):
@@ -242,12 +326,15 @@ def _shows_bar(count):
 def _terminal_format(options):
     if options.annotate:
         return "github"
-    # What --format says is for the outputs without one of their own; where there are none, for the terminal.
+    # What --format says is for the outputs without one of their own; where there are
+    # none, for the terminal.
     return "text" if any(one.format is None for one in options.output) else options.format
 
 
 def _printer(options, count):
-    """What to do with each file as it comes: print it, unless a progress bar is in the way or no text is wanted."""
+    """What to do with each file as it comes: print it, unless a progress bar is in the
+    way or no text is wanted.
+    """
     if _terminal_format(options) != "text" or _shows_bar(count) or options.write_baseline:
         return lambda one: None
     from bokeh_tf.delegate.writers.text import has_details, print_file

@@ -1,7 +1,8 @@
-"""What the commands share: the console that tables go to, and the kinds of numbers that options take.
+"""What the commands share: the console that tables go to, and the kinds of
+numbers that options take.
 
-A kind of number is a function that argparse calls with what was typed; its `__name__` is what argparse
-calls the kind where it refuses the text ("invalid positive number value: '0'").
+A kind of number is a function that argparse calls with what was typed; its `__name__` is what
+argparse calls the kind where it refuses the text ("invalid positive number value: '0'").
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def open_console() -> Console:
 
 
 def say(text: object, *, is_error: bool = False) -> None:
-    """Prints a line that may name files, phones and what they say; it does nothing to the terminal."""
+    """Prints a line that may name files, phones and what they say; it
+    does nothing to the terminal.
+    """
     print(printable(text), file=sys.stderr if is_error else sys.stdout)
 
 

@@ -10,10 +10,10 @@ from bokeh_tf.paths import printable, resolved
 from bokeh_tf.tflite import PRECISIONS, QUANTISED
 from bokeh_tf.tflite.value_ranges import is_range
 
-_DESCRIPTION = """Converts your own model to a .tflite that a phone's GPU takes whole: builds the file,
-compares it with the model, rewrites what GPU delegates refuse (see: bokeh-tf repair), checks the
-result by the rules of both delegates and, where there is a Vulkan adapter, on the real one. The file
-is written only if all of that passes."""
+_DESCRIPTION = """Converts your own model to a .tflite that a phone's GPU takes whole: builds the
+file, compares it with the model, rewrites what GPU delegates refuse (see: bokeh-tf repair), checks
+the result by the rules of both delegates and, where there is a Vulkan adapter, on the real one. The
+file is written only if all of that passes."""
 _EPILOG = """MODEL is
   model.keras, model.h5      saved by Keras, any kind of model; code in it (Lambda) is not run
   folder                     a SavedModel, its signature serving_default
@@ -46,7 +46,9 @@ def add(commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL", help="what is converted, see below")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="the .tflite to write")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="FILE", help="the .tflite to write"
+    )
     outputs.add(parser)
     _add_model(parser)
     _add_quantising(parser)
@@ -63,7 +65,12 @@ def _add_model(parser):
         default=PRECISIONS[0],
         help=f"default: {PRECISIONS[0]}; those with int need the quantise extra",
     )
-    group.add_argument("--size", type=_size_px, metavar="HxW", help="height and width of pictures whose size is free")
+    group.add_argument(
+        "--size",
+        type=_size_px,
+        metavar="HxW",
+        help="height and width of pictures whose size is free",
+    )
     group.add_argument(
         "--input-shape",
         type=_shape,
@@ -71,23 +78,31 @@ def _add_model(parser):
         metavar="SHAPE",
         help="shape of an input, such as 1x256x256x3; once for each input",
     )
-    group.add_argument("--batch", type=count, metavar="N", help="what a free batch becomes (default 1)")
+    group.add_argument(
+        "--batch", type=count, metavar="N", help="what a free batch becomes (default 1)"
+    )
     group.add_argument(
         "--range",
         type=_range,
         action="append",
         default=[],
         metavar="NAME=MIN:MAX",
-        help="values of an input or output, for the file's metadata and what it is fed with; once for each",
+        help="values of an input or output, for the file's metadata and what it is fed with; once"
+        " for each",
     )
     group.add_argument(
         "--image",
         action="append",
         default=[],
         metavar="NAME",
-        help="an input that is an RGB picture: said in the metadata, with its normalisation where --range is known",
+        help="an input that is an RGB picture: said in the metadata, with its normalisation where"
+        " --range is known",
     )
-    group.add_argument("--custom-objects", metavar="MODULE", help="module, or .py file, that defines the classes in it")
+    group.add_argument(
+        "--custom-objects",
+        metavar="MODULE",
+        help="module, or .py file, that defines the classes in it",
+    )
 
 
 def _add_quantising(parser):
@@ -98,38 +113,72 @@ def _add_quantising(parser):
         type=Path,
         default=[],
         metavar="FILE",
-        help="photographs, .npy or .npz that tell how large tensors get; int8 and int16x8 need some",
+        help="photographs, .npy or .npz that tell how large tensors get; int8 and int16x8 need"
+        " some",
     )
-    group.add_argument("--keep-float", action="append", default=[], metavar="LAYER", help="leave this layer as it is")
-    group.add_argument("--layer-costs", action="store_true", help="say what each layer costs where it alone is rounded")
+    group.add_argument(
+        "--keep-float",
+        action="append",
+        default=[],
+        metavar="LAYER",
+        help="leave this layer as it is",
+    )
+    group.add_argument(
+        "--layer-costs",
+        action="store_true",
+        help="say what each layer costs where it alone is rounded",
+    )
 
 
 def _add_proof(parser):
     group = parser.add_argument_group("what has to pass")
     group.add_argument(
-        "--inputs", nargs="+", type=Path, default=[], metavar="FILE", help="photographs, .npy or .npz to compare on"
+        "--inputs",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="photographs, .npy or .npz to compare on",
     )
-    group.add_argument("--tolerance", type=positive, metavar="SHARE", help="largest error, of an output's range")
-    group.add_argument("--bisect", action="store_true", help="where it is beyond that: name the first such layer")
-    group.add_argument("--allow-unchecked", action="store_true", help="write the file even if it does not pass")
-    group.add_argument("--no-probe", action="store_true", help="check by the rules alone, not on the real delegate")
-    group.add_argument("--photo", type=Path, metavar="FILE", help="photograph to run instead of the packaged one")
-    group.add_argument("--timeout", type=positive, metavar="SECONDS", help="for all of it (default 1200)")
     group.add_argument(
-        "--report", type=Path, metavar="FILE", help="write the result as an HTML page too, passed or not"
+        "--tolerance", type=positive, metavar="SHARE", help="largest error, of an output's range"
+    )
+    group.add_argument(
+        "--bisect", action="store_true", help="where it is beyond that: name the first such layer"
+    )
+    group.add_argument(
+        "--allow-unchecked", action="store_true", help="write the file even if it does not pass"
+    )
+    group.add_argument(
+        "--no-probe", action="store_true", help="check by the rules alone, not on the real delegate"
+    )
+    group.add_argument(
+        "--photo", type=Path, metavar="FILE", help="photograph to run instead of the packaged one"
+    )
+    group.add_argument(
+        "--timeout", type=positive, metavar="SECONDS", help="for all of it (default 1200)"
+    )
+    group.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write the result as an HTML page too, passed or not",
     )
     group.add_argument("--format", choices=("text", "json"), default="text", help="default text")
 
 
 def _add_repair(parser):
     group = parser.add_argument_group("repair")
-    group.add_argument("--repair", action=argparse.BooleanOptionalAction, default=True, help="default: on")
+    group.add_argument(
+        "--repair", action=argparse.BooleanOptionalAction, default=True, help="default: on"
+    )
     group.add_argument(
         "--allow-interface",
         type=_list,
         default=(),
         metavar="LIST",
-        help="changes of inputs and outputs that may be made: int64, uint8, bool, cut-postprocessing",
+        help="changes of inputs and outputs that may be made: int64, uint8, bool,"
+        " cut-postprocessing",
     )
 
 
@@ -155,7 +204,11 @@ def run(options: argparse.Namespace) -> int:
         print_file(conversion.judged, open_console())
     written = _write(conversion, options)
     if is_text:
-        end = f"written: {written}" if written else "nothing written (--allow-unchecked writes it all the same)"
+        end = (
+            f"written: {written}"
+            if written
+            else "nothing written (--allow-unchecked writes it all the same)"
+        )
         print(f"{end} ({conversion.wall_s:.0f} s, {conversion.built_s:.0f} of them to convert)")
     else:
         print(report.to_json(conversion, written=written), end="")
@@ -185,7 +238,9 @@ def _check_usage(options):
 
     unknown = set(options.allow_interface) - set(KINDS)
     if unknown:
-        options.usage_error(f"--allow-interface takes {', '.join(KINDS)}, not {', '.join(sorted(unknown))}")
+        options.usage_error(
+            f"--allow-interface takes {', '.join(KINDS)}, not {', '.join(sorted(unknown))}"
+        )
     if options.size and options.input_shape:
         options.usage_error("--size and --input-shape exclude each other")
     if options.report and resolved(options.report) == resolved(options.out):
@@ -193,10 +248,14 @@ def _check_usage(options):
     is_quantised = options.precision in QUANTISED
     if not is_quantised and (options.calibration or options.keep_float or options.layer_costs):
         known = ", ".join(QUANTISED)
-        options.usage_error(f"--calibration, --keep-float and --layer-costs go with --precision {known}")
+        options.usage_error(
+            f"--calibration, --keep-float and --layer-costs go with --precision {known}"
+        )
     # Weights are known without being run; what flows between them is not.
     if is_quantised and options.precision != QUANTISED[0] and not options.calibration:
-        options.usage_error(f"--precision {options.precision} needs --calibration: photographs, .npy or .npz")
+        options.usage_error(
+            f"--precision {options.precision} needs --calibration: photographs, .npy or .npz"
+        )
 
 
 def _wishes(options):

@@ -6,10 +6,14 @@ from pathlib import Path
 
 from bokeh_tf.commands import data_synthesise
 from bokeh_tf.commands.console import open_console
+from bokeh_tf.paths import LONGEST_LINE, printable
 
 _DONE, _NOT_DONE = 0, 1
 _MOST_ROWS = 60
-_DESCRIPTION = "Looks after folders of training pairs: a photo with everything sharp, and the same scene with bokeh."
+_DESCRIPTION = (
+    "Looks after folders of training pairs: a photo with everything sharp, and the same"
+    " scene with bokeh."
+)
 _INSPECT = """Recognises the layout of a folder of pairs (EBB! as downloaded, PyNET, Val294, VABM, N.src/N.tgt and
 others), says what it holds and what is missing, and measures each pair: whether the target is sharper than the
 source, the difference in exposure, the misalignment, the sizes, whether the files can be read."""
@@ -48,7 +52,9 @@ examples:
 
 def add(commands):
     """Adds the command's parser to the subparsers `commands`."""
-    parser = commands.add_parser("data", help="inspect, align and synthesise training pairs", description=_DESCRIPTION)
+    parser = commands.add_parser(
+        "data", help="inspect, align and synthesise training pairs", description=_DESCRIPTION
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_inspect(actions)
     _add_align(actions)
@@ -64,8 +70,12 @@ def _add_inspect(actions):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of pairs")
-    parser.add_argument("-o", "--out", type=Path, metavar="OUT", help="folder for lists and the contact sheet")
-    parser.add_argument("--only", type=Path, metavar="LIST", help="inspect the pairs in this list alone")
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="OUT", help="folder for lists and the contact sheet"
+    )
+    parser.add_argument(
+        "--only", type=Path, metavar="LIST", help="inspect the pairs in this list alone"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(run=_inspect, usage_error=parser.error)
 
@@ -78,10 +88,21 @@ def _add_align(actions):
         epilog=_ALIGN_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("narrow", type=Path, metavar="NARROW", help="photo with everything sharp, or a folder of them")
-    parser.add_argument("wide", type=Path, metavar="WIDE", help="photo with bokeh, or a folder of the same names")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="folder for the pairs")
-    parser.add_argument("--height", type=_height, default=1024, metavar="PX", help="of the results (default 1024)")
+    parser.add_argument(
+        "narrow",
+        type=Path,
+        metavar="NARROW",
+        help="photo with everything sharp, or a folder of them",
+    )
+    parser.add_argument(
+        "wide", type=Path, metavar="WIDE", help="photo with bokeh, or a folder of the same names"
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="OUT", help="folder for the pairs"
+    )
+    parser.add_argument(
+        "--height", type=_height, default=1024, metavar="PX", help="of the results (default 1024)"
+    )
     parser.set_defaults(run=_align, usage_error=parser.error)
 
 
@@ -131,7 +152,7 @@ def _dirty_table(findings):
         numbers = ["-" if value is None else f"{value:.2f}" for value in values]
         # Text, not str: names may contain what rich would read as markup.
         cells = (finding.pair.id, finding.pair.split, *numbers, "; ".join(finding.complaints))
-        table.add_row(*map(Text, cells))
+        table.add_row(*(Text(printable(cell, most_characters=LONGEST_LINE)) for cell in cells))
     return table
 
 
@@ -153,7 +174,7 @@ def _align(options):
 
 
 def _print(console, line):
-    text = line.encode("utf-8", "backslashreplace").decode()
+    text = printable(line, most_characters=LONGEST_LINE)
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 

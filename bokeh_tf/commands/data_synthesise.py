@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 _DONE = 0
-_DESCRIPTION = """Makes training pairs of photographs: subjects that a photographer focused on are cut out and stand
-before other photographs, each at its own distance; a thin lens at f/1.8 makes the target, with occlusion, in linear
-light, with noise and JPEG."""
+_DESCRIPTION = """Makes training pairs of photographs: subjects that a photographer focused on are
+cut out and stand before other photographs, each at its own distance; a thin lens at f/1.8 makes the
+target, with occlusion, in linear light, with noise and JPEG."""
 _EPILOG = """OUT gets the layout of EBB!: Training/original/N.jpg, Training/bokeh/N.jpg, Training/depth/N.png (inverse
 depth, 16 bits, 1 nearest), and Training/pairs.csv with the f-number, the focal length, the focus and the aperture of
 each pair. Pairs that are there are not made again: the same command with more pairs, or after Ctrl-C, goes on.
@@ -34,12 +34,22 @@ def add(actions):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("photos", type=Path, metavar="PHOTOS", help="folder of photographs")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="folder for the pairs")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="OUT", help="folder for the pairs"
+    )
     parser.add_argument("--pairs", type=_count, required=True, metavar="N", help="how many")
-    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="another gives other pairs (default 0)")
-    parser.add_argument("--height", type=_height, default=512, metavar="PX", help="of the pictures (default 512)")
-    parser.add_argument("--varied", action="store_true", help="f-number and focus differ from pair to pair")
-    parser.add_argument("--blades", type=_blades, default=0, metavar="N", help="of the aperture (default: a disc)")
+    parser.add_argument(
+        "--seed", type=_seed, default=0, metavar="S", help="another gives other pairs (default 0)"
+    )
+    parser.add_argument(
+        "--height", type=_height, default=512, metavar="PX", help="of the pictures (default 512)"
+    )
+    parser.add_argument(
+        "--varied", action="store_true", help="f-number and focus differ from pair to pair"
+    )
+    parser.add_argument(
+        "--blades", type=_blades, default=0, metavar="N", help="of the aperture (default: a disc)"
+    )
     parser.set_defaults(run=_synthesise, usage_error=parser.error)
 
 
@@ -48,7 +58,9 @@ def _synthesise(options):
     from bokeh_tf.data.scenes.synthetic_pairs import PairOptions
 
     wanted = PairOptions(height_px=options.height, is_varied=options.varied, blades=options.blades)
-    run = synthesise(options.photos, out=options.out, pairs=options.pairs, seed=options.seed, options=wanted)
+    run = synthesise(
+        options.photos, out=options.out, pairs=options.pairs, seed=options.seed, options=wanted
+    )
     print(f"{run.made} made, {run.pairs} in {run.folder}")
     return _DONE
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bokeh_tf.commands import outputs
+from bokeh_tf.commands import evaluate_study, outputs
 from bokeh_tf.commands.console import open_console
 from bokeh_tf.paths import printable
 
@@ -12,8 +12,9 @@ _DONE, _NOT_DONE = 0, 1
 _PROTOCOLS = ("plain", "dmshn", "dbsi", "pynet", "ebokehnet", "bokehlicious")
 _SPLITS = ("train", "val294", "validation", "test", "extra")
 _MOST_PROBLEMS = 20
-_DESCRIPTION = """Scores models, or folders of finished pictures, against the ground truths of a folder of pairs, by the
-protocol of a paper, and prints them beside the rows published for the same protocol and the same pairs."""
+_DESCRIPTION = """Scores models, or folders of finished pictures, against the ground truths of a
+folder of pairs, by the protocol of a paper, and prints them beside the rows published for the same
+protocol and the same pairs."""
 _EPILOG = """M is a .tflite or .keras file, a <model>_<variant>.weights.h5, the name of a model with packaged weights, a
 folder of finished pictures, or one of the rules: untouched, "global blur", "centre ellipse" (--baselines: all three).
 
@@ -36,7 +37,12 @@ exit status:
   1  some have none (each is named; --allow-missing: 0), or nothing could be scored
   2  wrong usage
 
+a study asks people, as the AIM 2020 challenge did: five grades beside the reference, order and sides by chance.
+study.html works offline and saves a JSON for each rater; study_key.json says which picture is whose.
+
 examples:
+  bokeh-tf evaluate study pairs --model mine.tflite theirs/ -o study
+  bokeh-tf evaluate study results study/study_key.json ratings_*.json
   bokeh-tf evaluate EBB --split val294 --protocol dmshn --model runs/mine/dmshn_base.weights.h5 -o evaluated
   bokeh-tf evaluate pairs --model mine.tflite theirs/ --baselines --by-set"""
 
@@ -50,31 +56,93 @@ def add(commands):
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("pairs", type=Path, metavar="PAIRS", help="folder of pairs (see: bokeh-tf data inspect)")
-    parser.add_argument("--model", nargs="+", action="extend", metavar="M", help="what to score (default: dbsi_mobile)")
-    parser.add_argument("--baselines", action="store_true", help="score also what needs no network")
     parser.add_argument(
-        "--protocol", choices=_PROTOCOLS, default=_PROTOCOLS[0], help="as whom to measure (default: %(default)s)"
+        "words",
+        nargs="+",
+        metavar="PAIRS",
+        help="folder of pairs (see: bokeh-tf data inspect); or study PAIRS; or study results KEY"
+        " ANSWERS…",
     )
-    parser.add_argument("--split", choices=_SPLITS, help="score the pairs of this split alone")
-    parser.add_argument("--only", type=Path, metavar="LIST", help="score the pairs in this list alone")
-    parser.add_argument("--by-set", action="store_true", help="average sets apart: folders, or names up to the first _")
-    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="folder for the results")
-    parser.add_argument("--allow-missing", action="store_true", help="exit with 0 although pairs have no score")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON instead of tables")
     parser.add_argument(
-        "--input-range",
-        nargs=2,
-        type=float,
-        metavar=("MIN", "MAX"),
-        help="values of the pictures that the .tflite files take (default: what each says of itself)",
+        "--model",
+        nargs="+",
+        action="extend",
+        metavar="M",
+        help="what to score (default: dbsi_mobile)",
+    )
+    _add_measuring(parser)
+    _add_results(parser)
+    study = parser.add_argument_group("for evaluate study")
+    study.add_argument(
+        "--seed", type=int, default=0, help="of each rater's order and sides (default: 0)"
+    )
+    study.add_argument(
+        "--repeats", type=int, default=5, metavar="N", help="pictures that come twice (default: 5)"
     )
     outputs.add(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
+def _add_measuring(parser):
+    parser.add_argument("--baselines", action="store_true", help="score also what needs no network")
+    parser.add_argument(
+        "--protocol",
+        choices=_PROTOCOLS,
+        default=_PROTOCOLS[0],
+        help="as whom to measure (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--perceptual",
+        action="store_true",
+        help="score by FLIP too, seconds a picture (needs the perceptual extra)",
+    )
+    parser.add_argument("--split", choices=_SPLITS, help="score the pairs of this split alone")
+    parser.add_argument(
+        "--only", type=Path, metavar="LIST", help="score the pairs in this list alone"
+    )
+    parser.add_argument(
+        "--by-set",
+        action="store_true",
+        help="average sets apart: folders, or names up to the first _",
+    )
+
+
+def _add_results(parser):
+    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="exit with 0 although pairs have no score"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print everything as JSON instead of tables"
+    )
+    parser.add_argument(
+        "--input-range",
+        nargs=2,
+        type=float,
+        metavar=("MIN", "MAX"),
+        help="values of the pictures that the .tflite files take (default: what each says of"
+        " itself)",
+    )
+
+
 def run(options) -> int:
     """Runs the command with parsed `options`; returns the exit status."""
+    is_study = options.words[0] == "study" and len(options.words) > 1
+    if is_study and options.words[1] == "results":
+        if len(options.words) < 4:
+            options.usage_error(
+                "study results needs the study's key, and a file of answers for each rater"
+            )
+        return evaluate_study.print_results(options)
+    if len(options.words) != (2 if is_study else 1):
+        options.usage_error("one folder of pairs at a time")
+    if is_study and (options.out is None or options.seed < 0 or options.repeats < 0):
+        options.usage_error("a study needs -o DIR, and a seed and repeats that are not negative")
+    options.pairs = Path(options.words[-1])
+    return _evaluate(options, is_study=is_study)
+
+
+def _evaluate(options, *, is_study):
     from bokeh_tf.data.pairs.layouts import find_pairs
     from bokeh_tf.errors import DataError
     from bokeh_tf.evaluation import writers
@@ -82,6 +150,7 @@ def run(options) -> int:
     from bokeh_tf.evaluation.predictors import predictors_of
     from bokeh_tf.evaluation.protocols import PROTOCOLS
     from bokeh_tf.evaluation.run import evaluate
+    from bokeh_tf.evaluation.scores import PERCEPTUAL, require_flip
     from bokeh_tf.files import make_folder
     from bokeh_tf.tflite.value_ranges import is_range
 
@@ -91,13 +160,20 @@ def run(options) -> int:
     pairs = [pair for pair in found.pairs if options.split in (None, pair.split)]
     if not pairs:
         splits = ", ".join(found.report.splits)
-        raise DataError(f"{printable(options.pairs)}: no pairs of the split {options.split}. It holds {splits}.")
+        raise DataError(
+            f"{printable(options.pairs)}: no pairs of the split {options.split}. It holds {splits}."
+        )
     _claim_outputs(options)
+    further = PERCEPTUAL if options.perceptual else ()
+    if further:
+        require_flip()
     sources = [*(options.model or [None]), *(BASELINES if options.baselines else ())]
     predictors = predictors_of(sources, input_range=options.input_range)
-    out = None if options.out is None else make_folder(options.out)
     protocol = PROTOCOLS[options.protocol]
-    evaluation = evaluate(pairs, predictors, protocol, out=out)
+    if is_study:
+        return evaluate_study.write_study(options, pairs, predictors, protocol)
+    out = None if options.out is None else make_folder(options.out)
+    evaluation = evaluate(pairs, predictors, protocol, further=further, out=out)
     document = writers.as_document(evaluation, folder=options.pairs, by_set=options.by_set)
     if out is not None:
         _write(out, document, evaluation, predictors, by_set=options.by_set)
@@ -134,7 +210,10 @@ def _print(evaluation, options, missing):
         console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
     protocol = evaluation.protocol
-    say(f"{options.pairs}: {len(evaluation.pairs)} pairs by the protocol {protocol.name}: {protocol.title}")
+    say(
+        f"{options.pairs}: {len(evaluation.pairs)} pairs by the protocol {protocol.name}:"
+        f" {protocol.title}"
+    )
     if protocol.doubts:
         say(f"doubt: {protocol.doubts}")
     for line in missing:
@@ -167,14 +246,18 @@ def _means_table(summary, evaluation):
         table.add_column(METRICS[metric].heading, justify="right")
     first = evaluation.models[0]
     for row in summary.rows:
-        cells = [f"{row.means[metric].value:.{METRICS[metric].digits}f}" for metric in evaluation.metrics]
+        cells = [
+            f"{row.means[metric].value:.{METRICS[metric].digits}f}" for metric in evaluation.metrics
+        ]
         table.add_row(Text(printable(row.model)), *cells)
         if row.differences:
             cells = [
                 interval_text(row.differences[metric], metric, signed=True).replace(" (", "\n(")
                 for metric in evaluation.metrics
             ]
-            table.add_row(Text(printable(f"  over {first}"), "dim"), *(Text(cell, "dim") for cell in cells))
+            table.add_row(
+                Text(printable(f"  over {first}"), "dim"), *(Text(cell, "dim") for cell in cells)
+            )
     return table
 
 
@@ -188,10 +271,16 @@ def _print_published(console, say, evaluation):
     if not rows:
         say(f"published: {reason}")
         return
-    table = Table("published", "PSNR, dB", "SSIM", "LPIPS", "where, and what to doubt", title_justify="left")
+    table = Table(
+        "published", "PSNR, dB", "SSIM", "LPIPS", "where, and what to doubt", title_justify="left"
+    )
     for row in rows:
         numbers = ((row.psnr_db, ".2f"), (row.ssim, ".4f"), (row.lpips, ".4f"))
         cells = ["-" if value is None else format(value, form) for value, form in numbers]
-        about = "; ".join(filter(None, (row.conditions.paper, row.conditions.table, row.note, row.doubt)))
-        table.add_row(*map(Text, (row.subject, *cells, about)), style="red" if row.is_contaminated else None)
+        about = "; ".join(
+            filter(None, (row.conditions.paper, row.conditions.table, row.note, row.doubt))
+        )
+        table.add_row(
+            *map(Text, (row.subject, *cells, about)), style="red" if row.is_contaminated else None
+        )
     console.print(table)

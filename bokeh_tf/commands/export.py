@@ -13,8 +13,9 @@ from bokeh_tf.stages import stage
 from bokeh_tf.tflite import PRECISIONS
 
 _NOT_DONE = 1
-_DESCRIPTION = """Builds a model, loads trained weights, converts it to a .tflite file, checks that file by the rules
-of both GPU delegates and, where there is a Vulkan adapter, on the real one, and writes it."""
+_DESCRIPTION = """Builds a model, loads trained weights, converts it to a .tflite file,
+checks that file by the rules of both GPU delegates and, where there is a Vulkan adapter, on
+the real one, and writes it."""
 _EPILOG = """The file is called MODEL_VARIANT_PRECISION_HEIGHTxWIDTH.tflite. Without --weights the trained weights that
 come with the package are used; where there are none, fresh ones, with a warning: such a file shows what the network
 costs and whether a phone takes it, not what it renders.
@@ -41,14 +42,31 @@ def add(commands) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help="the model, see: bokeh-tf models")
     parser.add_argument("--variant", default="base", help="default: base")
-    parser.add_argument("--size", type=_size_px, metavar="HxW", help="height and width (default: the reference size)")
-    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help=f"default: {PRECISIONS[0]}")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="trained weights, a .weights.h5 file")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder for the file")
+    parser.add_argument(
+        "--size",
+        type=_size_px,
+        metavar="HxW",
+        help="height and width (default: the reference size)",
+    )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default=PRECISIONS[0], help=f"default: {PRECISIONS[0]}"
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="trained weights, a .weights.h5 file"
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="DIR", help="folder for the file"
+    )
     outputs.add(parser)
-    parser.add_argument("--photo", type=Path, metavar="FILE", help="photograph for the check, not the packaged one")
-    parser.add_argument("--timeout", type=positive, metavar="SECONDS", help="for the check (default 600)")
-    parser.add_argument("--no-probe", action="store_true", help="check by the rules alone, not on the real delegate")
+    parser.add_argument(
+        "--photo", type=Path, metavar="FILE", help="photograph for the check, not the packaged one"
+    )
+    parser.add_argument(
+        "--timeout", type=positive, metavar="SECONDS", help="for the check (default 600)"
+    )
+    parser.add_argument(
+        "--no-probe", action="store_true", help="check by the rules alone, not on the real delegate"
+    )
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -70,11 +88,16 @@ def run(options: argparse.Namespace) -> int:
     if weights:
         load_weights(model, weights)
     else:
-        _say("warning: no trained weights: this file holds random ones, and what it renders means nothing")
+        _say(
+            "warning: no trained weights: this file holds random ones, and what it renders means"
+            " nothing"
+        )
     content = exporting.convert_model(model, precision=options.precision)
     code = _check(content, name, options)
     if code:
-        _say(f"{name}: not written{'; --no-probe asks the rules alone' if code == _NOT_DONE else ''}")
+        _say(
+            f"{name}: not written{'; --no-probe asks the rules alone' if code == _NOT_DONE else ''}"
+        )
         return code
     make_folder(options.out)
     write_bytes(path, content)
@@ -83,7 +106,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _checked_size(options):
-    """The (height, width) to export at; ends with status 2 where there is no such model or variant."""
+    """The (height, width) to export at; ends with status 2 where there is
+    no such model or variant.
+    """
     from bokeh_tf.models import catalogue
 
     try:

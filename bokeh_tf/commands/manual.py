@@ -15,9 +15,14 @@ _ESCAPED = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\`", "^": "\\(ha", "~"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds `--print-completion` and `--print-manual` to the parser of the whole command line."""
     parser.add_argument(
-        "--print-completion", action=_PrintCompletion, choices=SHELLS, help="print what completes words in a shell"
+        "--print-completion",
+        action=_PrintCompletion,
+        choices=SHELLS,
+        help="print what completes words in a shell",
     )
-    parser.add_argument("--print-manual", action=_PrintManual, nargs=0, help="print the manual page, for man -l -")
+    parser.add_argument(
+        "--print-manual", action=_PrintManual, nargs=0, help="print the manual page, for man -l -"
+    )
 
 
 class _PrintCompletion(argparse.Action):
@@ -45,9 +50,13 @@ class _PrintManual(argparse.Action):
 
 
 def manual_of(parser: argparse.ArgumentParser) -> str:
-    """The manual page in the language of man, section 1: each command's help under a heading of its own."""
+    """The manual page in the language of man, section 1: each command's help
+    under a heading of its own.
+    """
     name = parser.prog
-    lines = [f'.TH "{_escaped(name.upper())}" 1 "" "{_escaped(f"{name} {__version__}")}" "User Commands"']
+    lines = [
+        f'.TH "{_escaped(name.upper())}" 1 "" "{_escaped(f"{name} {__version__}")}" "User Commands"'
+    ]
     lines += [".SH NAME", _escaped(f"{name} - {parser.description}")]
     lines += [".SH SYNOPSIS", *_verbatim(parser.format_usage().partition(":")[2])]
     for title, one in _commands(parser):
@@ -73,4 +82,9 @@ def _line(text):
 
 
 def _escaped(text):
-    return "".join(_ESCAPED.get(character, character) for character in text)
+    return "".join(_ESCAPED.get(character) or _in_ascii(character) for character in text)
+
+
+def _in_ascii(character):
+    # groff takes bytes for characters unless a preprocessor is told the encoding.
+    return character if character.isascii() else f"\\[u{ord(character):04X}]"

@@ -4,8 +4,9 @@ import argparse
 
 from bokeh_tf.commands.console import open_console
 
-_DESCRIPTION = """Lists the models that this package builds: whose they are and where they are described, what they
-cost, and what the GPU delegates say of them. Needs neither Keras nor a GPU: all of it was measured before."""
+_DESCRIPTION = """Lists the models that this package builds: whose they are and where they are
+described, what they cost, and what the GPU delegates say of them. Needs neither Keras nor a GPU:
+all of it was measured before."""
 _EPILOG = """MACs are multiply-accumulates at the model's reference size, memory is an estimate of the tensors at that
 size in half precision. "full" under "real GPU" says that the delegate took a small version whole and computed it
 right. What papers report of a system was measured by their authors with their weights; `bokeh-tf models NAME` lists it
@@ -31,7 +32,9 @@ def add(commands):
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="one model, with all that is known of it")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="one model, with all that is known of it"
+    )
     parser.add_argument("--json", action="store_true", help="all of it, for programs")
     parser.set_defaults(run=run, usage_error=parser.error)
 

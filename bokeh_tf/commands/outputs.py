@@ -1,4 +1,5 @@
-"""Outputs that a command may replace: what it does not read, and what is known to be an earlier output of ours.
+"""Outputs that a command may replace: what it does not read, and what is known to be
+an earlier output of ours.
 
 Known as ours is what carries a mark that our writers have always left: a JSON document with a
 schema version and the keys of one of our reports, SARIF of the tool bokeh-tf, the first lines of
@@ -24,6 +25,7 @@ _DOCUMENTS = (
     frozenset({"schema_version", "limits", "pairs"}),
     frozenset({"schema_version", "height_px", "pairs"}),
     frozenset({"schema_version", "evaluated", "protocol", "scores"}),
+    frozenset({"schema_version", "study", "seed", "items", "repeats"}),
 )
 _TEXTS = tuple(
     re.compile(pattern, re.DOTALL)

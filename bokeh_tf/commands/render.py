@@ -15,10 +15,16 @@ def add(commands):
         help="give photographs a shallow depth of field",
         description="Renders photos of any size; what is in focus keeps the photo's own pixels.",
     )
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photographs, or folders of them")
-    parser.add_argument("-o", "--out", type=Path, required=True, help="folder, or file name for a single photo")
     parser.add_argument(
-        "--model", help="a .tflite file or the name of a model (default: dbsi_mobile, or dbsi_mobile_focus to be told)"
+        "photos", nargs="+", type=Path, metavar="PHOTO", help="photographs, or folders of them"
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, help="folder, or file name for a single photo"
+    )
+    parser.add_argument(
+        "--model",
+        help="a .tflite file or the name of a model (default: dbsi_mobile, or dbsi_mobile_focus to"
+        " be told)",
     )
     parser.add_argument(
         "--compare",
@@ -27,7 +33,11 @@ def add(commands):
     )
     _add_wishes(parser)
     _add_lens(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line: what was decided, how sure")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object a line: what was decided, how sure",
+    )
     _add_model_options(parser)
     _add_file_options(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
@@ -39,29 +49,37 @@ def _add_model_options(parser):
         nargs=2,
         type=float,
         metavar=("MIN", "MAX"),
-        help="values of the pictures that the .tflite takes (default: what the file says of itself)",
+        help="values of the pictures that the .tflite takes (default: what the file says of"
+        " itself)",
     )
     parser.add_argument(
         "--output-range",
         nargs=2,
         type=float,
         metavar=("MIN", "MAX"),
-        help="values of the picture that it computes (default: what the file says, or else --input-range)",
+        help="values of the picture that it computes (default: what the file says, or else"
+        " --input-range)",
     )
 
 
 def _add_file_options(parser):
-    parser.add_argument("--recursive", action="store_true", help="also take the folders in the folders given")
+    parser.add_argument(
+        "--recursive", action="store_true", help="also take the folders in the folders given"
+    )
     parser.add_argument(
         "--overwrite",
         action="store_true",
         help="replace files that have a result's name (default: number the result)",
     )
     parser.add_argument(
-        "--naming", metavar="NAME", help="results' names, {stem} for the photo's: '{stem}_bokeh' (default: {stem})"
+        "--naming",
+        metavar="NAME",
+        help="results' names, {stem} for the photo's: '{stem}_bokeh' (default: {stem})",
     )
     parser.add_argument(
-        "--map", action="store_true", help="also write what stays sharp as a grey PNG of the photo's size"
+        "--map",
+        action="store_true",
+        help="also write what stays sharp as a grey PNG of the photo's size",
     )
 
 
@@ -71,16 +89,21 @@ def _add_wishes(parser):
         "--focus",
         type=_place,
         metavar="X,Y",
-        help="ask to keep sharp what is there, 0,0 upper left to 1,1 lower right (the shipped weights hardly obey yet)",
+        help="keep sharp what is there, 0,0 upper left to 1,1 lower right: mostly obeyed, see the"
+        " model's card",
     )
     parser.add_argument(
-        "--aperture", type=_aperture, metavar="F", help="0 (all sharp) to 1, or above 1 an f-number's full-frame look"
+        "--aperture",
+        type=_aperture,
+        metavar="F",
+        help="0 (all sharp) to 1, or above 1 an f-number's full-frame look",
     )
     parser.add_argument(
         "--if-unsure",
         choices=UNSURE,
         default=UNSURE[0],
-        help="without a clear subject: blur along the ground, keep the photo, or force a guess (default: %(default)s)",
+        help="without a clear subject: blur along the ground, keep the photo, or force a guess"
+        " (default: %(default)s)",
     )
 
 
@@ -88,20 +111,27 @@ def _add_lens(parser):
     """Options that leave the blur to this program instead of the model."""
     brought = parser.add_mutually_exclusive_group()
     brought.add_argument(
-        "--mask", type=Path, metavar="FILE", help="a grey picture of what stays sharp, white; for all photos given"
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="a grey picture of what stays sharp, white; for all photos given",
     )
     brought.add_argument(
         "--depth",
         metavar="FILE|auto",
-        help="a grey picture of what is near, white; auto: what the phone stored in the photo's own file",
+        help="a grey picture of what is near, white; auto: what the phone stored in the photo's"
+        " own file",
     )
     parser.add_argument(
         "--shape",
         type=_shape,
         metavar="SHAPE",
-        help="the lens's opening: disc, 5 to 9 (blades) or cat-eye; the blur is then computed here, not by the model",
+        help="the lens's opening: disc, 5 to 9 (blades) or cat-eye; the blur is then computed"
+        " here, not by the model",
     )
-    parser.add_argument("--grain", action="store_true", help="put the photo's grain back on what is blurred")
+    parser.add_argument(
+        "--grain", action="store_true", help="put the photo's grain back on what is blurred"
+    )
 
 
 def _shape(text):
@@ -127,7 +157,9 @@ def _aperture(text):
     try:
         return aperture_of(float(text))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"a number from 0 to 1, or an f-number. Received: {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"a number from 0 to 1, or an f-number. Received: {text!r}"
+        ) from None
 
 
 def run(options) -> int:
@@ -137,7 +169,10 @@ def run(options) -> int:
     from bokeh_tf.rendering.maps import AUTO, Brought
     from bokeh_tf.tflite.value_ranges import is_range
 
-    for name, pair in (("--input-range", options.input_range), ("--output-range", options.output_range)):
+    for name, pair in (
+        ("--input-range", options.input_range),
+        ("--output-range", options.output_range),
+    ):
         if pair and not is_range(pair):
             options.usage_error(f"{name} needs two finite numbers, the lower one first")
     if options.mask and options.focus:
@@ -152,7 +187,9 @@ def run(options) -> int:
         compare=options.compare,
         recursive=options.recursive,
         overwrite=options.overwrite,
-        wishes=Wishes(options.focus, options.aperture, options.if_unsure, options.shape, options.grain),
+        wishes=Wishes(
+            options.focus, options.aperture, options.if_unsure, options.shape, options.grain
+        ),
         brought=Brought(options.mask, depth),
         naming=options.naming,
         with_map=options.map,

@@ -39,11 +39,24 @@ def add(commands):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", nargs="?", type=Path, metavar="MODEL", help="a .tflite file")
-    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="where the repaired file goes")
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help="where the repaired file goes"
+    )
     outputs.add(parser)
-    parser.add_argument("--dry-run", action="store_true", help="repair and prove, and write nothing")
-    parser.add_argument("--only", metavar="LIST", help="recipes that may be used, a comma between them")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="repair and prove, and write nothing"
+    )
+    parser.add_argument(
+        "--only", metavar="LIST", help="recipes that may be used, a comma between them"
+    )
     parser.add_argument("--list", action="store_true", help="print the recipes, and stop")
+    _add_interface(parser)
+    _add_proof(parser)
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default text")
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def _add_interface(parser):
     parser.add_argument(
         "--input-shape",
         action="append",
@@ -57,7 +70,12 @@ def add(commands):
         help="changes of inputs and outputs that may be made: int64, uint8, bool,"
         " cut-postprocessing; the report says what the app must then do",
     )
-    parser.add_argument("--batch", type=count, default=1, metavar="N", help="what a free batch becomes (default 1)")
+    parser.add_argument(
+        "--batch", type=count, default=1, metavar="N", help="what a free batch becomes (default 1)"
+    )
+
+
+def _add_proof(parser):
     parser.add_argument("--no-probe", action="store_true", help="do not ask the real delegate")
     parser.add_argument(
         "--photo",
@@ -72,8 +90,6 @@ def add(commands):
         metavar="SECONDS",
         help="for all of it (default 600)",
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default text")
-    parser.set_defaults(run=run, usage_error=parser.error)
 
 
 def run(options):
@@ -119,7 +135,9 @@ def _check_usage(options, known, kinds):
         options.usage_error(f"--only takes recipes of --list, not {', '.join(sorted(unknown))}")
     unknown = set(_list(options.allow_interface)) - set(kinds)
     if unknown:
-        options.usage_error(f"--allow-interface takes {', '.join(kinds)}, not {', '.join(sorted(unknown))}")
+        options.usage_error(
+            f"--allow-interface takes {', '.join(kinds)}, not {', '.join(sorted(unknown))}"
+        )
     if any(not _SHAPE.fullmatch(text) for text in options.input_shape or ()):
         options.usage_error("--input-shape takes sizes such as 1x256x256x3")
     outputs.claim(options.out, inputs=[options.model, options.photo], overwrite=options.overwrite)

@@ -6,8 +6,9 @@ from pathlib import Path
 from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import say
 
-_DESCRIPTION = """Makes a page for people from the JSON results of bokeh-tf bench: plots, tables, conditions, and every
-reason to doubt a number beside that number. It measures nothing, and averages nothing over runs."""
+_DESCRIPTION = """Makes a page for people from the JSON results of bokeh-tf bench: plots, tables,
+conditions, and every reason to doubt a number beside that number. It measures nothing, and
+averages nothing over runs."""
 _EPILOG = """The suffix of the output says what is written:
   .html   one page with plots, which needs no network; light or dark, on a phone or a large screen
   .md     tables for pull requests and job summaries
@@ -33,8 +34,12 @@ def add(commands):
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="results (.json), or folders of them")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="report.html, .md or .csv")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUNS", help="results (.json), or folders of them"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="report.html, .md or .csv"
+    )
     outputs.add(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -43,7 +48,9 @@ def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
     suffix = options.output.suffix.lower()
     if suffix not in _SUFFIXES:
-        options.usage_error(f"-o must end in {', '.join(_SUFFIXES)}. Received: {options.output.name!r}")
+        options.usage_error(
+            f"-o must end in {', '.join(_SUFFIXES)}. Received: {options.output.name!r}"
+        )
     from bokeh_tf.bench.report import csv_table, markdown
     from bokeh_tf.bench.report.html import page as html_page
     from bokeh_tf.bench.report.runs import find_results, read_runs

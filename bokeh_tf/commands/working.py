@@ -1,6 +1,7 @@
 """Says on stderr that slow work goes on: what it is at, and for how many seconds.
 
-On a terminal that is one line which goes again; elsewhere a line now and then, none where the work is quick.
+On a terminal that is one line which goes again; elsewhere a line now and then,
+none where the work is quick.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ _END = object()
 
 
 def counted(items: Iterable[T], total: int) -> Iterator[T]:
-    """The `items`, with a bar of how many of `total` are done and the stage beside it; for a terminal."""
+    """The `items`, with a bar of how many of `total` are done and the stage
+    beside it; for a terminal.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn
 
     with _line(BarColumn(), MofNCompleteColumn(), total=total) as advance:

@@ -1,1 +1,3 @@
-"""`bokeh-tf convert`: a Keras model from wherever it is to a `.tflite` that is proved and checked."""
+"""`bokeh-tf convert`: a Keras model from wherever it is to a `.tflite`
+that is proved and checked.
+"""

@@ -1,4 +1,5 @@
-"""The child that has Keras: `python -m bokeh_tf.converting.builder FOLDER JOB`, started by `children` only.
+"""The child that has Keras: `python -m bokeh_tf.converting.builder FOLDER JOB`,
+started by `children` only.
 
 The job "build" loads the model, converts it and leaves in FOLDER the file, its float32 twin, and
 what the model itself computes: `exchange` says where. "layers" looks for the first layer that the
@@ -9,7 +10,14 @@ import contextlib
 import re
 
 from bokeh_tf.converting.children import BUILD, KINDS, LAYERS
-from bokeh_tf.converting.exchange import CONVERTED_NAME, EXPECTED, FLOAT32_NAME, INPUTS, OWN, write_arrays
+from bokeh_tf.converting.exchange import (
+    CONVERTED_NAME,
+    EXPECTED,
+    FLOAT32_NAME,
+    INPUTS,
+    OWN,
+    write_arrays,
+)
 from bokeh_tf.converting.sampling import parity_samples
 from bokeh_tf.converting.source import Kind
 from bokeh_tf.errors import ConversionError, of_missing_module
@@ -42,13 +50,20 @@ def work(job: Job) -> dict:
 
 def _build(job, request, model):
     from bokeh_tf.tflite.conversion import convert
-    from bokeh_tf.tflite.keras_models import computes_in_half, computing_in_float32, input_names, output_names
+    from bokeh_tf.tflite.keras_models import (
+        computes_in_half,
+        computing_in_float32,
+        input_names,
+        output_names,
+    )
 
     _refuse_non_finite(model)
     is_half = computes_in_half(model)
     with _calling(request["label"]), computing_in_float32(model):
         whole = _functional(model, request)
-        _refuse_unknown(request, "--range", request["ranges"], [*input_names(whole), *output_names(whole)])
+        _refuse_unknown(
+            request, "--range", request["ranges"], [*input_names(whole), *output_names(whole)]
+        )
         _refuse_unknown(request, "--image", request["images"], input_names(whole))
         whole.tensor_facts = _facts(model, request["images"])
         wishes = {"strict": False, "ranges": request["ranges"]}
@@ -85,7 +100,9 @@ def _refuse_unknown(request, option, names, known):
 
 
 def _facts(model, images):
-    """What is known of the model's tensors: by its builder, and which inputs are pictures by the user."""
+    """What is known of the model's tensors: by its builder, and which inputs
+    are pictures by the user.
+    """
     from bokeh_tf.tflite.metadata import PHOTO_ENCODING
 
     facts = dict(getattr(model, "tensor_facts", {}))
@@ -105,8 +122,14 @@ def _notes(request, is_half):
     from bokeh_tf.models.weights import packaged_weights
 
     if is_half:
-        yield "the model computes in half precision: the file is that of a float32 copy with the same weights"
-    if request["kind"] == Kind.CATALOGUE and packaged_weights(request["module"], request["name"]) is None:
+        yield (
+            "the model computes in half precision: the file is that of a float32 copy with the"
+            " same weights"
+        )
+    if (
+        request["kind"] == Kind.CATALOGUE
+        and packaged_weights(request["module"], request["name"]) is None
+    ):
         yield "no trained weights: the file holds random ones, and what it computes means nothing"
 
 
@@ -114,12 +137,16 @@ def _functional(model, request):
     from bokeh_tf.tflite.keras_models import functional
 
     size = request["image_size"]
-    return functional(model, shapes=request["shapes"], image_size=size and tuple(size), batch=request["batch"])
+    return functional(
+        model, shapes=request["shapes"], image_size=size and tuple(size), batch=request["batch"]
+    )
 
 
 @contextlib.contextmanager
 def _calling(label):
-    """What the model's own code raises where shapes do not fit is the user's to know, in one line."""
+    """What the model's own code raises where shapes do not fit is the
+    user's to know, in one line.
+    """
     try:
         yield
     except _CALLS_FAIL as error:
@@ -137,7 +164,10 @@ def _refuse_non_finite(model):
         values = np.asarray(variable)
         if values.dtype.kind not in "fV" or np.isfinite(values.astype(np.float32)).all():
             continue
-        found.append(f"{variable.path} ({np.count_nonzero(~np.isfinite(values.astype(np.float32)))} of {values.size})")
+        found.append(
+            f"{variable.path} ({np.count_nonzero(~np.isfinite(values.astype(np.float32)))} of"
+            f" {values.size})"
+        )
     if found:
         more = f"; and {len(found) - _SHOWN_WEIGHTS} more" if len(found) > _SHOWN_WEIGHTS else ""
         raise ConversionError(
@@ -164,9 +194,14 @@ def _run(model, arrays):
     import keras
     import numpy as np
 
-    tensors = keras.tree.pack_sequence_as(model.input, [keras.ops.convert_to_tensor(array) for array in arrays])
+    tensors = keras.tree.pack_sequence_as(
+        model.input, [keras.ops.convert_to_tensor(array) for array in arrays]
+    )
     outputs = keras.tree.flatten(model(tensors, training=False))
-    return [np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(output, _wide(output)))) for output in outputs]
+    return [
+        np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(output, _wide(output))))
+        for output in outputs
+    ]
 
 
 def _wide(tensor):
@@ -178,7 +213,9 @@ def _wide(tensor):
 
 
 def _find_layer(job, request, model):
-    """The first layer that the file computes otherwise: of a file that shows what every layer puts out."""
+    """The first layer that the file computes otherwise: of a file that shows
+    what every layer puts out.
+    """
     import keras
 
     from bokeh_tf.tflite.conversion import convert
@@ -186,7 +223,10 @@ def _find_layer(job, request, model):
     from bokeh_tf.tflite.running.runtime import load
 
     if not getattr(model, "inputs", None):
-        return {"first": None, "note": "a subclassed model shows its outputs only; no layer can be named"}
+        return {
+            "first": None,
+            "note": "a subclassed model shows its outputs only; no layer can be named",
+        }
     with _calling(request["label"]), computing_in_float32(model):
         layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
         shown = [(layer, tensor) for layer in layers for tensor in _floats(layer)]
@@ -201,7 +241,14 @@ def _find_layer(job, request, model):
                 share = _share(*pair)
                 if not share <= request["tolerance"]:
                     kind = type(layer).__name__
-                    return {"first": {"layer": layer.name, "kind": kind, "sample": str(sample), "share": share}}
+                    return {
+                        "first": {
+                            "layer": layer.name,
+                            "kind": kind,
+                            "sample": str(sample),
+                            "share": share,
+                        }
+                    }
     return {"first": None, "note": "with every layer shown, no layer leaves the tolerance"}
 
 

@@ -1,9 +1,17 @@
-"""The jobs of one conversion in child processes: one folder, one deadline, no framework in this process."""
+"""The jobs of one conversion in child processes: one folder, one deadline, no
+framework in this process.
+"""
 
 import time
 from pathlib import Path
 
-from bokeh_tf.converting.exchange import CONVERTED_NAME, FLOAT32_NAME, MEASURED_NAME, PLAIN_NAME, QUANTISED_NAME
+from bokeh_tf.converting.exchange import (
+    CONVERTED_NAME,
+    FLOAT32_NAME,
+    MEASURED_NAME,
+    PLAIN_NAME,
+    QUANTISED_NAME,
+)
 from bokeh_tf.converting.parity import LayerCost, OutputParity
 from bokeh_tf.errors import CheckError, ConversionError, DependencyError, ModelFileError, PhotoError
 from bokeh_tf.paths import printable
@@ -25,7 +33,11 @@ KINDS = {
 }
 _ERRORS = {kind: error for error, kind in KINDS.items()}
 # The device stays with others, and Keras is TensorFlow's here whatever the user's own choice is.
-_ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+_ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
 _LONGEST_REASON = 300
 
 
@@ -45,7 +57,11 @@ class Children:
     def build(self, request: dict) -> tuple[bytes, bytes, dict]:
         """(the file, its float32 twin, what the child says of the model)."""
         answer = self._run(_BUILDER, BUILD, request)
-        return (self._folder / CONVERTED_NAME).read_bytes(), (self._folder / FLOAT32_NAME).read_bytes(), answer
+        return (
+            (self._folder / CONVERTED_NAME).read_bytes(),
+            (self._folder / FLOAT32_NAME).read_bytes(),
+            answer,
+        )
 
     def measure(self, content: bytes, built: dict) -> tuple[OutputParity, ...]:
         """How far a file is from the model that was built."""
@@ -60,14 +76,20 @@ class Children:
         return self._run(_MEASURER, REFERENCE, request)
 
     def find_layer(self, request: dict, tolerance: float) -> dict:
-        """`first`, the first layer beyond the tolerance or None, and then a `note` on why there is none."""
+        """`first`, the first layer beyond the tolerance or None, and then a
+        `note` on why there is none.
+        """
         return self._run(_BUILDER, LAYERS, {**request, "tolerance": tolerance})
 
     def quantise(self, content: bytes, request: dict) -> tuple[bytes, tuple[LayerCost, ...]]:
-        """(a float32 file with weights of eight bits, what each layer alone costs where that was asked for)."""
+        """(a float32 file with weights of eight bits, what each layer alone costs
+        where that was asked for).
+        """
         (self._folder / PLAIN_NAME).write_bytes(content)
         answer = self._run(_QUANTISER, QUANTISE, request)
-        return (self._folder / QUANTISED_NAME).read_bytes(), tuple(LayerCost(**entry) for entry in answer["costs"])
+        return (self._folder / QUANTISED_NAME).read_bytes(), tuple(
+            LayerCost(**entry) for entry in answer["costs"]
+        )
 
     def _run(self, module, job, request):
         answer = ask_module(
@@ -80,7 +102,9 @@ class Children:
         )
         if answer.error_kind is not None:
             message = answer.message.removeprefix(f"{UNNAMED}: ")
-            raise _ERRORS[answer.error_kind](message if self._label in message else f"{self._label}: {message}")
+            raise _ERRORS[answer.error_kind](
+                message if self._label in message else f"{self._label}: {message}"
+            )
         if answer.stage != DONE:
             reason = printable(answer.child.ending, most_characters=_LONGEST_REASON)
             raise ConversionError(f"{self._label}: failed while {answer.stage} ({reason}).")

@@ -1,4 +1,5 @@
-"""From a model wherever it is to a file that is proved and checked: build, compare, check, repair, judge.
+"""From a model wherever it is to a file that is proved and checked: build,
+compare, check, repair, judge.
 
 `convert(source_of("model.keras"), Wishes())` returns a `Conversion`; nothing is written. Keras and
 the file run in child processes only.
@@ -28,15 +29,15 @@ DEFAULT_TIMEOUT_S = 1200.0
 class Wishes:
     """What a conversion is to be.
 
-    `image_size` is (height, width) in pixels of inputs whose own is free, `shapes` those of all inputs
-    with the batch; `batch` is what a free one becomes. `custom_objects` and `search_folder` are where
-    classes and functions come from. `ranges` holds (low, high) of inputs and outputs by name, `images`
-    names the inputs that are RGB pictures. The model and the file run on `inputs` (photographs or
-    arrays), or on `photo` and random numbers. `tolerance` is the largest error as a share of an
-    output's range, None for that of the precision; with `bisect` the first layer beyond it is looked
-    for. Quantised precisions are calibrated on `calibration`, leave the layers `keep_float` as they
-    are, and with `layer_costs` say what each layer costs. `allow` names changes of inputs and outputs
-    that a repair may make. `timeout_s` limits all of it.
+    `image_size` is (height, width) in pixels of inputs whose own is free, `shapes` those of all
+    inputs with the batch; `batch` is what a free one becomes. `custom_objects` and `search_folder`
+    are where classes and functions come from. `ranges` holds (low, high) of inputs and outputs by
+    name, `images` names the inputs that are RGB pictures. The model and the file run on `inputs`
+    (photographs or arrays), or on `photo` and random numbers. `tolerance` is the largest error as a
+    share of an output's range, None for that of the precision; with `bisect` the first layer beyond
+    it is looked for. Quantised precisions are calibrated on `calibration`, leave the layers
+    `keep_float` as they are, and with `layer_costs` say what each layer costs. `allow` names
+    changes of inputs and outputs that a repair may make. `timeout_s` limits all of it.
     """
 
     precision: str = "float16"
@@ -69,10 +70,11 @@ class Wishes:
 class Conversion:
     """What became of a model.
 
-    `content` is the file, whether it passed or not. `parity` is the file against the model, empty
-    where there is none to compare with (a `.tflite`). `repaired` is None where nothing was tried.
-    `failures` are the reasons of this module, in words; those of the check are in `judged`.
-    `first_layer` is the first layer beyond the tolerance, in words, where it was looked for and found.
+    `content` is the file, whether it passed or not. `parity` is the file against the model,
+    empty where there is none to compare with (a `.tflite`). `repaired` is None where
+    nothing was tried. `failures` are the reasons of this module, in words; those of the
+    check are in `judged`. `first_layer` is the first layer beyond the tolerance, in words,
+    where it was looked for and found.
     """
 
     label: str
@@ -120,10 +122,13 @@ def convert(source: Source, wishes: Wishes) -> Conversion:
         built_s = time.monotonic() - start_s
         costs: tuple[LayerCost, ...] = ()
         if wishes.precision in QUANTISED:
-            content, costs, judged, repaired = _quantised(source.label, built.content, wishes, children)
+            content, costs, judged, repaired = _quantised(
+                source.label, built.content, wishes, children
+            )
         else:
             content, judged, repaired = _checked(source.label, built.content, wishes, children)
-        # With other inputs or outputs the file cannot be fed as the model is; the repair's proof stands in.
+        # With other inputs or outputs the file cannot be fed as the model is; the
+        # repair's proof stands in.
         is_same_interface = repaired is None or not repaired.interface
         measured = content if is_same_interface else built.content
         parity = children.measure(measured, built.facts) if built.facts else ()
@@ -205,10 +210,14 @@ def _checked(label, content, wishes, children):
 
 
 def _quantised(label, content, wishes, children):
-    """As `_checked`, with what layers cost: repaired first, because recipes know no quantised tensors."""
+    """As `_checked`, with what layers cost: repaired first, because recipes
+    know no quantised tensors.
+    """
     repaired = None
     if wishes.repair:
-        repaired = repair(subject_of(content, label=label), probe=False, photo=wishes.photo, allow=wishes.allow)
+        repaired = repair(
+            subject_of(content, label=label), probe=False, photo=wishes.photo, allow=wishes.allow
+        )
         content = content if repaired.content is None else repaired.content
     request = {
         "precision": wishes.precision,
@@ -246,4 +255,7 @@ def _notes(parity):
     for one in parity:
         if one.reference_non_finite:
             count = one.reference_non_finite
-            yield f"output {one.output} on {one.sample}: {count} values of the model itself are not finite"
+            yield (
+                f"output {one.output} on {one.sample}: {count} values of the model itself are"
+                " not finite"
+            )

@@ -18,17 +18,23 @@ from bokeh_tf.converting.source import Kind
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.models import catalogue
 from bokeh_tf.models.weights import load_weights, packaged_weights
-from bokeh_tf.paths import printable
+from bokeh_tf.paths import is_file, printable
 
 _SUFFIXES = {Kind.KERAS: ".keras", Kind.HDF5: ".h5"}
-# What Keras, h5py and zipfile raise for files that are damaged, of another kind, or of classes that nobody defines.
+# What Keras, h5py and zipfile raise for files that are damaged, of another kind, or of
+# classes that nobody defines.
 _DAMAGE = (
     *(OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ImportError),
     *(zipfile.BadZipFile, EOFError, MemoryError),
 )
 _SHOWN_REASON_CHARACTERS = 300
 _CODE = "`Lambda` layer"
-_UNKNOWN_CLASS = ("Could not locate", "Unknown layer", "Unable to restore custom object", "Could not deserialize class")
+_UNKNOWN_CLASS = (
+    "Could not locate",
+    "Unknown layer",
+    "Unable to restore custom object",
+    "Could not deserialize class",
+)
 
 
 def load(request: dict, folder: Path) -> keras.Model:
@@ -55,7 +61,9 @@ def load(request: dict, folder: Path) -> keras.Model:
         from bokeh_tf.tflite.saved_models import load_saved_model
 
         size = request["image_size"]
-        return load_saved_model(Path(request["path"]), shapes=request["shapes"], image_size=size and tuple(size))
+        return load_saved_model(
+            Path(request["path"]), shapes=request["shapes"], image_size=size and tuple(size)
+        )
     for name in models.MODELS:
         # Registers its layers.
         importlib.import_module(f"bokeh_tf.models.{name}")
@@ -75,7 +83,9 @@ def _refuse_damage(path, label):
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:
-        raise ModelFileError(f"{label}: damaged ({printable(damaged)} has another checksum). Save or copy it again.")
+        raise ModelFileError(
+            f"{label}: damaged ({printable(damaged)} has another checksum). Save or copy it again."
+        )
 
 
 def _of_catalogue(request):
@@ -96,7 +106,9 @@ def _built_by(request):
     module = _imported(request["module"])
     function = getattr(module, request["name"], None)
     if not callable(function):
-        raise ModelFileError(f"{label}: the module {request['module']} has no function {request['name']}.")
+        raise ModelFileError(
+            f"{label}: the module {request['module']} has no function {request['name']}."
+        )
     model = function()
     if not isinstance(model, keras.Model):
         raise ModelFileError(f"{label}: returns {type(model).__name__}. Return a keras.Model.")
@@ -107,7 +119,9 @@ def _custom_objects(name):
     """The public classes and functions of a module, by their names."""
     if not name:
         return None
-    members = inspect.getmembers(_imported(name), lambda one: inspect.isclass(one) or inspect.isfunction(one))
+    members = inspect.getmembers(
+        _imported(name), lambda one: inspect.isclass(one) or inspect.isfunction(one)
+    )
     return {name: member for name, member in members if not name.startswith("_")}
 
 
@@ -116,7 +130,7 @@ def _imported(name):
     if name.endswith(".py"):
         path = Path(name)
         spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None or not path.is_file():
+        if spec is None or spec.loader is None or not is_file(path):
             raise ModelFileError(f"{printable(name)}: no such Python file.")
         module = importlib.util.module_from_spec(spec)
         sys.modules[path.stem] = module
@@ -125,7 +139,9 @@ def _imported(name):
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise ModelFileError(f"{printable(name)}: no such module here ({error}). Give its name or its file.") from error
+        raise ModelFileError(
+            f"{printable(name)}: no such module here ({error}). Give its name or its file."
+        ) from error
 
 
 def _refused(label, error):
@@ -133,12 +149,14 @@ def _refused(label, error):
     if _CODE in text:
         return ModelFileError(
             f"{label}: holds a Lambda layer, which is code, and code in a file is not run."
-            " Write it as a registered layer (--custom-objects), or give module:function that builds the model."
+            " Write it as a registered layer (--custom-objects), or give module:function that"
+            " builds the model."
         )
     if any(sign in text for sign in _UNKNOWN_CLASS):
         reason = printable(text, most_characters=_SHOWN_REASON_CHARACTERS)
         return ModelFileError(
-            f"{label}: needs classes that nobody defines here ({reason}). Name their module: --custom-objects MODULE."
+            f"{label}: needs classes that nobody defines here ({reason}). Name their module:"
+            " --custom-objects MODULE."
         )
     reason = printable(text, most_characters=_SHOWN_REASON_CHARACTERS)
     return ModelFileError(f"{label}: Keras cannot load it ({type(error).__name__}: {reason}).")

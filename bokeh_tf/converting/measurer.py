@@ -1,13 +1,22 @@
-"""The child that runs a file: `python -m bokeh_tf.converting.measurer FOLDER JOB`, started by `children` only.
+"""The child that runs a file: `python -m bokeh_tf.converting.measurer FOLDER JOB`,
+started by `children` only.
 
-The job "measure" compares the outputs of `measured.tflite` with those that the model left in FOLDER;
-"reference" leaves such ones of `measured.tflite` itself, where a file is what others are compared with.
+The job "measure" compares the outputs of `measured.tflite` with those that the model left
+in FOLDER; "reference" leaves such ones of `measured.tflite` itself, where a file is what
+others are compared with.
 """
 
 import numpy as np
 
 from bokeh_tf.converting.children import KINDS, MEASURE, REFERENCE
-from bokeh_tf.converting.exchange import EXPECTED, INPUTS, MEASURED_NAME, OWN, read_arrays, write_arrays
+from bokeh_tf.converting.exchange import (
+    EXPECTED,
+    INPUTS,
+    MEASURED_NAME,
+    OWN,
+    read_arrays,
+    write_arrays,
+)
 from bokeh_tf.converting.sampling import parity_samples
 from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.tflite.running.agreement import output_scale
@@ -40,7 +49,11 @@ def _measure(job, request, runner):
     for place, sample in enumerate(request["samples"]):
         expected = read_arrays(job.folder, EXPECTED, place)
         actual = runner.run(*read_arrays(job.folder, INPUTS, place))
-        own = read_arrays(job.folder, OWN, place) if request["computes_in_half"] else [None] * len(expected)
+        own = (
+            read_arrays(job.folder, OWN, place)
+            if request["computes_in_half"]
+            else [None] * len(expected)
+        )
         for name, *arrays in zip(request["outputs"], actual, expected, own, strict=True):
             outputs.append({"sample": sample, "output": name, **_measured(*arrays)})
     return {"outputs": outputs}

@@ -1,4 +1,6 @@
-"""One HTML page of a conversion that needs nothing else: verdict, parity, repairs, and what the check says."""
+"""One HTML page of a conversion that needs nothing else: verdict, parity,
+repairs, and what the check says.
+"""
 
 from bokeh_tf.bench.report.html.markup import Html, tag
 from bokeh_tf.bench.report.html.style import SHEET
@@ -20,15 +22,26 @@ def to_page(conversion: Conversion, *, written: str | None) -> str:
     """The page; `written` is where the file lies, None where there is none."""
     title = f"bokeh-tf convert: {conversion.label}"
     verdict = "passed" if conversion.code == PASSED else "did not pass"
-    summary = f"{conversion.precision}, {len(conversion.content):,} bytes, {verdict}; {conversion.wall_s:.0f} s"
+    summary = (
+        f"{conversion.precision}, {len(conversion.content):,} bytes, {verdict};"
+        f" {conversion.wall_s:.0f} s"
+    )
     body = [
         tag("h1", {}, title),
-        tag("p", {"class": "soft"}, f"{summary}. {f'Written: {written}' if written else 'Nothing written'}."),
+        tag(
+            "p",
+            {"class": "soft"},
+            f"{summary}. {f'Written: {written}' if written else 'Nothing written'}.",
+        ),
         _warnings(conversion),
         _section("Inputs and outputs", _PORT_HEADINGS, _ports(conversion)),
-        _section("The file on the CPU against the model in float32", report.HEADINGS, _parity(conversion)),
+        _section(
+            "The file on the CPU against the model in float32", report.HEADINGS, _parity(conversion)
+        ),
         _section("What float16 cannot hold", _WEIGHT_HEADINGS, map(_weight, conversion.rounded)),
-        _section("What each layer costs where it alone is quantised", _COST_HEADINGS, _costs(conversion)),
+        _section(
+            "What each layer costs where it alone is quantised", _COST_HEADINGS, _costs(conversion)
+        ),
         _repair(conversion),
         _lines("Check", lines_of(conversion.judged)),
     ]
@@ -39,7 +52,9 @@ def to_page(conversion: Conversion, *, written: str | None) -> str:
         tag("title", {}, title),
         tag("style", {}, Html(SHEET)),
     ]
-    page = tag("html", {"lang": "en"}, tag("head", {}, *head), tag("body", {}, tag("main", {}, *body)))
+    page = tag(
+        "html", {"lang": "en"}, tag("head", {}, *head), tag("body", {}, tag("main", {}, *body))
+    )
     return f"<!DOCTYPE html>\n{page}\n"
 
 
@@ -48,7 +63,9 @@ def _warnings(conversion):
     if conversion.first_layer:
         lines.append(("bad", f"first layer beyond the tolerance: {conversion.first_layer}"))
     lines += [("doubt", text) for text in (*conversion.notes, *conversion.judged.report.notes)]
-    return tag("ul", {"class": "warnings"}, *(tag("li", {"class": kind}, text) for kind, text in lines))
+    return tag(
+        "ul", {"class": "warnings"}, *(tag("li", {"class": kind}, text) for kind, text in lines)
+    )
 
 
 def _ports(conversion):

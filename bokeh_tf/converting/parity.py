@@ -14,9 +14,9 @@ TOLERANCES = {"float32": 1e-3, "float16": 0.02, "dynamic_int8": 0.1, "int8": 0.2
 class OutputParity:
     """One output for one sample: the file on the CPU against the Keras model in float32.
 
-    `max_abs`, `mean_abs`, `low`, `high` and `scale` are in the output's units; errors are NaN where a
-    value is not finite. `own_max_abs` is how far the model itself is in its own, lower precision; None
-    where that is float32.
+    `max_abs`, `mean_abs`, `low`, `high` and `scale` are in the output's units; errors are NaN where
+    a value is not finite. `own_max_abs` is how far the model itself is in its own, lower precision;
+    None where that is float32.
     """
 
     sample: str
@@ -37,7 +37,9 @@ class OutputParity:
         return self.max_abs / self.scale
 
     def failure(self, tolerance: float) -> str | None:
-        """Why this output is too far off, in words; None where it is not, or where the model has no numbers."""
+        """Why this output is too far off, in words; None where it is not, or where
+        the model has no numbers.
+        """
         place = f"output {self.output} on {self.sample}"
         if self.reference_non_finite:
             return None
@@ -50,7 +52,9 @@ class OutputParity:
 
 @dataclass(frozen=True)
 class LayerCost:
-    """What a layer costs where it alone is quantised: PSNR of the worst output against the float32 file."""
+    """What a layer costs where it alone is quantised: PSNR of the worst output
+    against the float32 file.
+    """
 
     layer: str
     op: str

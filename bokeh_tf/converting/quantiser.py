@@ -1,7 +1,8 @@
-"""The child that quantises: `python -m bokeh_tf.converting.quantiser FOLDER JOB`, started by `children` only.
+"""The child that quantises: `python -m bokeh_tf.converting.quantiser FOLDER JOB`,
+started by `children` only.
 
-Google's `ai-edge-quantizer` does the work, on `plain.tflite`, a float32 file; `quantised.tflite` comes
-out. Inputs and outputs stay float32. Asked for, it also says what each layer alone costs.
+Google's `ai-edge-quantizer` does the work, on `plain.tflite`, a float32 file; `quantised.tflite`
+comes out. Inputs and outputs stay float32. Asked for, it also says what each layer alone costs.
 """
 
 import re
@@ -35,19 +36,26 @@ def work(job: Job) -> dict:
     content = (job.folder / PLAIN_NAME).read_bytes()
     file = inspect(content)
     if file.is_quantised or file.set_aside_weights.nodes:
-        raise ConversionError("the weights are rounded already. Quantise the model, or a float32 file of it.")
+        raise ConversionError(
+            "the weights are rounded already. Quantise the model, or a float32 file of it."
+        )
     runner = load(content)
     job.enter("reading the calibration")
     ranges = [request["ranges"].get(spec.name) for spec in runner.inputs]
     calibration = [
-        arrays for _, arrays in samples(runner.inputs, paths=request["calibration"], photo=None, ranges=ranges)
+        arrays
+        for _, arrays in samples(
+            runner.inputs, paths=request["calibration"], photo=None, ranges=ranges
+        )
     ]
     job.enter("calibrating")
     quantising = _Quantising(content, request["precision"], _names(runner, calibration))
     kept = [_scope(file, name) for name in request["keep_float"]]
     job.enter("quantising")
     quantised = quantising.of(_EVERYWHERE, kept)
-    (job.folder / QUANTISED_NAME).write_bytes(redescribed(quantised, precision=request["precision"]))
+    (job.folder / QUANTISED_NAME).write_bytes(
+        redescribed(quantised, precision=request["precision"])
+    )
     if not request["layer_costs"]:
         return {"costs": []}
     job.enter("quantising layer by layer")
@@ -59,12 +67,17 @@ def _require_quantizer():
     try:
         import ai_edge_quantizer  # noqa: F401
     except ModuleNotFoundError as error:
-        raise DependencyError(f"Quantising needs ai-edge-quantizer. Run: {install('quantise')}") from error
+        raise DependencyError(
+            f"Quantising needs ai-edge-quantizer. Run: {install('quantise')}"
+        ) from error
 
 
 def _names(runner, calibration):
     """Samples as the signature takes them: by the names of inputs."""
-    return [{spec.name: array for spec, array in zip(runner.inputs, arrays, strict=True)} for arrays in calibration]
+    return [
+        {spec.name: array for spec, array in zip(runner.inputs, arrays, strict=True)}
+        for arrays in calibration
+    ]
 
 
 class _Quantising:
@@ -81,16 +94,24 @@ class _Quantising:
 
             # The other mode reads tensors that no node has any more, which a repair leaves behind.
             mode = CalibrationMode.CALIBRATION_PROFILER_BASED
-            self._calibrated = quantizer.calibrate({signature: calibration}, num_threads=1, mode=mode)
+            self._calibrated = quantizer.calibrate(
+                {signature: calibration}, num_threads=1, mode=mode
+            )
 
     def of(self, scope, kept) -> bytes:
-        """The file with the nodes of `scope` quantised but for those of `kept`, all regular expressions."""
+        """The file with the nodes of `scope` quantised but for those of
+        `kept`, all regular expressions.
+        """
         quantizer = self._quantizer(scope, kept)
         try:
-            result = quantizer.quantize(self._calibrated, enable_progress_bar=False, enable_progress_report=False)
+            result = quantizer.quantize(
+                self._calibrated, enable_progress_bar=False, enable_progress_report=False
+            )
         except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise ConversionError(f"ai-edge-quantizer cannot quantise this network ({reason}).") from error
+            raise ConversionError(
+                f"ai-edge-quantizer cannot quantise this network ({reason})."
+            ) from error
         return bytes(result.quantized_model)
 
     def _quantizer(self, scope, kept):
@@ -105,14 +126,20 @@ class _Quantising:
         else:
             quantizer.add_static_config(scope, everything, self._tensor_bits, _WEIGHT_BITS)
             for port in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
-                quantizer.update_quantization_recipe(_EVERYWHERE, port, algorithm_key=AlgorithmName.NO_QUANTIZE)
+                quantizer.update_quantization_recipe(
+                    _EVERYWHERE, port, algorithm_key=AlgorithmName.NO_QUANTIZE
+                )
         for one in kept:
-            quantizer.update_quantization_recipe(one, everything, algorithm_key=AlgorithmName.NO_QUANTIZE)
+            quantizer.update_quantization_recipe(
+                one, everything, algorithm_key=AlgorithmName.NO_QUANTIZE
+            )
         return quantizer
 
 
 def _scope(file, layer):
-    """A regular expression for the nodes of a layer: the quantizer knows them by the names of their outputs."""
+    """A regular expression for the nodes of a layer: the quantizer knows them by
+    the names of their outputs.
+    """
     nodes = [node for node in file.operators if _is_of(file.layer(node.index), layer)]
     if not nodes:
         known = list(dict.fromkeys(name for name, _ in _layers(file)))
@@ -142,7 +169,11 @@ def _costs(quantising, file, arrays, expected):
         actual = load(quantising.of(_scope(file, layer), ())).run(*arrays)
         pairs = list(zip(actual, expected, strict=True))
         psnr_db = min(_psnr_db(*pair) for pair in pairs)
-        weights = sum(int(np.prod(file.tensors[tensor].shape)) for tensor in node.inputs if _is_weight(file, tensor))
+        weights = sum(
+            int(np.prod(file.tensors[tensor].shape))
+            for tensor in node.inputs
+            if _is_weight(file, tensor)
+        )
         yield {"layer": layer, "op": node.name, "psnr_db": psnr_db, "weights": weights}
 
 

@@ -16,7 +16,15 @@ SCHEMA_VERSION = 1
 _MOST_WEIGHTS = 8
 _MOST_LAYERS = 10
 _NOTHING_WRITTEN = "nothing written"
-HEADINGS = ("output", "sample", "range of the model", "largest error", "of the range", "mean error", "PSNR")
+HEADINGS = (
+    "output",
+    "sample",
+    "range of the model",
+    "largest error",
+    "of the range",
+    "mean error",
+    "PSNR",
+)
 
 
 def to_text(conversion: Conversion) -> str:
@@ -24,7 +32,9 @@ def to_text(conversion: Conversion) -> str:
     file = inspect(conversion.content)
     lines = [f"{conversion.label}: {conversion.precision}, {len(conversion.content):,} bytes"]
     for kind, tensors in (("input", file.inputs), ("output", file.outputs)):
-        lines += [f"  {kind:7}{one.name}  {one.dtype} {'x'.join(map(str, one.shape))}" for one in tensors]
+        lines += [
+            f"  {kind:7}{one.name}  {one.dtype} {'x'.join(map(str, one.shape))}" for one in tensors
+        ]
     lines += _weight_lines(conversion)
     lines += _parity_lines(conversion)
     lines += _cost_lines(conversion)
@@ -55,11 +65,17 @@ def _parity_lines(conversion):
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEADINGS))]
     lines = ["the file on the CPU against the model in float32:"]
     for row in rows:
-        lines.append("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        lines.append(
+            "  "
+            + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
     own = [one for one in conversion.parity if one.own_max_abs is not None]
     for one in own:
         share = one.own_max_abs / one.scale
-        lines.append(f"  the model's own precision moves {one.output} on {one.sample} by {share:.2g} of its range")
+        lines.append(
+            f"  the model's own precision moves {one.output} on {one.sample} by {share:.2g} of its"
+            " range"
+        )
     return lines
 
 
@@ -67,9 +83,13 @@ def _cost_lines(conversion):
     if not conversion.costs:
         return []
     worst = sorted(conversion.costs, key=lambda one: one.psnr_db)
-    lines = ["what each layer costs where it alone is quantised (--keep-float LAYER leaves one as it is):"]
+    lines = [
+        "what each layer costs where it alone is quantised (--keep-float LAYER leaves one as it"
+        " is):"
+    ]
     lines += [
-        f"  {one.psnr_db:6.1f} dB  {one.layer} ({one.op}, {one.weights:,} weights)" for one in worst[:_MOST_LAYERS]
+        f"  {one.psnr_db:6.1f} dB  {one.layer} ({one.op}, {one.weights:,} weights)"
+        for one in worst[:_MOST_LAYERS]
     ]
     more = len(worst) - _MOST_LAYERS
     return lines + ([f"  and {more} more (--format json lists all)"] if more > 0 else [])
@@ -105,7 +125,10 @@ def to_json(conversion: Conversion, *, written: str | None) -> str:
             "inputs": [_port(one) for one in file.inputs],
             "outputs": [_port(one) for one in file.outputs],
             "tolerance": conversion.tolerance,
-            "parity": [{**document.plain(one), "share": document.plain(one.share)} for one in conversion.parity],
+            "parity": [
+                {**document.plain(one), "share": document.plain(one.share)}
+                for one in conversion.parity
+            ],
             "layer_costs": [document.plain(one) for one in conversion.costs],
             "rounded_weights": [document.plain(one) for one in conversion.rounded],
             "repair": None if repaired is None else parse(repair_report.to_json(repaired)),

@@ -1,4 +1,5 @@
-"""What half precision makes of a model's values: found in the float32 twin of a file, before anything is rounded.
+"""What half precision makes of a model's values: found in the float32 twin of a file,
+before anything is rounded.
 
 The twin holds what a float16 file would hold: weights with normalisations folded in, and constants
 such as the epsilon of a division.
@@ -23,8 +24,8 @@ class RoundedWeight:
     """A constant that half precision cannot hold.
 
     `kind` is "saturates", "becomes 0" or "loses"; `value` is the worst value and `rounded` what
-    float16 makes of it; `count` the values concerned, `loss` the share of the whole that goes, of the
-    worst filter where there are several.
+    float16 makes of it; `count` the values concerned, `loss` the share of the whole that goes, of
+    the worst filter where there are several.
     """
 
     layer: str
@@ -38,13 +39,18 @@ class RoundedWeight:
 
     @property
     def is_severe(self) -> bool:
-        """Whether a value is beyond what the file can hold, so that no output vouches for others."""
+        """Whether a value is beyond what the file can hold, so that no
+        output vouches for others.
+        """
         return self.kind == SATURATES
 
     def __str__(self):
         lost = f", {100 * self.loss:.2g} % lost" if self.kind == LOSES else ""
         rest = f"; {self.count} of {self.size} values" if self.size > 1 else ""
-        return f"{self.layer} ({self.op}): {self.value:.6g} {self.kind}: {self.rounded:.6g}{lost}{rest}"
+        return (
+            f"{self.layer} ({self.op}): {self.value:.6g} {self.kind}:"
+            f" {self.rounded:.6g}{lost}{rest}"
+        )
 
 
 SATURATES, VANISHES, LOSES = "saturates", "becomes 0", "loses"
@@ -99,4 +105,6 @@ def _entry(kind, layer, op, values, rounded, affected, loss):
     places = np.flatnonzero(affected)
     worst = places[np.argmax(np.abs(values.reshape(-1)[places]))]
     value, became = values.reshape(-1)[worst], rounded.reshape(-1)[worst]
-    return RoundedWeight(layer, op, kind, float(value), float(became), len(places), values.size, loss)
+    return RoundedWeight(
+        layer, op, kind, float(value), float(became), len(places), values.size, loss
+    )

@@ -9,11 +9,14 @@ from bokeh_tf.tflite.running.feeding import load_picture, trial_inputs
 from bokeh_tf.tflite.running.runtime import TensorSpec
 
 
-def parity_samples(specs: Sequence[TensorSpec], request: dict) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
+def parity_samples(
+    specs: Sequence[TensorSpec], request: dict
+) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
     """What each sample is called, and one array per input.
 
     Args:
-        request: `inputs` and `photo`, paths or None, and `ranges`, (low, high) by the name of an input.
+        request: `inputs` and `photo`, paths or None, and `ranges`, (low,
+            high) by the name of an input.
     """
     ranges = [request["ranges"].get(spec.name) for spec in specs]
     yield from samples(specs, paths=request["inputs"], photo=request["photo"], ranges=ranges)

@@ -1,4 +1,5 @@
-"""Where a model comes from: a file, a folder, a name of the catalogue, or a function that builds one.
+"""Where a model comes from: a file, a folder, a name of the catalogue, or a
+function that builds one.
 
 Decided without Keras, by what the text names and how the file begins; nothing is loaded here.
 """
@@ -37,7 +38,8 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """`label` is what messages call it. `path` is a file or folder, None for what is built from code.
+    """`label` is what messages call it. `path` is a file or folder, None
+    for what is built from code.
 
     `module` and `name` are those of a function, or model and variant of the catalogue.
     """
@@ -59,7 +61,9 @@ def source_of(text: str) -> Source:
     if paths.is_dir(path):
         if any(paths.is_file(path / name) for name in _SAVED_MODEL_FILES):
             return Source(Kind.SAVED_MODEL, label, path)
-        raise ModelFileError(f"{label}: a folder, and no SavedModel (no saved_model.pb). Give {_KNOWN}.")
+        raise ModelFileError(
+            f"{label}: a folder, and no SavedModel (no saved_model.pb). Give {_KNOWN}."
+        )
     if paths.is_file(path):
         return Source(_kind_of_file(path, label), label, path)
     model, _, variant = text.partition(".")
@@ -84,7 +88,9 @@ def _kind_of_file(path, label):
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except OSError as error:
-        raise ModelFileError(f"{label}: cannot read this file ({error.strerror}). Check its rights.") from error
+        raise ModelFileError(
+            f"{label}: cannot read this file ({error.strerror}). Check its rights."
+        ) from error
     if head[4:8] == IDENTIFIER:
         return Kind.TFLITE
     if head.startswith(_HDF5):

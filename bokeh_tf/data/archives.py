@@ -1,5 +1,6 @@
 """Archives of NumPy arrays (`.npz`): written in one step, and read back with distrust."""
 
+import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -8,9 +9,19 @@ import numpy as np
 
 from bokeh_tf.errors import DataError
 from bokeh_tf.files import replacing
+from bokeh_tf.paths import open_file
 
 # What NumPy and zipfile raise for damaged content.
-_DAMAGE = (OSError, ValueError, LookupError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def write_archive(path, arrays):
@@ -23,10 +34,25 @@ def read_archive(path):
     """All arrays of the archive `path`, by name; `DataError` where it is missing or damaged."""
     path = Path(path)
     try:
-        # NumPy leaves a file open that it finds damaged, if it opened it.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with open_file(path) as file:
+            _refuse_expansion(file)
+            # NumPy leaves a file open that it finds damaged, if it opened it.
+            with np.load(file, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
     # A file that is an array, not an archive of them, is no context manager.
     except (*_DAMAGE, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: missing or damaged ({reason}). Delete it to make it anew.") from error
+        raise DataError(
+            f"{path}: missing or damaged ({reason}). Delete it to make it anew."
+        ) from error
+
+
+def _refuse_expansion(file):
+    """Refuses what unpacks to more than the file holds: ours are stored as they are."""
+    stored_bytes = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    with zipfile.ZipFile(file) as archive:
+        unpacked_bytes = sum(entry.file_size for entry in archive.infolist())
+    file.seek(0)
+    if unpacked_bytes > stored_bytes:
+        raise ValueError(f"{stored_bytes:,} bytes that would take {unpacked_bytes:,}")

@@ -1,8 +1,8 @@
 """Results of a long job over files, kept line by line, so that another run does only what is new.
 
-The file is JSON lines: `{"journal": 1, "settings": …}` first, then `{"key", "version", "record"}` each time something
-is finished. A later line of one key replaces an earlier one; damaged lines are as if they were not there; a file made
-with other settings is begun anew.
+The file is JSON lines: `{"journal": 1, "settings": …}` first, then `{"key", "version", "record"}`
+each time something is finished. A later line of one key replaces an earlier one; damaged lines are
+as if they were not there; a file made with other settings is begun anew.
 """
 
 import fcntl
@@ -14,10 +14,13 @@ from bokeh_tf.documents import DocumentError, parse
 from bokeh_tf.errors import DataError, OutputError
 
 _VERSION = 1
+_BEGINNING = b'{"journal": '
 
 
 def version_of(*paths):
-    """Size and time of change of each file: another or edited file differs in them. A missing one gives zeros."""
+    """Size and time of change of each file: another or edited file differs in them.
+    A missing one gives zeros.
+    """
     versions = []
     for path in paths:
         try:
@@ -34,8 +37,12 @@ class Journal:
     Args:
         settings: anything that JSON holds; records made with other settings do not count.
 
+    Attributes:
+        is_new: whether no run has written there before, so that what lies
+            beside it is nobody's of ours.
+
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or is something else, which is left as it is.
         DataError: another run is at work on it.
     """
 
@@ -45,24 +52,38 @@ class Journal:
         self._settings = json.loads(json.dumps(settings))
         self._records: dict[str, tuple] = {}
         self._file = None
+        self.is_new = True
 
     def __enter__(self):
         if self._path is None:
             return self
         try:
-            self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
+            self._file = os.fdopen(
+                os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0
+            )
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._file.close()
             raise DataError(f"{self._path}: another run is at work here. Wait for it.") from error
         except OSError as error:
-            raise OutputError(f"{self._path}: cannot write here ({error.strerror}). Choose another folder.") from error
-        self._load(self._file.read())
+            raise OutputError(
+                f"{self._path}: cannot write here ({error.strerror}). Choose another folder."
+            ) from error
+        content = self._file.read()
+        if not _may_be_ours(content):
+            self._file.close()
+            raise OutputError(f"{self._path}: is not a journal of ours. Choose another folder.")
+        self.is_new = not content
+        self._load(content)
         return self
 
     def __exit__(self, *_):
         if self._file is not None:
             self._file.close()
+
+    def records(self):
+        """All records, whatever their versions."""
+        return [record for _, record in self._records.values()]
 
     def get(self, key, version):
         """The record of `key` if it was made of this `version`, else None."""
@@ -75,7 +96,9 @@ class Journal:
         self._write({"key": key, "version": version, "record": record})
 
     def remove(self):
-        """Removes the file, whose records are worth nothing to another run; what is added later is not kept."""
+        """Removes the file, whose records are worth nothing to another run; what
+        is added later is not kept.
+        """
         if self._file is not None:
             # Whoever has it open meanwhile was refused: it is claimed until the end.
             self._path.unlink(missing_ok=True)
@@ -99,11 +122,27 @@ class Journal:
             return
         content = (json.dumps(line, allow_nan=False) + "\n").encode()
         try:
-            # Unbuffered: nothing waits to be written when the disk is full, and each call says how much it took.
+            # Unbuffered: nothing waits to be written when the disk is full, and each
+            # call says how much it took.
             while content:
                 content = content[self._file.write(content) :]
         except OSError as error:
-            raise OutputError(f"{self._path}: cannot write ({error.strerror}). What it holds is kept.") from error
+            raise OutputError(
+                f"{self._path}: cannot write ({error.strerror}). What it holds is kept."
+            ) from error
+
+
+def _may_be_ours(content):
+    """Whether a file is empty, or has a line of a journal, the last of which may be
+    cut and others be damaged.
+    """
+    lines = [line for line in map(_parsed, content.split(b"\n")) if line]
+    is_cut = _BEGINNING.startswith(content) or content.startswith(_BEGINNING)
+    return (
+        is_cut
+        or not content.strip(b"\0\n")
+        or any({"journal"} <= line.keys() or "record" in line for line in lines)
+    )
 
 
 def _parsed(line):

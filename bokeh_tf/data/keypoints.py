@@ -1,7 +1,8 @@
-"""Points that two pictures of one scene share: SIFT keypoints (Lowe, 2004), matched by the ratio of distances.
+"""Points that two pictures of one scene share: SIFT keypoints (Lowe, 2004), matched
+by the ratio of distances.
 
-Photographs are uint8 `[H, W, 3]` RGB. Positions are float64 `[N, 2]` (x, y) in pixels, the centre of the first pixel
-at (0, 0). Everything is deterministic.
+Photographs are uint8 `[H, W, 3]` RGB. Positions are float64 `[N, 2]` (x, y) in pixels, the centre
+of the first pixel at (0, 0). Everything is deterministic.
 """
 
 import dataclasses
@@ -11,7 +12,8 @@ import numpy as np
 
 # Out of focus little contrast is left; OpenCV's 0.04 would keep hardly a point there.
 _CONTRAST_THRESHOLD = 0.01
-# Lowe's ratio of the nearest to the second nearest descriptor: 0.8 drops 90 % of wrong matches and 5 % of right ones.
+# Lowe's ratio of the nearest to the second nearest descriptor: 0.8 drops 90 % of wrong
+# matches and 5 % of right ones.
 _RATIO = 0.8
 
 
@@ -21,7 +23,8 @@ class Matches:
 
     Attributes:
         first, second: `[N, 2]` positions in the pictures, row by row of one point.
-        sizes_px: `[N]` diameter of the larger of the two keypoints. The error of its position grows in proportion.
+        sizes_px: `[N]` diameter of the larger of the two keypoints. The error of its
+            position grows in proportion.
         first_count, second_count: keypoints found.
     """
 
@@ -48,7 +51,8 @@ def match(first, second, *, height_px, most_keypoints):
     pairs = np.zeros((0, 2), int)
     # A ratio needs two candidates on either side.
     if min(len(points), len(other_points)) >= 2:
-        # From the picture with fewer points: where one is out of focus, most of the other's have no partner.
+        # From the picture with fewer points: where one is out of focus, most of the
+        # other's have no partner.
         if len(points) <= len(other_points):
             pairs = _nearest(descriptors, other_descriptors)
         else:
@@ -72,12 +76,19 @@ def _keypoints(photo, height_px, most_keypoints):
     # Pixel centres: position p of the small picture covers p + 0.5 of its pixels.
     positions = (np.float64([keypoint.pt for keypoint in keypoints]) + 0.5) * steps - 0.5
     sizes_px = np.float64([keypoint.size for keypoint in keypoints]) * steps.max()
-    # Root of the normalised descriptor (Arandjelović and Zisserman, 2012): Euclidean distance becomes Hellinger's.
-    return positions, sizes_px, np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
+    # Root of the normalised descriptor (Arandjelović and Zisserman, 2012): Euclidean
+    # distance becomes Hellinger's.
+    return (
+        positions,
+        sizes_px,
+        np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6)),
+    )
 
 
 def _nearest(descriptors, others):
-    """Indices `[N, 2]` of matches from each of `descriptors` to its nearest of `others`, no other used twice."""
+    """Indices `[N, 2]` of matches from each of `descriptors` to its nearest of
+    `others`, no other used twice.
+    """
     # Descriptors have length 1: the largest product is the smallest distance.
     products = descriptors @ others.T
     nearest = products.argmax(axis=1)

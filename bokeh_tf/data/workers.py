@@ -1,7 +1,7 @@
 """Many small jobs on files that nobody vouches for, in child processes.
 
-A job that crashes its process, fills the memory or never ends is a result that names it; the other jobs go on. After
-Ctrl-C the children finish what they write and end.
+A job that crashes its process, fills the memory or never ends is a result that names it; the other
+jobs go on. After Ctrl-C the children finish what they write and end.
 """
 
 import dataclasses
@@ -33,11 +33,13 @@ class Failure:
 
 
 def run_jobs(function, jobs, *, time_limit_s=_TIME_LIMIT_S):
-    """Calls `function(*arguments)` for each of `jobs`, a dict of tuples, and yields results as they come.
+    """Calls `function(*arguments)` for each of `jobs`, a dict of tuples, and
+    yields results as they come.
 
     Args:
-        function: of a module; raises `BokehError` for what is wrong with its files. Anything else that it raises is
-            a bug: the child prints the traceback and `RuntimeError` is raised here.
+        function: of a module; raises `BokehError` for what is wrong with its files.
+            Anything else that it raises is a bug: the child prints the traceback and
+            `RuntimeError` is raised here.
         time_limit_s: for one job.
 
     Yields:
@@ -52,7 +54,9 @@ def run_jobs(function, jobs, *, time_limit_s=_TIME_LIMIT_S):
                     worker.start(*waiting.pop())
             busy = [worker for worker in workers if worker.is_busy]
             remaining_s = min(worker.remaining_s for worker in busy)
-            ready = multiprocessing.connection.wait([worker.connection for worker in busy], max(0.0, remaining_s))
+            ready = multiprocessing.connection.wait(
+                [worker.connection for worker in busy], max(0.0, remaining_s)
+            )
             for worker in busy:
                 if worker.connection in ready or worker.remaining_s <= 0:
                     yield worker.finish()
@@ -79,8 +83,9 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._function), daemon=True)
-        # Ctrl-C reaches the whole group of processes; the parent decides what becomes of the children, which inherit
-        # the mask from their first instruction on. The tracker, which the first child would start, lifts the mask.
+        # Ctrl-C reaches the whole group of processes; the parent decides what becomes of the
+        # children, which inherit the mask from their first instruction on. The tracker, which the
+        # first child would start, lifts the mask.
         multiprocessing.resource_tracker.ensure_running()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -111,8 +116,12 @@ class _Worker:
             self._process.join(_GRACE_S)
             code = self._process.exitcode
             if code is not None and code > 0:
-                raise RuntimeError(f"A job on {self._key!r} failed; its traceback is above.") from None
-            reason = f"the decoder crashed ({signal.Signals(-code).name if code else 'no exit status'})"
+                raise RuntimeError(
+                    f"A job on {self._key!r} failed; its traceback is above."
+                ) from None
+            reason = (
+                f"the decoder crashed ({signal.Signals(-code).name if code else 'no exit status'})"
+            )
         self.connection.close()
         self._process.kill()
         self._process.join(_GRACE_S)

@@ -1,9 +1,10 @@
-"""The check of a file: static lint for each delegate, and on request the real delegate and the half-precision audit.
+"""The check of a file: static lint for each delegate, and on request the real delegate and
+the half-precision audit.
 
-`check` takes a path, the bytes of a `.tflite`, or a Keras model, and returns a `Report`; `check_paths` goes through
-files and folders, where one bad file is a report with an `error` and never stops the rest. What counts as a failure
-is not decided here but in `bokeh_tf.delegate.judging.policy`. The lint alone imports neither the runtime nor image
-libraries.
+`check` takes a path, the bytes of a `.tflite`, or a Keras model, and returns a `Report`;
+`check_paths` goes through files and folders, where one bad file is a report with an `error` and
+never stops the rest. What counts as a failure is not decided here but in
+`bokeh_tf.delegate.judging.policy`. The lint alone imports neither the runtime nor image libraries.
 """
 
 import itertools
@@ -26,6 +27,7 @@ from bokeh_tf.tflite.subject import Model, Subject, printable_path, subject_of
 if TYPE_CHECKING:
     from bokeh_tf.delegate.audit.audit import AuditReport
     from bokeh_tf.delegate.bisecting.search import Bisection
+    from bokeh_tf.delegate.classic_gl.engine import ClassicReport
     from bokeh_tf.delegate.probing.probe import ProbeReport
 
 PASSED, NOT_CHECKED, FAILED = 0, 1, 3
@@ -37,9 +39,11 @@ _PATTERN_CHARACTERS = frozenset("*?[")
 class Steps:
     """What a check does with each file.
 
-    `targets` are the delegates to lint for. The probe is ML Drift's, so it runs only where "mldrift" is a target. A
-    bisection follows a probe that failed. `photo` is what all run, `inputs` what the audit runs instead. `timeout_s`
-    limits each of probe, bisection and audit; None leaves them their own limits.
+    `targets` are the delegates to lint for. The probe is ML Drift's, so it runs only where
+    "mldrift" is a target. A bisection follows a probe that failed. `photo` is what all run,
+    `inputs` what the audit runs instead. `timeout_s` limits each of probe, bisection and audit;
+    None leaves them their own limits. `classic_gl_python` is an interpreter that has the classic
+    engine, which answers for "v2"; None asks nobody.
     """
 
     targets: tuple[str, ...] = TARGETS
@@ -49,11 +53,15 @@ class Steps:
     photo: Path | None = None
     inputs: tuple[Path, ...] = ()
     timeout_s: float | None = None
+    classic_gl_python: Path | None = None
 
     def __post_init__(self):
         unknown = set(self.targets) - set(TARGETS)
         if unknown or not self.targets:
-            raise ValueError(f"targets of the check. Received: {list(self.targets)}. Known: {', '.join(TARGETS)}.")
+            raise ValueError(
+                f"targets of the check. Received: {list(self.targets)}. Known:"
+                f" {', '.join(TARGETS)}."
+            )
         if self.timeout_s is not None and not self.timeout_s > 0:
             raise ValueError(f"timeout_s must be positive. Received: {self.timeout_s}.")
 
@@ -62,9 +70,9 @@ class Steps:
 class Report:
     """All that was found out about one file.
 
-    `error` is why it could not be read, in one line; there is nothing else then. `probe`, `audit` and `bisection` are
-    None where they were not asked for or had nothing to do, `Unchecked` where they broke down. `memory` is what the
-    graph takes on a GPU.
+    `error` is why it could not be read, in one line; there is nothing else then. `probe`, `audit`
+    and `bisection` are None where they were not asked for or had nothing to do, `Unchecked` where
+    they broke down. `memory` is what the graph takes on a GPU.
     """
 
     path: str
@@ -76,6 +84,7 @@ class Report:
     notes: tuple[str, ...] = ()
     error: str | None = None
     memory: MemoryEstimate | None = None
+    classic_gl: "ClassicReport | None" = None
 
     def target(self, name: str) -> TargetReport | None:
         """The lint for one delegate, None where it was not asked for."""
@@ -101,7 +110,8 @@ def check(
 
     Raises:
         ModelFileError: the file or the bytes cannot be read as a model.
-        ConversionError: the Keras model has no form in builtin operators, or no fixed size; `offenders` says why.
+        ConversionError: the Keras model has no form in builtin operators, or no fixed
+            size; `offenders` says why.
         PhotoError: the photo cannot be read.
     """
     steps = Steps(
@@ -132,11 +142,12 @@ def _report(path, steps):
 
 
 def find_models(paths: Iterable[Path | str]) -> tuple[Path, ...]:
-    """Files as given, folders as the `.tflite` files in them, patterns as what they match; each once, in order.
+    """Files as given, folders as the `.tflite` files in them, patterns as what they
+    match; each once, in order.
 
-    Folders are searched to any depth. A pattern is a path that does not exist and has `*`, `?` or `[`; `**` is any
-    number of folders. A folder or a pattern without any file stays in the list, so that it is reported and not passed
-    over.
+    Folders are searched to any depth. A pattern is a path that does not exist and has `*`, `?` or
+    `[`; `**` is any number of folders. A folder or a pattern without any file stays in the list, so
+    that it is reported and not passed over.
     """
     found: dict[Path, None] = {}
     for path in itertools.chain.from_iterable(map(_matches, paths)):
@@ -189,16 +200,22 @@ def _examine(subject: Subject, steps: Steps) -> Report:
         reconciliation=reconcile(targets, probed),
         notes=notes,
         memory=memory,
+        classic_gl=_classic_gl(subject, steps),
     )
 
 
 def _float16_notes(model_file, targets):
-    """Where one refused node costs more than itself: the unpacking of float16 weights, on every run."""
+    """Where one refused node costs more than itself: the unpacking of
+    float16 weights, on every run.
+    """
     count = len(model_file.set_aside_weights.nodes)
     if not count:
         return ()
     unfolded = ", ".join(target.target for target in targets if not target.coverage.folds_float16)
-    text = f"as not every node is taken, the CPU unpacks the float16 weights ({count} DEQUANTIZE nodes)"
+    text = (
+        f"as not every node is taken, the CPU unpacks the float16 weights ({count} DEQUANTIZE"
+        " nodes)"
+    )
     return (f"{unfolded}: {text}",) if unfolded else ()
 
 
@@ -224,6 +241,16 @@ def _probe(subject: Subject, steps: Steps):
     return probed, probed.doubts
 
 
+def _classic_gl(subject: Subject, steps: Steps):
+    if steps.classic_gl_python is None or "v2" not in steps.targets:
+        return None
+    from bokeh_tf.delegate.classic_gl.engine import DEFAULT_TIMEOUT_S, run
+
+    return run(
+        subject, python=steps.classic_gl_python, timeout_s=steps.timeout_s or DEFAULT_TIMEOUT_S
+    )
+
+
 def _audit(subject: Subject, steps: Steps):
     from bokeh_tf.delegate.audit.audit import DEFAULT_TIMEOUT_S, audit
 
@@ -236,12 +263,21 @@ def _audit(subject: Subject, steps: Steps):
 
 
 def _bisect(subject: Subject, probed, steps: Steps):
-    """The search for the node that makes the probe fail, in the first precision in which it does."""
-    if not steps.bisect or probed is None or isinstance(probed, Unchecked) or probed.verdict.exit_code != FAILED:
+    """The search for the node that makes the probe fail, in the first
+    precision in which it does.
+    """
+    if (
+        not steps.bisect
+        or probed is None
+        or isinstance(probed, Unchecked)
+        or probed.verdict.exit_code != FAILED
+    ):
         return None
     from bokeh_tf.delegate.bisecting.search import DEFAULT_TIMEOUT_S, bisect
 
-    precision = next(part.precision for part in probed.precisions if part.verdict.exit_code == FAILED)
+    precision = next(
+        part.precision for part in probed.precisions if part.verdict.exit_code == FAILED
+    )
     limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S
     try:
         with stage("looking for the first node to blame"):
@@ -259,5 +295,9 @@ def _nothing_in(folder):
     try:
         os.scandir(folder).close()
     except OSError as error:
-        return ModelFileError(f"{folder}: cannot list this folder ({error.strerror}). Check its rights.")
-    return ModelFileError(f"{folder}: a folder without {SUFFIX} files. Give a file, or another folder.")
+        return ModelFileError(
+            f"{folder}: cannot list this folder ({error.strerror}). Check its rights."
+        )
+    return ModelFileError(
+        f"{folder}: a folder without {SUFFIX} files. Give a file, or another folder."
+    )

@@ -1,10 +1,10 @@
-"""The engines that a check can really run, besides its rules: a line for each, and what a report says of it.
+"""The engines that a check can really run, besides its rules: a line for each, and
+what a report says of it.
 
 An engine has a name for `--engines`, a name for people, and the target that it answers for. `auto`
 asks every engine that is there; an engine that is asked for by its name must answer.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bokeh_tf.delegate.probing.verdicts import Verdict
@@ -29,10 +29,15 @@ class Engine:
             return "not asked"
         if isinstance(answer, Unchecked):
             return "did not answer"
-        return "not there" if answer.verdict is Verdict.UNAVAILABLE else "ran"
+        words = {Verdict.UNAVAILABLE: "not there", Verdict.FULL: "ran"}
+        return words.get(answer.verdict, str(answer.verdict))
 
 
-ENGINES = (Engine("mldrift", "ML Drift", "mldrift", "probe"),)
+CLASSIC_GL, ML_DRIFT = "classic-gl", "mldrift"
+ENGINES = (
+    Engine(CLASSIC_GL, "classic GL", "v2", "classic_gl"),
+    Engine(ML_DRIFT, "ML Drift", "mldrift", "probe"),
+)
 
 
 def asked(text: str) -> frozenset[str]:
@@ -41,7 +46,9 @@ def asked(text: str) -> frozenset[str]:
     known = (AUTO, NONE, *(engine.name for engine in ENGINES))
     unknown = sorted(names - frozenset(known))
     if unknown or not names:
-        raise ValueError(f"--engines takes a list of names. Received: {text!r}. Known: {', '.join(known)}.")
+        raise ValueError(
+            f"--engines takes a list of names. Received: {text!r}. Known: {', '.join(known)}."
+        )
     if len(names) > 1 and names & {AUTO, NONE}:
         raise ValueError(f"--engines takes {AUTO} or {NONE} alone. Received: {text!r}.")
     return names
@@ -51,11 +58,6 @@ def behind(report) -> str:
     """What a verdict on a report's file stands on: whose rules, and which engines ran."""
     targets = [target.target for target in report.targets]
     engines = [engine for engine in ENGINES if engine.target in targets]
-    words = [f"rules {', '.join(targets)}", *(f"{engine.title} {engine.word(report)}" for engine in engines)]
-    alone = _without_engine(targets)
-    return "; ".join([*words, *([f"no engine for {alone}"] if alone else [])])
-
-
-def _without_engine(targets: Iterable[str]) -> str:
-    answered = {engine.target for engine in ENGINES}
-    return ", ".join(target for target in targets if target not in answered)
+    return "; ".join(
+        [f"rules {', '.join(targets)}", *(f"{one.title} {one.word(report)}" for one in engines)]
+    )

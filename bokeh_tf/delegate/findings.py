@@ -1,4 +1,6 @@
-"""What the static check says about a file: findings node by node, and how much of the graph each delegate takes."""
+"""What the static check says about a file: findings node by node, and how much of the
+graph each delegate takes.
+"""
 
 import enum
 from dataclasses import dataclass
@@ -31,11 +33,12 @@ class TargetVerdict(enum.StrEnum):
 class Finding:
     """One thing that one delegate objects to.
 
-    `node` is the node's index in the main graph, None where the finding is about the file. `layer` is the Keras layer
-    that the node came from as far as tensor names tell, else None. `tensors` are the node's inputs and outputs as
-    text, such as "float32[1,48,64,8]". `rule` is an id that `--explain` knows. `cause` names the pattern that the node
-    is a part of, None where none is known; `instead` is then the remedy for that pattern. `site` is the first node of
-    this occurrence of it.
+    `node` is the node's index in the main graph, None where the finding is about the file.
+    `layer` is the Keras layer that the node came from as far as tensor names tell, else None.
+    `tensors` are the node's inputs and outputs as text, such as "float32[1,48,64,8]". `rule` is
+    an id that `--explain` knows. `cause` names the pattern that the node is a part of, None
+    where none is known; `instead` is then the remedy for that pattern. `site` is the first node
+    of this occurrence of it.
     """
 
     rule: str
@@ -55,11 +58,11 @@ class Finding:
 class Coverage:
     """How much of a file one delegate takes, by its own largest-partition rule.
 
-    `supported` counts every node the delegate could take, `delegated` those of the one partition that it does take.
-    Constant DEQUANTIZE nodes (float16 weights) are left out of the node counts where they are folded; `folds_float16`
-    is False where one refused node makes the delegate leave them on the CPU. Bytes are those of the nodes' outputs.
-    `copies` are tensors that cross between CPU and GPU inside the graph on every run, the file's own inputs and
-    outputs not counted.
+    `supported` counts every node the delegate could take, `delegated` those of the one partition
+    that it does take. Constant DEQUANTIZE nodes (float16 weights) are left out of the node counts
+    where they are folded; `folds_float16` is False where one refused node makes the delegate leave
+    them on the CPU. Bytes are those of the nodes' outputs. `copies` are tensors that cross between
+    CPU and GPU inside the graph on every run, the file's own inputs and outputs not counted.
     """
 
     nodes: int
@@ -77,10 +80,11 @@ class Coverage:
 
 @dataclass(frozen=True)
 class TargetReport:
-    """The static check of one file for one delegate; `release` is the runtime whose rules were used.
+    """The static check of one file for one delegate; `release` is the
+    runtime whose rules were used.
 
-    `without_opencl` is what speaks against the file on phones and in apps without OpenCL, which the verdict is not
-    about.
+    `without_opencl` is what speaks against the file on phones and in apps without OpenCL, which
+    the verdict is not about.
     """
 
     target: str

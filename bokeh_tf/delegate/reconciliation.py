@@ -1,7 +1,8 @@
 """Where the static lint and the real delegate disagree about a file, and which of them to believe.
 
-The real delegate is ML Drift's desktop build. It is believed about what it compiles and computes; the lint is believed
-where there is no adapter, about what the trials could not show, and about the classic delegate, which is not run.
+The real delegate is ML Drift's desktop build. It is believed about what it compiles and computes;
+the lint is believed where there is no adapter, about what the trials could not show, and about the
+classic delegate, which is not run.
 """
 
 from dataclasses import dataclass
@@ -48,23 +49,35 @@ def reconcile(targets, probe) -> tuple[Disagreement, ...]:
 def _of_a_file_that_runs(kinds, probe):
     found = []
     if kinds & _NOT_TAKEN:
-        why = "the desktop build of the delegate took every node; the rules are those of its source, a phone may differ"
+        why = (
+            "the desktop build of the delegate took every node; the rules are those of its"
+            " source, a phone may differ"
+        )
         found.append(_disagreement("incompatible", probe.verdict, "probe", why, _NOT_TAKEN))
     if Kind.WRONG in kinds and probe.adapter_has_float16 is not False:
         why = "on the inputs tried, the numbers agree with the CPU's in both precisions"
         found.append(_disagreement("accepted_but_wrong", probe.verdict, "probe", why, {Kind.WRONG}))
     elif Kind.WRONG in kinds:
-        why = "this adapter has no half precision, so the trial could not show what a phone would compute"
+        why = (
+            "this adapter has no half precision, so the trial could not show what a phone would"
+            " compute"
+        )
         found.append(_disagreement("accepted_but_wrong", probe.verdict, "lint", why))
     return tuple(found)
 
 
 def _of_wrong_numbers(kinds):
     if kinds & _NOT_TAKEN:
-        why = "the desktop build of the delegate took every node, and computes something else than the CPU"
+        why = (
+            "the desktop build of the delegate took every node, and computes something else than"
+            " the CPU"
+        )
         return (_disagreement("incompatible", Verdict.WRONG, "probe", why, _NOT_TAKEN),)
     if Kind.WRONG not in kinds:
-        why = "the numbers differ from the CPU's in a way that the rules do not know; --bisect names the first node"
+        why = (
+            "the numbers differ from the CPU's in a way that the rules do not know; --bisect"
+            " names the first node"
+        )
         return (_disagreement("compatible", Verdict.WRONG, "probe", why),)
     return ()
 

@@ -8,7 +8,8 @@ import numpy as np
 
 _KERNEL_SIZE_PX = 75
 _REFERENCE_HEIGHT_PX = 1024
-# Semi-axes of the ellipse as shares of width and height, and the shares of the semi-axes between which it fades.
+# Semi-axes of the ellipse as shares of width and height, and the shares of the semi-axes
+# between which it fades.
 _SEMI_AXES = (0.3, 0.4)
 _FADE = (0.8, 1.2)
 
@@ -19,10 +20,11 @@ def untouched(photo):
 
 
 def global_blur(photo):
-    """One Gaussian over the whole photo: 75 px and OpenCV's sigma for it where the photo is 1024 px high.
+    """One Gaussian over the whole photo: 75 px and OpenCV's sigma for it where
+    the photo is 1024 px high.
 
-    For other heights the kernel scales with the height, to the nearest odd size, so that the blur covers
-    the same share of the scene.
+    For other heights the kernel scales with the height, to the nearest odd size, so that the blur
+    covers the same share of the scene.
     """
     half_px = max(1, round((_KERNEL_SIZE_PX * photo.shape[0] / _REFERENCE_HEIGHT_PX - 1) / 2))
     size_px = 2 * half_px + 1
@@ -36,7 +38,9 @@ def centre_ellipse(photo):
 
 
 def ellipse_weight(height_px, width_px):
-    """Weight of the photo in `centre_ellipse`, float32 `[H, W]`: 1 in the ellipse, 0 outside, a smoothstep between."""
+    """Weight of the photo in `centre_ellipse`, float32 `[H, W]`: 1 in the ellipse, 0
+    outside, a smoothstep between.
+    """
     rows = (np.arange(height_px, dtype=np.float32) + 0.5) / height_px - 0.5
     columns = (np.arange(width_px, dtype=np.float32) + 0.5) / width_px - 0.5
     radius = np.hypot(columns[None] / _SEMI_AXES[0], rows[:, None] / _SEMI_AXES[1])

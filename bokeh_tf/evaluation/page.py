@@ -1,4 +1,6 @@
-"""One HTML page of an evaluation that needs nothing else: tables, and the worst cases under a slider."""
+"""One HTML page of an evaluation that needs nothing else: tables, and the
+worst cases under a slider.
+"""
 
 import base64
 import hashlib
@@ -26,10 +28,12 @@ _SCRIPT = (
 )
 _SCRIPT_HASH = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
 _POLICY = (
-    f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{_SCRIPT_HASH}'; "
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src"
+    f" 'sha256-{_SCRIPT_HASH}'; "
     "base-uri 'none'; form-action 'none'"
 )
 _SLIDER_SHEET = """
+.cases figure+figure{margin-top:0}
 .cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:1rem}
 .slider{position:relative}.slider img{display:block;width:100%;border-radius:6px}
 .slider .over{position:absolute;top:0;left:0;clip-path:inset(0 50% 0 0)}
@@ -64,18 +68,32 @@ def write(evaluation, predictors, *, by_set=False) -> str:
         tag("style", {}, Html(SHEET + _SLIDER_SHEET)),
     ]
     main = tag("main", {}, *body)
-    page = tag("html", {"lang": "en"}, tag("head", {}, *head), tag("body", {}, main, tag("script", {}, Html(_SCRIPT))))
+    page = tag(
+        "html",
+        {"lang": "en"},
+        tag("head", {}, *head),
+        tag("body", {}, main, tag("script", {}, Html(_SCRIPT))),
+    )
     return f"<!DOCTYPE html>\n{page}\n"
 
 
 def _problems(evaluation):
     lines = [("doubt", f"{model}: {note}") for model, note in evaluation.notes.items()]
-    lines += [("bad", f"{one.pair}, {one.model or 'all models'}: {one.reason}") for one in evaluation.problems]
+    lines += [
+        ("bad", f"{one.pair}, {one.model or 'all models'}: {one.reason}")
+        for one in evaluation.problems
+    ]
     if not lines:
         return []
     shown = [tag("li", {"class": kind}, text) for kind, text in lines[:_MOST_PROBLEMS]]
     if len(lines) > _MOST_PROBLEMS:
-        shown.append(tag("li", {"class": "bad"}, f"and {len(lines) - _MOST_PROBLEMS} more, in evaluation.json"))
+        shown.append(
+            tag(
+                "li",
+                {"class": "bad"},
+                f"and {len(lines) - _MOST_PROBLEMS} more, in evaluation.json",
+            )
+        )
     return [tag("ul", {"class": "warnings"}, *shown)]
 
 
@@ -87,23 +105,31 @@ def _set(summary, evaluation):
     for row in summary.rows:
         cells = [tag("td", {"class": "name"}, breakable(row.model))]
         for metric in metrics:
-            cells.append(tag("td", {"data-label": METRICS[metric].heading}, interval_text(row.means[metric], metric)))
+            cells.append(_cell(row.means[metric], metric))
         rows.append(tag("tr", {}, *cells))
         if row.differences:
-            texts = [f"{interval_text(row.differences[metric], metric, signed=True)}" for metric in metrics]
-            cells = [
-                tag("td", {"data-label": METRICS[m].heading}, text) for m, text in zip(metrics, texts, strict=True)
-            ]
-            label = tag("td", {"class": "text soft"}, f"over {evaluation.models[0]}, paired")
+            cells = [_cell(row.differences[metric], metric, signed=True) for metric in metrics]
+            label = tag("td", {"class": "text soft"}, "over the first, paired")
             rows.append(tag("tr", {"class": "soft"}, label, *cells))
     return _table(heading, ["model", *(METRICS[metric].heading for metric in metrics)], rows)
+
+
+def _cell(interval, metric, *, signed=False):
+    """A mean over its interval."""
+    value, _, bounds = interval_text(interval, metric, signed=signed).partition(" ")
+    around = tag("span", {"class": "about"}, bounds.strip("()")) if bounds else ""
+    return tag("td", {"data-label": METRICS[metric].heading}, value, around)
 
 
 def interval_text(interval, metric, *, signed=False) -> str:
     """A mean in the metric's digits, with its interval where there is one."""
     form = f"{'+' if signed else ''}.{METRICS[metric].digits}f"
     text = format(interval.value, form)
-    return text if interval.low is None else f"{text} ({interval.low:{form}} to {interval.high:{form}})"
+    return (
+        text
+        if interval.low is None
+        else f"{text} ({interval.low:{form}} to {interval.high:{form}})"
+    )
 
 
 def _published(evaluation):
@@ -121,10 +147,16 @@ def _published(evaluation):
         where = f"{row.conditions.paper}, {row.conditions.table}"
         about = "; ".join(filter(None, (where, row.note, row.doubt)))
         kind = "contaminated" if row.is_contaminated else None
-        cells = [tag("td", {"class": "name"}, row.subject), *cells, tag("td", {"class": "text"}, about)]
+        cells = [
+            tag("td", {"class": "name"}, row.subject),
+            *cells,
+            tag("td", {"class": "text"}, about),
+        ]
         shown.append(tag("tr", {"class": kind}, *cells))
     return _table(
-        "Published, by the same protocol on the same pairs", ["system", "PSNR", "SSIM", "LPIPS", "where"], shown
+        "Published, by the same protocol on the same pairs",
+        ["system", "PSNR", "SSIM", "LPIPS", "where"],
+        shown,
     )
 
 
@@ -143,25 +175,46 @@ def _worst(evaluation, predictor):
         window = evaluation.protocol.window(*truth.shape[:2])
         picture = to_8_bits(predictor.picture(pair, photo, window, evaluation.protocol))
         value = evaluation.scores[predictor.label][pair.id][WORST_BY]
-        caption = f"{pair.id}: {value:.2f} dB. Left of the slider the model, right the truth; then the photo."
-        under = tag(
-            "img", {"src": _data_uri(truth_in_window(truth, evaluation.protocol)), "alt": f"{pair.id}, the truth"}
+        caption = (
+            f"{pair.id}: {value:.2f} dB. Left of the slider the model, right the truth; then"
+            " the photo."
         )
-        over = tag("img", {"src": _data_uri(picture), "alt": f"{pair.id}, the model", "class": "over"})
-        hand = {"type": "range", "min": "0", "max": "100", "value": "50", "aria-label": f"{pair.id}: model or truth"}
+        under = tag(
+            "img",
+            {
+                "src": data_uri(truth_in_window(truth, evaluation.protocol)),
+                "alt": f"{pair.id}, the truth",
+            },
+        )
+        over = tag(
+            "img", {"src": data_uri(picture), "alt": f"{pair.id}, the model", "class": "over"}
+        )
+        hand = {
+            "type": "range",
+            "min": "0",
+            "max": "100",
+            "value": "50",
+            "aria-label": f"{pair.id}: model or truth",
+        }
         slider = tag("div", {"class": "slider"}, under, over, tag("input", hand))
-        sharp = tag("img", {"src": _data_uri(window.of(photo)), "alt": f"{pair.id}, the photo", "width": "100%"})
+        sharp = tag(
+            "img",
+            {"src": data_uri(window.of(photo)), "alt": f"{pair.id}, the photo", "width": "100%"},
+        )
         cases.append(tag("figure", {}, tag("figcaption", {}, caption), slider, sharp))
     if not cases:
         return []
-    heading = f"{predictor.label}: the {len(cases)} worst of {len(evaluation.scores[predictor.label])}"
+    heading = (
+        f"{predictor.label}: the {len(cases)} worst of {len(evaluation.scores[predictor.label])}"
+    )
     return [tag("h2", {}, breakable(heading)), tag("div", {"class": "card cases"}, joined(cases))]
 
 
-def _data_uri(picture):
+def data_uri(picture, *, width_px=_PICTURE_WIDTH_PX) -> str:
+    """A picture uint8 `[H, W, 3]` as the address of a JPEG that holds it, at most so wide."""
     height, width = picture.shape[:2]
-    if width > _PICTURE_WIDTH_PX:
-        size = _PICTURE_WIDTH_PX, max(1, round(height * _PICTURE_WIDTH_PX / width))
+    if width > width_px:
+        size = width_px, max(1, round(height * width_px / width))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     content = io.BytesIO()
     Image.fromarray(picture).save(content, "JPEG", quality=_JPEG_QUALITY)

@@ -1,4 +1,6 @@
-"""What can be evaluated: a network, a rule that needs none, or a folder of pictures that something else has made."""
+"""What can be evaluated: a network, a rule that needs none, or a folder of pictures
+that something else has made.
+"""
 
 import hashlib
 import re
@@ -20,14 +22,15 @@ from bokeh_tf.rendering import load_model, render
 # What every network here can halve its levels by.
 _MULTIPLE_PX = 32
 _CHUNK_BYTES = 1 << 20
+_NUMBER_FIRST = re.compile(r"(\d+)[^0-9a-zA-Z]")
 
 
 def predictors_of(sources, *, input_range=None):
     """The predictors that `sources` say, with labels that differ.
 
     Args:
-        sources: each the path of a folder of pictures, the name of one of `baselines.BASELINES`, or what
-            `bokeh_tf.rendering.load_model` takes.
+        sources: each the path of a folder of pictures, the name of one of `baselines.BASELINES`, or
+            what `bokeh_tf.rendering.load_model` takes.
         input_range: see `load_model`; for `.tflite` files alone.
 
     Raises:
@@ -41,7 +44,9 @@ def predictors_of(sources, *, input_range=None):
             # Two runs often call their files alike: the folder tells them apart.
             predictor.label = f"{Path(source).parent.name}/{predictor.label}"
         if predictor.label in found:
-            raise ModelFileError(f"{source}: a model called {predictor.label} is already given. Rename one of them.")
+            raise ModelFileError(
+                f"{source}: a model called {predictor.label} is already given. Rename one of them."
+            )
         found[predictor.label] = predictor
     return list(found.values())
 
@@ -52,8 +57,8 @@ def _predictor_of(source, input_range):
     if source is not None and paths.is_dir(source):
         return FinishedPictures(source)
     takes_range = source is None or Path(source).suffix == ".tflite"
-    model = load_model(source, input_range=input_range if takes_range else None)
-    return Network(model, source)
+    input_range = input_range if takes_range else None
+    return Network(load_model(source, input_range=input_range), source, input_range)
 
 
 class Baseline:
@@ -74,35 +79,47 @@ class Baseline:
 
 
 class FinishedPictures:
-    """Pictures that lie in a folder, each named as the pair: by its number, or by the stem of one of its files.
+    """Pictures that lie in a folder, each named as the pair: by its number, or by the
+    stem of one of its files.
 
-    Numbers may be padded with zeros in either.
+    Numbers may be padded with zeros in either, and followed by more, as in `4400_bokeh.png`.
     """
 
     def __init__(self, folder):
         folder = Path(folder)
         self.label = folder.resolve().name
-        self.identity = ["pictures"]
+        self.identity = [str(paths.resolved(folder))]
         self.note = ""
         self._folder = folder
         try:
             entries = sorted(folder.iterdir())
         except OSError as error:
-            raise DataError(f"{folder}: cannot list this folder ({error.strerror}). Check its rights.") from error
-        pictures = [path for path in entries if photos.format_of_suffix(path.suffix) and paths.is_file(path)]
+            raise DataError(
+                f"{folder}: cannot list this folder ({error.strerror}). Check its rights."
+            ) from error
+        pictures = [
+            path for path in entries if photos.format_of_suffix(path.suffix) and paths.is_file(path)
+        ]
         if not pictures:
-            raise DataError(f"{folder}: holds no pictures. Name a folder of finished pictures, or a model.")
+            raise DataError(
+                f"{folder}: holds no pictures. Name a folder of finished pictures, or a model."
+            )
         self._by_name: dict[str, list[Path]] = {}
+        self._by_number: dict[str, list[Path]] = {}
         for path in pictures:
             for name in {path.stem, _unpadded(path.stem)}:
                 self._by_name.setdefault(name, []).append(path)
+            if number := _NUMBER_FIRST.match(path.stem):
+                self._by_number.setdefault(_unpadded(number[1]), []).append(path)
 
     def version(self, pair):
         """Size and time of change of the pair's file."""
         return version_of(*self._paths_of(pair))
 
     def picture(self, pair, photo, window, protocol):
-        """The picture in the protocol's `window`, uint8; one that was saved at the window's size is taken as it is."""
+        """The picture in the protocol's `window`, uint8; one that was saved at the
+        window's size is taken as it is.
+        """
         found = self._paths_of(pair)
         if not found:
             raise DataError(f"no picture of it in {self._folder}")
@@ -120,7 +137,7 @@ class FinishedPictures:
         for name in dict.fromkeys((*names, *map(_unpadded, names))):
             if name in self._by_name:
                 return self._by_name[name]
-        return []
+        return self._by_number.get(_unpadded(names[0]), [])
 
 
 def _unpadded(stem):
@@ -130,10 +147,10 @@ def _unpadded(stem):
 class Network:
     """A network, run as the protocol says."""
 
-    def __init__(self, model, source):
+    def __init__(self, model, source, input_range):
         self._model = model
         self.label = model.name
-        self.identity = [str(source), _sha256(_file_of(source)), bokeh_tf.__version__]
+        self.identity = [_sha256(_file_of(source)), input_range, bokeh_tf.__version__]
         self.note = ""
 
     def version(self, pair):
@@ -141,7 +158,9 @@ class Network:
         return []
 
     def picture(self, pair, photo, window, protocol):
-        """The picture in the protocol's `window`: uint8, or float32 where the network's own values count."""
+        """The picture in the protocol's `window`: uint8, or float32 where the
+        network's own values count.
+        """
         photo = window.of(photo)
         if protocol is PROTOCOLS["plain"]:
             return render(np.ascontiguousarray(photo), self._model).image
@@ -160,11 +179,15 @@ class Network:
         return cv2.resize(rendered, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
     def _padded_run(self, photo):
-        """The picture at the photo's own size; what the sides lack of a multiple is mirrored on and cut off again."""
+        """The picture at the photo's own size; what the sides lack of a multiple is
+        mirrored on and cut off again.
+        """
         height, width = photo.shape[:2]
         below, beside = -height % _MULTIPLE_PX, -width % _MULTIPLE_PX
         canvas = cv2.copyMakeBorder(photo, 0, below, 0, beside, cv2.BORDER_REFLECT)
-        return self._model.run(canvas.astype(np.float32) / np.float32(255)).rendered[:height, :width]
+        return self._model.run(canvas.astype(np.float32) / np.float32(255)).rendered[
+            :height, :width
+        ]
 
 
 def _file_of(source):

@@ -1,4 +1,5 @@
-"""The protocols by which papers measure bokeh: what the network sees, what is compared, and in which numbers.
+"""The protocols by which papers measure bokeh: what the network sees, what is
+compared, and in which numbers.
 
 Scores of one protocol do not compare with those of another: the two kinds of SSIM alone differ by
 0.017 on the same pictures. A protocol is a line of `PROTOCOLS`; its steps, in this order, are
@@ -39,8 +40,12 @@ def whole(height, width) -> Window:
 
 
 def centre_of_fours(height, width) -> Window:
-    """The middle, with sides that four divides; what is left over goes first above and to the left."""
-    return Window(-(-(height % 4) // 2), -(-(width % 4) // 2), height - height % 4, width - width % 4)
+    """The middle, with sides that four divides; what is left over goes
+    first above and to the left.
+    """
+    return Window(
+        -(-(height % 4) // 2), -(-(width % 4) // 2), height - height % 4, width - width % 4
+    )
 
 
 def left_of_64ths(height, width) -> Window:
@@ -95,7 +100,8 @@ _ROWS = (
         "Dutta 2021, sections 4.1 and 5",
         _UNIFORM,
         network_px=(768, 1024),
-        doubts="the paper does not name the kernel that shrinks the photo: DMSHN's, of the same author, is used",
+        doubts="the paper does not name the kernel that shrinks the photo: DMSHN's, of the same"
+        " author, is used",
     ),
     Protocol(
         "pynet",
@@ -106,11 +112,13 @@ _ROWS = (
         quantised=False,
         stretched=True,
         border_px=32,
-        doubts="PyNET halves the photo (bicubic) and takes a depth map; the networks here get the photo itself",
+        doubts="PyNET halves the photo (bicubic) and takes a depth map; the networks here get the"
+        " photo itself",
     ),
     Protocol(
         "ebokehnet",
-        "EBokehNet on Val294: the middle of 1024x1440, as floats; SSIM of pictures reduced to about 256 rows",
+        "EBokehNet on Val294: the middle of 1024x1440, as floats; SSIM of pictures reduced to"
+        " about 256 rows",
         "github.com/TimSeizinger/EBokehNet: its script for EBB, and piq 0.7",
         ("psnr_db", "ssim_reduced", "ssim_gaussian", "ssim", "ms_ssim", *_MATCHED),
         window=centre_1024x1440,
@@ -129,20 +137,26 @@ PROTOCOLS = {protocol.name: protocol for protocol in _ROWS}
 
 
 def to_8_bits(picture):
-    """A picture in [0, 1] as a saved one: times 255, plus a half, cut off. What is uint8 stays as it is."""
+    """A picture in [0, 1] as a saved one: times 255, plus a half, cut off.
+    What is uint8 stays as it is.
+    """
     if picture.dtype == np.uint8:
         return picture
     return np.floor(np.clip(picture, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
 def truth_in_window(truth, protocol):
-    """What the protocol compares with: `truth` uint8 `[H, W, 3]`, stretched as a whole where it does that, then cut."""
+    """What the protocol compares with: `truth` uint8 `[H, W, 3]`, stretched as a whole
+    where it does that, then cut.
+    """
     whole_truth = stretched_to_full_range(truth) if protocol.stretched else truth
     return protocol.window(*truth.shape[:2]).of(whole_truth)
 
 
 def stretched_to_full_range(truth):
-    """uint8 with its darkest sample at 0 and its brightest at 255, as SciPy's `imresize` made of floats."""
+    """uint8 with its darkest sample at 0 and its brightest at 255, as SciPy's
+    `imresize` made of floats.
+    """
     # In SciPy's order of operations: many values lie half way between two steps.
     values = truth / 255
     low, high = values.min(), values.max()

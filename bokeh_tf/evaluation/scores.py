@@ -1,12 +1,13 @@
 """The numbers that a picture gets: `METRICS` by name, and all those of a protocol at once."""
 
 import functools
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from bokeh_tf.errors import DataError
+from bokeh_tf.errors import DataError, DependencyError
 from bokeh_tf.evaluation.protocols import compared
 from bokeh_tf.metrics import match_exposure, ms_ssim, psnr, ssim
 
@@ -18,7 +19,9 @@ _LEAST_MS_SSIM_PX = 176
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: its heading, digits after the point, and how much of it a reader can see."""
+    """A metric: its heading, digits after the point, a function of picture and
+    truth, and which way is better.
+    """
 
     heading: str
     digits: int
@@ -27,10 +30,14 @@ class Metric:
 
 
 def reduced(picture):
-    """A picture reduced as piq does before its SSIM: means of squares of `round(shorter side / 256)` pixels."""
+    """A picture reduced as piq does before its SSIM: means of squares of
+    `round(shorter side / 256)` pixels.
+    """
     factor = max(1, round(min(picture.shape[:2]) / _REDUCED_PX))
     height, width = (side // factor * factor for side in picture.shape[:2])
-    squares = picture[:height, :width].reshape(height // factor, factor, width // factor, factor, -1)
+    squares = picture[:height, :width].reshape(
+        height // factor, factor, width // factor, factor, -1
+    )
     return squares.mean(axis=(1, 3), dtype=np.float64)
 
 
@@ -50,6 +57,23 @@ def _matched(metric):
     return lambda picture, truth: metric(*match_exposure(picture, truth))
 
 
+def _flip(picture, truth):
+    flip_evaluator = require_flip()
+    pair = [np.ascontiguousarray(_in_unit_range(one), np.float32) for one in (truth, picture)]
+    _, mean, _ = flip_evaluator.evaluate(*pair, "LDR", applyMagma=False)
+    return float(mean)
+
+
+def require_flip():
+    """The module that computes FLIP; `DependencyError` where it is not installed."""
+    try:
+        return importlib.import_module("flip_evaluator")
+    except ImportError as error:
+        raise DependencyError(
+            'FLIP needs flip-evaluator. Run: pip install "bokeh-tf[perceptual]"'
+        ) from error
+
+
 METRICS = {
     "psnr_db": Metric("PSNR, dB", 2, psnr),
     "ssim": Metric("SSIM 7x7", 4, ssim),
@@ -58,7 +82,12 @@ METRICS = {
     "ms_ssim": Metric("MS-SSIM", 4, _ms_ssim),
     "psnr_matched_db": Metric("PSNR matched, dB", 2, _matched(psnr)),
     "ssim_matched": Metric("SSIM matched", 4, _matched(ssim)),
+    # Andersson et al. 2020: what an eye sees at 67 pixels per degree when the
+    # pictures alternate; 0 is alike.
+    "flip": Metric("FLIP", 4, _flip, is_smaller_better=True),
 }
+# Computed where they are asked for, as they take seconds a picture.
+PERCEPTUAL = ("flip",)
 
 
 def score(picture, truth, protocol, *, metrics=None):
@@ -70,7 +99,8 @@ def score(picture, truth, protocol, *, metrics=None):
         metrics: names of `METRICS`; all of the protocol's if None.
 
     Raises:
-        DataError: sizes differ, too little is left inside the border, or the picture is the truth itself.
+        DataError: sizes differ, too little is left inside the border, or the
+            picture is the truth itself.
     """
     if picture.shape != truth.shape:
         sizes = " and ".join(f"{shape[0]}x{shape[1]}" for shape in (picture.shape, truth.shape))

@@ -1,4 +1,6 @@
-"""What an evaluation comes to: means with intervals, paired differences, sets apart, worst cases."""
+"""What an evaluation comes to: means with intervals, paired
+differences, sets apart, worst cases.
+"""
 
 from dataclasses import dataclass
 
@@ -9,7 +11,9 @@ WORST_COUNT = 10
 
 @dataclass(frozen=True)
 class Row:
-    """One model on one set of pairs: means by metric, and by how much they differ from the first model's."""
+    """One model on one set of pairs: means by metric, and by how much they
+    differ from the first model's.
+    """
 
     model: str
     means: dict[str, Interval]
@@ -18,7 +22,9 @@ class Row:
 
 @dataclass(frozen=True)
 class SetSummary:
-    """One set: its name ("" for all pairs together), how many pairs count, how many there are, a row a model."""
+    """One set: its name ("" for all pairs together), how many pairs count, how many
+    there are, a row a model.
+    """
 
     name: str
     counted: int
@@ -53,6 +59,8 @@ def _summary(name, evaluation, pairs):
             values = evaluation.values(model, metric, pairs)
             means[metric] = mean_interval(values)
             if model != first:
-                differences[metric] = difference_interval(values, evaluation.values(first, metric, pairs))
+                differences[metric] = difference_interval(
+                    values, evaluation.values(first, metric, pairs)
+                )
         rows.append(Row(model, means, differences))
     return SetSummary(name, len(common), len(pairs), tuple(rows))

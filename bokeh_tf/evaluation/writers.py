@@ -39,7 +39,10 @@ def as_document(evaluation, *, folder, by_set=False) -> dict:
         "published": [asdict(row) for row in rows],
         "no_published_rows": reason,
         "problems": [asdict(problem) for problem in evaluation.problems],
-        "worst": {model: [pair.id for pair in evaluation.worst(model, WORST_COUNT)] for model in evaluation.models},
+        "worst": {
+            model: [pair.id for pair in evaluation.worst(model, WORST_COUNT)]
+            for model in evaluation.models
+        },
         "scores": {model: dict(scores) for model, scores in evaluation.scores.items()},
     }
 
@@ -53,7 +56,7 @@ def csv_table(evaluation) -> str:
     """A line for each picture: pair, split, model, and the metrics; empty where there is none."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    metrics = evaluation.protocol.metrics
+    metrics = evaluation.metric_names
     writer.writerow(["pair", "split", "model", *metrics])
     for pair in evaluation.pairs:
         for model, scores in evaluation.scores.items():

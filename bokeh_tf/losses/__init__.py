@@ -1,7 +1,8 @@
 """What training minimises, by name: `LOSSES["charbonnier"](expected, actual)`.
 
-A loss takes two batches of pictures, the expected one first, and returns one value per picture, `[B]`; `combined` adds
-several up. Losses are written in `keras.ops`. The losses of critics, which compare scores, are in `adversarial`.
+A loss takes two batches of pictures, the expected one first, and returns one value per picture,
+`[B]`; `combined` adds several up. Losses are written in `keras.ops`. The losses of critics, which
+compare scores, are in `adversarial`.
 """
 
 from bokeh_tf.losses import pixels, structure

@@ -1,7 +1,7 @@
 """Losses of a generator and its critics, whose score maps are `[B, h, w, C]`; scalars.
 
-"wasserstein" is WGAN's (Arjovsky et al. 2017), whose critic also needs `gradient_penalty` (Gulrajani et al. 2017,
-eq. 3).
+"wasserstein" is WGAN's (Arjovsky et al. 2017), whose critic also needs `gradient_penalty`
+(Gulrajani et al. 2017, eq. 3).
 """
 
 from keras import ops
@@ -18,7 +18,9 @@ def wasserstein_critic(photo_scores, rendered_scores):
 
 
 def gradient_penalty(gradients):
-    """Mean of (|g| - 1)² over pictures, g the gradient of a critic's mean score by its input, `[B, H, W, 3]`."""
+    """Mean of (|g| - 1)² over pictures, g the gradient of a critic's mean score by
+    its input, `[B, H, W, 3]`.
+    """
     squares = ops.sum(ops.square(gradients), axis=(1, 2, 3))
     # The root of exactly 0 has no finite slope.
     return ops.mean(ops.square(ops.sqrt(squares + 1e-12) - 1))

@@ -1,7 +1,8 @@
-"""Distance of VGG-19 features (Simonyan and Zisserman 2015; Johnson et al. 2016): what the picture looks like.
+"""Distance of VGG-19 features (Simonyan and Zisserman 2015; Johnson et al. 2016):
+what the picture looks like.
 
-ImageNet's weights are not part of this package: they are read from a file, from Keras's own cache, or, for trial runs
-only, drawn at random.
+ImageNet's weights are not part of this package: they are read from a file, from Keras's own cache,
+or, for trial runs only, drawn at random.
 """
 
 import os
@@ -23,11 +24,14 @@ _MEANS_BGR = (103.939, 116.779, 123.68)
 
 
 class PerceptualLoss:
-    """Mean squared difference of VGG-19 features of pictures `[B, H, W, 3]`, RGB in [0, 1]; one value each, `[B]`.
+    """Mean squared difference of VGG-19 features of pictures `[B, H, W, 3]`, RGB in [0,
+    1]; one value each, `[B]`.
 
     Args:
-        weights: an HDF5 file of VGG-19's weights without its top; "random"; or None, for Keras's cache.
-        scale: features are divided by it: 255 for features of pictures in [0, 1], 1 for those of 0..255.
+        weights: an HDF5 file of VGG-19's weights without its top; "random";
+            or None, for Keras's cache.
+        scale: features are divided by it: 255 for features of pictures in [0,
+            1], 1 for those of 0..255.
 
     Raises:
         DependencyError: there are no weights; says how to fetch them.
@@ -40,7 +44,9 @@ class PerceptualLoss:
         path = find_weights(weights)
         if path:
             _load(vgg, path)
-        self._features = keras.Model(vgg.input, vgg.get_layer(FEATURES_LAYER).output, trainable=False)
+        self._features = keras.Model(
+            vgg.input, vgg.get_layer(FEATURES_LAYER).output, trainable=False
+        )
 
     def __call__(self, expected, actual):
         """The loss of each picture."""
@@ -49,7 +55,9 @@ class PerceptualLoss:
 
     def _features_of(self, pictures):
         means = ops.convert_to_tensor(np.float32(_MEANS_BGR))
-        return self._features(ops.take(pictures, [2, 1, 0], axis=-1) * 255.0 - means, training=False)
+        return self._features(
+            ops.take(pictures, [2, 1, 0], axis=-1) * 255.0 - means, training=False
+        )
 
 
 def cached_weights():
@@ -58,7 +66,9 @@ def cached_weights():
 
 
 def find_weights(weights):
-    """The file that `PerceptualLoss` reads, or None for random weights; `DependencyError` where it is not there."""
+    """The file that `PerceptualLoss` reads, or None for random weights;
+    `DependencyError` where it is not there.
+    """
     if weights == RANDOM:
         return None
     path = Path(weights) if weights else cached_weights()
@@ -75,4 +85,6 @@ def _load(vgg, path):
         vgg.load_weights(path)
     except (OSError, ValueError, LookupError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ModelFileError(f"{path}: these are not VGG-19's weights without its top ({reason}).") from error
+        raise ModelFileError(
+            f"{path}: these are not VGG-19's weights without its top ({reason})."
+        ) from error

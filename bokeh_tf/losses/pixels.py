@@ -1,7 +1,7 @@
 """Losses that compare pictures pixel by pixel, or their edges.
 
-Each takes pictures `[B, H, W, 3]` (the expected one first), RGB, sRGB-encoded, nominally in [0, 1], and returns one
-value per picture, `[B]`, the mean over its pixels. NaN stays NaN.
+Each takes pictures `[B, H, W, 3]` (the expected one first), RGB, sRGB-encoded, nominally in [0, 1],
+and returns one value per picture, `[B]`, the mean over its pixels. NaN stays NaN.
 """
 
 import numpy as np
@@ -41,7 +41,9 @@ def gradient(expected, actual):
 
 
 def sobel(expected, actual):
-    """Mean absolute difference of Sobel responses, down and across averaged; the outermost pixels have none."""
+    """Mean absolute difference of Sobel responses, down and across averaged; the
+    outermost pixels have none.
+    """
     difference = expected - actual
     channels = difference.shape[-1]
     kernels = np.stack([_SOBEL_ROWS, _SOBEL_ROWS.T], axis=-1)[:, :, None, :]

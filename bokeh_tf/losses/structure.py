@@ -1,7 +1,8 @@
-"""Structural similarity as a loss: 1 - SSIM and 1 - MS-SSIM of pictures `[B, H, W, C]` in [0, 1], one value each.
+"""Structural similarity as a loss: 1 - SSIM and 1 - MS-SSIM of pictures `[B, H, W, C]`
+in [0, 1], one value each.
 
-The windows are Gaussian, 11x11 with sigma 1.5, wholly inside the picture (Wang et al. 2004), as in `tf.image.ssim` and
-`bokeh_tf.metrics.ssim(window="gaussian")`.
+The windows are Gaussian, 11x11 with sigma 1.5, wholly inside the picture (Wang et al. 2004), as in
+`tf.image.ssim` and `bokeh_tf.metrics.ssim(window="gaussian")`.
 """
 
 import numpy as np
@@ -26,7 +27,9 @@ def ssim(expected, actual):
 
 
 def ms_ssim(expected, actual):
-    """1 - MS-SSIM over five scales; both sides must be at least 176 px. Negative factors count as (nearly) 0."""
+    """1 - MS-SSIM over five scales; both sides must be at least 176 px. Negative
+    factors count as (nearly) 0.
+    """
     _require_size(expected, LEAST_MS_SSIM_PX, "MS-SSIM")
     product = 1.0
     for scale, weight in enumerate(SCALE_WEIGHTS):
@@ -55,9 +58,13 @@ def _similarity_and_contrast(expected, actual):
 def _window_means(maps):
     offsets_px = np.arange(WINDOW_PX) - WINDOW_PX // 2
     weights = np.exp(-0.5 * (offsets_px / _SIGMA_PX) ** 2)
-    kernel = np.tile((weights / weights.sum())[:, None, None, None], (1, 1, maps.shape[-1], 1)).astype("float32")
+    kernel = np.tile(
+        (weights / weights.sum())[:, None, None, None], (1, 1, maps.shape[-1], 1)
+    ).astype("float32")
     rows = ops.depthwise_conv(maps, ops.convert_to_tensor(kernel), padding="valid")
-    return ops.depthwise_conv(rows, ops.convert_to_tensor(kernel.transpose(1, 0, 2, 3)), padding="valid")
+    return ops.depthwise_conv(
+        rows, ops.convert_to_tensor(kernel.transpose(1, 0, 2, 3)), padding="valid"
+    )
 
 
 def _halved(pictures):
@@ -74,4 +81,6 @@ def _halved(pictures):
 def _require_size(pictures, least_px, name):
     if min(pictures.shape[1:3]) < least_px:
         size = f"{pictures.shape[1]}x{pictures.shape[2]}"
-        raise ValueError(f"{name} needs pictures of at least {least_px} px on each side. Received: {size}")
+        raise ValueError(
+            f"{name} needs pictures of at least {least_px} px on each side. Received: {size}"
+        )

@@ -1,7 +1,8 @@
 """What a model that can be told may be asked for; imports no Keras, for the command line.
 
-An aperture goes from 0, everything sharp, to 1. Without a clear subject that nobody tapped a photo is graded along the
-ground ("grade"), left as it is ("keep"), or rendered as the model guesses ("force").
+An aperture goes from 0, everything sharp, to 1. Without a clear subject that nobody
+tapped a photo is graded along the ground ("grade"), left as it is ("keep"), or rendered
+as the model guesses ("force").
 """
 
 UNSURE = ("grade", "keep", "force")
@@ -10,7 +11,9 @@ _WIDEST_F_NUMBER = 1.4
 
 
 def aperture_of(number: float) -> float:
-    """The aperture from 0 to 1 for a number from 0 to 1, which it is, or above 1, an f-number's full-frame look."""
+    """The aperture from 0 to 1 for a number from 0 to 1, which it is, or above 1, an
+    f-number's full-frame look.
+    """
     if not number >= 0:
         raise ValueError(f"aperture must not be negative. Received: {number}")
     if number <= 1:

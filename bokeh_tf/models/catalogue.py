@@ -1,7 +1,8 @@
-"""What is known of every model before building one: whose it is, where it is described, its sizes and variants.
+"""What is known of every model before building one: whose it is, where it is
+described, its sizes and variants.
 
-Facts only, so that lists and documents need neither Keras nor a network; what was measured of the built models is in
-`measured`, what papers report in `reported`.
+Facts only, so that lists and documents need neither Keras nor a network; what was measured of the
+built models is in `measured`, what papers report in `reported`.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ _SMALL_PX = (128, 192)
 
 @dataclass(frozen=True)
 class Variant:
-    """One variant: its name, what it is in a few words, and the maps that it takes besides the image."""
+    """One variant: its name, what it is in a few words, and the maps that
+    it takes besides the image.
+    """
 
     name: str
     summary: str
@@ -25,8 +28,9 @@ class Variant:
 class Entry:
     """One model.
 
-    `fidelity` says how much of the structure is its authors'. `reference_size_px` and `check_size_px` are (height,
-    width): the size that arithmetic and memory are given for, and a small one that every variant accepts.
+    `fidelity` says how much of the structure is its authors'. `reference_size_px` and
+    `check_size_px` are (height, width): the size that arithmetic and memory are given for, and a
+    small one that every variant accepts.
     """
 
     name: str
@@ -49,10 +53,14 @@ class Entry:
             if variant.name == name:
                 return variant
         known = ", ".join(variant.name for variant in self.variants)
-        raise ValueError(f"variant must be one of {self.name}'s. Received: {name!r}. Known: {known}.")
+        raise ValueError(
+            f"variant must be one of {self.name}'s. Received: {name!r}. Known: {known}."
+        )
 
 
-_AIM_2020 = "Ignatov et al., AIM 2020 Challenge on Rendering Realistic Bokeh, ECCV Workshops 2020, section"
+_AIM_2020 = (
+    "Ignatov et al., AIM 2020 Challenge on Rendering Realistic Bokeh, ECCV Workshops 2020, section"
+)
 _DBSI = "Dutta, Depth-aware Blending of Smoothed Images for Bokeh Effect Generation, 2021"
 _TINY = "the same structure small enough for a phone; ours, untrained"
 _AS_PUBLISHED = "the published network"
@@ -77,9 +85,14 @@ ENTRIES = (
         "scrn",
         "SCRN: saliency by stacked cross refinement",
         "Wu, Su and Huang",
-        ("Wu, Su and Huang, Stacked Cross Refinement Network, ICCV 2019", "github.com/wuzhe71/SCRN"),
+        (
+            "Wu, Su and Huang, Stacked Cross Refinement Network, ICCV 2019",
+            "github.com/wuzhe71/SCRN",
+        ),
         "as released",
-        _variants(Variant("edges", "with the map of edges, which training wants, as a second output")),
+        _variants(
+            Variant("edges", "with the map of edges, which training wants, as a second output")
+        ),
         reference_size_px=(352, 352),
     ),
     Entry(
@@ -102,7 +115,9 @@ ENTRIES = (
         (f"after {_DBSI}",),
         "ours",
         (
-            Variant("focus", "with a network that knows subjects, a tap, an aperture and a lens's discs"),
+            Variant(
+                "focus", "with a network that knows subjects, a tap, an aperture and a lens's discs"
+            ),
             Variant("base", "DBSI's phone model; ours, trained weights come with the package"),
         ),
         check_size_px=(256, 384),
@@ -114,7 +129,8 @@ ENTRIES = (
         (f"{_DBSI}, section 5.3", "github.com/wuzhe71/SCRN"),
         "as described, on SCRN as released",
         _variants(
-            Variant("from_map", "the blend alone, without weights", ("saliency",)), base="with SCRN in the graph"
+            Variant("from_map", "the blend alone, without weights", ("saliency",)),
+            base="with SCRN in the graph",
         ),
     ),
     Entry(
@@ -140,7 +156,10 @@ ENTRIES = (
         ),
         "network as released; the six-layer compositor is our choice",
         _variants(
-            Variant("single_channel", "one channel of defocus instead of six layers, and the foreground pasted"),
+            Variant(
+                "single_channel",
+                "one channel of defocus instead of six layers, and the foreground pasted",
+            ),
             base="six layers of defocus",
         ),
     ),
@@ -173,7 +192,8 @@ ENTRIES = (
         "Deep multi-scale hierarchical network",
         "Team Horizon, later work",
         (
-            "Dutta et al., Stacked Deep Multi-Scale Hierarchical Network for Fast Bokeh Effect Rendering, CVPRW 2021",
+            "Dutta et al., Stacked Deep Multi-Scale Hierarchical Network for Fast Bokeh Effect"
+            " Rendering, CVPRW 2021",
             "github.com/saikatdutta/Stacked_DMSHN_bokeh",
         ),
         "as released",
@@ -189,7 +209,9 @@ ENTRIES = (
             "github.com/kuldeeppurohit/DDDF-Bokeh-Effect-Rendering-ICCV2019",
         ),
         "as released; depth and saliency from MegaDepth and SCRN",
-        _variants(Variant("fused", "with both estimators in the graph"), maps=("saliency", "depth")),
+        _variants(
+            Variant("fused", "with both estimators in the graph"), maps=("saliency", "depth")
+        ),
     ),
     Entry(
         "unet",
@@ -203,7 +225,11 @@ ENTRIES = (
         "wide_activation",
         "Wide activation with channel attention",
         "CET_ECE",
-        (f"{_AIM_2020} 4.7", "github.com/krasserm/super-resolution (WDSR)", "github.com/yulunzhang/RCAN"),
+        (
+            f"{_AIM_2020} 4.7",
+            "github.com/krasserm/super-resolution (WDSR)",
+            "github.com/yulunzhang/RCAN",
+        ),
         "as described; width and number of blocks are our choice",
         _variants(base="eight blocks of 32 channels"),
     ),
@@ -213,7 +239,8 @@ ENTRIES = (
         "Xuehuapiaopiao-team, Terminator",
         (
             f"{_AIM_2020} 4.8",
-            "Ignatov et al., Rendering Natural Camera Bokeh Effect with Deep Learning, CVPR Workshops 2020",
+            "Ignatov et al., Rendering Natural Camera Bokeh Effect with Deep Learning, CVPR"
+            " Workshops 2020",
             "github.com/aiff22/PyNET-Bokeh",
         ),
         "PyNET-Bokeh as released; the teams' changes to it are not published",
@@ -233,5 +260,6 @@ def entry(name) -> Entry:
         if candidate.name == name:
             return candidate
     raise ValueError(
-        f"name must be a model. Received: {name!r}. Known: {', '.join(candidate.name for candidate in ENTRIES)}."
+        f"name must be a model. Received: {name!r}. Known:"
+        f" {', '.join(candidate.name for candidate in ENTRIES)}."
     )

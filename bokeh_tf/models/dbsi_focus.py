@@ -1,23 +1,27 @@
-"""`dbsi_mobile` with a lens: a network that knows subjects, a tap, an aperture, and discs instead of Gaussians.
+"""`dbsi_mobile` with a lens: a network that knows subjects, a tap, an aperture, and
+discs instead of Gaussians.
 
 What differs from the variant "base":
 
-* The weights come from `subject`, a network with a pretrained encoder on the whole grid. It is told where somebody
-  tapped, and it says how sure it is that there is a subject at all.
-* A second input "focus" `[B, 1, 1, 4]`: row and column of a tap in [0, 1] (negative: automatic), the aperture from 0,
-  all sharp, to 1, discs of the largest radius (negative: the default), and the grade: 0 or negative keeps the
-  subject, 1 keeps no subject and blurs by the distance along the ground instead, from the lower edge to the middle.
-* One strength per picture: the blur's radius follows from the aperture and the grade, not from the network. On real
-  pairs the learnt blend of base was the same in every picture.
-* Light is added as light: colours are squared before the blur and rooted after it, and highlights weigh more than
-  they show, so that a lamp becomes a disc. The blurred weights are divided out again, so a white wall stays white.
+* The weights come from `subject`, a network with a pretrained encoder on the whole grid. It is told
+  where somebody tapped, and it says how sure it is that there is a subject at all.
+* A second input "focus" `[B, 1, 1, 4]`: row and column of a tap in [0, 1] (negative: automatic),
+  the aperture from 0, all sharp, to 1, discs of the largest radius (negative: the default), and the
+  grade: 0 or negative keeps the subject, 1 keeps no subject and blurs by the distance along the
+  ground instead, from the lower edge to the middle.
+* One strength per picture: the blur's radius follows from the aperture and the grade, not from the
+  network. On real pairs the learnt blend of base was the same in every picture.
+* Light is added as light: colours are squared before the blur and rooted after it, and highlights
+  weigh more than they show, so that a lamp becomes a disc. The blurred weights are divided out
+  again, so a white wall stays white.
 * All blurs are computed at half the grid, where a disc of 80 pixels is one of ten.
 
-Outputs: "rendered" `[B, H, W, 3]` and "in_focus_weight" `[B, H, W, 1]` as of base, "subject_confidence" `[B, 1, 1, 1]`
+Outputs: "rendered" `[B, H, W, 3]` and "in_focus_weight" `[B, H, W, 1]` as of base,
+    "subject_confidence" `[B, 1, 1, 1]`
 in [0, 1]. H is a multiple of 32, from 256 on of 256 d for a whole d, and W a multiple of 32 d.
 
-Written for half precision and for all engines: no division but by a reciprocal, the wide operand first in sums and
-products, constants never wider than the running tensor they meet.
+Written for half precision and for all engines: no division but by a reciprocal, the wide operand
+first in sums and products, constants never wider than the running tensor they meet.
 """
 
 import itertools
@@ -40,7 +44,8 @@ from bokeh_tf.ops.lens import disc_blur_inside
 from bokeh_tf.ops.resize import BilinearUpsampling, bilinear_taps, taps_variance
 
 GRID_ROWS = 256
-# The least mask that blurs are divided by: far above half precision's resolution, far below what shows.
+# The least mask that blurs are divided by: far above half precision's
+# resolution, far below what shows.
 _LEAST_MASK = 0.02
 # Light of a pixel that is neither black nor noise; the root of less has no slope to speak of.
 _LEAST_LIGHT = 1e-4
@@ -51,13 +56,15 @@ class Config:
     """Widths of the decoder, the bank of discs, and how probabilities of focus become W0."""
 
     channels: tuple[int, ...] = CHANNELS
-    # Radii of the discs for REFERENCE_ROWS rows; the aperture chooses between them, and the photo itself is 0.
+    # Radii of the discs for REFERENCE_ROWS rows; the aperture chooses between them,
+    # and the photo itself is 0.
     radii_px: tuple[float, ...] = (12.0, 28.0, 52.0, LARGEST_RADIUS_PX)
     # Separable passes for each.
     ranks: tuple[int, ...] = (1, 2, 2, 3)
     # The aperture where none is asked for.
     default_aperture: float = DEFAULT_APERTURE
-    # Half side of the guided filter's window at half the grid, and the guide variance it takes for an edge.
+    # Half side of the guided filter's window at half the grid, and the guide
+    # variance it takes for an edge.
     guide_radius_px: int = 2
     guide_epsilon: float = 1e-3
     # Probabilities of focus that become W0 = 0 and W0 = 1.
@@ -71,18 +78,24 @@ class Config:
         if list(self.radii_px) != sorted(set(self.radii_px)) or min(self.radii_px, default=0) <= 0:
             raise ValueError(f"radii_px must rise from more than 0. Received: {self.radii_px}")
         if len(self.ranks) != len(self.radii_px) or min(self.ranks) < 1:
-            raise ValueError(f"ranks must be a positive number for each radius. Received: {self.ranks}")
+            raise ValueError(
+                f"ranks must be a positive number for each radius. Received: {self.ranks}"
+            )
         if not 0 <= self.focus_range[0] < self.focus_range[1] <= 1:
             raise ValueError(f"focus_range must rise within [0, 1]. Received: {self.focus_range}")
         if not 0 < self.default_aperture <= 1 or self.highlight_gain < 0:
-            raise ValueError(f"the aperture must be in (0, 1] and the gain positive. Received: {self}")
+            raise ValueError(
+                f"the aperture must be in (0, 1] and the gain positive. Received: {self}"
+            )
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class FastGuidedFilter(layers.Layer):
-    """Sharpens a map along the edges of an image twice its size, and stretches its contrast (He and Sun 2015).
+    """Sharpens a map along the edges of an image twice its size, and stretches its
+    contrast (He and Sun 2015).
 
-    The guided filter's lines are fitted at the map's size and drawn at the image's, for a quarter of the cost.
+    The guided filter's lines are fitted at the map's size and drawn at the image's,
+    for a quarter of the cost.
     """
 
     def __init__(self, radius_px, epsilon, focus_range, **kwargs):
@@ -98,14 +111,19 @@ class FastGuidedFilter(layers.Layer):
             reduced: the image at that size, `[B, h, w, 3]`.
             image: `[B, 2 h, 2 w, 3]`.
         """
-        # Zero in the middle of the range: half precision keeps the small variances that epsilon is compared with.
+        # Zero in the middle of the range: half precision keeps the small variances that
+        # epsilon is compared with.
         weights, guide = weights + -0.5, luminance(reduced) + -0.5
         moments = ops.concatenate([weights, guide, guide * weights, guide * guide], axis=-1)
         moments = box_mean(moments, self.radius_px)
-        mean_weights, mean_guide, mean_product, mean_square = (moments[..., i : i + 1] for i in range(4))
+        mean_weights, mean_guide, mean_product, mean_square = (
+            moments[..., i : i + 1] for i in range(4)
+        )
         variance = ops.relu(mean_square - mean_guide * mean_guide)
         slope = (mean_product - mean_guide * mean_weights) * (1.0 / (variance + self.epsilon))
-        lines = box_mean(ops.concatenate([slope, mean_weights - slope * mean_guide], axis=-1), self.radius_px)
+        lines = box_mean(
+            ops.concatenate([slope, mean_weights - slope * mean_guide], axis=-1), self.radius_px
+        )
         lines = self._enlarge(lines)
         sharpened = lines[..., :1] * (luminance(image) + -0.5) + lines[..., 1:]
         low, high = self.focus_range
@@ -113,13 +131,19 @@ class FastGuidedFilter(layers.Layer):
 
     def get_config(self):
         """Adds radius, epsilon and range."""
-        own = {"radius_px": self.radius_px, "epsilon": self.epsilon, "focus_range": self.focus_range}
+        own = {
+            "radius_px": self.radius_px,
+            "epsilon": self.epsilon,
+            "focus_range": self.focus_range,
+        }
         return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class LensStrength(layers.Layer):
-    """How much of each disc every place gets: `[B, h, w, 1 + n]`, the photo itself first, by aperture and grade."""
+    """How much of each disc every place gets: `[B, h, w, 1 + n]`, the photo itself
+    first, by aperture and grade.
+    """
 
     def __init__(self, radii_px, default_aperture, **kwargs):
         super().__init__(**kwargs)
@@ -133,7 +157,9 @@ class LensStrength(layers.Layer):
             focus: `[B, 1, 1, 4]`, see the module.
         """
         height, width = features.shape[1:3]
-        near = np.tile(ground_nearness(height)[None, :, None, None], (1, 1, width, 1)).astype("float32")
+        near = np.tile(ground_nearness(height)[None, :, None, None], (1, 1, width, 1)).astype(
+            "float32"
+        )
         near = features[..., :1] * 0.0 + ops.convert_to_tensor(near, dtype=features.dtype)
         aperture, grade = focus[..., 2:3], ops.clip(focus[..., 3:], 0.0, 1.0)
         has_none = ops.clip(aperture * -1000.0, 0.0, 1.0)
@@ -151,19 +177,30 @@ class LensStrength(layers.Layer):
 
     def get_config(self):
         """Adds radii and the default."""
-        return {**super().get_config(), "radii_px": self.radii_px, "default_aperture": self.default_aperture}
+        return {
+            **super().get_config(),
+            "radii_px": self.radii_px,
+            "default_aperture": self.default_aperture,
+        }
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class LensBackground(layers.Layer):
-    """What is out of focus as a lens shows it: discs in linear light of all but the subject, `[B, h, w, 3]`."""
+    """What is out of focus as a lens shows it: discs in linear light of all but
+    the subject, `[B, h, w, 3]`.
+    """
 
     def __init__(self, radii_px, ranks, highlight_gain, **kwargs):
         super().__init__(**kwargs)
-        self.radii_px, self.ranks, self.highlight_gain = tuple(radii_px), tuple(ranks), highlight_gain
+        self.radii_px, self.ranks, self.highlight_gain = (
+            tuple(radii_px),
+            tuple(ranks),
+            highlight_gain,
+        )
 
     def call(self, image, in_focus, strengths):
-        """Returns the background's colours at half the image's size, of no meaning inside the subject.
+        """Returns the background's colours at half the image's size, of no
+        meaning inside the subject.
 
         Args:
             image: `[B, 2 h, 2 w, 3]` in [0, 1].
@@ -176,7 +213,9 @@ class LensBackground(layers.Layer):
         mask = ops.relu(in_focus * -1.0 + (1.0 - _LEAST_MASK)) + _LEAST_MASK
         mask = mask * (bright * bright * self.highlight_gain + 1.0)
         light = image * image * mask
-        light = ops.average_pool(ops.concatenate([light, mask], axis=-1), 2, strides=2, padding="valid")
+        light = ops.average_pool(
+            ops.concatenate([light, mask], axis=-1), 2, strides=2, padding="valid"
+        )
         mixed = None
         for radius_px, rank, strength in zip(self.radii_px, self.ranks, strengths, strict=True):
             part = disc_blur_inside(light, radius_px, rank=rank) * strength
@@ -187,13 +226,19 @@ class LensBackground(layers.Layer):
 
     def get_config(self):
         """Adds radii, ranks and gain."""
-        own = {"radii_px": self.radii_px, "ranks": self.ranks, "highlight_gain": self.highlight_gain}
+        own = {
+            "radii_px": self.radii_px,
+            "ranks": self.ranks,
+            "highlight_gain": self.highlight_gain,
+        }
         return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class SharpShare(layers.Layer):
-    """What the photo itself contributes: all of it in focus, elsewhere as much as the aperture leaves sharp."""
+    """What the photo itself contributes: all of it in focus, elsewhere as much as
+    the aperture leaves sharp.
+    """
 
     def call(self, in_focus, own_share):
         """Returns `[B, h, w, 1]` from W0 and the share that the strength leaves to the photo."""
@@ -209,16 +254,22 @@ def grid_radii_px(config, decimation):
     pooled = 2 * decimation
     already_px2 = (1 - pooled**-2) / 12 + taps_variance(bilinear_taps(2))
     already_px2 += taps_variance(bilinear_taps(decimation)) / 4 if decimation > 1 else 0
-    variances_px2 = [(radius_px / spacing_px) ** 2 / 4 - already_px2 for radius_px in config.radii_px]
+    variances_px2 = [
+        (radius_px / spacing_px) ** 2 / 4 - already_px2 for radius_px in config.radii_px
+    ]
     return tuple(float(2 * np.sqrt(max(variance_px2, 0.04))) for variance_px2 in variances_px2)
 
 
 def grid_of(image_shape):
-    """By what whole number the grid is smaller than images of this (height, width); `ValueError` if there is none."""
+    """By what whole number the grid is smaller than images of this (height, width);
+    `ValueError` if there is none.
+    """
     height = image_shape[0] if len(tuple(image_shape)) else 0
     decimation = max(1, height // GRID_ROWS)
     if decimation > 1 and height % GRID_ROWS:
-        raise ValueError(f"image_shape must have a multiple of {GRID_ROWS} rows. Received: {image_shape}")
+        raise ValueError(
+            f"image_shape must have a multiple of {GRID_ROWS} rows. Received: {image_shape}"
+        )
     return decimation
 
 
@@ -240,9 +291,9 @@ def build(config, *, image_shape):
     strengths = LensStrength(config.radii_px, config.default_aperture, name="strength")
     own_share, *strengths = strengths(half_grid, focus)
     in_focus = Ungraded(name="ungraded")(in_focus, focus)
-    rest = LensBackground(grid_radii_px(config, decimation), config.ranks, config.highlight_gain, name="background")(
-        grid, in_focus, strengths
-    )
+    rest = LensBackground(
+        grid_radii_px(config, decimation), config.ranks, config.highlight_gain, name="background"
+    )(grid, in_focus, strengths)
     own_share = layers.UpSampling2D(2, interpolation="bilinear", name="own_share")(own_share)
     sharp = SharpShare(name="sharp_share")(in_focus, own_share)
     rest = layers.UpSampling2D(2, interpolation="bilinear", name="background_grid")(rest)

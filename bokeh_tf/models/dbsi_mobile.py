@@ -1,20 +1,24 @@
-"""DBSI made for a phone: a slim network on a reduced copy of the photo weighs one shared bank of small blurs.
+"""DBSI made for a phone: a slim network on a reduced copy of the photo weighs one
+shared bank of small blurs.
 
-The idea is Dutta's (2021, eq. 1): rendered = W0 * photo + sum of Wi * blur_i, the weights from a network, summing
-to one. What differs, and why:
+The idea is Dutta's (2021, eq. 1): rendered = W0 * photo + sum of Wi * blur_i, the weights from a
+network, summing to one. What differs, and why:
 
-* Everything but the photo itself is computed on a grid of 256 rows; only the blended blurs, premultiplied, and W0
-  are enlarged. A blur has no detail to lose there, and W0 * photo keeps all of the photo's. Full resolution is read
-  and written only by a pooling, the two enlargements and the blend. Enlarged as one four-channel tensor they would
-  have to be sliced apart at full size, which took twice the time on a CPU.
-* The weights come from a U-Net of plain convolutions at half the grid; a guided filter with a learned guide then
-  fits W0 to the photo's edges.
-* The blurs leave out what is in focus (premultiplied by 1 - W0 and divided by the blurred mask), so a subject's
-  colour does not bleed into the background around it; the same division makes the image border right.
+* Everything but the photo itself is computed on a grid of 256 rows; only the blended blurs,
+  premultiplied, and W0 are enlarged. A blur has no detail to lose there, and W0 * photo keeps all
+  of the photo's. Full resolution is read and written only by a pooling, the two enlargements and
+  the blend. Enlarged as one four-channel tensor they would have to be sliced apart at full size,
+  which took twice the time on a CPU.
+* The weights come from a U-Net of plain convolutions at half the grid; a guided filter with a
+  learned guide then fits W0 to the photo's edges.
+* The blurs leave out what is in focus (premultiplied by 1 - W0 and divided by the blurred
+  mask), so a subject's colour does not bleed into the background around it; the same division
+  makes the image border right.
 
-Input: images `[B, H, W, 3]` in [0, 1], H = 256 d and W a multiple of 64 d for a whole d. Outputs: "rendered"
-`[B, H, W, 3]` in [0, 1] and "in_focus_weight" W0 `[B, H, W, 1]` in [0, 1]. Blur sizes are given for 1024 rows and
-scale with H, so one set of weights serves every size and the look stays.
+Input: images `[B, H, W, 3]` in [0, 1], H = 256 d and W a multiple of 64 d for a
+    whole d. Outputs: "rendered"
+`[B, H, W, 3]` in [0, 1] and "in_focus_weight" W0 `[B, H, W, 1]` in [0, 1]. Blur sizes are given for
+1024 rows and scale with H, so one set of weights serves every size and the look stays.
 """
 
 from dataclasses import dataclass
@@ -35,7 +39,8 @@ GRID_ROWS = 256
 REFERENCE_ROWS = 1024
 # The network halves the half grid five times.
 _GRID_MULTIPLE = 64
-# The least mask that blurs are divided by: far above half precision's resolution, far below what shows.
+# The least mask that blurs are divided by: far above half precision's
+# resolution, far below what shows.
 _LEAST_MASK = 0.02
 
 
@@ -47,17 +52,21 @@ class Config:
     channels: tuple[int, ...] = (16, 24, 32, 48, 64)
     # Gaussian kernel sizes for REFERENCE_ROWS rows; OpenCV's rule gives the sigmas.
     blur_sizes_px: tuple[int, ...] = (25, 45, 75)
-    # Half side of the guided filter's window on the grid, and the guide variance it takes for an edge.
+    # Half side of the guided filter's window on the grid, and the guide
+    # variance it takes for an edge.
     guide_radius_px: int = 3
     guide_epsilon: float = 1e-3
-    # Probabilities of focus that become W0 = 0 and W0 = 1: between sharp and soft, a mixture looks like haze.
+    # Probabilities of focus that become W0 = 0 and W0 = 1: between sharp and soft, a
+    # mixture looks like haze.
     focus_range: tuple[float, float] = (0.2, 0.7)
 
     def __post_init__(self):
         if len(self.channels) != 5 or min(self.channels) < 1:
             raise ValueError(f"channels must be five positive numbers. Received: {self.channels}")
         if not self.blur_sizes_px or any(size < 25 or size % 2 == 0 for size in self.blur_sizes_px):
-            raise ValueError(f"blur_sizes_px must be odd and at least 25. Received: {self.blur_sizes_px}")
+            raise ValueError(
+                f"blur_sizes_px must be odd and at least 25. Received: {self.blur_sizes_px}"
+            )
         if not 0 <= self.focus_range[0] < self.focus_range[1] <= 1:
             raise ValueError(f"focus_range must rise within [0, 1]. Received: {self.focus_range}")
 
@@ -67,7 +76,9 @@ VARIANTS = {"base": Config(), "focus": dbsi_focus.Config()}
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class GuidedFilter(layers.Layer):
-    """Sharpens a weight map `[B, H, W, 1]` along the edges of an image's luminance and stretches its contrast."""
+    """Sharpens a weight map `[B, H, W, 1]` along the edges of an image's luminance
+    and stretches its contrast.
+    """
 
     def __init__(self, radius_px, epsilon, focus_range, **kwargs):
         super().__init__(**kwargs)
@@ -75,12 +86,18 @@ class GuidedFilter(layers.Layer):
 
     def call(self, weights, image):
         """Returns the sharpened map, in [0, 1]."""
-        sharpened = guided_filter(weights, luminance(image), radius_px=self.radius_px, epsilon=self.epsilon)
+        sharpened = guided_filter(
+            weights, luminance(image), radius_px=self.radius_px, epsilon=self.epsilon
+        )
         low, high = self.focus_range
         return ops.clip((sharpened - low) * (1 / (high - low)), 0.0, 1.0)
 
     def get_config(self):
-        own = {"radius_px": self.radius_px, "epsilon": self.epsilon, "focus_range": self.focus_range}
+        own = {
+            "radius_px": self.radius_px,
+            "epsilon": self.epsilon,
+            "focus_range": self.focus_range,
+        }
         return {**super().get_config(), **own}
 
 
@@ -108,15 +125,24 @@ class BackgroundBlend(layers.Layer):
 
 
 def grid_sigmas_px(config, decimation):
-    """Sigmas on the grid, less what the pooling before and the bilinear enlargement after already blur."""
-    # A mean of d pixels has the variance (d² - 1) / 12 of their spacing; the grid's is d times as wide.
-    already_px2 = (1 - decimation**-2) / 12 + (taps_variance(bilinear_taps(decimation)) if decimation > 1 else 0)
-    sigmas_px = [default_sigma_px(size) * GRID_ROWS / REFERENCE_ROWS for size in config.blur_sizes_px]
+    """Sigmas on the grid, less what the pooling before and the bilinear
+    enlargement after already blur.
+    """
+    # A mean of d pixels has the variance (d² - 1) / 12 of their spacing; the
+    # grid's is d times as wide.
+    already_px2 = (1 - decimation**-2) / 12 + (
+        taps_variance(bilinear_taps(decimation)) if decimation > 1 else 0
+    )
+    sigmas_px = [
+        default_sigma_px(size) * GRID_ROWS / REFERENCE_ROWS for size in config.blur_sizes_px
+    ]
     return tuple(float(np.sqrt(sigma_px**2 - already_px2)) for sigma_px in sigmas_px)
 
 
 def _conv(x, channels, name, *, strides=1, kernel_size=3):
-    x = layers.Conv2D(channels, kernel_size, strides, padding="same", use_bias=False, name=f"{name}_conv")(x)
+    x = layers.Conv2D(
+        channels, kernel_size, strides, padding="same", use_bias=False, name=f"{name}_conv"
+    )(x)
     x = layers.BatchNormalization(momentum=0.98, epsilon=1e-3, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
@@ -126,7 +152,9 @@ def _residual(x, name):
 
 
 def _weights_network(x, config):
-    """U-Net from the reduced photo `[B, h, w, 3]` to one logit for W0 and one per blur, `[B, h, w, 1 + n]`."""
+    """U-Net from the reduced photo `[B, h, w, 3]` to one logit for W0 and one per
+    blur, `[B, h, w, 1 + n]`.
+    """
     skips = [_conv(x, config.channels[0] // 2, "stem")]
     x = skips[0]
     for depth, channels in enumerate(config.channels, start=1):
@@ -153,7 +181,9 @@ def build(config=Config(), *, image_shape):
     decimation = max(1, image_shape[0] // GRID_ROWS)
     image = image_input(image_shape, multiple=_GRID_MULTIPLE * decimation)
     if image_shape[0] % GRID_ROWS:
-        raise ValueError(f"image_shape must have a multiple of {GRID_ROWS} rows. Received: {image_shape}")
+        raise ValueError(
+            f"image_shape must have a multiple of {GRID_ROWS} rows. Received: {image_shape}"
+        )
     grid = layers.AveragePooling2D(decimation, name="grid")(image) if decimation > 1 else image
 
     # The weights.
@@ -163,12 +193,14 @@ def build(config=Config(), *, image_shape):
     blur_weights = layers.Softmax(name="blur_weights")(
         Channel(1, count=len(config.blur_sizes_px), name="blur_logits")(logits)
     )
-    in_focus = GuidedFilter(config.guide_radius_px, config.guide_epsilon, config.focus_range, name="sharpened_focus")(
-        focus, grid
-    )
+    in_focus = GuidedFilter(
+        config.guide_radius_px, config.guide_epsilon, config.focus_range, name="sharpened_focus"
+    )(focus, grid)
 
     # The blend.
-    rest = BackgroundBlend(grid_sigmas_px(config, decimation), name="background")(grid, in_focus, blur_weights)
+    rest = BackgroundBlend(grid_sigmas_px(config, decimation), name="background")(
+        grid, in_focus, blur_weights
+    )
     rest = BilinearUpsampling(decimation, name="enlarged_background")(rest)
     in_focus_weight = BilinearUpsampling(decimation, name="in_focus_weight")(in_focus)
     kept = layers.Multiply(name="kept")([in_focus_weight, image])

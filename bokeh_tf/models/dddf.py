@@ -1,30 +1,38 @@
-"""DDDF: a dense network, shown depth and saliency, renders colours and adds the photo through a filter per pixel.
+"""DDDF: a dense network, shown depth and saliency, renders colours and adds the photo
+through a filter per pixel.
 
-IPCV_IITM's entry (AIM 2020 report, section 4.5; Purohit et al., "Depth-guided Dense Dynamic Filtering Network for
-Bokeh Effect Rendering", ICCV Workshops 2019), as released in DDDF-Bokeh-Effect-Rendering-ICCV2019. An encoder of three
-DenseNet-121 blocks at half resolution feeds two decoders: one renders colours, the other the 9x9 weights with which
-every pixel of the photo is averaged with its neighbours; rendered = mean colour + colours + filtered photo.
+IPCV_IITM's entry (AIM 2020 report, section 4.5; Purohit et al., "Depth-guided Dense Dynamic
+Filtering Network for Bokeh Effect Rendering", ICCV Workshops 2019), as released in
+DDDF-Bokeh-Effect-Rendering-ICCV2019. An encoder of three DenseNet-121 blocks at half resolution
+feeds two decoders: one renders colours, the other the 9x9 weights with which every pixel of the
+photo is averaged with its neighbours; rendered = mean colour + colours + filtered photo.
 
-Inputs: "image" `[B, H, W, 3]`, "saliency" and "depth" `[B, H, W, 1]` (see `maps`), all in [0, 1], H and W multiples
-of 32; padding is the caller's, the released code repeats the first row and column. Output: "rendered" `[B, H, W, 3]`,
-in [0, 1] at inference. Inside, what learned weights read is in 0..255 as released.
+Inputs: "image" `[B, H, W, 3]`, "saliency" and "depth" `[B, H, W, 1]` (see `maps`), all in
+    [0, 1], H and W multiples
+of 32; padding is the caller's, the released code repeats the first row and column.
+Output: "rendered" `[B, H, W, 3]`, in [0, 1] at inference. Inside, what learned weights
+read is in 0..255 as released.
 
-13,839,968 trainable parameters and 53,440 moving statistics; 1382 billion multiply-accumulates at 1024x1536, 11 of
-them the constant convolutions of the filter. What differs or is open:
+13,839,968 trainable parameters and 53,440 moving statistics; 1382 billion multiply-accumulates at
+1024x1536, 11 of them the constant convolutions of the filter. What differs or is open:
 
-* The report counts 12, 16 and 24 dense layers; the released code has 6, 12 and 24, as DenseNet-121, and so has this.
-* The released test leaves the network in training mode, so that every image is normalised by its own statistics.
-  "batch" normalisation with moving statistics is the default here: the network then computes what it was trained to
-  whatever is in the photo, and most of it folds into convolutions. `encoder_norm="image"` does what the release did,
-  with the same trainable parameters. There the stem reads [0, 1]: its normalisation takes any scale out again, and
-  the squares of larger numbers overflow half precision.
+* The report counts 12, 16 and 24 dense layers; the released code has 6, 12 and 24, as
+  DenseNet-121, and so has this.
+* The released test leaves the network in training mode, so that every image is normalised by its
+  own statistics. "batch" normalisation with moving statistics is the default here: the network
+  then computes what it was trained to whatever is in the photo, and most of it folds into
+  convolutions. `encoder_norm="image"` does what the release did, with the same trainable
+  parameters. There the stem reads [0, 1]: its normalisation takes any scale out again, and the
+  squares of larger numbers overflow half precision.
 * Depth and saliency came from MegaDepth and DSS; the variant "fused" has MegaDepth and SCRN inside.
-* Epsilons of normalisations by the image are 1e-4 instead of 1e-5, which half precision hardly tells from zero. The
-  decoders' order in concatenations and the slope of the filter branch's leaky ReLUs are our choice.
+* Epsilons of normalisations by the image are 1e-4 instead of 1e-5, which half precision hardly
+  tells from zero. The decoders' order in concatenations and the slope of the filter branch's
+  leaky ReLUs are our choice.
 
-On a phone memory is what it costs: 956 MB of float16 tensors at once at 1024x1536, in the normalisation of 288
-channels at half resolution; the filter branch, with 192 channels at full resolution, comes next. The variant "tiny"
-has an eighth of the channels, half of the dense layers and 7x7 windows; it is ours and untrained.
+On a phone memory is what it costs: 956 MB of float16 tensors at once at 1024x1536, in the
+normalisation of 288 channels at half resolution; the filter branch, with 192 channels at full
+resolution, comes next. The variant "tiny" has an eighth of the channels, half of the dense layers
+and 7x7 windows; it is ours and untrained.
 """
 
 from dataclasses import dataclass
@@ -40,8 +48,8 @@ from bokeh_tf.ops.shuffle import SpaceToDepth
 STRIDE = 32
 ENCODER_NORMS = ("batch", "image")
 _SLOPE = 0.2
-# Of the stem's convolution with fresh weights over 0..255. With 1 in its place a fresh network would compute with
-# numbers whose squares come close to the largest of half precision.
+# Of the stem's convolution with fresh weights over 0..255. With 1 in its place a fresh network
+# would compute with numbers whose squares come close to the largest of half precision.
 _FRESH_STEM_VARIANCE = 64.0**2
 # Sides of the cells that the colours are averaged over for context.
 _CONTEXT_PX = (16, 8, 4, 2)
@@ -61,13 +69,17 @@ class Config:
     colour_channels: int = 20
     # Side of the window that a pixel is filtered with, odd.
     window_px: int = 9
-    # Statistics of the encoder's normalisations: moving ones ("batch") or each image's own ("image").
+    # Statistics of the encoder's normalisations: moving ones ("batch") or
+    # each image's own ("image").
     encoder_norm: str = "batch"
     # Estimate saliency and depth inside the graph instead of taking them as inputs.
     are_maps_estimated: bool = False
 
     def __post_init__(self):
-        if len(self.block_layers) != 3 or min(self.growth, self.colour_channels, *self.block_layers) < 1:
+        if (
+            len(self.block_layers) != 3
+            or min(self.growth, self.colour_channels, *self.block_layers) < 1
+        ):
             raise ValueError(
                 "growth, colour_channels and three block_layers must be positive. "
                 f"Received: {self.growth}, {self.colour_channels}, {self.block_layers}"
@@ -76,7 +88,10 @@ class Config:
             raise ValueError(f"window_px must be a positive odd number. Received: {self.window_px}")
         if self.encoder_norm not in ENCODER_NORMS:
             known = ", ".join(ENCODER_NORMS)
-            raise ValueError(f"encoder_norm must be a known one. Received: {self.encoder_norm!r}. Known: {known}.")
+            raise ValueError(
+                f"encoder_norm must be a known one. Received: {self.encoder_norm!r}. Known:"
+                f" {known}."
+            )
 
 
 VARIANTS = {
@@ -95,7 +110,9 @@ def _leaky(x, *, name):
 
 
 def _encoder_norm_relu(x, config, *, name, fresh_variance=1.0):
-    """Normalisation with scale and shift, then ReLU; before training, the moving variance is `fresh_variance`."""
+    """Normalisation with scale and shift, then ReLU; before training, the moving
+    variance is `fresh_variance`.
+    """
     if config.encoder_norm == "batch":
         x = layers.BatchNormalization(
             # PyTorch's defaults, which the release trained with: its momentum 0.1 is 0.9 here.
@@ -112,7 +129,10 @@ def _encoder_norm_relu(x, config, *, name, fresh_variance=1.0):
 def _stem(image, saliency, depth, config):
     """Features at half resolution of the photo's four phases and the averaged maps."""
     maps = layers.Concatenate(name="maps")([saliency] * 3 + [depth] * 3)
-    halves = [SpaceToDepth(2, name="image_cells")(image), layers.AveragePooling2D(2, name="maps_half")(maps)]
+    halves = [
+        SpaceToDepth(2, name="image_cells")(image),
+        layers.AveragePooling2D(2, name="maps_half")(maps),
+    ]
     x = layers.Concatenate(name="encoder_input")(halves)
     if config.encoder_norm == "batch":
         x = layers.Rescaling(255.0, name="encoder_input_255")(x)
@@ -121,7 +141,9 @@ def _stem(image, saliency, depth, config):
 
 
 def _encoder_block(x, count, config, *, name):
-    """DenseNet: every layer reads all before it, 1x1 to a bottleneck, 3x3 to `growth` more channels."""
+    """DenseNet: every layer reads all before it, 1x1 to a bottleneck, 3x3
+    to `growth` more channels.
+    """
     for number in range(1, count + 1):
         layer = f"{name}_layer{number}"
         y = _encoder_norm_relu(x, config, name=f"{layer}_in")
@@ -156,13 +178,23 @@ def _decoder_block(x, channels, config, *, name):
         grown = _norm_relu(y, name=f"{name}_layer{number}")
         grown = _conv(grown, config.growth, 3, name=f"{name}_layer{number}_conv", use_bias=False)
         y = layers.Concatenate(name=f"{name}_layer{number}_concat")([y, grown])
-    y = _conv(_norm_relu(y, name=f"{name}_widen"), 4 * channels, 1, name=f"{name}_widen_conv", use_bias=False)
-    y = _conv(_norm_relu(y, name=f"{name}_end"), channels, 3, name=f"{name}_end_conv", use_bias=False)
+    y = _conv(
+        _norm_relu(y, name=f"{name}_widen"),
+        4 * channels,
+        1,
+        name=f"{name}_widen_conv",
+        use_bias=False,
+    )
+    y = _conv(
+        _norm_relu(y, name=f"{name}_end"), channels, 3, name=f"{name}_end_conv", use_bias=False
+    )
     return layers.Concatenate(name=f"{name}_concat")([y, x])
 
 
 def _enlarge(x, channels, *, name):
-    """Transposed convolution to twice the size, cropped as by PyTorch with padding 1 and output padding 1."""
+    """Transposed convolution to twice the size, cropped as by PyTorch with
+    padding 1 and output padding 1.
+    """
     x = _norm_relu(x, name=f"{name}_up")
     x = layers.Conv2DTranspose(channels, 3, 2, padding="valid", name=f"{name}_up_conv")(x)
     return layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_up_crop")(x)
@@ -171,7 +203,9 @@ def _enlarge(x, channels, *, name):
 def _shared_decoder(deepest, quarter, config):
     """From 1/8 to 1/4 of the resolution, for both branches."""
     x = _decoder_block(deepest, 8 * config.growth, config, name="decoder")
-    return layers.Concatenate(name="decoder_skip")([_enlarge(x, 4 * config.growth, name="decoder"), quarter])
+    return layers.Concatenate(name="decoder_skip")(
+        [_enlarge(x, 4 * config.growth, name="decoder"), quarter]
+    )
 
 
 def _branch(x, half, config, *, name):
@@ -184,23 +218,34 @@ def _branch(x, half, config, *, name):
 
 
 def _colours(features, centred, config):
-    """Colours less their mean, from the features, the photo and averages over cells of several sizes."""
+    """Colours less their mean, from the features, the photo and averages
+    over cells of several sizes.
+    """
     photo = layers.Rescaling(255.0, name="centred_255")(centred)
     x = layers.Concatenate(name="colour_input")([features, photo])
     x = _leaky(_conv(x, config.colour_channels, 3, name="colour_conv"), name="colour_relu")
     parts = []
     for cell_px in _CONTEXT_PX:
         name = f"context{cell_px}"
-        mean = _conv(layers.AveragePooling2D(cell_px, name=f"{name}_pool")(x), 1, 1, name=f"{name}_conv")
+        mean = _conv(
+            layers.AveragePooling2D(cell_px, name=f"{name}_pool")(x), 1, 1, name=f"{name}_conv"
+        )
         mean = _leaky(mean, name=f"{name}_relu")
-        # UpSampling2D(nearest) would become five-dimensional tensors, which the GPU delegate refuses.
-        parts.append(layers.Resizing(*x.shape[1:3], interpolation="nearest", name=f"{name}_resize")(mean))
-    colours = _conv(layers.Concatenate(name="context_concat")([*parts, x]), 3, 3, name="colours_255")
+        # UpSampling2D(nearest) would become five-dimensional tensors, which
+        # the GPU delegate refuses.
+        parts.append(
+            layers.Resizing(*x.shape[1:3], interpolation="nearest", name=f"{name}_resize")(mean)
+        )
+    colours = _conv(
+        layers.Concatenate(name="context_concat")([*parts, x]), 3, 3, name="colours_255"
+    )
     return layers.Rescaling(1 / 255, name="colours")(colours)
 
 
 def _filtered(features, centred, config):
-    """The photo less its mean, every pixel averaged with its neighbours by weights that sum to one."""
+    """The photo less its mean, every pixel averaged with its neighbours
+    by weights that sum to one.
+    """
     x = _leaky(features, name="filter_relu1")
     x = _leaky(_conv(x, 4 * config.growth, 3, name="filter_conv"), name="filter_relu2")
     logits = _conv(x, config.window_px**2, 1, name="filter_logits")

@@ -1,11 +1,13 @@
-"""The first blocks of EfficientNet-Lite0 as an encoder, with its ImageNet weights where somebody brings them.
+"""The first blocks of EfficientNet-Lite0 as an encoder, with its ImageNet weights
+where somebody brings them.
 
-Inverted residual blocks (Tan and Le 2019; the Lite family drops squeeze-and-excitation and swish, which phones run
-badly): 1x1 expansion, depthwise convolution, 1x1 projection. The published batch normalisation is part of the
-convolutions here: frozen statistics cost a pass over every tensor and change nothing.
+Inverted residual blocks (Tan and Le 2019; the Lite family drops squeeze-and-excitation and
+swish, which phones run badly): 1x1 expansion, depthwise convolution, 1x1 projection. The
+published batch normalisation is part of the convolutions here: frozen statistics cost a pass
+over every tensor and change nothing.
 
-Images are float32 `[B, H, W, 3]` in [0, 1], H and W multiples of `STRIDE`. Convolutions pad as TensorFlow's "same",
-with which the published weights were trained.
+Images are float32 `[B, H, W, 3]` in [0, 1], H and W multiples of `STRIDE`. Convolutions pad as
+TensorFlow's "same", with which the published weights were trained.
 """
 
 from dataclasses import dataclass
@@ -23,7 +25,9 @@ _STEM_CHANNELS = 32
 
 @dataclass(frozen=True)
 class _Block:
-    """An inverted residual block: the depthwise kernel's side, its stride, the expansion and the output's channels."""
+    """An inverted residual block: the depthwise kernel's side, its stride, the expansion
+    and the output's channels.
+    """
 
     kernel_size: int
     stride: int
@@ -43,7 +47,9 @@ _BLOCKS = (
 
 
 def encoder(image):
-    """Features of an image at 1/2, 1/4, 1/8, 1/16 and 1/32 of its size: 16, 24, 40, 112 and 192 channels."""
+    """Features of an image at 1/2, 1/4, 1/8, 1/16 and 1/32 of its size: 16, 24,
+    40, 112 and 192 channels.
+    """
     x = layers.Rescaling(_SCALE, _OFFSET, name="encoder_normalised")(image)
     x = layers.Conv2D(_STEM_CHANNELS, 3, 2, padding="same", name=f"{_STEM}_conv")(x)
     x = layers.ReLU(6, name=f"{_STEM}_relu")(x)
@@ -60,7 +66,9 @@ def _inverted_residual(x, block, name):
     if block.expansion > 1:
         inner = layers.Conv2D(block.expansion * x.shape[-1], 1, name=f"{name}_expand_conv")(inner)
         inner = layers.ReLU(6, name=f"{name}_expand_relu")(inner)
-    depthwise = layers.DepthwiseConv2D(block.kernel_size, block.stride, padding="same", name=f"{name}_depthwise_conv")
+    depthwise = layers.DepthwiseConv2D(
+        block.kernel_size, block.stride, padding="same", name=f"{name}_depthwise_conv"
+    )
     inner = layers.ReLU(6, name=f"{name}_depthwise_relu")(depthwise(inner))
     inner = layers.Conv2D(block.channels, 1, name=f"{name}_project_conv")(inner)
     if block.stride > 1 or block.channels != x.shape[-1]:
@@ -101,7 +109,9 @@ def _folded(tensors, convolution, norm, *, is_depthwise):
     wanted += [f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
     missing = [name for name in wanted if name not in tensors]
     if missing:
-        raise ValueError(f"tensors must be those of EfficientNet-Lite0. Missing: {', '.join(missing)}")
+        raise ValueError(
+            f"tensors must be those of EfficientNet-Lite0. Missing: {', '.join(missing)}"
+        )
     kernel, scale, shift, mean, variance = (np.asarray(tensors[name]) for name in wanted)
     factor = scale / np.sqrt(variance + _NORM_EPSILON)
     kernel = kernel * factor[:, None, None, None]

@@ -1,8 +1,10 @@
-"""Encoder and decoder of Team Horizon's networks, and the steps between their scales; `dmshn` and `horizon` share them.
+"""Encoder and decoder of Team Horizon's networks, and the steps between their scales; `dmshn`
+and `horizon` share them.
 
-Dutta et al., "Stacked Deep Multi-Scale Hierarchical Network for Fast Bokeh Effect Rendering from a Single Image"
-(MAI 2021), as released (saikatdutta/Stacked_DMSHN_bokeh, DMSHN.py). All tensors are float32 `[B, H, W, C]`. There is
-no normalisation, and no activation but the ReLU inside a residual block.
+Dutta et al., "Stacked Deep Multi-Scale Hierarchical Network for Fast Bokeh Effect Rendering
+from a Single Image" (MAI 2021), as released (saikatdutta/Stacked_DMSHN_bokeh, DMSHN.py).
+All tensors are float32 `[B, H, W, C]`. There is no normalisation, and no activation but the
+ReLU inside a residual block.
 """
 
 from keras import initializers, layers
@@ -28,7 +30,8 @@ def encoder(x, channels, blocks, *, name):
     x = _conv(x, channels[0], name=f"{name}_scale1_conv")
     x = _residual_blocks(x, blocks, name=f"{name}_scale1")
     for scale, filters in enumerate(channels[1:], start=2):
-        # Padding on all sides, as the published weights expect; "same" would pad the bottom and the right only.
+        # Padding on all sides, as the published weights expect; "same" would pad the
+        # bottom and the right only.
         x = layers.ZeroPadding2D(1, name=f"{name}_scale{scale}_pad")(x)
         x = _conv(x, filters, strides=2, padding="valid", name=f"{name}_scale{scale}_conv")
         x = _residual_blocks(x, blocks, name=f"{name}_scale{scale}")
@@ -36,7 +39,9 @@ def encoder(x, channels, blocks, *, name):
 
 
 def decoder(x, channels, blocks, out_channels, *, name):
-    """Features `[B, H / 4, W / 4, channels[2]]` to `out_channels` maps `[B, H, W, out_channels]`, unbounded."""
+    """Features `[B, H / 4, W / 4, channels[2]]` to `out_channels` maps `[B, H, W,
+    out_channels]`, unbounded.
+    """
     x = _residual_blocks(x, blocks, name=f"{name}_scale3")
     for scale in (2, 1):
         x = layers.Conv2DTranspose(
@@ -53,14 +58,16 @@ def decoder(x, channels, blocks, out_channels, *, name):
 
 def _conv(x, filters, *, name, strides=1, padding="same"):
     start = _initializer()
-    return layers.Conv2D(filters, 3, strides, padding=padding, kernel_initializer=start, name=name)(x)
+    return layers.Conv2D(filters, 3, strides, padding=padding, kernel_initializer=start, name=name)(
+        x
+    )
 
 
 def _initializer():
     """Kernels that give a fresh network's picture a photo's range.
 
-    The release leaves PyTorch's default, a third of the variance per convolution: the picture fades to a hundredth.
-    Keras's default gives it several times a photo's range. This lies between.
+    The release leaves PyTorch's default, a third of the variance per convolution: the picture fades
+    to a hundredth. Keras's default gives it several times a photo's range. This lies between.
     """
     return initializers.VarianceScaling(2 / 3, mode="fan_in", distribution="uniform")
 
@@ -75,7 +82,9 @@ def _residual_blocks(x, count, *, name):
 
 
 def halved_images(image, *, prefix=""):
-    """The image at the sizes of the levels, finest first: halving bilinearly is the mean of 2 x 2 pixels."""
+    """The image at the sizes of the levels, finest first: halving bilinearly is
+    the mean of 2 x 2 pixels.
+    """
     images = [image]
     for level in range(2, LEVELS + 1):
         images.append(layers.AveragePooling2D(2, name=f"{prefix}level{level}_image")(images[-1]))
@@ -83,14 +92,17 @@ def halved_images(image, *, prefix=""):
 
 
 def doubled_image(image, *, name):
-    """An image or maps at twice the size, in a form that is right in half precision at every width."""
+    """An image or maps at twice the size, in a form that is right in half
+    precision at every width.
+    """
     return BilinearUpsampling(2, name=name)(image)
 
 
 def doubled_features(features, *, name):
     """Features at twice the size.
 
-    They are an eighth of the photo's width at most, where half precision can still place the samples of a plain resize
-    (up to 512 pixels), which for this many channels is far cheaper than the form for images.
+    They are an eighth of the photo's width at most, where half precision can still place the
+    samples of a plain resize (up to 512 pixels), which for this many channels is far cheaper
+    than the form for images.
     """
     return layers.UpSampling2D(2, interpolation="bilinear", name=name)(features)

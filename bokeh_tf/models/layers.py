@@ -1,7 +1,8 @@
-"""Blocks that two or more models share: inputs, channel slices, instance normalisation, the MegaDepth hourglass.
+"""Blocks that two or more models share: inputs, channel slices, instance
+normalisation, the MegaDepth hourglass.
 
-All tensors are float32 `[B, H, W, C]`. Every layer has an explicit name, so that building a model twice gives
-the same graph and a report can point at a block.
+All tensors are float32 `[B, H, W, C]`. Every layer has an explicit name, so that building a model
+twice gives the same graph and a report can point at a block.
 """
 
 from dataclasses import dataclass
@@ -12,11 +13,14 @@ from keras import layers, ops
 
 
 def image_input(image_shape, *, multiple):
-    """Input of RGB images of (height, width) `image_shape`; both must be multiples of the network's stride."""
+    """Input of RGB images of (height, width) `image_shape`; both must be
+    multiples of the network's stride.
+    """
     sizes_px = tuple(image_shape)
     if len(sizes_px) != 2 or any(size_px < multiple or size_px % multiple for size_px in sizes_px):
         raise ValueError(
-            f"image_shape must be (height, width), both positive multiples of {multiple}. Received: {image_shape}"
+            f"image_shape must be (height, width), both positive multiples of {multiple}."
+            f" Received: {image_shape}"
         )
     return keras.Input((*sizes_px, 3), name="image")
 
@@ -28,7 +32,9 @@ def map_input(image_shape, *, name):
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class Channel(layers.Layer):
-    """A slice of the channels, `[B, H, W, count]`: the GPU delegate refuses one that drops the axis."""
+    """A slice of the channels, `[B, H, W, count]`: the GPU delegate
+    refuses one that drops the axis.
+    """
 
     def __init__(self, index, count=1, **kwargs):
         super().__init__(**kwargs)
@@ -47,12 +53,15 @@ class Channel(layers.Layer):
 class PositionBias(layers.Layer):
     """Adds a learned quadratic of the position to every channel: subjects are rarely in corners.
 
-    A constant added, not a coordinate concatenated: the delegate mangles float16 constants in CONCATENATION.
+    A constant added, not a coordinate concatenated: the delegate mangles float16
+    constants in CONCATENATION.
     """
 
     def build(self, input_shape):
         """Creates the coefficients `[5, C]`."""
-        self.coefficients = self.add_weight(shape=(5, input_shape[-1]), initializer="zeros", name="coefficients")
+        self.coefficients = self.add_weight(
+            shape=(5, input_shape[-1]), initializer="zeros", name="coefficients"
+        )
         super().build(input_shape)
 
     def call(self, features):
@@ -60,7 +69,9 @@ class PositionBias(layers.Layer):
         rows, columns = (np.linspace(-1, 1, size, dtype="float32") for size in features.shape[1:3])
         y, x = np.meshgrid(rows, columns, indexing="ij")
         terms = np.stack([x, y, x * x, y * y, x * y], axis=-1)[None]
-        return features + ops.matmul(ops.convert_to_tensor(terms, dtype=features.dtype), self.coefficients)
+        return features + ops.matmul(
+            ops.convert_to_tensor(terms, dtype=features.dtype), self.coefficients
+        )
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
@@ -74,10 +85,11 @@ class ClipAtInference(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class InstanceNormalization(layers.Layer):
-    """Every channel of every image less its mean, divided by its standard deviation (Ulyanov et al. 2016, eq. 4).
+    """Every channel of every image less its mean, divided by its standard deviation
+    (Ulyanov et al. 2016, eq. 4).
 
-    Written out: Keras's GroupNormalization becomes five-dimensional tensors, which GPU delegates refuse. Means, not
-    sums, and an epsilon that half precision can tell from zero.
+    Written out: Keras's GroupNormalization becomes five-dimensional tensors, which GPU delegates
+    refuse. Means, not sums, and an epsilon that half precision can tell from zero.
 
     Args:
         affine: learn a scale and a shift per channel.
@@ -107,7 +119,9 @@ class InstanceNormalization(layers.Layer):
 
 @dataclass(frozen=True)
 class Inception:
-    """Widths of an inception block: a 1x1 branch, then branches of 1x1 to `middle` and k x k to `branch` channels."""
+    """Widths of an inception block: a 1x1 branch, then branches of 1x1 to `middle` and k
+    x k to `branch` channels.
+    """
 
     # Output channels of the 1x1 branch and of each k x k branch.
     branch: int
@@ -126,7 +140,8 @@ class Inception:
         return Inception(self.branch // divisor, self.middle // divisor, self.kernels)
 
 
-# The letters of the published network's block list; G, H and K are narrower middles and outputs near the end.
+# The letters of the published network's block list; G, H and K are narrower middles
+# and outputs near the end.
 INCEPTIONS = {
     "a": Inception(32, 32, (3, 5, 7)),
     "b": Inception(64, 32, (3, 5, 7)),
@@ -139,7 +154,8 @@ INCEPTIONS = {
     "k": Inception(16, 64, (3, 7, 11)),
 }
 
-# Per level, finest first: pooling, and the blocks of its skip path, before and after the next level.
+# Per level, finest first: pooling, and the blocks of its skip path, before
+# and after the next level.
 HOURGLASS = (
     {"pool": layers.MaxPooling2D, "skip": "k", "down": "aa", "up": "gh"},
     {"pool": layers.MaxPooling2D, "skip": "af", "down": "ab", "up": "ce"},
@@ -152,10 +168,15 @@ HOURGLASS_DIVISORS = (1, 2, 4, 8, 16)
 
 
 def conv_norm_relu(x, filters, kernel_size, *, name, affine=False):
-    """Convolution with bias, batch normalisation (without scale and shift unless `affine`), ReLU."""
+    """Convolution with bias, batch normalisation (without scale and
+    shift unless `affine`), ReLU.
+    """
     x = layers.Conv2D(filters, kernel_size, padding="same", name=f"{name}_conv")(x)
-    # PyTorch's defaults, which the published weights were trained with: its momentum 0.1 is 0.9 here.
-    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, center=affine, scale=affine, name=f"{name}_norm")(x)
+    # PyTorch's defaults, which the published weights were trained with: its
+    # momentum 0.1 is 0.9 here.
+    x = layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, center=affine, scale=affine, name=f"{name}_norm"
+    )(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
@@ -164,23 +185,29 @@ def inception(x, block, *, name):
     branches = [conv_norm_relu(x, block.branch, 1, name=f"{name}_1x1")]
     for position, kernel_size in enumerate(block.kernels, start=1):
         middle = conv_norm_relu(x, block.middle, 1, name=f"{name}_branch{position}_reduce")
-        branches.append(conv_norm_relu(middle, block.branch, kernel_size, name=f"{name}_branch{position}"))
+        branches.append(
+            conv_norm_relu(middle, block.branch, kernel_size, name=f"{name}_branch{position}")
+        )
     return layers.Concatenate(name=f"{name}_concat")(branches)
 
 
 def check_slimming(width_divisor, decimation):
     """Refuses what no hourglass can be slimmed by."""
     if width_divisor not in HOURGLASS_DIVISORS:
-        raise ValueError(f"width_divisor must be one of {HOURGLASS_DIVISORS}. Received: {width_divisor}")
+        raise ValueError(
+            f"width_divisor must be one of {HOURGLASS_DIVISORS}. Received: {width_divisor}"
+        )
     if decimation < 1:
         raise ValueError(f"decimation must be a positive whole number. Received: {decimation}")
 
 
 def hourglass(image, *, width_divisor=1, decimation=1):
-    """MegaDepth without its head: images `[B, H, W, 3]` to features `[B, H, W, 64]`, H and W multiples of 16.
+    """MegaDepth without its head: images `[B, H, W, 3]` to features `[B, H, W,
+    64]`, H and W multiples of 16.
 
     Args:
-        width_divisor: divides the published number of channels everywhere, that of the features too.
+        width_divisor: divides the published number of channels everywhere,
+            that of the features too.
         decimation: the image is reduced by this factor first, and so are the features.
     """
     if decimation > 1:
@@ -199,11 +226,15 @@ def _level(x, number, width_divisor):
         below = _level(below, number + 1, width_divisor)
     below = _sequence(below, plan["up"], width_divisor, name=f"level{number}_up")
     # UpSampling2D(nearest) would become five-dimensional tensors, which the GPU delegate refuses.
-    above = layers.Resizing(*x.shape[1:3], interpolation="nearest", name=f"level{number}_resize")(below)
+    above = layers.Resizing(*x.shape[1:3], interpolation="nearest", name=f"level{number}_resize")(
+        below
+    )
     return layers.Add(name=f"level{number}_sum")([skip, above])
 
 
 def _sequence(x, letters, width_divisor, *, name):
     for position, letter in enumerate(letters, start=1):
-        x = inception(x, INCEPTIONS[letter].slimmed(width_divisor), name=f"{name}{position}_{letter}")
+        x = inception(
+            x, INCEPTIONS[letter].slimmed(width_divisor), name=f"{name}{position}_{letter}"
+        )
     return x

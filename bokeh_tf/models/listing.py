@@ -1,7 +1,8 @@
-"""The list of models for people and for programs: the catalogue, what was measured, what papers report.
+"""The list of models for people and for programs: the catalogue, what was
+measured, what papers report.
 
-The JSON has schema version 1: `{"schema_version": 1, "package_version", "models": [..]}`; a model has the fields of
-`catalogue.Entry`, its `reported` rows, and `measured` rows as in `measured.json`.
+The JSON has schema version 1: `{"schema_version": 1, "package_version", "models": [..]}`; a model
+has the fields of `catalogue.Entry`, its `reported` rows, and `measured` rows as in `measured.json`.
 """
 
 import dataclasses
@@ -14,8 +15,29 @@ from bokeh_tf import __version__
 
 SCHEMA_VERSION = 1
 UNKNOWN = "-"
-HEADINGS = ("model", "variant", "team", "parameters", "GMAC", "at", "float16", "memory", "v2", "mldrift", "real GPU")
-REPORTED_HEADINGS = ("reported for", "source", "PSNR", "SSIM", "LPIPS", "MOS", "runtime", "measured on")
+HEADINGS = (
+    "model",
+    "variant",
+    "team",
+    "parameters",
+    "GMAC",
+    "at",
+    "float16",
+    "memory",
+    "v2",
+    "mldrift",
+    "real GPU",
+)
+REPORTED_HEADINGS = (
+    "reported for",
+    "source",
+    "PSNR",
+    "SSIM",
+    "LPIPS",
+    "MOS",
+    "runtime",
+    "measured on",
+)
 _LINT_WORDS = {"compatible": "full", "incompatible": "refused", "accepted_but_wrong": "wrong"}
 
 
@@ -25,7 +47,11 @@ def to_json(entries, rows) -> str:
         {
             **dataclasses.asdict(entry),
             "reported": [dataclasses.asdict(row) for row in entry.reported],
-            "measured": [row for row in (rows.get((entry.name, variant.name)) for variant in entry.variants) if row],
+            "measured": [
+                row
+                for row in (rows.get((entry.name, variant.name)) for variant in entry.variants)
+                if row
+            ],
         }
         for entry in entries
     ]
@@ -61,7 +87,9 @@ def cells(entry, variant, row) -> tuple[str, ...]:
 
 
 def details(entry, rows):
-    """What there is to say of one model besides its line: texts, and the table of reported numbers."""
+    """What there is to say of one model besides its line: texts, and the
+    table of reported numbers.
+    """
     yield Text(f"\n{entry.title}: {entry.fidelity}")
     for source in entry.sources:
         yield Text(f"  {source}")
@@ -79,7 +107,11 @@ def reported_cells(row) -> tuple[str, ...]:
     """A reported row's cells under `REPORTED_HEADINGS`."""
     conditions = row.conditions
     numbers = ((row.psnr_db, ".2f"), (row.ssim, ".4f"), (row.lpips, ".4f"), (row.mos, "g"))
-    where = "; ".join(filter(None, (conditions.data, row.runtime_s and conditions.runtime_on, row.note, row.doubt)))
+    where = "; ".join(
+        filter(
+            None, (conditions.data, row.runtime_s and conditions.runtime_on, row.note, row.doubt)
+        )
+    )
     return (
         row.subject,
         f"{conditions.paper}, {conditions.table}",

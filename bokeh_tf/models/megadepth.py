@@ -1,14 +1,17 @@
 """MegaDepth: a single photo to its depth, by an hourglass of inception blocks.
 
-Li and Snavely, "MegaDepth: Learning Single-View Depth Prediction from Internet Photos" (CVPR 2018), section 4, with
-the hourglass of Chen et al., "Single-Image Depth Perception in the Wild" (NIPS 2016).
+Li and Snavely, "MegaDepth: Learning Single-View Depth Prediction from Internet Photos"
+(CVPR 2018), section 4, with the hourglass of Chen et al., "Single-Image Depth Perception
+in the Wild" (NIPS 2016).
 
-Input: images `[B, H, W, 3]` in [0, 1], H and W multiples of 16, of 32 for "tiny". Output: "log_depth" `[B, H, W, 1]`,
+Input: images `[B, H, W, 3]` in [0, 1], H and W multiples of 16, of 32 for "tiny". Output:
+    "log_depth" `[B, H, W, 1]`,
 unbounded, the natural logarithm of depth up to an unknown scale.
 
-5,357,153 trainable parameters and 14,144 moving statistics; 120.7 billion multiply-accumulates at 384x512.
-Nothing differs from the published network but the form of its nearest upsampling. On a phone the
-128-channel stem at full resolution is what costs memory: 50 MB as float16 at 384x512. The variant "tiny" is ours and
+5,357,153 trainable parameters and 14,144 moving statistics; 120.7 billion multiply-accumulates at
+384x512. Nothing differs from the published network but the form of its nearest upsampling. On a
+phone the 128-channel stem at full resolution is what costs memory: 50 MB as float16 at 384x512. The
+variant "tiny" is ours and
 untrained: a quarter of the channels at half of the photo's size, 339,833 parameters and 4.1 billion
 multiply-accumulates at 512x768.
 """
@@ -35,7 +38,9 @@ class Config:
 
     def __post_init__(self):
         if self.head_kernel_size < 1 or self.head_kernel_size % 2 == 0:
-            raise ValueError(f"head_kernel_size must be a positive odd number. Received: {self.head_kernel_size}")
+            raise ValueError(
+                f"head_kernel_size must be a positive odd number. Received: {self.head_kernel_size}"
+            )
         check_slimming(self.width_divisor, self.decimation)
 
 

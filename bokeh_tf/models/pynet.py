@@ -1,22 +1,27 @@
-"""PyNET with depth: seven levels from a coarse picture to the full one, each trained before the next finer one.
+"""PyNET with depth: seven levels from a coarse picture to the full one, each trained
+before the next finer one.
 
-Teams Xuehuapiaopiao and Terminator, AIM 2020 Challenge on Rendering Realistic Bokeh, section 4.8, used a slightly
-modified PyNET with estimated depth; what they modified is not published. This is PyNET as released for bokeh
-(aiff22/PyNET-Bokeh, `model.py`), with switches where a team may have changed it.
+Teams Xuehuapiaopiao and Terminator, AIM 2020 Challenge on Rendering Realistic Bokeh, section
+4.8, used a slightly modified PyNET with estimated depth; what they modified is not published.
+This is PyNET as released for bokeh (aiff22/PyNET-Bokeh, `model.py`), with switches where a
+team may have changed it.
 
-Inputs: images `[B, H, W, 3]` in [0, 1], H and W multiples of 64, and "depth" `[B, H, W, 1]` in [0, 1], see `maps`.
-Output: "rendered" in [0, 1], `[B, H, W, 3]` at level 1; level n gives the picture at 1 / 2^(n - 1) of the size, which
-its training compares with the equally reduced photograph. Layers have the same names at every level, so weights
-carry over from one to the next.
+Inputs: images `[B, H, W, 3]` in [0, 1], H and W multiples of 64, and "depth" `[B, H, W,
+    1]` in [0, 1], see `maps`.
+Output: "rendered" in [0, 1], `[B, H, W, 3]` at level 1; level n gives the picture at 1 /
+    2^(n - 1) of the size, which
+its training compares with the equally reduced photograph. Layers have the same names at every
+level, so weights carry over from one to the next.
 
-47,524,992 trainable parameters and 658 billion multiply-accumulates at 1024x1536. The released network also has an
-output at each coarser level, for training alone; `are_coarser_levels_output` brings its 47,551,791 parameters.
+47,524,992 trainable parameters and 658 billion multiply-accumulates at 1024x1536. The released
+network also has an output at each coarser level, for training alone; `are_coarser_levels_output`
+brings its 47,551,791 parameters.
 
-Both inputs are halved inside, by means of four pixels instead of bicubically before, so that photo and picture have
-one size. "fused" estimates the depth from the halved photo, for another 241 billion multiply-accumulates. "tiny" is
-ours and untrained: a quarter of the channels, single residual blocks, 6.4 billion multiply-accumulates at 512x768. On
-a phone the 9x9 convolutions of 128 channels at a quarter of the size cost the time, and 95 MB of float16 weights the
-start.
+Both inputs are halved inside, by means of four pixels instead of bicubically before, so that photo
+and picture have one size. "fused" estimates the depth from the halved photo, for another 241
+billion multiply-accumulates. "tiny" is ours and untrained: a quarter of the channels, single
+residual blocks, 6.4 billion multiply-accumulates at 512x768. On a phone the 9x9 convolutions of 128
+channels at a quarter of the size cost the time, and 95 MB of float16 weights the start.
 """
 
 from dataclasses import dataclass
@@ -30,7 +35,8 @@ from bokeh_tf.ops.shuffle import SpaceToDepth
 from bokeh_tf.ops.transposed import DoublingConv2DTranspose
 
 COARSEST_LEVEL = 7
-# The finest level made of blocks, at a quarter of the photo's size; levels 2 and 1 only enlarge its result.
+# The finest level made of blocks, at a quarter of the photo's size; levels 2 and 1
+# only enlarge its result.
 FINEST_BLOCK_LEVEL = 3
 # The photo is halved, made cells of 2 x 2 pixels, and pooled four times.
 MULTIPLE = 2 ** (COARSEST_LEVEL - 1)
@@ -62,7 +68,10 @@ class Config:
         if self.channels < 1:
             raise ValueError(f"channels must be positive. Received: {self.channels}")
         if len(self.residual_blocks) != 5 or min(self.residual_blocks) < 0:
-            raise ValueError(f"residual_blocks must be five numbers, none negative. Received: {self.residual_blocks}")
+            raise ValueError(
+                "residual_blocks must be five numbers, none negative. Received:"
+                f" {self.residual_blocks}"
+            )
         if not 1 <= self.level <= COARSEST_LEVEL:
             raise ValueError(f"level must be 1 to {COARSEST_LEVEL}. Received: {self.level}")
         if self.are_maps_estimated and not self.has_depth:
@@ -78,7 +87,9 @@ VARIANTS = {
 
 
 class _Level:
-    """The blocks of one level: their channels and normalisation, and layer names that count up from 1."""
+    """The blocks of one level: their channels and normalisation, and layer
+    names that count up from 1.
+    """
 
     def __init__(self, number, config, *, name):
         self.number, self.config, self.name = number, config, name
@@ -87,7 +98,9 @@ class _Level:
         self.count = 0
 
     def block(self, x, largest_kernel):
-        """Parallel branches of two convolutions each, with kernels 3, 5, ... `largest_kernel`, concatenated."""
+        """Parallel branches of two convolutions each, with kernels 3, 5, ...
+        `largest_kernel`, concatenated.
+        """
         self.count += 1
         name = f"{self.name}_block{self.count}"
         branches = []
@@ -126,7 +139,12 @@ def _initializer():
 def _plain_convolution(x, channels, size, *, name):
     bias = keras.initializers.Constant(0.01)
     return layers.Conv2D(
-        channels, size, padding="same", kernel_initializer=_initializer(), bias_initializer=bias, name=name
+        channels,
+        size,
+        padding="same",
+        kernel_initializer=_initializer(),
+        bias_initializer=bias,
+        name=name,
     )(x)
 
 
@@ -187,7 +205,9 @@ _FINER_LEVELS = {6: _level6, 5: _level5, 4: _level4, 3: _level3}
 
 
 def _features(x, config):
-    """Features of the levels that are made of blocks, by level, down to the finest that is built."""
+    """Features of the levels that are made of blocks, by level, down to
+    the finest that is built.
+    """
     encoded, pooled = _encode(x, config)
     features = {COARSEST_LEVEL: _level7(_Level(COARSEST_LEVEL, config, name="level7"), pooled)}
     for number, run in _FINER_LEVELS.items():
@@ -196,7 +216,8 @@ def _features(x, config):
         level = _Level(number, config, name=f"level{number}")
         coarser = features[number + 1]
         first, second = (
-            _enlarged(coarser, level.channels, name=f"level{number + 1}_transposed{copy}") for copy in (1, 2)
+            _enlarged(coarser, level.channels, name=f"level{number + 1}_transposed{copy}")
+            for copy in (1, 2)
         )
         features[number] = run(level, encoded[number], first, second)
     return features
@@ -204,8 +225,13 @@ def _features(x, config):
 
 def _colours(features, config):
     """Three unbounded maps per level that is an output, finest first, by level."""
-    numbers = [number for number in features if config.are_coarser_levels_output or number == config.level]
-    colours = {number: _plain_convolution(features[number], 3, 3, name=f"level{number}_colours") for number in numbers}
+    numbers = [
+        number for number in features if config.are_coarser_levels_output or number == config.level
+    ]
+    colours = {
+        number: _plain_convolution(features[number], 3, 3, name=f"level{number}_colours")
+        for number in numbers
+    }
     if config.level < FINEST_BLOCK_LEVEL:
         x = _enlarged(features[FINEST_BLOCK_LEVEL], ENLARGED_CHANNELS, name="level2_transposed")
         colours[2] = _plain_convolution(x, 3, 3, name="level2_colours")
@@ -239,6 +265,10 @@ def build(config=Config(), *, image_shape):
     features = _features(SpaceToDepth(2, name="cells")(half), config)
 
     # Pictures.
-    names = {number: f"level{number}_rendered" for number in range(1, 8)} | {config.level: "rendered"}
-    pictures = [_picture(maps, name=names[number]) for number, maps in _colours(features, config).items()]
+    names = {number: f"level{number}_rendered" for number in range(1, 8)} | {
+        config.level: "rendered"
+    }
+    pictures = [
+        _picture(maps, name=names[number]) for number, maps in _colours(features, config).items()
+    ]
     return keras.Model(inputs, pictures if len(pictures) > 1 else pictures[0], name="pynet")

@@ -1,10 +1,11 @@
-"""What papers report about the systems built here and those they are compared with: rows of their result tables.
+"""What papers report about the systems built here and those they are compared with:
+rows of their result tables.
 
-AIM 2020 is "AIM 2020 Challenge on Rendering Realistic Bokeh" (Ignatov et al., ECCV Workshops 2020), DBSI "Depth-aware
-Blending of Smoothed Images for Bokeh Effect Generation" (Dutta, 2021): every row, as printed. DMSHN and those after it
-are measured by DMSHN's script on Val294; where the table itself was not read, a row's `doubt` says so. The numbers are
-their authors', measured with their weights, which this package does not have: none of them is a claim about what is
-built here.
+AIM 2020 is "AIM 2020 Challenge on Rendering Realistic Bokeh" (Ignatov et al., ECCV Workshops 2020),
+DBSI "Depth-aware Blending of Smoothed Images for Bokeh Effect Generation" (Dutta, 2021): every row,
+as printed. DMSHN and those after it are measured by DMSHN's script on Val294; where the table
+itself was not read, a row's `doubt` says so. The numbers are their authors', measured with their
+weights, which this package does not have: none of them is a claim about what is built here.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 class Conditions:
     """Where a table is, what it was measured on, and what its mean opinion score means.
 
-    `protocol` is the name by which `bokeh_tf.evaluation.protocols` measures in the same way, "" where none does.
+    `protocol` is the name by which `bokeh_tf.evaluation.protocols` measures in the
+    same way, "" where none does.
     """
 
     paper: str
@@ -27,12 +29,15 @@ class Conditions:
 
 @dataclass(frozen=True)
 class ReportedRow:
-    """One row. A number is None where the table has none; `note` is the table's or the paper's own remark.
+    """One row. A number is None where the table has none; `note` is the table's
+    or the paper's own remark.
 
-    `doubt` says what stands against the number: a source that is not the table itself, or weights that had seen the
-    pairs they were measured on, which is `is_contaminated` and no bar for anybody.
+    `doubt` says what stands against the number: a source that is not the table itself,
+    or weights that had seen the pairs they were measured on, which is
+    `is_contaminated` and no bar for anybody.
 
-    `models` are the models built here that the row is about, none for a system that neither paper describes.
+    `models` are the models built here that the row is about, none for a system
+    that neither paper describes.
     """
 
     subject: str
@@ -58,15 +63,23 @@ _CPU_2020 = Conditions(
     _BEST_IS_5,
 )
 _GPU_2020 = Conditions(
-    "AIM 2020", "table 2, track 2", _TEST_SET_2020, "a smartphone's GPU, OpenCL TFLite delegate", _BEST_IS_5
+    "AIM 2020",
+    "table 2, track 2",
+    _TEST_SET_2020,
+    "a smartphone's GPU, OpenCL TFLite delegate",
+    _BEST_IS_5,
 )
 VAL294 = "Val294: 294 pairs of EBB!'s training set"
 _BASELINE = Conditions("DBSI", "table 1", VAL294, protocol="dbsi")
 _KERNEL_COUNT = Conditions("DBSI", "table 2", VAL294, protocol="dbsi")
 _KERNEL_SIZES = Conditions("DBSI", "table 3", VAL294, protocol="dbsi")
 _PHASES = Conditions("DBSI", "table 4", VAL294, protocol="dbsi")
-_AIM_2019 = Conditions("DBSI", "table 5", "AIM 2019 test set of 200 pairs", mos_scale="lower is better")
-_EFFICIENCY = Conditions("DBSI", "section 5.7", "one image of 1024x1575", "GeForce TITAN X (section 4.1), without I/O")
+_AIM_2019 = Conditions(
+    "DBSI", "table 5", "AIM 2019 test set of 200 pairs", mos_scale="lower is better"
+)
+_EFFICIENCY = Conditions(
+    "DBSI", "section 5.7", "one image of 1024x1575", "GeForce TITAN X (section 4.1), without I/O"
+)
 _DMSHN = Conditions("DMSHN", "table 1", VAL294, "a GPU", protocol="dmshn")
 _AFTER_DMSHN = {
     name: Conditions(name, where, VAL294, protocol="dmshn")
@@ -76,9 +89,16 @@ _AFTER_DMSHN = {
         ("Federated bokeh", "a thesis's page"),
     )
 }
-_RECALLED = "quoted from memory of the paper's table, which was not read again: look it up before citing it"
-_SECOND_HAND = "quoted by another work (a thesis on federated bokeh rendering), not by the paper itself"
-_SAW_THEM = "contaminated: the published weights were trained on all training pairs, those of Val294 among them"
+_RECALLED = (
+    "quoted from memory of the paper's table, which was not read again: look it up before citing it"
+)
+_SECOND_HAND = (
+    "quoted by another work (a thesis on federated bokeh rendering), not by the paper itself"
+)
+_SAW_THEM = (
+    "contaminated: the published weights were trained on all training pairs, those of"
+    " Val294 among them"
+)
 
 _UNRANKED = "not ranked: it uses depth maps computed beforehand"
 _ONE_MODEL_2020 = (
@@ -102,14 +122,30 @@ _DMSHN_TABLE = (
 
 ROWS = (
     *(
-        ReportedRow(team, _CPU_2020, (model,), psnr_db=psnr_db, ssim=ssim, mos=mos, runtime_s=runtime_s)
+        ReportedRow(
+            team, _CPU_2020, (model,), psnr_db=psnr_db, ssim=ssim, mos=mos, runtime_s=runtime_s
+        )
         for team, model, runtime_s, psnr_db, ssim, mos in _ONE_MODEL_2020
     ),
-    ReportedRow("xuehuapiaopiao-team", _CPU_2020, ("pynet",), psnr_db=22.98, ssim=0.8758, note=_UNRANKED),
+    ReportedRow(
+        "xuehuapiaopiao-team", _CPU_2020, ("pynet",), psnr_db=22.98, ssim=0.8758, note=_UNRANKED
+    ),
     ReportedRow("Terminator", _CPU_2020, ("pynet",), psnr_db=23.04, ssim=0.8756, note=_UNRANKED),
-    ReportedRow("Airia-bokeh", _GPU_2020, ("bgnet",), psnr_db=23.58, ssim=0.8770, mos=4.2, runtime_s=1.52),
-    ReportedRow("AIA-Smart", _GPU_2020, ("defocus",), psnr_db=22.94, ssim=0.8842, mos=4.0, runtime_s=15.2),
-    ReportedRow("CET_CVLab", _GPU_2020, ("wavelet_cnn",), psnr_db=23.05, ssim=0.8591, mos=3.2, runtime_s=2.75),
+    ReportedRow(
+        "Airia-bokeh", _GPU_2020, ("bgnet",), psnr_db=23.58, ssim=0.8770, mos=4.2, runtime_s=1.52
+    ),
+    ReportedRow(
+        "AIA-Smart", _GPU_2020, ("defocus",), psnr_db=22.94, ssim=0.8842, mos=4.0, runtime_s=15.2
+    ),
+    ReportedRow(
+        "CET_CVLab",
+        _GPU_2020,
+        ("wavelet_cnn",),
+        psnr_db=23.05,
+        ssim=0.8591,
+        mos=3.2,
+        runtime_s=2.75,
+    ),
     ReportedRow(
         "Team Horizon",
         _GPU_2020,
@@ -119,17 +155,39 @@ ROWS = (
         mos=3.2,
         note="did not run on a GPU: channels first (NCHW)",
     ),
-    ReportedRow("Baseline (SCRN)", _BASELINE, ("saliency_blend", "scrn"), psnr_db=22.53, ssim=0.8330, lpips=0.3251),
+    ReportedRow(
+        "Baseline (SCRN)",
+        _BASELINE,
+        ("saliency_blend", "scrn"),
+        psnr_db=22.53,
+        ssim=0.8330,
+        lpips=0.3251,
+    ),
     ReportedRow("Proposed", _BASELINE, ("dbsi",), psnr_db=23.45, ssim=0.8675, lpips=0.2463),
-    ReportedRow("One kernel: 75", _KERNEL_COUNT, ("dbsi",), psnr_db=23.17, ssim=0.8613, lpips=0.2506),
-    ReportedRow("Three kernels: 25, 45, 75", _KERNEL_COUNT, ("dbsi",), psnr_db=23.45, ssim=0.8675, lpips=0.2463),
-    ReportedRow("Kernels 5, 25, 45", _KERNEL_SIZES, ("dbsi",), psnr_db=23.22, ssim=0.8572, lpips=0.2607),
-    ReportedRow("Kernels 25, 45, 75", _KERNEL_SIZES, ("dbsi",), psnr_db=23.45, ssim=0.8675, lpips=0.2463),
+    ReportedRow(
+        "One kernel: 75", _KERNEL_COUNT, ("dbsi",), psnr_db=23.17, ssim=0.8613, lpips=0.2506
+    ),
+    ReportedRow(
+        "Three kernels: 25, 45, 75",
+        _KERNEL_COUNT,
+        ("dbsi",),
+        psnr_db=23.45,
+        ssim=0.8675,
+        lpips=0.2463,
+    ),
+    ReportedRow(
+        "Kernels 5, 25, 45", _KERNEL_SIZES, ("dbsi",), psnr_db=23.22, ssim=0.8572, lpips=0.2607
+    ),
+    ReportedRow(
+        "Kernels 25, 45, 75", _KERNEL_SIZES, ("dbsi",), psnr_db=23.45, ssim=0.8675, lpips=0.2463
+    ),
     ReportedRow("Phase 1", _PHASES, ("dbsi",), psnr_db=23.91, ssim=0.8533, lpips=0.2716),
     ReportedRow("Phase 2", _PHASES, ("dbsi",), psnr_db=23.56, ssim=0.8557, lpips=0.2574),
     ReportedRow("Phase 3", _PHASES, ("dbsi",), psnr_db=23.45, ssim=0.8675, lpips=0.2463),
     ReportedRow("islab-zju", _AIM_2019, psnr_db=23.43, ssim=0.89, mos=0.87),
-    ReportedRow("CVL-IITM-PERC", _AIM_2019, ("dbsi",), psnr_db=22.14, ssim=0.86, mos=0.88, note="phase 3"),
+    ReportedRow(
+        "CVL-IITM-PERC", _AIM_2019, ("dbsi",), psnr_db=22.14, ssim=0.86, mos=0.88, note="phase 3"
+    ),
     ReportedRow("IPCV IITM", _AIM_2019, ("dddf",), psnr_db=23.17, ssim=0.88, mos=0.93),
     ReportedRow("VIDAR", _AIM_2019, psnr_db=23.93, ssim=0.89, mos=0.98),
     ReportedRow("XMU-VIPLab", _AIM_2019, psnr_db=23.18, ssim=0.89, mos=1.02),
@@ -178,7 +236,8 @@ ROWS = (
         _AFTER_DMSHN["MPFNet"],
         psnr_db=24.74,
         ssim=0.8807,
-        doubt="measured anew of the pictures that its authors published (24.7413 dB, 0.8807), not quoted",
+        doubt="measured anew of the pictures that its authors published (24.7413 dB, 0.8807), not"
+        " quoted",
     ),
     ReportedRow("BRViT", _AFTER_DMSHN["BRViT"], psnr_db=24.76, ssim=0.8904, lpips=0.1924),
     ReportedRow(

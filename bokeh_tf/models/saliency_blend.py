@@ -1,16 +1,20 @@
-"""Saliency blend, DBSI's baseline: what is salient stays, all the rest is the photo through one Gaussian.
+"""Saliency blend, DBSI's baseline: what is salient stays, all the rest is the
+photo through one Gaussian.
 
-Dutta, "Depth-aware Blending of Smoothed Images for Bokeh Effect Generation" (2021), section 5.3: SCRN's soft map is
-the weight W0 of equation 1, rendered = W0 * photo + (1 - W0) * blur, with a Gaussian of 75x75 pixels.
+Dutta, "Depth-aware Blending of Smoothed Images for Bokeh Effect Generation" (2021), section 5.3:
+SCRN's soft map is the weight W0 of equation 1, rendered = W0 * photo + (1 - W0) * blur, with a
+Gaussian of 75x75 pixels.
 
-Input: images `[B, H, W, 3]` in [0, 1], H and W multiples of 32 and larger than 37; the variant "from_map" also takes
-"saliency" `[B, H, W, 1]` in [0, 1] and has no weights. Outputs: "rendered" `[B, H, W, 3]` in [0, 1] and
-"in_focus_weight" W0 `[B, H, W, 1]` in [0, 1].
+Input: images `[B, H, W, 3]` in [0, 1], H and W multiples of 32 and larger than 37; the
+    variant "from_map" also takes
+"saliency" `[B, H, W, 1]` in [0, 1] and has no weights. Outputs: "rendered" `[B, H, W, 3]` in [0, 1]
+and "in_focus_weight" W0 `[B, H, W, 1]` in [0, 1].
 
-25,226,498 trainable parameters, all of them SCRN's; 12.0 billion multiply-accumulates at 1024x1536. The paper says
-neither at what size SCRN ran nor the blur's sigma and borders; a copy near its training's size, OpenCV's rule and
-mirrored borders stand in. "tiny" is ours and untrained: it has the tiny SCRN and the decimated Gaussian. On a phone
-the blend at full size costs little beside SCRN.
+25,226,498 trainable parameters, all of them SCRN's; 12.0 billion multiply-accumulates at
+1024x1536. The paper says neither at what size SCRN ran nor the blur's sigma and borders; a copy
+near its training's size, OpenCV's rule and mirrored borders stand in. "tiny" is ours and
+untrained: it has the tiny SCRN and the decimated Gaussian. On a phone the blend at full size
+costs little beside SCRN.
 """
 
 from dataclasses import dataclass
@@ -41,7 +45,9 @@ class Config:
     def __post_init__(self):
         least_px = 21 if self.is_blur_decimated else 3
         if self.blur_size_px < least_px or self.blur_size_px % 2 == 0:
-            raise ValueError(f"blur_size_px must be odd and at least {least_px}. Received: {self.blur_size_px}")
+            raise ValueError(
+                f"blur_size_px must be odd and at least {least_px}. Received: {self.blur_size_px}"
+            )
 
 
 VARIANTS = {
@@ -63,7 +69,8 @@ def build(config=Config(), *, image_shape):
     image = image_input(image_shape, multiple=ENCODER_STRIDE)
     if min(image_shape) <= config.blur_size_px // 2:
         raise ValueError(
-            f"image_shape must exceed half the blur kernel, {config.blur_size_px} px. Received: {image_shape}"
+            f"image_shape must exceed half the blur kernel, {config.blur_size_px} px. Received:"
+            f" {image_shape}"
         )
 
     # What is in focus. The clip is for a map from outside.

@@ -1,17 +1,20 @@
-"""SCRN: a single photo to its salient object, by two branches, object and edges, that refine one another.
+"""SCRN: a single photo to its salient object, by two branches, object and
+edges, that refine one another.
 
-Wu et al., "Stacked Cross Refinement Network for Edge-Aware Salient Object Detection" (ICCV 2019), section 3, as
-released in wuzhe71/SCRN: ResNet-50 features of four levels, reduced to 32 channels for either branch, pass four
-cross-refinement units; a U-Net-like fusion gives one map per branch.
+Wu et al., "Stacked Cross Refinement Network for Edge-Aware Salient Object Detection" (ICCV 2019),
+section 3, as released in wuzhe71/SCRN: ResNet-50 features of four levels, reduced to 32 channels
+for either branch, pass four cross-refinement units; a U-Net-like fusion gives one map per branch.
 
-Input: images `[B, H, W, 3]` in [0, 1], H and W multiples of 32; the published size is 352x352. Output: "saliency"
+Input: images `[B, H, W, 3]` in [0, 1], H and W multiples of 32; the published size is
+    352x352. Output: "saliency"
 `[B, H, W, 1]` in [0, 1]; the variant "edges" adds "edges", which training wants.
 
-25,226,498 trainable parameters and 63,488 moving statistics; 14.2 billion multiply-accumulates at 352x352 as a file.
-The normalisation by ImageNet's mean and deviation and the final sigmoid, outside the published network, are inside.
-The edge head and the last unit's edges do not reach "saliency": their weights stay, so that published ones fit, but a
-converted file leaves them out. On a phone the edge branch multiplies up to five features, which half precision bears
-while they stay below nine. "tiny" is ours and untrained: a quarter of the encoder's channels, half of the rest.
+25,226,498 trainable parameters and 63,488 moving statistics; 14.2 billion multiply-accumulates at
+352x352 as a file. The normalisation by ImageNet's mean and deviation and the final sigmoid, outside
+the published network, are inside. The edge head and the last unit's edges do not reach "saliency":
+their weights stay, so that published ones fit, but a converted file leaves them out. On a phone the
+edge branch multiplies up to five features, which half precision bears while they stay below nine.
+"tiny" is ours and untrained: a quarter of the encoder's channels, half of the rest.
 """
 
 from dataclasses import dataclass
@@ -45,7 +48,9 @@ class Config:
 
     def __post_init__(self):
         if self.channels < 1 or self.units < 1:
-            raise ValueError(f"channels and units must be positive. Received: {self.channels}, {self.units}")
+            raise ValueError(
+                f"channels and units must be positive. Received: {self.channels}, {self.units}"
+            )
 
 
 VARIANTS = {
@@ -73,31 +78,47 @@ def _resized(x, factor, *, name):
 
 def _branch(stages, channels, *, name):
     """The encoder's stages, each reduced to `channels`."""
-    reduced = [_conv_norm(x, channels, 1, name=f"{name}{level}_1x1") for level, x in enumerate(stages, start=1)]
-    return [_convs_norm(x, channels, name=f"{name}{level}_3x3_") for level, x in enumerate(reduced, start=1)]
+    reduced = [
+        _conv_norm(x, channels, 1, name=f"{name}{level}_1x1")
+        for level, x in enumerate(stages, start=1)
+    ]
+    return [
+        _convs_norm(x, channels, name=f"{name}{level}_3x3_")
+        for level, x in enumerate(reduced, start=1)
+    ]
 
 
 def cross_refinement(saliency, edges, *, name):
-    """One cross-refinement unit: both branches after their residual updates, lists of levels, finest first.
+    """One cross-refinement unit: both branches after their residual updates,
+    lists of levels, finest first.
 
-    Saliency takes in, concatenated, the edges of its own and all coarser levels; edges take the product with the
-    saliency of its own and all coarser levels. All eight updates start from the unit's inputs.
+    Saliency takes in, concatenated, the edges of its own and all coarser levels; edges
+    take the product with the saliency of its own and all coarser levels. All eight updates
+    start from the unit's inputs.
     """
     channels = saliency[0].shape[-1]
 
     def coarser(features, level, target):
         for other in range(level + 1, _LEVELS):
             part = f"{name}_{target}{level + 1}_from{other + 1}"
-            yield _conv_norm(_resized(features[other], 2 ** (other - level), name=part), channels, 1, name=part)
+            yield _conv_norm(
+                _resized(features[other], 2 ** (other - level), name=part), channels, 1, name=part
+            )
 
     new_saliency, new_edges = [], []
     for level, (s, e) in enumerate(zip(saliency, edges, strict=True)):
         part = f"{name}_saliency{level + 1}"
-        update = layers.Concatenate(name=f"{part}_concat")([s, e, *coarser(edges, level, "saliency")])
-        new_saliency.append(layers.Add(name=f"{part}_sum")([s, _convs_norm(update, channels, name=f"{part}_3x3_")]))
+        update = layers.Concatenate(name=f"{part}_concat")(
+            [s, e, *coarser(edges, level, "saliency")]
+        )
+        new_saliency.append(
+            layers.Add(name=f"{part}_sum")([s, _convs_norm(update, channels, name=f"{part}_3x3_")])
+        )
         part = f"{name}_edges{level + 1}"
         update = layers.Multiply(name=f"{part}_product")([e, s, *coarser(saliency, level, "edges")])
-        new_edges.append(layers.Add(name=f"{part}_sum")([e, _convs_norm(update, channels, name=f"{part}_3x3_")]))
+        new_edges.append(
+            layers.Add(name=f"{part}_sum")([e, _convs_norm(update, channels, name=f"{part}_3x3_")])
+        )
     return new_saliency, new_edges
 
 
@@ -116,16 +137,20 @@ def _fused(levels, *, name):
 
 
 def _probability(logits, *, name, output_name):
-    return layers.Activation("sigmoid", name=output_name)(_resized(logits, _FINEST_STRIDE, name=name))
+    return layers.Activation("sigmoid", name=output_name)(
+        _resized(logits, _FINEST_STRIDE, name=name)
+    )
 
 
 def saliency_and_edges(image, config=Config(), *, output_names=("saliency", "edges")):
-    """The network on a photo `[B, H, W, 3]` in [0, 1]; saliency and edges, both `[B, H, W, 1]` in [0, 1].
+    """The network on a photo `[B, H, W, 3]` in [0, 1]; saliency and edges, both
+    `[B, H, W, 1]` in [0, 1].
 
     Args:
         output_names: of the last layer of either branch; all other names start with "scrn".
     """
-    # No photo leaves [0, 1]. What does would grow, through four units of products, beyond half precision.
+    # No photo leaves [0, 1]. What does would grow, through four units of
+    # products, beyond half precision.
     inside = layers.ReLU(max_value=1.0, name="scrn_inside")(image)
     scale = [1 / deviation for deviation in _IMAGENET_DEVIATION]
     offset = [-mean * factor for mean, factor in zip(_IMAGENET_MEAN, scale, strict=True)]

@@ -1,17 +1,23 @@
-"""Modified U-Net: strided convolutions go down, and the decoder activates only after it has joined the skip.
+"""Modified U-Net: strided convolutions go down, and the decoder activates only
+after it has joined the skip.
 
-Team CET21_CV, AIM 2020 Challenge on Rendering Realistic Bokeh, section 4.6, after Ronneberger et al. 2015: strided
-convolutions instead of pooling, shortcuts concatenated before the activation, leaky ReLUs.
+Team CET21_CV, AIM 2020 Challenge on Rendering Realistic Bokeh, section 4.6, after
+Ronneberger et al. 2015: strided convolutions instead of pooling, shortcuts concatenated
+before the activation, leaky ReLUs.
 
-Input: images `[B, H, W, 3]` in [0, 1], H and W multiples of 16. Output: "rendered" `[B, H, W, 3]` in [0, 1].
+Input: images `[B, H, W, 3]` in [0, 1], H and W multiples of 16. Output: "rendered"
+    `[B, H, W, 3]` in [0, 1].
 
-2,942,963 trainable parameters and 92.0 billion multiply-accumulates at 1024x1536. The report gives no sizes. Our
-choices: four scales below the photo and two convolutions at each, as in the original U-Net; 16 channels at full
-resolution, because the team reports an eighth of the time of BGNet, which has 298.6 billion multiply-accumulates;
-slope 0.2; skips of activated features, so that the decoder's activation applies to them a second time; "same"
-padding, which lets each transposed convolution undo the offset of the strided one. "tiny" is ours and untrained: half
-the channels of "base", 5.8 billion multiply-accumulates at 512x768. On a phone the joined features at full resolution
-cost memory, 101 MB as float16 at 1024x1536.
+2,942,963 trainable parameters and 92.0 billion multiply-accumulates at 1024x1536. The
+report gives no sizes. Our
+choices: four scales below the photo and two convolutions at each, as in the original
+    U-Net; 16 channels at full
+resolution, because the team reports an eighth of the time of BGNet, which has 298.6 billion
+multiply-accumulates; slope 0.2; skips of activated features, so that the decoder's activation
+applies to them a second time; "same" padding, which lets each transposed convolution undo the
+offset of the strided one. "tiny" is ours and untrained: half the channels of "base", 5.8 billion
+multiply-accumulates at 512x768. On a phone the joined features at full resolution cost memory, 101
+MB as float16 at 1024x1536.
 """
 
 from dataclasses import dataclass
@@ -58,7 +64,9 @@ def _encode(x, config):
     for scale in range(DEPTH):
         x = _pair(x, config.channels * 2**scale, name=f"down{scale}")
         features.append(x)
-        x = _convolution(x, config.channels * 2 ** (scale + 1), strides=2, name=f"down{scale}_strided")
+        x = _convolution(
+            x, config.channels * 2 ** (scale + 1), strides=2, name=f"down{scale}_strided"
+        )
     return [*features, _pair(x, config.channels * 2**DEPTH, name="bottom")]
 
 

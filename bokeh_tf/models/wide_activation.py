@@ -1,16 +1,23 @@
-"""Wide activation with channel attention: residual blocks, wide where they are activated, at a quarter of the size.
+"""Wide activation with channel attention: residual blocks, wide where they are activated,
+at a quarter of the size.
 
-Team CET_ECE, AIM 2020 Challenge on Rendering Realistic Bokeh, section 4.7: space-to-depth by 4, feature extraction, a
-series of wide-activation residual blocks (Yu et al. 2018) with channel attention (Zhang et al. 2018), depth-to-space.
+Team CET_ECE, AIM 2020 Challenge on Rendering Realistic Bokeh, section 4.7: space-to-depth by 4,
+feature extraction, a series of wide-activation residual blocks (Yu et al. 2018) with channel
+attention (Zhang et al. 2018), depth-to-space.
 
-Input: images `[B, H, W, 3]` in [0, 1], H and W multiples of 4. Output: "rendered" `[B, H, W, 3]` in [0, 1].
+Input: images `[B, H, W, 3]` in [0, 1], H and W multiples of 4. Output: "rendered"
+    `[B, H, W, 3]` in [0, 1].
 
-629,376 trainable parameters and 61.6 billion multiply-accumulates at 1024x1536. The report gives no sizes. Our
-choices: 32 channels and 8 blocks, because the team reports an eighth of the time of BGNet, which has 298.6 billion
-multiply-accumulates; blocks of two 3x3 convolutions with four times the channels between them (WDSR-A); attention
-through a sixteenth of the channels, as in RCAN as released (yulunzhang/RCAN); one skip around all blocks; no weight
-normalisation; the photo is not added to the output, as the report mentions no such path. "tiny" is ours and
-untrained: 24 channels and 6 blocks, 6.8 billion multiply-accumulates at 512x768. On a phone nothing is large: all
+629,376 trainable parameters and 61.6 billion multiply-accumulates at 1024x1536. The
+report gives no sizes. Our
+choices: 32 channels and 8 blocks, because the team reports an eighth of the time of
+    BGNet, which has 298.6 billion
+multiply-accumulates; blocks of two 3x3 convolutions with four times the channels between them
+(WDSR-A); attention through a sixteenth of the channels, as in RCAN as released (yulunzhang/RCAN);
+one skip around all blocks; no weight normalisation; the photo is not added to the output, as the
+report mentions no such path. "tiny" is ours and
+untrained: 24 channels and 6 blocks, 6.8 billion multiply-accumulates at 512x768. On a
+    phone nothing is large: all
 convolutions see a sixteenth of the pixels, and both shuffles are slices and concatenations.
 """
 
@@ -41,10 +48,14 @@ class Config:
 
     def __post_init__(self):
         if min(self.channels, self.blocks, self.expansion, self.attention_reduction) < 1:
-            raise ValueError(f"channels, blocks, expansion and attention_reduction must be positive. Received: {self}")
+            raise ValueError(
+                "channels, blocks, expansion and attention_reduction must be positive. Received:"
+                f" {self}"
+            )
         if self.channels < self.attention_reduction:
             raise ValueError(
-                f"channels must be at least attention_reduction, {self.attention_reduction}. Received: {self.channels}"
+                f"channels must be at least attention_reduction, {self.attention_reduction}."
+                f" Received: {self.channels}"
             )
 
 
@@ -65,7 +76,9 @@ def _attend(x, config, *, name):
 
 
 def _block(x, config, *, name):
-    wide = _convolution(x, config.channels * config.expansion, activation="relu", name=f"{name}_expand")
+    wide = _convolution(
+        x, config.channels * config.expansion, activation="relu", name=f"{name}_expand"
+    )
     narrow = _convolution(wide, config.channels, name=f"{name}_project")
     return layers.Add(name=f"{name}_sum")([x, _attend(narrow, config, name=f"{name}_attention")])
 

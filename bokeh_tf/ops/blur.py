@@ -1,8 +1,9 @@
-"""Gaussian blurs of float32 images `[B, H, W, C]`, in the forms a phone's GPU delegate runs whole and right.
+"""Gaussian blurs of float32 images `[B, H, W, C]`, in the forms a phone's GPU
+delegate runs whole and right.
 
-Kernel sizes are odd and in pixels; `sigma_px` defaults to OpenCV's rule for the size. Borders mirror
-without repeating the edge pixel (`REFLECT`, OpenCV's `BORDER_REFLECT_101`), the only mirror the
-delegate accepts.
+Kernel sizes are odd and in pixels; `sigma_px` defaults to OpenCV's rule for the size. Borders
+mirror without repeating the edge pixel (`REFLECT`, OpenCV's `BORDER_REFLECT_101`), the only
+mirror the delegate accepts.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from bokeh_tf.ops.resize import multiply_left, spline_taps, taps_variance, upsam
 
 
 def default_sigma_px(kernel_size_px):
-    """Standard deviation that OpenCV gives a Gaussian kernel of this size: 0.3 * ((k - 1) / 2 - 1) + 0.8."""
+    """Standard deviation that OpenCV gives a Gaussian kernel of this size: 0.3
+    * ((k - 1) / 2 - 1) + 0.8.
+    """
     return 0.3 * ((kernel_size_px - 1) * 0.5 - 1) + 0.8
 
 
@@ -32,20 +35,28 @@ def gaussian_kernel(kernel_size_px, sigma_px=None):
 
 def _require_odd(kernel_size_px):
     if kernel_size_px < 1 or kernel_size_px % 2 == 0:
-        raise ValueError(f"kernel_size_px must be a positive odd number. Received: {kernel_size_px}")
+        raise ValueError(
+            f"kernel_size_px must be a positive odd number. Received: {kernel_size_px}"
+        )
 
 
 def _require_larger_than(images, limit_px):
     height_px, width_px = images.shape[1:3]
     if height_px is None or width_px is None or min(height_px, width_px) <= limit_px:
-        raise ValueError(f"height and width must exceed {limit_px} pixels. Received: {height_px}x{width_px}")
+        raise ValueError(
+            f"height and width must exceed {limit_px} pixels. Received: {height_px}x{width_px}"
+        )
 
 
 def _depthwise(images, weights, *, axis, step=1):
-    """Correlates every channel with the one-dimensional `weights` along `axis` (1 rows, 2 columns), no padding."""
+    """Correlates every channel with the one-dimensional `weights` along `axis` (1
+    rows, 2 columns), no padding.
+    """
     shape = (-1, 1, 1, 1) if axis == 1 else (1, -1, 1, 1)
     kernel = np.tile(np.reshape(weights, shape), (1, 1, images.shape[-1], 1)).astype("float32")
-    return ops.depthwise_conv(images, ops.convert_to_tensor(kernel, dtype=images.dtype), strides=step, padding="valid")
+    return ops.depthwise_conv(
+        images, ops.convert_to_tensor(kernel, dtype=images.dtype), strides=step, padding="valid"
+    )
 
 
 def _blur_padded(images, weights):
@@ -57,7 +68,8 @@ def _blur_padded(images, weights):
 class SeparableGaussianBlur(keras.layers.Layer):
     """Exact Gaussian blur: REFLECT padding, then a horizontal and a vertical depthwise convolution.
 
-    Costs twice the kernel size in multiply-accumulates per pixel and channel. Needs a static height and width.
+    Costs twice the kernel size in multiply-accumulates per pixel and channel. Needs
+    a static height and width.
 
     Args:
         kernel_size_px: odd size; the image must be larger than half of it.
@@ -74,24 +86,33 @@ class SeparableGaussianBlur(keras.layers.Layer):
         """Returns the blurred images, same shape."""
         radius_px = self.kernel_size_px // 2
         _require_larger_than(images, radius_px)
-        padded = ops.pad(images, [[0, 0], [radius_px, radius_px], [radius_px, radius_px], [0, 0]], mode="reflect")
+        padded = ops.pad(
+            images, [[0, 0], [radius_px, radius_px], [radius_px, radius_px], [0, 0]], mode="reflect"
+        )
         return _blur_padded(padded, self._weights_1d)
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "kernel_size_px": self.kernel_size_px, "sigma_px": self.sigma_px}
+        return {
+            **super().get_config(),
+            "kernel_size_px": self.kernel_size_px,
+            "sigma_px": self.sigma_px,
+        }
 
 
-# The bank's fine grid averages cells of this many pixels; its coarse grid has a point for every two cells.
+# The bank's fine grid averages cells of this many pixels; its coarse grid has a
+# point for every two cells.
 CELL_PX = 4
 _COARSE_STEP = 2
-# Cells to coarse points, along each axis: binomial, because halving folds what it leaves of the high frequencies.
+# Cells to coarse points, along each axis: binomial, because halving folds what it leaves
+# of the high frequencies.
 _COARSE_TAPS = np.array([1, 5, 10, 10, 5, 1]) / 32
 # Cells that a coarse point takes in beyond its own two, on either side.
 _COARSE_REACH = (len(_COARSE_TAPS) - _COARSE_STEP) // 2
-# Standard deviations a blur needs, per pixel of its grid's spacing: below, the grid's images and aliases show.
+# Standard deviations a blur needs, per pixel of its grid's spacing: below, the grid's
+# images and aliases show.
 _SIGMAS_PER_GRID_PX = 0.85
 # Taps of a kernel that are smaller than this, relative to its middle one, are left out.
 _LEAST_TAP = 0.0025
@@ -101,27 +122,30 @@ _MAX_GROUP = 32
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class GaussianBlurBank(keras.layers.Layer):
-    """Gaussian blurs of one image with several large kernels, computed on coarse grids that all of them share.
+    """Gaussian blurs of one image with several large kernels, computed on coarse
+    grids that all of them share.
 
-    The image, mirrored beyond its border, is averaged in cells of 4 x 4 pixels, and the cells are halved once more
-    for the larger sigmas. Each kernel blurs the coarsest grid its sigma allows, and a quadratic spline brings the
-    result back to pixels. Averaging, halving and spline blur too: the Gaussian in between has the variance that
-    remains.
+    The image, mirrored beyond its border, is averaged in cells of 4 x 4 pixels, and the cells are
+    halved once more for the larger sigmas. Each kernel blurs the coarsest grid its sigma allows,
+    and a quadratic spline brings the result back to pixels. Averaging, halving and spline blur too:
+    the Gaussian in between has the variance that remains.
 
-    Against the exact blur of 25 px and more: at least 55 dB on photographs, border and all; less on one that is sharp
-    to the last pixel, and about 35 dB, relative to the blurred peak, on single bright pixels: the means alias them.
-    Cost for three channels at 1024 x 1536: at most 12.5 multiply-accumulates per pixel, channel and kernel, of which
-    the last upsampling takes 9. Smaller images pay relatively more for the margins beyond their border. Right in half
-    precision to 2e-3 of the range at any width.
+    Against the exact blur of 25 px and more: at least 55 dB on photographs, border and all; less on
+    one that is sharp to the last pixel, and about 35 dB, relative to the blurred peak, on single
+    bright pixels: the means alias them. Cost for three channels at 1024 x 1536: at most 12.5
+    multiply-accumulates per pixel, channel and kernel, of which the last upsampling takes 9.
+    Smaller images pay relatively more for the margins beyond their border. Right in half precision
+    to 2e-3 of the range at any width.
 
-    Runs on the delegates of LiteRT and, where a phone has OpenCL, of classic TFLite: that one's OpenGL backend lacks
-    BATCH_MATMUL and TRANSPOSE.
+    Runs on the delegates of LiteRT and, where a phone has OpenCL, of classic TFLite: that one's
+    OpenGL backend lacks BATCH_MATMUL and TRANSPOSE.
 
-    Height and width are static multiples of 4 (of 8 for speed). An image needs about 50 pixels along either axis.
+    Height and width are static multiples of 4 (of 8 for speed). An image needs about 50
+    pixels along either axis.
 
     Args:
-        kernel_sizes_px: odd sizes, 21 and more with the default sigmas. A size only sets the sigma: the Gaussians
-            are not cut off at it, so it must leave room for five sigmas.
+        kernel_sizes_px: odd sizes, 21 and more with the default sigmas. A size only sets the sigma:
+            the Gaussians are not cut off at it, so it must leave room for five sigmas.
         sigmas_px: one standard deviation per size, default `default_sigma_px` of each.
     """
 
@@ -130,15 +154,26 @@ class GaussianBlurBank(keras.layers.Layer):
         self.kernel_sizes_px = tuple(kernel_sizes_px)
         for size_px in self.kernel_sizes_px:
             _require_odd(size_px)
-        self.sigmas_px = tuple(map(default_sigma_px, kernel_sizes_px) if sigmas_px is None else sigmas_px)
+        self.sigmas_px = tuple(
+            map(default_sigma_px, kernel_sizes_px) if sigmas_px is None else sigmas_px
+        )
         if len(self.sigmas_px) != len(self.kernel_sizes_px):
-            raise ValueError(f"one sigma per kernel size. Received: {self.sigmas_px} for {self.kernel_sizes_px}.")
+            raise ValueError(
+                f"one sigma per kernel size. Received: {self.sigmas_px} for {self.kernel_sizes_px}."
+            )
         least_px = CELL_PX * _SIGMAS_PER_GRID_PX
         if min(self.sigmas_px) < least_px:
-            raise ValueError(f"sigmas_px must be at least {least_px}; blur exactly below. Received: {self.sigmas_px}")
-        if any(size < 5 * sigma for size, sigma in zip(self.kernel_sizes_px, self.sigmas_px, strict=True)):
             raise ValueError(
-                f"kernel_sizes_px must be at least five sigmas. Received: {self.kernel_sizes_px}, {self.sigmas_px}"
+                f"sigmas_px must be at least {least_px}; blur exactly below. Received:"
+                f" {self.sigmas_px}"
+            )
+        if any(
+            size < 5 * sigma
+            for size, sigma in zip(self.kernel_sizes_px, self.sigmas_px, strict=True)
+        ):
+            raise ValueError(
+                f"kernel_sizes_px must be at least five sigmas. Received: {self.kernel_sizes_px},"
+                f" {self.sigmas_px}"
             )
 
     def call(self, images):
@@ -156,33 +191,51 @@ class GaussianBlurBank(keras.layers.Layer):
         return [input_shape for _ in self.kernel_sizes_px]
 
     def get_config(self):
-        return {**super().get_config(), "kernel_sizes_px": self.kernel_sizes_px, "sigmas_px": self.sigmas_px}
+        return {
+            **super().get_config(),
+            "kernel_sizes_px": self.kernel_sizes_px,
+            "sigmas_px": self.sigmas_px,
+        }
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """How one kernel is computed: on the grid with a point every `step` cells, with these `weights` on its points."""
+    """How one kernel is computed: on the grid with a point every `step` cells, with
+    these `weights` on its points.
+    """
 
     step: int
     weights: np.ndarray
 
     @property
     def margin_points(self):
-        """Grid points beyond the image's border: the weights' half width, and one for the upsampling."""
+        """Grid points beyond the image's border: the weights' half width,
+        and one for the upsampling.
+        """
         return len(self.weights) // 2 + 1
 
     @property
     def margin_cells(self):
         """Cells beyond the border from which those points come."""
-        return self.margin_points if self.step == 1 else _COARSE_STEP * self.margin_points + _COARSE_REACH
+        return (
+            self.margin_points
+            if self.step == 1
+            else _COARSE_STEP * self.margin_points + _COARSE_REACH
+        )
 
 
 def _plan(sigma_px, image_shape):
     height, width = image_shape[1:3]
     if height is None or width is None or height % CELL_PX or width % CELL_PX:
-        raise ValueError(f"height and width must be static multiples of {CELL_PX}. Received: {height}x{width}")
+        raise ValueError(
+            f"height and width must be static multiples of {CELL_PX}. Received: {height}x{width}"
+        )
     coarse_px = _COARSE_STEP * CELL_PX
-    is_coarse = height % coarse_px == 0 and width % coarse_px == 0 and sigma_px >= coarse_px * _SIGMAS_PER_GRID_PX
+    is_coarse = (
+        height % coarse_px == 0
+        and width % coarse_px == 0
+        and sigma_px >= coarse_px * _SIGMAS_PER_GRID_PX
+    )
     step = _COARSE_STEP if is_coarse else 1
     spacing_px = step * CELL_PX
     spent_px2 = (CELL_PX**2 - 1) / 12 + taps_variance(spline_taps(spacing_px)) * spacing_px**2
@@ -197,7 +250,9 @@ def _variance(weights):
 
 
 def _gaussian_of_variance(variance):
-    """Gaussian weights of exactly this variance: sampling and truncating a narrow Gaussian change its own."""
+    """Gaussian weights of exactly this variance: sampling and truncating a
+    narrow Gaussian change its own.
+    """
     sigma = np.sqrt(variance)
     radius = int(np.ceil(sigma * np.sqrt(-2 * np.log(_LEAST_TAP)))) - 1
     for _ in range(20):
@@ -207,21 +262,28 @@ def _gaussian_of_variance(variance):
 
 
 def _mirrored_cells(images, margin_cells):
-    """Means of 4 x 4 pixels of the images reflected beyond their border by `margin_cells` cells: as if padded first."""
+    """Means of 4 x 4 pixels of the images reflected beyond their border by `margin_cells`
+    cells: as if padded first.
+    """
     width_px, margin_px = images.shape[2], margin_cells * CELL_PX
     _require_larger_than(images, margin_px)
     left = _cells_with_mirrored_rows(images[:, :, 1 : 1 + margin_px], margin_cells)
-    right = _cells_with_mirrored_rows(images[:, :, width_px - 1 - margin_px : width_px - 1], margin_cells)
+    right = _cells_with_mirrored_rows(
+        images[:, :, width_px - 1 - margin_px : width_px - 1], margin_cells
+    )
     middle = _cells_with_mirrored_rows(images, margin_cells)
     return ops.concatenate([_reversed_columns(left), middle, _reversed_columns(right)], axis=2)
 
 
 def _cells_with_mirrored_rows(images, margin_cells):
-    # Reflection leaves the edge row out, so the cells beyond the border are those of the image shifted by one row.
+    # Reflection leaves the edge row out, so the cells beyond the border are those of the
+    # image shifted by one row.
     height_px, margin_px = images.shape[1], margin_cells * CELL_PX
     top = _cell_means(images[:, 1 : 1 + margin_px])
     bottom = _cell_means(images[:, height_px - 1 - margin_px : height_px - 1])
-    return ops.concatenate([_reversed_rows(top), _cell_means(images), _reversed_rows(bottom)], axis=1)
+    return ops.concatenate(
+        [_reversed_rows(top), _cell_means(images), _reversed_rows(bottom)], axis=1
+    )
 
 
 def _cell_means(images):
@@ -240,13 +302,17 @@ def _reversed_columns(images):
 
 
 def _coarse_grid(cells, margin_cells):
-    """One point for every two cells, along both axes, and how many of the points lie beyond the border."""
+    """One point for every two cells, along both axes, and how many of the
+    points lie beyond the border.
+    """
     if margin_cells % _COARSE_STEP:
         cells, margin_cells = cells[:, 1:-1, 1:-1], margin_cells - 1
     width, channels = cells.shape[2:]
     rows = _correlate_rows(cells, _COARSE_TAPS, group=width, step=_COARSE_STEP)
     pairs = ops.reshape(rows, (-1, rows.shape[1], width // _COARSE_STEP, _COARSE_STEP * channels))
-    kernel = np.kron(_COARSE_TAPS[:, None], np.eye(channels)).reshape(1, -1, _COARSE_STEP * channels, channels)
+    kernel = np.kron(_COARSE_TAPS[:, None], np.eye(channels)).reshape(
+        1, -1, _COARSE_STEP * channels, channels
+    )
     points = ops.conv(pairs, ops.convert_to_tensor(kernel, dtype=pairs.dtype), padding="valid")
     return points, (margin_cells - _COARSE_REACH) // _COARSE_STEP
 
@@ -288,7 +354,9 @@ def blur_columns(images, weights):
     taps = np.zeros((positions * group, group))
     for column in range(group):
         taps[column : column + len(weights), column] = weights
-    kernel = np.kron(taps, np.eye(channels)).reshape(1, positions, group * channels, group * channels)
+    kernel = np.kron(taps, np.eye(channels)).reshape(
+        1, positions, group * channels, group * channels
+    )
     grouped = ops.reshape(images, (-1, height, width // group, group * channels))
     blurred = ops.conv(grouped, ops.convert_to_tensor(kernel, dtype=grouped.dtype), padding="valid")
     return ops.reshape(blurred, (-1, height, width - len(weights) + 1, channels))

@@ -1,12 +1,16 @@
-"""Bilinear upsampling of float32 features `[B, H, W, C]` channel by channel, with or without aligned corners.
+"""Bilinear upsampling of float32 features `[B, H, W, C]` channel by channel, with
+or without aligned corners.
 
-`BilinearUpsampling` in `resize` mixes columns in a dense convolution, which is cheap for three channels and dear for
-256. Here every output phase of a pixel is that pixel plus constant shares of its differences to its neighbours: no
-multiply-accumulate more than a resize needs, and no sampling positions that half precision could lose.
+`BilinearUpsampling` in `resize` mixes columns in a dense convolution, which is cheap for
+three channels and dear for
+256. Here every output phase of a pixel is that pixel plus constant shares of its
+  differences to its neighbours: no
+multiply-accumulate more than a resize needs, and no sampling positions that
+half precision could lose.
 
-With aligned corners the first and last pixels of input and output coincide, so the shares change along the axis:
-output `factor * i + p` lies at `i + (p * (n - 1) - i * (factor - 1)) / (factor * n - 1)`, never a whole pixel from i.
-Height, width and channels must be static.
+With aligned corners the first and last pixels of input and output coincide, so the shares change
+along the axis: output `factor * i + p` lies at `i + (p * (n - 1) - i * (factor - 1)) / (factor * n
+- 1)`, never a whole pixel from i. Height, width and channels must be static.
 """
 
 import keras
@@ -15,7 +19,9 @@ from keras import ops
 
 
 def phase_offsets(size, factor, *, align_corners):
-    """Where output pixels lie relative to their input pixel i, float64 `[factor, size]`, between -1 and 1."""
+    """Where output pixels lie relative to their input pixel i, float64 `[factor,
+    size]`, between -1 and 1.
+    """
     phases, pixels = np.arange(factor)[:, None], np.arange(size)[None]
     if align_corners:
         return (phases * (size - 1) - pixels * (factor - 1)) / max(factor * size - 1, 1)
@@ -25,7 +31,9 @@ def phase_offsets(size, factor, *, align_corners):
 
 
 def _phases(features, axis, offsets):
-    """The features at `offsets` `[factor, size]` from each pixel along `axis`: a list of tensors of the same shape."""
+    """The features at `offsets` `[factor, size]` from each pixel along `axis`: a list of
+    tensors of the same shape.
+    """
     size = features.shape[axis]
     padding = [[0, 0] for _ in features.shape]
     padding[axis] = [1, 1]
@@ -68,17 +76,25 @@ class ChannelwiseUpsampling(keras.layers.Layer):
         if self.factor == 1:
             return features
         rows = _phases(features, 1, self._offsets(height))
-        # Side by side along the width the phases are, in memory, already the finer rows; so are columns as channels.
-        features = ops.reshape(ops.concatenate(rows, axis=2), (-1, height * self.factor, width, channels))
+        # Side by side along the width the phases are, in memory, already the finer rows; so
+        # are columns as channels.
+        features = ops.reshape(
+            ops.concatenate(rows, axis=2), (-1, height * self.factor, width, channels)
+        )
         columns = _phases(features, 2, self._offsets(width))
-        return ops.reshape(ops.concatenate(columns, axis=3), (-1, height * self.factor, width * self.factor, channels))
+        return ops.reshape(
+            ops.concatenate(columns, axis=3),
+            (-1, height * self.factor, width * self.factor, channels),
+        )
 
     def _offsets(self, size):
         return phase_offsets(size, self.factor, align_corners=self.align_corners)
 
     def compute_output_shape(self, input_shape):
         if None in input_shape[1:]:
-            raise ValueError(f"features must have static height, width and channels. Received: {input_shape[1:]}")
+            raise ValueError(
+                f"features must have static height, width and channels. Received: {input_shape[1:]}"
+            )
         batch, height, width, channels = input_shape
         return (batch, height * self.factor, width * self.factor, channels)
 

@@ -1,14 +1,17 @@
-"""Filters every pixel of float32 images `[B, H, W, C]` with weights of its own, `[B, H, W, k²]` for a k x k window.
+"""Filters every pixel of float32 images `[B, H, W, C]` with weights of its own, `[B, H,
+W, k²]` for a k x k window.
 
-    filtered(y, x) = sum over i, j of weights(y, x, k i + j) * image(y + i - r, x + j - r),  r = (k - 1) / 2
+    filtered(y, x) = sum over i, j of weights(y, x, k i + j) * image(y + i - r, x
+    + j - r),  r = (k - 1) / 2
 
 All channels share the weights; beyond the border the image is zero. k is odd.
 
-The textbook form gathers a window per pixel: five dimensions, which GPU delegates refuse, and k² C channels, which
-would be 764 MB in half precision for 9 x 9 windows of a photo of 1024 x 1536. Here the window is taken row by row: a
-constant convolution lays the k neighbours in that row side by side as channels, which the row's weights multiply and a
-second constant convolution adds up. Besides the weights, no tensor has more than k C channels, and rows wait for one
-another, so that only one row's neighbours exist at a time. It costs C² k² (k + 1) multiply-accumulates per pixel,
+The textbook form gathers a window per pixel: five dimensions, which GPU delegates refuse, and k² C
+channels, which would be 764 MB in half precision for 9 x 9 windows of a photo of 1024 x 1536. Here
+the window is taken row by row: a constant convolution lays the k neighbours in that row side by
+side as channels, which the row's weights multiply and a second constant convolution adds up.
+Besides the weights, no tensor has more than k C channels, and rows wait for one another, so that
+only one row's neighbours exist at a time. It costs C² k² (k + 1) multiply-accumulates per pixel,
 nearly all of them by zero.
 
 Height, width and channels must be static.
@@ -32,7 +35,9 @@ def dynamic_filter(images, weights):
     padded = ops.pad(images, [[0, 0], margins_px, margins_px, [0, 0]])
     earlier, filtered = weights, 0.0
     for row in range(side_px):
-        row_neighbours = ops.conv(_after(padded, earlier)[:, row : row + height], neighbours, padding="valid")
+        row_neighbours = ops.conv(
+            _after(padded, earlier)[:, row : row + height], neighbours, padding="valid"
+        )
         row_weights = _after(weights[..., row * side_px : (row + 1) * side_px], earlier)
         products = row_neighbours * ops.concatenate([row_weights] * channels, axis=-1)
         # A convolution, as delegates mistake one sum over a slice of channels for another.
@@ -44,8 +49,8 @@ def dynamic_filter(images, weights):
 def _after(tensor, earlier):
     """Returns `tensor`, which cannot be computed before `earlier` is.
 
-    A converted graph puts first whatever is ready. All rows' neighbours are as soon as the photo is there, and would
-    wait in memory through the whole network for their weights.
+    A converted graph puts first whatever is ready. All rows' neighbours are as soon as the photo is
+    there, and would wait in memory through the whole network for their weights.
     """
     return tensor + earlier[:, :1, :1, :1] * 0
 
@@ -53,7 +58,10 @@ def _after(tensor, earlier):
 def _window_side_px(image_shape, weights_shape):
     side_px = isqrt(weights_shape[-1])
     if side_px**2 != weights_shape[-1] or side_px % 2 == 0:
-        raise ValueError(f"weights must have the square of an odd number of channels. Received: {weights_shape[-1]}")
+        raise ValueError(
+            "weights must have the square of an odd number of channels. Received:"
+            f" {weights_shape[-1]}"
+        )
     if None in image_shape[1:] or tuple(image_shape[1:3]) != tuple(weights_shape[1:3]):
         raise ValueError(
             "images and weights must have the same static height and width. "

@@ -1,20 +1,25 @@
-"""Grouped convolution of features `[B, H, W, C]` that trains on every processor and that delegates compute right.
+"""Grouped convolution of features `[B, H, W, C]` that trains on every processor and
+that delegates compute right.
 
-The channels fall into groups of C / groups, and every filter sees one group only (ResNeXt's "cardinality", Xie et al.
-2017). TensorFlow's processor kernels know no gradient of that as one operation unless oneDNN replaces them, which it
-does on some processors only. Of phones' delegates, the OpenGL one has no such operation, and ML Drift computes it
-wrongly unless every group has a multiple of four channels. So here every group is sliced off, convolved with its own
-filters, and joined to the others: the same sums.
+The channels fall into groups of C / groups, and every filter sees one group only (ResNeXt's
+"cardinality", Xie et al. 2017). TensorFlow's processor kernels know no gradient of that as one
+operation unless oneDNN replaces them, which it does on some processors only. Of phones' delegates,
+the OpenGL one has no such operation, and ML Drift computes it wrongly unless every group has a
+multiple of four channels. So here every group is sliced off, convolved with its own filters, and
+joined to the others: the same sums.
 """
 
 import keras
 from keras import ops
 
 
-# Keras files weights under the layer's class: by any other name, weights of its own layer would not fit.
+# Keras files weights under the layer's class: by any other name, weights of its
+# own layer would not fit.
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class Conv2D(keras.layers.Conv2D):
-    """Keras's `Conv2D` of the last axis's channels, with the same weights; `groups` may be any that Keras takes."""
+    """Keras's `Conv2D` of the last axis's channels, with the same weights; `groups`
+    may be any that Keras takes.
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

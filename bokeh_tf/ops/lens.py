@@ -1,7 +1,8 @@
 """Blurs with a lens's disc, of float32 images `[B, H, W, C]`, as few separable passes.
 
-A disc is no product of a row and a column, but the sum of a few such products comes near it: the largest singular
-values of its picture. Three passes give a disc of ten pixels to about 2 % at a seventh of its cost.
+A disc is no product of a row and a column, but the sum of a few such products comes near it:
+the largest singular values of its picture. Three passes give a disc of ten pixels to about 2 %
+at a seventh of its cost.
 """
 
 import math
@@ -13,9 +14,13 @@ from bokeh_tf.ops.blur import blur_columns, blur_rows
 
 
 def disc_kernel(radius_px, *, softness_px=1.0):
-    """A disc's picture, float64 `[k, k]` with odd k and sum 1; its rim falls off over `softness_px`."""
+    """A disc's picture, float64 `[k, k]` with odd k and sum 1; its rim
+    falls off over `softness_px`.
+    """
     if radius_px <= 0 or softness_px <= 0:
-        raise ValueError(f"radius and softness must be positive. Received: {radius_px}, {softness_px}")
+        raise ValueError(
+            f"radius and softness must be positive. Received: {radius_px}, {softness_px}"
+        )
     reach = math.ceil(radius_px + softness_px / 2 - 0.5)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     weights = np.clip((radius_px - np.hypot(x, y)) / softness_px + 0.5, 0, 1)
@@ -23,7 +28,9 @@ def disc_kernel(radius_px, *, softness_px=1.0):
 
 
 def separable_parts(kernel, rank):
-    """Rows `[rank, k]` and columns `[rank, k]` whose products come nearest to the `kernel` `[k, k]`; same sum."""
+    """Rows `[rank, k]` and columns `[rank, k]` whose products come nearest to the
+    `kernel` `[k, k]`; same sum.
+    """
     if not 1 <= rank <= len(kernel):
         raise ValueError(f"rank must be from 1 to the kernel's size. Received: {rank}")
     left, values, right = np.linalg.svd(kernel)
@@ -34,8 +41,8 @@ def separable_parts(kernel, rank):
 def disc_blur_inside(images, radius_px, *, rank):
     """Blur with a disc, with zeros beyond the border.
 
-    Meant for premultiplied images whose last channel is the mask itself: dividing by the blurred mask takes the border,
-    like everything masked, out of the mean. Height and width are static.
+    Meant for premultiplied images whose last channel is the mask itself: dividing by the blurred
+    mask takes the border, like everything masked, out of the mean. Height and width are static.
     """
     rows, columns = separable_parts(disc_kernel(radius_px), rank)
     reach_px = rows.shape[1] // 2

@@ -1,13 +1,16 @@
-"""Upsampling of float32 images `[B, H, W, C]` by an integer factor, in a form that is right in half precision.
+"""Upsampling of float32 images `[B, H, W, C]` by an integer factor, in a form that
+is right in half precision.
 
-A phone's GPU delegate computes RESIZE_BILINEAR's sampling positions in half precision: beyond a few hundred
-pixels they lose the fractions they need, so a x4 upsampling is wrong from an input width of 512 on and a x2 one
-from 1024. An integer factor needs no positions. Output pixel `factor * i + phase` is a fixed mixture of the input
-pixels i - 1, i and i + 1, and depends on the phase only:
+A phone's GPU delegate computes RESIZE_BILINEAR's sampling positions in half precision: beyond a few
+hundred pixels they lose the fractions they need, so a x4 upsampling is wrong from an input width of
+512 on and a x2 one from 1024. An integer factor needs no positions. Output pixel `factor * i +
+phase` is a fixed mixture of the input pixels i - 1, i and i + 1, and depends on the phase only:
 
-- rows: each phase is a weighted sum of three shifted copies, or all of them are one matrix product; the phases side by
-  side along the width are, in memory, already the finer rows, so a reshape finishes;
-- columns: one convolution writes all phases of a pixel as channels, which a reshape spreads along the width.
+- rows: each phase is a weighted sum of three shifted copies, or all of them are one
+  matrix product; the phases side by side along the width are, in memory, already the
+  finer rows, so a reshape finishes;
+- columns: one convolution writes all phases of a pixel as channels, which a
+  reshape spreads along the width.
 
 Height, width and channels must be static.
 """
@@ -18,22 +21,30 @@ from keras import ops
 
 
 def bilinear_taps(factor):
-    """Half-pixel bilinear weights `[factor, 3]` of each phase on the previous, same and next input pixel."""
+    """Half-pixel bilinear weights `[factor, 3]` of each phase on the previous,
+    same and next input pixel.
+    """
     offsets = _phase_offsets(factor)
     return np.stack([np.maximum(-offsets, 0), 1 - np.abs(offsets), np.maximum(offsets, 0)], axis=1)
 
 
 def spline_taps(factor):
-    """Quadratic B-spline weights `[factor, 3]`, which leave less of the input's pixel grid visible than bilinear ones.
+    """Quadratic B-spline weights `[factor, 3]`, which leave less of the input's pixel grid
+    visible than bilinear ones.
 
-    A spline does not pass through the input pixels: it blurs them with a variance of `taps_variance` pixels.
+    A spline does not pass through the input pixels: it blurs them with a variance
+    of `taps_variance` pixels.
     """
     offsets = _phase_offsets(factor)
-    return np.stack([0.5 * (0.5 - offsets) ** 2, 0.75 - offsets**2, 0.5 * (0.5 + offsets) ** 2], axis=1)
+    return np.stack(
+        [0.5 * (0.5 - offsets) ** 2, 0.75 - offsets**2, 0.5 * (0.5 + offsets) ** 2], axis=1
+    )
 
 
 def taps_variance(taps):
-    """Mean variance that upsampling with `[factor, 3]` taps adds to a blur, in input pixels squared."""
+    """Mean variance that upsampling with `[factor, 3]` taps adds to a
+    blur, in input pixels squared.
+    """
     distances = np.array([-1, 0, 1]) - _phase_offsets(len(taps))[:, None]
     return float(np.mean(np.sum(taps * distances**2, axis=1)))
 
@@ -43,11 +54,12 @@ def _phase_offsets(factor):
 
 
 def upsample_extended(images, taps, *, with_products=False):
-    """Upsamples by `len(taps)` images that carry one more row and column on every side, which the taps use up.
+    """Upsamples by `len(taps)` images that carry one more row and column on every
+    side, which the taps use up.
 
     Args:
-        with_products: compute rows by matrix products, which are faster on a CPU. The classic delegate has them in its
-            OpenCL backend only; sums of shifted rows run everywhere.
+        with_products: compute rows by matrix products, which are faster on a CPU. The classic
+            delegate has them in its OpenCL backend only; sums of shifted rows run everywhere.
     """
     rows = _multiply_row_phases(images, taps) if with_products else _add_row_phases(images, taps)
     return _upsample_columns(rows, taps)
@@ -57,7 +69,8 @@ def _add_row_phases(images, taps):
     _, extended_height, width, channels = images.shape
     factor, height = len(taps), extended_height - 2
     previous, same, following = (images[:, first : first + height] for first in range(3))
-    # The phases mirror one another: a pair needs one part that is even in the offset, and one that is odd.
+    # The phases mirror one another: a pair needs one part that is even in the
+    # offset, and one that is odd.
     outer_sum, outer_difference = previous + following, following - previous
     phases = [None] * factor
     for phase, (before, middle, after) in enumerate(taps[: (factor + 1) // 2].tolist()):
@@ -74,18 +87,24 @@ def _multiply_row_phases(images, taps):
     group = next(size for size in (factor // 2, 2, 1) if height % size == 0)
     rows = ops.reshape(images, (-1, extended_height, 1, width * channels))
     shape = (-1, height // group, group, width * channels)
-    previous, same, following = (ops.reshape(rows[:, first : first + height], shape) for first in range(3))
+    previous, same, following = (
+        ops.reshape(rows[:, first : first + height], shape) for first in range(3)
+    )
     neighbourhoods = ops.concatenate([previous, same[:, :, -1:], following[:, :, -1:]], axis=2)
     product = np.zeros((group * factor, group + 2))
     for row in range(group):
         product[row * factor : (row + 1) * factor, row : row + 3] = taps
-    return ops.reshape(multiply_left(product, neighbourhoods), (-1, height * factor, width, channels))
+    return ops.reshape(
+        multiply_left(product, neighbourhoods), (-1, height * factor, width, channels)
+    )
 
 
 def multiply_left(matrix, images):
-    """Products of a constant `[M, K]` with the `[K, C]` of every row of images `[B, H, K, C]`: `[B, H, M, C]`.
+    """Products of a constant `[M, K]` with the `[K, C]` of every row of images `[B,
+    H, K, C]`: `[B, H, M, C]`.
 
-    Delegates refuse a product whose first factor is a constant. Adding nothing of the images makes it a computed one.
+    Delegates refuse a product whose first factor is a constant. Adding nothing of the
+    images makes it a computed one.
     """
     nothing = images[:, :, :1, :1] * 0
     # Delegates add tensors of as many dimensions alone.
@@ -110,9 +129,11 @@ def _extend_edges(images):
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class BilinearUpsampling(keras.layers.Layer):
-    """Half-pixel bilinear upsampling by an integer factor, edges clamped: the values of `ops.image.resize`.
+    """Half-pixel bilinear upsampling by an integer factor, edges clamped: the
+    values of `ops.image.resize`.
 
-    Costs 3 C + 3 / factor multiply-accumulates per output pixel and channel (the convolution is dense).
+    Costs 3 C + 3 / factor multiply-accumulates per output pixel and channel
+    (the convolution is dense).
 
     Args:
         factor: output pixels per input pixel, along both axes; at least 1.
@@ -132,7 +153,9 @@ class BilinearUpsampling(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         if None in input_shape[1:]:
-            raise ValueError(f"images must have static height, width and channels. Received: {input_shape[1:]}")
+            raise ValueError(
+                f"images must have static height, width and channels. Received: {input_shape[1:]}"
+            )
         batch, height, width, channels = input_shape
         return (batch, height * self.factor, width * self.factor, channels)
 

@@ -1,12 +1,15 @@
-"""Space-to-depth and depth-to-space on float32 images `[B, H, W, C]`, in TensorFlow's channel order.
+"""Space-to-depth and depth-to-space on float32 images `[B, H, W, C]`, in
+TensorFlow's channel order.
 
-A cell is a square of `block_px` x `block_px` pixels. Space-to-depth makes it one pixel with `block_px`² C channels, by
-row of the cell, then column, then channel; depth-to-space is the inverse.
+A cell is a square of `block_px` x `block_px` pixels. Space-to-depth makes it one pixel
+with `block_px`² C channels, by row of the cell, then column, then channel;
+depth-to-space is the inverse.
 
-The usual reshape and transpose goes through tensors of six dimensions, which GPU delegates refuse, and keras.ops has
-no operation of its own for it. In memory the columns of a cell already lie side by side, so a reshape makes them
-channels; the rows of a cell are slices then, and a concatenation puts them where they belong. That is all: no
-multiplication, no strided access, four dimensions. Height, width and channels must be static.
+The usual reshape and transpose goes through tensors of six dimensions, which GPU delegates refuse,
+and keras.ops has no operation of its own for it. In memory the columns of a cell already lie side
+by side, so a reshape makes them channels; the rows of a cell are slices then, and a concatenation
+puts them where they belong. That is all: no multiplication, no strided access, four dimensions.
+Height, width and channels must be static.
 """
 
 import keras
@@ -29,13 +32,19 @@ def depth_to_space(images, block_px):
 
 
 def cell_rows(images, block_px):
-    """The rows of all cells, top first: `block_px` tensors `[B, H / block_px, W / block_px, block_px C]`."""
+    """The rows of all cells, top first: `block_px` tensors `[B, H / block_px, W
+    / block_px, block_px C]`.
+    """
     _, height, width, channels = _static_shape(images)
     if height % block_px or width % block_px:
-        raise ValueError(f"height and width must be multiples of {block_px}. Received: {height}x{width}")
+        raise ValueError(
+            f"height and width must be multiples of {block_px}. Received: {height}x{width}"
+        )
     cells_high, cells_wide = height // block_px, width // block_px
     side_by_side = ops.reshape(images, (-1, cells_high, block_px * cells_wide, block_px * channels))
-    return [side_by_side[:, :, row * cells_wide : (row + 1) * cells_wide] for row in range(block_px)]
+    return [
+        side_by_side[:, :, row * cells_wide : (row + 1) * cells_wide] for row in range(block_px)
+    ]
 
 
 def join_cell_rows(rows):
@@ -43,12 +52,16 @@ def join_cell_rows(rows):
     block_px = len(rows)
     _, cells_high, cells_wide, row_channels = _static_shape(rows[0])
     side_by_side = ops.concatenate(rows, axis=2)
-    return ops.reshape(side_by_side, (-1, cells_high * block_px, cells_wide * block_px, row_channels // block_px))
+    return ops.reshape(
+        side_by_side, (-1, cells_high * block_px, cells_wide * block_px, row_channels // block_px)
+    )
 
 
 def _static_shape(images):
     if len(images.shape) != 4 or None in images.shape[1:]:
-        raise ValueError(f"images must be [B, H, W, C] with static H, W and C. Received: {tuple(images.shape)}")
+        raise ValueError(
+            f"images must be [B, H, W, C] with static H, W and C. Received: {tuple(images.shape)}"
+        )
     return images.shape
 
 

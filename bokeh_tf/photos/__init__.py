@@ -1,4 +1,6 @@
-"""Reading and writing photographs with all that their files say: EXIF, XMP, colours, alpha, 16 bits."""
+"""Reading and writing photographs with all that their files say: EXIF,
+XMP, colours, alpha, 16 bits.
+"""
 
 from bokeh_tf.photos.photo import FORMATS, SUFFIXES, Photo, format_of_suffix, reduced_to_8_bits
 from bokeh_tf.photos.plugins import INSTALL, usable_formats

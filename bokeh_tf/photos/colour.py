@@ -1,4 +1,5 @@
-"""ICC profiles for colour spaces that a file names by numbers: PNG's gAMA and cHRM, and code points (ITU-T H.273).
+"""ICC profiles for colour spaces that a file names by numbers: PNG's gAMA and cHRM, and
+code points (ITU-T H.273).
 
 Every format can hold a profile; the numbers only their own.
 """
@@ -18,7 +19,8 @@ _PRIMARIES = {
     11: ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), (0.314, 0.351)),
     12: ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), _D65),
 }
-# How encoded values become light: a power g, or g, a, b, c, d of (a x + b)^g from d on and c x below.
+# How encoded values become light: a power g, or g, a, b, c, d of (a x + b)^g
+# from d on and c x below.
 _SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _BT709_CURVE = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 _CURVES = {
@@ -34,11 +36,15 @@ _HDR_CURVES = {16: "PQ", 18: "HLG"}
 _SRGB_GAMMA = 0.45455
 _ROUNDING = 0.001
 _D50 = np.array([0.9642, 1.0, 0.8249])
-_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
 
 
 def profile_of_code_points(primaries, transfer, *, grey=False):
-    """The ICC profile of H.273 code points: empty for sRGB, None where a profile cannot say it (HDR)."""
+    """The ICC profile of H.273 code points: empty for sRGB, None where a
+    profile cannot say it (HDR).
+    """
     primaries = 1 if primaries == _UNSPECIFIED else primaries
     transfer = 13 if transfer == _UNSPECIFIED else transfer
     if primaries not in _PRIMARIES or transfer not in _CURVES:
@@ -54,7 +60,8 @@ def name_of_transfer(transfer):
 
 
 def profile_of_gamma(gamma, chromaticities, *, grey=False):
-    """The ICC profile of PNG's `gamma` (encoding, 0.45455 for sRGB) and `chromaticities`, either of them None.
+    """The ICC profile of PNG's `gamma` (encoding, 0.45455 for sRGB) and
+    `chromaticities`, either of them None.
 
     Args:
         gamma: the exponent from light to value.
@@ -77,7 +84,9 @@ def profile_of_gamma(gamma, chromaticities, *, grey=False):
 
 
 def _profile(primaries, curve, grey):
-    """A display profile, version 4.3: three colorants adapted to D50 and one curve, or the curve alone for greys."""
+    """A display profile, version 4.3: three colorants adapted to D50 and one curve, or
+    the curve alone for greys.
+    """
     with np.errstate(all="raise"):
         *colours, white = (np.array([x / y, 1.0, (1 - x - y) / y]) for x, y in primaries)
         adaptation = _adaptation(white)
@@ -92,7 +101,10 @@ def _profile(primaries, curve, grey):
     if grey:
         tags[b"kTRC"] = _curve(curve)
     else:
-        tags |= {name: _xyz(column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colorants.T, strict=True)}
+        tags |= {
+            name: _xyz(column)
+            for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colorants.T, strict=True)
+        }
         tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), _curve(curve))
     return _packed(tags, b"GRAY" if grey else b"RGB ")
 
@@ -111,7 +123,9 @@ def _packed(tags, colour_space):
             offsets[content] = table_bytes + len(body)
             body += content + bytes(-len(content) % 4)
         table += name + struct.pack(">II", offsets[content], len(content))
-    header = struct.pack(">I4sI4s4s4s", table_bytes + len(body), bytes(4), 0x04300000, b"mntr", colour_space, b"XYZ ")
+    header = struct.pack(
+        ">I4sI4s4s4s", table_bytes + len(body), bytes(4), 0x04300000, b"mntr", colour_space, b"XYZ "
+    )
     # A date, the signature, and nothing about platform, flags, maker and intent.
     header += struct.pack(">6H4s", 2000, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + _fixed(_D50)
     return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body

@@ -34,7 +34,11 @@ class NamedColours:
             # A PNG keeps its chunk; what another format loses is said where it is written.
             name = name_of_transfer(self.code_points[1])
             is_kept = bool(self.png_chunks)
-            return b"", (() if is_kept else (f"its HDR colours ({name}) are left out; the result looks flat",))
+            return b"", (
+                ()
+                if is_kept
+                else (f"its HDR colours ({name}) are left out; the result looks flat",)
+            )
         if self.gamma is None and self.chromaticities is None:
             return b"", ()
         return profile_of_gamma(self.gamma, self.chromaticities, grey=grey), ()
@@ -65,7 +69,11 @@ def _of_png(chunks):
     if colour_chunk(chunks, b"sRGB"):
         return NamedColours(png_chunks=chunks)
     value = int.from_bytes(gamma, "big") / _GAMMA_UNIT if gamma else None
-    points = [number / _GAMMA_UNIT for number in struct.unpack(">8I", chromaticities)] if chromaticities else None
+    points = (
+        [number / _GAMMA_UNIT for number in struct.unpack(">8I", chromaticities)]
+        if chromaticities
+        else None
+    )
     return NamedColours(
         gamma=value or None,
         chromaticities=tuple(zip(points[::2], points[1::2], strict=True)) if points else None,

@@ -1,8 +1,9 @@
 """The depth that phones store in the files of portrait photos, as nearness.
 
-Known are: Google's depth map in a JPEG's extended XMP (GDepth), the depth map that Dynamic Depth appends to a JPEG, and
-the depth image of a HEIC. Whatever a file says of metres only orders and spaces its values: nearness is 1 for the
-nearest and 0 for the farthest of them, in between as one over distance.
+Known are: Google's depth map in a JPEG's extended XMP (GDepth), the depth map that Dynamic
+Depth appends to a JPEG, and the depth image of a HEIC. Whatever a file says of metres only
+orders and spaces its values: nearness is 1 for the nearest and 0 for the farthest of them, in
+between as one over distance.
 """
 
 import base64
@@ -28,14 +29,17 @@ _APP1, _START_OF_SCAN, _FILL = 0xE1, 0xDA, 0xFF
 _GDEPTH = rb"GDepth:%s\s*(?:=\s*[\"']([^\"']*)[\"']|>([^<]*)<)"
 # Elements of a directory, whatever their prefix.
 _ITEM = re.compile(rb"<[\w:]*Item\b[^>]*>")
-_DEPTH_ITEM = re.compile(rb"(?:Semantic|DataURI)\s*=\s*[\"'](?:Depth|DepthMap|[^\"']*depthmap)[\"']", re.IGNORECASE)
+_DEPTH_ITEM = re.compile(
+    rb"(?:Semantic|DataURI)\s*=\s*[\"'](?:Depth|DepthMap|[^\"']*depthmap)[\"']", re.IGNORECASE
+)
 _LENGTH = re.compile(rb"Item:Length\s*=\s*[\"'](\d+)[\"']")
 # libheif's kinds of depth whose values grow with nearness.
 _DISPARITIES = (0, 1, 3)
 
 
 def embedded_nearness(path) -> np.ndarray | None:
-    """The nearness stored in the photo at `path`, float32 `[h, w]` in [0, 1], upright; None where there is none.
+    """The nearness stored in the photo at `path`, float32 `[h, w]` in [0, 1], upright;
+    None where there is none.
 
     Raises:
         PhotoError: the file cannot be read, or what it stores is damaged.
@@ -48,12 +52,15 @@ def embedded_nearness(path) -> np.ndarray | None:
         else:
             depth = _of_heif(content)
     except (*DECODER_ERRORS, binascii.Error) as error:
-        raise PhotoError(f"{path}: its depth map is damaged. Give one with --depth FILE.") from error
+        raise PhotoError(
+            f"{path}: its depth map is damaged. Give one with --depth FILE."
+        ) from error
     return depth
 
 
 def read_plane(path) -> np.ndarray:
-    """A grey picture of 8 or 16 bits at `path`, float32 `[h, w]` in [0, 1]; of one with alpha that varies, the alpha.
+    """A grey picture of 8 or 16 bits at `path`, float32 `[h, w]` in [0, 1]; of one with
+    alpha that varies, the alpha.
 
     Raises:
         PhotoError: it cannot be read.
@@ -64,7 +71,9 @@ def read_plane(path) -> np.ndarray:
 def _decoded(encoded, path="depth map"):
     samples = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.dtype not in (np.uint8, np.uint16):
-        raise PhotoError(f"{paths.printable(str(path))}: no grey picture of 8 or 16 bits. Save it as PNG.")
+        raise PhotoError(
+            f"{paths.printable(str(path))}: no grey picture of 8 or 16 bits. Save it as PNG."
+        )
     plane = samples.astype(np.float32) / np.iinfo(samples.dtype).max
     if plane.ndim == 3 and plane.shape[2] == 4 and np.ptp(plane[..., 3]) > 0:
         return np.ascontiguousarray(plane[..., 3])
@@ -104,7 +113,11 @@ def _gdepth(xmp, name):
 def _xmp(content):
     """A JPEG's XMP packet and its extension, put together."""
     packet, parts, offset = b"", {}, 2
-    while len(head := content[offset : offset + 4]) == 4 and head[0] == _FILL and head[1] != _START_OF_SCAN:
+    while (
+        len(head := content[offset : offset + 4]) == 4
+        and head[0] == _FILL
+        and head[1] != _START_OF_SCAN
+    ):
         segment = content[offset + 4 : offset + 2 + int.from_bytes(head[2:4], "big")]
         offset += 2 + max(2, int.from_bytes(head[2:4], "big"))
         if head[1] != _APP1:
@@ -122,7 +135,9 @@ def _xmp(content):
 
 
 def _appended(packet, content):
-    """The depth map among the files that a container's directory says lie behind a JPEG, or None."""
+    """The depth map among the files that a container's directory says
+    lie behind a JPEG, or None.
+    """
     items = _ITEM.findall(packet)
     lengths = [int(found[1]) if (found := _LENGTH.search(item)) else 0 for item in items]
     for number, item in enumerate(items):

@@ -1,8 +1,12 @@
-"""What else lies in a photo's file besides the photograph: gain maps, films and depth maps, which rendering loses."""
+"""What else lies in a photo's file besides the photograph: gain maps, films and depth
+maps, which rendering loses.
+"""
 
 import re
 
-_GAIN_MAP = "its HDR gain map is left out; on an HDR screen the result is less bright than the photo"
+_GAIN_MAP = (
+    "its HDR gain map is left out; on an HDR screen the result is less bright than the photo"
+)
 _FILM = "its film (motion photo) is left out"
 _DEPTH_MAP = "its depth map is left out"
 _GAIN_MAP_NAMES = (
@@ -26,7 +30,9 @@ _BRANDS_BYTES = 64
 
 
 def embedded_notes(content, file_format):
-    """A sentence for each thing in the file `content` (bytes) of the kind `file_format` that rendering loses."""
+    """A sentence for each thing in the file `content` (bytes) of the kind
+    `file_format` that rendering loses.
+    """
     if file_format == "JPEG":
         return _notes_of_jpeg(content)
     if file_format in ("AVIF", "HEIF"):
@@ -63,7 +69,9 @@ def _holds(content, names):
 
 
 def _end_of_jpeg(content):
-    """Where the first picture of a JPEG file ends; the file's own end where that is not to be found."""
+    """Where the first picture of a JPEG file ends; the file's own end
+    where that is not to be found.
+    """
     offset = 2
     while len(head := content[offset : offset + 4]) == 4 and head[0] == 0xFF:
         marker = head[1]

@@ -1,8 +1,8 @@
 """EXIF and orientation: what a rendered photo keeps of its file's description.
 
 Kept are the first directory's descriptive tags and the whole Exif and GPS directories. Left out are
-the tags that say how the old file stored its samples, and the embedded preview, which would show the
-photo before rendering.
+the tags that say how the old file stored its samples, and the embedded preview, which would show
+the photo before rendering.
 """
 
 import numpy as np
@@ -48,7 +48,9 @@ _UPRIGHT = {
 
 
 def turned_upright(samples, orientation):
-    """`samples` `[H, W, ...]` turned as EXIF `orientation` asks; values outside 2 to 8 mean upright already."""
+    """`samples` `[H, W, ...]` turned as EXIF `orientation` asks; values outside 2
+    to 8 mean upright already.
+    """
     turn = _UPRIGHT.get(orientation)
     return samples if turn is None or samples is None else np.ascontiguousarray(turn(samples))
 
@@ -57,7 +59,8 @@ def exif_and_orientation(image):
     """The EXIF block of a loaded Pillow `image` without its orientation, and that orientation.
 
     Returns:
-        The block as bytes (empty where there is nothing to keep) and the orientation, 1 where none is given.
+        The block as bytes (empty where there is nothing to keep) and the
+        orientation, 1 where none is given.
     """
     exif = image.getexif()
     orientation = exif.get(_ORIENTATION, 1)

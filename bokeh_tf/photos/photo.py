@@ -1,11 +1,14 @@
-"""A photograph in memory: upright RGB samples and everything about its file that the result is to keep."""
+"""A photograph in memory: upright RGB samples and everything about its file
+that the result is to keep.
+"""
 
 import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
 
-# File formats read and written, each with the suffixes that name it; the first is the one given to new files.
+# File formats read and written, each with the suffixes that name it; the first is the
+# one given to new files.
 FORMATS = {
     "JPEG": (".jpg", ".jpeg"),
     "PNG": (".png",),
@@ -22,17 +25,20 @@ class Photo:
     """A photograph, turned upright.
 
     Attributes:
-        pixels: `[H, W, 3]` RGB, uint8 or uint16, in the colour space of `icc` (sRGB where that is empty).
+        pixels: `[H, W, 3]` RGB, uint8 or uint16, in the colour space of `icc`
+            (sRGB where that is empty).
         format: the file format it came from, a key of `FORMATS`.
         grey: whether it is greyscale; the three channels of `pixels` are then equal.
         alpha: `[H, W]` of the type of `pixels`, or None; colours are not premultiplied by it.
         exif: EXIF block without an orientation, or empty.
         icc: ICC profile, or empty.
-        xmp: XMP packet, or empty; nothing in it speaks of the old file's samples or of what else lay in that.
-        png_chunks: (name, data) of chunks that say a PNG's colour space and hold its texts. What profiles can say of
-            the colours, `icc` says too.
+        xmp: XMP packet, or empty; nothing in it speaks of the old file's samples or
+            of what else lay in that.
+        png_chunks: (name, data) of chunks that say a PNG's colour space and hold its texts. What
+            profiles can say of the colours, `icc` says too.
         dpi: horizontal and vertical resolution in pixels per inch, or None.
-        save_options: how its own format stored it (chroma subsampling, lossless), as Pillow's `save` takes it.
+        save_options: how its own format stored it (chroma subsampling, lossless), as
+            Pillow's `save` takes it.
         notes: what reading had to change, a short sentence each.
     """
 

@@ -1,4 +1,6 @@
-"""Which of the formats this installation can read: AVIF comes with most builds of Pillow, HEIF with a plug-in."""
+"""Which of the formats this installation can read: AVIF comes with most builds of
+Pillow, HEIF with a plug-in.
+"""
 
 import functools
 
@@ -28,9 +30,13 @@ def usable_formats() -> tuple[str, ...]:
 
 
 def require(file_format, path):
-    """Raises `DependencyError` if the photo `path`, in `file_format` (or None), needs what is not installed."""
+    """Raises `DependencyError` if the photo `path`, in `file_format` (or None),
+    needs what is not installed.
+    """
     if file_format is not None and file_format not in usable_formats():
-        raise DependencyError(f"{path}: {file_format} pictures need an optional part. Run: {INSTALL}")
+        raise DependencyError(
+            f"{path}: {file_format} pictures need an optional part. Run: {INSTALL}"
+        )
 
 
 def format_of_brand(content):
@@ -39,7 +45,10 @@ def format_of_brand(content):
         return None
     major = content[8:12]
     # Pictures of either kind may call themselves by the name of their container.
-    brands = [content[start : start + 4] for start in range(8, min(64, int.from_bytes(content[:4], "big")), 4)]
+    brands = [
+        content[start : start + 4]
+        for start in range(8, min(64, int.from_bytes(content[:4], "big")), 4)
+    ]
     if any(brand in _AVIF_BRANDS for brand in brands):
         return "AVIF"
     return "HEIF" if major in _HEIF_BRANDS else None

@@ -14,7 +14,9 @@ _HEADER_END = len(SIGNATURE) + 25
 
 
 def kept_chunks(content):
-    """(name, data) of the chunks of the PNG file `content` that say a colour space or hold a text, in their order."""
+    """(name, data) of the chunks of the PNG file `content` that say a colour space or
+    hold a text, in their order.
+    """
     kept, seen = [], set()
     for name, data in _chunks(content):
         is_colour = _COLOUR_SIZES_BYTES.get(name) == len(data) and name not in seen
@@ -53,7 +55,9 @@ def xmp_chunk(xmp):
 def with_chunks(encoded, chunks):
     """The PNG file `encoded` (bytes) with `chunks` (name, data) put in behind its header."""
     encoded = memoryview(encoded)
-    return b"".join([encoded[:_HEADER_END], *(_packed(*chunk) for chunk in chunks), encoded[_HEADER_END:]])
+    return b"".join(
+        [encoded[:_HEADER_END], *(_packed(*chunk) for chunk in chunks), encoded[_HEADER_END:]]
+    )
 
 
 def _packed(name, data):

@@ -1,7 +1,7 @@
 """Reading a photograph from a JPEG, PNG, WebP, TIFF, AVIF or HEIC file that nobody vouches for.
 
-Pillow decodes everything once, because it notices truncated files; samples of 16 bits, which it would
-reduce, are then taken from OpenCV.
+Pillow decodes everything once, because it notices truncated files; samples of 16 bits, which it
+would reduce, are then taken from OpenCV.
 """
 
 import contextlib
@@ -78,7 +78,9 @@ def read(path):
 
 
 def content_of(path):
-    """The bytes of the file at `path`; `PhotoError` where they cannot be read, are none, or far too many."""
+    """The bytes of the file at `path`; `PhotoError` where they cannot be read,
+    are none, or far too many.
+    """
     try:
         content = paths.read_bytes(path, limit_bytes=_MAX_FILE_BYTES)
     except FileNotFoundError as error:
@@ -86,14 +88,18 @@ def content_of(path):
     except IsADirectoryError as error:
         raise PhotoError(f"{path}: not a file. Check the path.") from error
     except OSError as error:
-        raise PhotoError(f"{path}: cannot be read ({error.strerror}). Check the path and its rights.") from error
+        raise PhotoError(
+            f"{path}: cannot be read ({error.strerror}). Check the path and its rights."
+        ) from error
     if not content:
         raise PhotoError(f"{path}: the file is empty. Copy the photo again.")
     return content
 
 
 def jpeg_shape(content):
-    """(height, width), upright, of the JPEG in the bytes `content`, from its header; None for anything else."""
+    """(height, width), upright, of the JPEG in the bytes `content`, from its
+    header; None for anything else.
+    """
     try:
         with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
             is_turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
@@ -116,7 +122,10 @@ def _reason(error):
         return "not a JPEG, PNG, WebP, TIFF, AVIF or HEIC picture. Convert it to one of these."
     if isinstance(error, Image.DecompressionBombError):
         return f"too large; at most {MAX_MEGAPIXELS} megapixels can be rendered."
-    return f"damaged or cut short ({' '.join(str(error).split()) or type(error).__name__}). Copy the photo again."
+    return (
+        f"damaged or cut short ({' '.join(str(error).split()) or type(error).__name__}). Copy"
+        " the photo again."
+    )
 
 
 def _read(path, content):
@@ -128,7 +137,9 @@ def _read(path, content):
         facts = {"save_options": _save_options(content, image), "dpi": _dpi(image)}
         notes = _pictures_note(image)
         # The decoders of JPEG and WebP are silent, and muting touches the whole process.
-        with contextlib.nullcontext() if file_format in ("JPEG", "WEBP") else native_messages_muted():
+        with (
+            contextlib.nullcontext() if file_format in ("JPEG", "WEBP") else native_messages_muted()
+        ):
             image.load()
             samples = _samples_of_16_bits(content, image) if is_16_bit else None
         icc = image.info.get("icc_profile") or b""
@@ -139,8 +150,16 @@ def _read(path, content):
         colours = colours_of(content, image)
         if samples is None:
             samples, icc, sample_notes = _samples_of_8_bits(image, icc)
-            bits_notes += (("its 16 bits per sample are reduced to 8",) if is_16_bit else ()) + sample_notes
-        notes += bits_notes + exif_notes + xmp_notes + _caption_notes(image) + embedded_notes(content, file_format)
+            bits_notes += (
+                ("its 16 bits per sample are reduced to 8",) if is_16_bit else ()
+            ) + sample_notes
+        notes += (
+            bits_notes
+            + exif_notes
+            + xmp_notes
+            + _caption_notes(image)
+            + embedded_notes(content, file_format)
+        )
         # Frees Pillow's own copy of the picture.
         image.close()
     pixels, alpha, grey = _split(turned_upright(samples, orientation))
@@ -151,10 +170,15 @@ def _read(path, content):
 
 def _check_size(path, width, height):
     if min(width, height) < MIN_SIDE_PX:
-        raise PhotoError(f"{path}: {width}x{height} pixels is too small; each side needs at least {MIN_SIDE_PX}.")
+        raise PhotoError(
+            f"{path}: {width}x{height} pixels is too small; each side needs at least {MIN_SIDE_PX}."
+        )
     if width * height > MAX_MEGAPIXELS * 1_000_000:
         megapixels = width * height / 1_000_000
-        raise PhotoError(f"{path}: {megapixels:.0f} megapixels is too large; at most {MAX_MEGAPIXELS} can be rendered.")
+        raise PhotoError(
+            f"{path}: {megapixels:.0f} megapixels is too large; at most {MAX_MEGAPIXELS} can be"
+            " rendered."
+        )
 
 
 def _is_16_bit(path, content, image):
@@ -165,7 +189,10 @@ def _is_16_bit(path, content, image):
     bits = max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
     kinds = set(image.tag_v2.get(TiffImagePlugin.SAMPLEFORMAT, (_UNSIGNED_INTEGER,)))
     if bits not in (1, 2, 4, 8, 16) or kinds != {_UNSIGNED_INTEGER}:
-        raise PhotoError(f"{path}: {bits}-bit or floating-point samples cannot be rendered. Save it with 8 or 16 bits.")
+        raise PhotoError(
+            f"{path}: {bits}-bit or floating-point samples cannot be rendered. Save it with 8 or"
+            " 16 bits."
+        )
     return bits == 16
 
 
@@ -200,7 +227,11 @@ def _dpi(image):
 def _pictures_note(image):
     count = getattr(image, "n_frames", 1)
     # The further pictures in a phone's JPEG are previews and depth maps, not a second photograph.
-    return (f"only the first of its {count} pictures is rendered",) if count > 1 and image.format != "MPO" else ()
+    return (
+        (f"only the first of its {count} pictures is rendered",)
+        if count > 1 and image.format != "MPO"
+        else ()
+    )
 
 
 def _xmp(image):
@@ -231,12 +262,21 @@ def _exif(image):
 
 
 def _samples_of_16_bits(content, image):
-    """`[H, W]` or `[H, W, C]` uint16, or None where OpenCV and Pillow do not see the same picture."""
+    """`[H, W]` or `[H, W, C]` uint16, or None where OpenCV and Pillow do
+    not see the same picture.
+    """
     photometric = getattr(image, "tag_v2", {}).get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION)
-    if image.mode not in ("I;16", "I;16B", "I;16L", "I", "L", "LA", "RGB", "RGBA") or photometric == _WHITE_IS_ZERO:
+    if (
+        image.mode not in ("I;16", "I;16B", "I;16L", "I", "L", "LA", "RGB", "RGBA")
+        or photometric == _WHITE_IS_ZERO
+    ):
         return None
     samples = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if samples is None or samples.dtype != np.uint16 or samples.shape[:2] != (image.height, image.width):
+    if (
+        samples is None
+        or samples.dtype != np.uint16
+        or samples.shape[:2] != (image.height, image.width)
+    ):
         return None
     if samples.ndim == 2:
         return samples
@@ -262,9 +302,13 @@ def _samples_of_8_bits(image, icc):
 
 
 def _array(image):
-    """The samples of an 8-bit `image`, taken in bands: as a whole Pillow would need them twice for a moment."""
+    """The samples of an 8-bit `image`, taken in bands: as a whole Pillow would
+    need them twice for a moment.
+    """
     bands = len(image.getbands())
-    samples = np.empty((image.height, image.width, bands) if bands > 1 else (image.height, image.width), np.uint8)
+    samples = np.empty(
+        (image.height, image.width, bands) if bands > 1 else (image.height, image.width), np.uint8
+    )
     rows = max(1, _BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
         bottom = min(image.height, top + rows)
@@ -282,7 +326,9 @@ def _as_srgb(image, icc):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     try:
         source = ImageCms.createProfile("LAB") if image.mode == "LAB" else io.BytesIO(icc)
-        converted = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(source), srgb, outputMode="RGB")
+        converted = ImageCms.profileToProfile(
+            image, ImageCms.ImageCmsProfile(source), srgb, outputMode="RGB"
+        )
     except (ImageCms.PyCMSError, OSError):
         # No profile, or one that is damaged or of another kind of colour.
         converted = image.convert("RGB")

@@ -1,7 +1,8 @@
 """Writing TIFF: 8 or 16 bits, grey or RGB, with or without alpha, with EXIF and ICC.
 
-Pillow writes no 16-bit colour and OpenCV no metadata, so the strips are written here and the directory
-by Pillow. Lossless: deflate with the horizontal predictor, which every reader since TIFF 6 knows.
+Pillow writes no 16-bit colour and OpenCV no metadata, so the strips are written here and
+the directory by Pillow. Lossless: deflate with the horizontal predictor, which every
+reader since TIFF 6 knows.
 """
 
 import zlib
@@ -22,7 +23,9 @@ def write_tiff(path, samples, *, has_alpha, exif=b"", icc=b"", xmp=b"", dpi=None
     """Writes `samples` `[H, W, C]` (uint8 or uint16; C = 1 or 3, one more with alpha) to `path`."""
     height, _, _ = samples.shape
     rows_per_strip = max(1, _STRIP_BYTES // samples[0].nbytes)
-    strips = [_compressed(samples[top : top + rows_per_strip]) for top in range(0, height, rows_per_strip)]
+    strips = [
+        _compressed(samples[top : top + rows_per_strip]) for top in range(0, height, rows_per_strip)
+    ]
     directory = _directory(samples, has_alpha=has_alpha)
     _add_description(directory, exif, icc, dpi)
     if xmp:
@@ -32,7 +35,9 @@ def write_tiff(path, samples, *, has_alpha, exif=b"", icc=b"", xmp=b"", dpi=None
     directory[TiffImagePlugin.ROWSPERSTRIP] = rows_per_strip
     _set_longs(directory, TiffImagePlugin.STRIPBYTECOUNTS, sizes)
     # Counted from the end of the directory; Pillow adds that when it saves.
-    _set_longs(directory, TiffImagePlugin.STRIPOFFSETS, [sum(sizes[:index]) for index in range(len(sizes))])
+    _set_longs(
+        directory, TiffImagePlugin.STRIPOFFSETS, [sum(sizes[:index]) for index in range(len(sizes))]
+    )
     with path.open("wb") as file:
         directory.save(file)
         file.writelines(strips)

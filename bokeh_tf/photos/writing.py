@@ -1,4 +1,6 @@
-"""Writing a rendered photograph with its EXIF, XMP, colours, alpha and resolution as far as its format has a place."""
+"""Writing a rendered photograph with its EXIF, XMP, colours, alpha and resolution as far
+as its format has a place.
+"""
 
 import dataclasses
 import io
@@ -32,7 +34,8 @@ _MAX_JPEG_XMP_BYTES = 65_504
 
 
 def write(path, photo):
-    """Writes `photo` to `path` in the format of its suffix, in one step; a file of that name is replaced.
+    """Writes `photo` to `path` in the format of its suffix, in one step; a file
+    of that name is replaced.
 
     Returns:
         What that format cannot hold and was left out, a tuple of short sentences.
@@ -50,7 +53,8 @@ def write(path, photo):
 
 
 def write_new(names, photo):
-    """Writes `photo` under the first of the paths `names`, equal in folder and suffix, that nothing has yet.
+    """Writes `photo` under the first of the paths `names`, equal in folder and
+    suffix, that nothing has yet.
 
     Returns:
         The path, and what its format cannot hold as `write` tells it.
@@ -72,22 +76,29 @@ class _Encoder:
     def __init__(self, path, photo):
         self._format = format_of_suffix(path.suffix)
         if self._format is None:
-            raise OutputError(f"{path}: cannot write this kind of file. Known suffixes: {', '.join(SUFFIXES)}.")
+            raise OutputError(
+                f"{path}: cannot write this kind of file. Known suffixes: {', '.join(SUFFIXES)}."
+            )
         require(self._format, path)
         _check_size(path, photo, self._format)
         self._path = path
         self._samples, self._has_alpha, self.notes = _fitted(photo, self._format)
         is_too_large = self._format == "JPEG" and len(photo.exif) > _MAX_JPEG_EXIF_BYTES
         exif = b"" if is_too_large else photo.exif
-        self.notes += ("its EXIF data is left out, being too large for JPEG",) if is_too_large else ()
+        self.notes += (
+            ("its EXIF data is left out, being too large for JPEG",) if is_too_large else ()
+        )
         is_too_large = self._format == "JPEG" and len(photo.xmp) > _MAX_JPEG_XMP_BYTES
         xmp = b"" if is_too_large else photo.xmp
-        self.notes += ("its XMP data is left out, being too large for JPEG",) if is_too_large else ()
+        self.notes += (
+            ("its XMP data is left out, being too large for JPEG",) if is_too_large else ()
+        )
         self.notes += _chunk_notes(photo, self._format)
         options = photo.save_options if self._format == photo.format else {}
         self._photo = dataclasses.replace(photo, exif=exif, xmp=xmp, save_options=options)
 
     def save(self, path):
+        """Writes the photo to `path`, in the format that was chosen when this was made."""
         photo, samples = self._photo, self._samples
         try:
             if self._format == "TIFF":
@@ -99,7 +110,9 @@ class _Encoder:
                 _save_with_pillow(path, samples, self._format, photo)
         except (ValueError, TypeError, ArithmeticError, RuntimeError, struct.error) as error:
             reason = " ".join(str(error).split())
-            raise OutputError(f"{self._path}: the {self._format} encoder refuses it ({reason}). Choose PNG.") from error
+            raise OutputError(
+                f"{self._path}: the {self._format} encoder refuses it ({reason}). Choose PNG."
+            ) from error
 
 
 def _chunk_notes(photo, file_format):
@@ -109,11 +122,17 @@ def _chunk_notes(photo, file_format):
     notes = ()
     names = keywords(photo.png_chunks)
     if names:
-        notes += (f"its PNG texts ({', '.join(names)}) are left out, {file_format} having no place for them",)
+        notes += (
+            f"its PNG texts ({', '.join(names)}) are left out, {file_format} having no place for"
+            " them",
+        )
     code_points = colour_chunk(photo.png_chunks, b"cICP")
     if code_points and profile_of_code_points(*code_points[:2]) is None:
         name = name_of_transfer(code_points[1])
-        notes += (f"its HDR colours ({name}) are left out, {file_format} having no place; the result looks flat",)
+        notes += (
+            f"its HDR colours ({name}) are left out, {file_format} having no place; the result"
+            " looks flat",
+        )
     return notes
 
 
@@ -121,7 +140,9 @@ def _check_size(path, photo, file_format):
     longest = max(photo.pixels.shape[:2])
     limit = _MAX_SIDE_PX.get(file_format, longest)
     if longest > limit:
-        raise OutputError(f"{path}: {file_format} holds at most {limit} pixels a side, not {longest}. Choose PNG.")
+        raise OutputError(
+            f"{path}: {file_format} holds at most {limit} pixels a side, not {longest}. Choose PNG."
+        )
 
 
 def _fitted(photo, file_format):
@@ -157,7 +178,8 @@ def _save_with_pillow(path, samples, file_format, photo):
     if file_format == "JPEG":
         options = {"subsampling": 0, **options, "quality": _QUALITY}
     elif file_format == "WEBP":
-        # In a lossless file Pillow takes the quality as the effort to compress; 80 is its own choice.
+        # In a lossless file Pillow takes the quality as the effort to
+        # compress; 80 is its own choice.
         quality = 80 if options.get("lossless") else _QUALITY
         options |= {"quality": quality, "exact": True}
     elif file_format in ("AVIF", "HEIF"):
@@ -167,7 +189,9 @@ def _save_with_pillow(path, samples, file_format, photo):
 
 
 def _png(samples, photo):
-    """A PNG file as bytes: the encoder's, with the metadata that it does not know put in behind the header."""
+    """A PNG file as bytes: the encoder's, with the metadata that it does not know
+    put in behind the header.
+    """
     is_16_bit = samples.dtype == np.uint16
     chunks = [
         (name, data)
@@ -184,7 +208,9 @@ def _png(samples, photo):
     if photo.icc:
         chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(photo.icc)))
     if photo.dpi:
-        chunks.append((b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in photo.dpi), 1)))
+        chunks.append(
+            (b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in photo.dpi), 1))
+        )
     if photo.exif:
         chunks.append((b"eXIf", photo.exif.removeprefix(b"Exif\0\0")))
     return with_chunks(_encoded_16_bits(samples), chunks)
@@ -195,7 +221,9 @@ def _encoded_16_bits(samples):
         # OpenCV writes no grey with alpha.
         samples = samples[..., [0, 0, 0, 1]]
     order = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[samples.shape[2]]
-    succeeded, encoded = cv2.imencode(".png", samples if order is None else cv2.cvtColor(samples, order))
+    succeeded, encoded = cv2.imencode(
+        ".png", samples if order is None else cv2.cvtColor(samples, order)
+    )
     if not succeeded:
         raise OSError("PNG encoder failed")
     return encoded.data

@@ -1,7 +1,8 @@
 """XMP: what a rendered photo keeps of it.
 
-Left out is what would no longer be true: how the old file stored its samples, previews of the photo before rendering,
-and directories of pictures and films that lay in the old file and are not in the new one.
+Left out is what would no longer be true: how the old file stored its samples, previews of
+the photo before rendering, and directories of pictures and films that lay in the old file
+and are not in the new one.
 """
 
 from xml.dom import XMLNS_NAMESPACE, minidom
@@ -55,7 +56,9 @@ def _remove_stale(document):
     is_changed = False
     for element in document.getElementsByTagName("*"):
         for attribute in [*element.attributes.values()]:
-            declares = attribute.namespaceURI == XMLNS_NAMESPACE and attribute.value.startswith(_EMBEDDED)
+            declares = attribute.namespaceURI == XMLNS_NAMESPACE and attribute.value.startswith(
+                _EMBEDDED
+            )
             if declares or _is_stale(attribute.namespaceURI, attribute.localName):
                 element.removeAttributeNode(attribute)
                 is_changed = True
@@ -70,4 +73,6 @@ def _is_stale(namespace, name):
         return False
     if namespace.startswith(_EMBEDDED):
         return True
-    return any(namespace.startswith(start) and name.startswith(names) for start, names in _STALE.items())
+    return any(
+        namespace.startswith(start) and name.startswith(names) for start, names in _STALE.items()
+    )

@@ -1,15 +1,19 @@
-"""How the published PyTorch models call what our Keras layers are: per model, layer name -> module name.
+"""How the published PyTorch models call what our Keras layers are: per model,
+layer name -> module name.
 
-The names are those in the state dicts of saikatdutta/Stacked_DMSHN_bokeh (DMSHN.py, stacked_DMSHN.py) and
-zhengqili/MegaDepth (pytorch_DIW_scratch.py), whose modules have numbers for names.
+The names are those in the state dicts of saikatdutta/Stacked_DMSHN_bokeh
+(DMSHN.py, stacked_DMSHN.py) and zhengqili/MegaDepth (pytorch_DIW_scratch.py),
+whose modules have numbers for names.
 """
 
 from bokeh_tf.models.hierarchy import LEVELS
 from bokeh_tf.models.layers import HOURGLASS, INCEPTIONS
 
-# Per scale of DMSHN's encoder: number of the convolution that begins it, and of its residual blocks.
+# Per scale of DMSHN's encoder: number of the convolution that begins it, and
+# of its residual blocks.
 _ENCODER = {1: (1, (2, 3)), 2: (5, (6, 7)), 3: (9, (10, 11))}
-# Per scale of the decoder: number of the transposed convolution before it, if any, and of its residual blocks.
+# Per scale of the decoder: number of the transposed convolution before it, if any, and
+# of its residual blocks.
 _DECODER = {3: (None, (13, 14)), 2: (16, (17, 18)), 1: (20, (21, 22))}
 _DECODER_HEAD = 24
 
@@ -25,7 +29,9 @@ def dmshn_modules(config):
         for level in range(1, LEVELS + 1):
             for part, layers in (("encoder", _encoder_layers()), ("decoder", _decoder_layers())):
                 for layer, module in layers.items():
-                    modules[f"{ours}level{level}_{part}_{layer}"] = f"{theirs}{part}_lv{level}.{module}"
+                    modules[f"{ours}level{level}_{part}_{layer}"] = (
+                        f"{theirs}{part}_lv{level}.{module}"
+                    )
     return modules
 
 

@@ -1,6 +1,15 @@
-"""Photo to bokeh: any size, through a `.tflite` or a Keras model that works at one size of its own."""
+"""Photo to bokeh: any size, through a `.tflite` or a Keras model that
+works at one size of its own.
+"""
 
-from bokeh_tf.rendering.backends import BokehModel, KerasFile, KerasModel, ModelOutput, TfliteModel, load_model
+from bokeh_tf.rendering.backends import (
+    BokehModel,
+    KerasFile,
+    KerasModel,
+    ModelOutput,
+    TfliteModel,
+    load_model,
+)
 from bokeh_tf.rendering.jobs import comparison, render_files
 from bokeh_tf.rendering.render import Rendering, render
 

@@ -18,20 +18,26 @@ _TURN = math.pi / 12
 
 
 def shape_of(text: str) -> str:
-    """The one of `SHAPES` that `text` means: "disc", "7", "7 blades", "cat-eye"; `ValueError` for others."""
+    """The one of `SHAPES` that `text` means: "disc", "7", "7 blades",
+    "cat-eye"; `ValueError` for others.
+    """
     shape = re.sub(r"[ -]?blades$", "", text.strip().lower())
     if shape not in SHAPES:
         raise ValueError(f"a shape is one of {', '.join(SHAPES)}. Received: {text!r}")
     return shape
 
 
-def kernel(radius_px: float, *, shape: str = DISC, place: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
-    """The opening's picture, float32 `[k, k]` with odd k and sum 1, of the area of a disc of `radius_px`.
+def kernel(
+    radius_px: float, *, shape: str = DISC, place: tuple[float, float] = (0.0, 0.0)
+) -> np.ndarray:
+    """The opening's picture, float32 `[k, k]` with odd k and sum 1, of the area
+    of a disc of `radius_px`.
 
     Args:
         radius_px: more than 0.
         shape: one of `SHAPES`.
-        place: (y, x) in the frame from its middle, the corners at a distance of 1; only a cat's eye looks at it.
+        place: (y, x) in the frame from its middle, the corners at a distance of 1;
+            only a cat's eye looks at it.
     """
     if not radius_px > 0 or shape not in SHAPES:
         raise ValueError(f"radius and shape must be possible. Received: {radius_px}, {shape!r}")

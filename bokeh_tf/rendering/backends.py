@@ -1,7 +1,8 @@
-"""The models a photo can be rendered with: a `.tflite` file, or a Keras model by its name or its file.
+"""The models a photo can be rendered with: a `.tflite` file, or a Keras
+model by its name or its file.
 
-Both look the same from outside (`BokehModel`): they say which canvas they want for a photo and turn a
-canvas into a rendering and, if they know it, the weight of the sharp photo in it.
+Both look the same from outside (`BokehModel`): they say which canvas they want for a photo and turn
+a canvas into a rendering and, if they know it, the weight of the sharp photo in it.
 """
 
 import dataclasses
@@ -20,9 +21,11 @@ from bokeh_tf.native_messages import native_messages_muted
 
 # A dynamic size is stored as 1 and would render to mush.
 MIN_CANVAS_SIDE_PX = 16
-# Height and width for photos lying and standing: near 3:2 and 3:4, in multiples that every model takes.
+# Height and width for photos lying and standing: near 3:2 and 3:4, in multiples
+# that every model takes.
 _LYING_CANVAS, _STANDING_CANVAS = (1024, 1536), (1536, 1152)
-# Shape of the second input of a model that can be told where to focus, and what leaves everything to it.
+# Shape of the second input of a model that can be told where to focus, and what
+# leaves everything to it.
 FOCUS_SHAPE = (1, 1, 1, 4)
 _AUTOMATIC = np.array([-1, -1, -1, 0], np.float32).reshape(FOCUS_SHAPE)
 KERAS_SUFFIX = ".keras"
@@ -31,9 +34,11 @@ _INSTALL_TENSORFLOW = 'pip install "bokeh-tf[tensorflow]"'
 
 @dataclasses.dataclass(frozen=True)
 class ModelOutput:
-    """`rendered` float32 `[h, w, 3]`; `in_focus_weight` float32 `[h, w]`, or None where the model has none.
+    """`rendered` float32 `[h, w, 3]`; `in_focus_weight` float32 `[h, w]`, or None
+    where the model has none.
 
-    `subject_confidence` from 0 to 1 is how sure the model is that there is a clear subject, or None.
+    `subject_confidence` from 0 to 1 is how sure the model is that there is
+    a clear subject, or None.
     """
 
     rendered: np.ndarray
@@ -44,8 +49,9 @@ class ModelOutput:
 class BokehModel(Protocol):
     """What rendering needs of a model.
 
-    One that can be told where to focus says so by an attribute `takes_focus` and takes the four numbers of
-    `bokeh_tf.rendering.focus` as a second argument of `run`. One that has a single size says so by `has_one_size`.
+    One that can be told where to focus says so by an attribute `takes_focus` and takes the four
+    numbers of `bokeh_tf.rendering.focus` as a second argument of `run`. One that has a single size
+    says so by `has_one_size`.
     """
 
     name: str
@@ -61,33 +67,44 @@ def load_model(name=None, *, input_range=None, output_range=None):
     """The `BokehModel` that `name` says.
 
     Args:
-        name: the path of a `.tflite` or `.keras` file, or of a `<model>_<variant>.weights.h5`; the name of one of
-            `bokeh_tf.models.MODELS`, or None for the flagship that comes with the package; "dbsi_mobile_focus" for the
-            packaged file that can be told where.
-        input_range: (lowest, highest) value of the pictures a `.tflite` takes; what the file itself states if None.
-        output_range: the same of the picture it computes; what the file states if None, or else `input_range`.
+        name: the path of a `.tflite` or `.keras` file, or of a `<model>_<variant>.weights.h5`; the
+            name of one of `bokeh_tf.models.MODELS`, or None for the flagship that comes with the
+            package; "dbsi_mobile_focus" for the packaged file that can be told where.
+        input_range: (lowest, highest) value of the pictures a `.tflite` takes; what the
+            file itself states if None.
+        output_range: the same of the picture it computes; what the file states if
+            None, or else `input_range`.
 
     Raises:
-        ModelFileError: there is no such model, the file is no bokeh model, or nothing says its ranges.
+        ModelFileError: there is no such model, the file is no bokeh model,
+            or nothing says its ranges.
         DependencyError: a Keras model is asked for and Keras or TensorFlow is not installed.
     """
     if name in (None, weights.FOCUS_NAME):
         packaged = weights.FLAGSHIP_FILE if name is None else weights.FOCUS_FILE
-        if not packaged.is_file():
-            raise ModelFileError(f"{packaged}: missing from this installation. Reinstall, or name a model.")
-        return TfliteModel(packaged, is_trusted=True, input_range=input_range, output_range=output_range)
+        if not paths.is_file(packaged):
+            raise ModelFileError(
+                f"{packaged}: missing from this installation. Reinstall, or name a model."
+            )
+        return TfliteModel(
+            packaged, is_trusted=True, input_range=input_range, output_range=output_range
+        )
     if str(name).endswith((weights.SUFFIX, KERAS_SUFFIX)):
         return _keras_model_in(name, input_range)
     if Path(name).suffix == ".tflite" or paths.is_file(name) or paths.is_dir(name):
         return TfliteModel(name, input_range=input_range, output_range=output_range)
     if input_range is not None or output_range is not None:
-        raise ModelFileError(f"{name}: the models of this package take and compute [0, 1]. Leave out the range.")
+        raise ModelFileError(
+            f"{name}: the models of this package take and compute [0, 1]. Leave out the range."
+        )
     return KerasModel(str(name))
 
 
 def _keras_model_in(path, input_range):
     if input_range is not None:
-        raise ModelFileError(f"{path}: Keras models are taken to work in [0, 1]. Leave out the input range.")
+        raise ModelFileError(
+            f"{path}: Keras models are taken to work in [0, 1]. Leave out the input range."
+        )
     if str(path).endswith(KERAS_SUFFIX):
         return KerasFile(path)
     from bokeh_tf import models
@@ -97,22 +114,27 @@ def _keras_model_in(path, input_range):
     fitting = [name for name in models.MODELS if stem.startswith(f"{name}_")]
     if not fitting:
         known = ", ".join(models.MODELS)
-        raise ModelFileError(f"{path}: name it <model>_<variant>{weights.SUFFIX}. Known models: {known}.")
+        raise ModelFileError(
+            f"{path}: name it <model>_<variant>{weights.SUFFIX}. Known models: {known}."
+        )
     name = max(fitting, key=len)
     return KerasModel(name, variant=stem.removeprefix(f"{name}_"), weights_file=path)
 
 
 class TfliteModel:
-    """A `.tflite` with an image input `[1, H, W, 3]`, an output of that shape and, optionally, one `[1, H, W, 1]`.
+    """A `.tflite` with an image input `[1, H, W, 3]`, an output of that shape and,
+    optionally, one `[1, H, W, 1]`.
 
-    It may have a second input `[1, 1, 1, 4]`, where to focus, and a further output `[1, 1, 1, 1]`, how sure it is that
-    there is a subject.
+    It may have a second input `[1, 1, 1, 4]`, where to focus, and a further output `[1, 1, 1, 1]`,
+    how sure it is that there is a subject.
     """
 
     has_one_size = True
 
     def __init__(self, path, *, is_trusted=False, input_range=None, output_range=None):
-        """Loads the file `path`; one that `is_trusted` is spared the trial run in a child process."""
+        """Loads the file `path`; one that `is_trusted` is spared the
+        trial run in a child process.
+        """
         from bokeh_tf.tflite.running import runtime
 
         path = Path(path)
@@ -128,7 +150,9 @@ class TfliteModel:
         stated_in, stated_out = _stated(path, self._image_input, self._outputs.rendered)
         self._input_range = _known(input_range or stated_in, path, "input takes", "--input-range")
         # Whoever names one range for a file that states none means the pictures on both sides.
-        self._output_range = _known(output_range or stated_out or input_range, path, "picture has", "--output-range")
+        self._output_range = _known(
+            output_range or stated_out or input_range, path, "picture has", "--output-range"
+        )
 
     def canvas_size(self, photo_height, photo_width):
         """The size the file was converted for, whatever the photo's."""
@@ -141,27 +165,36 @@ class TfliteModel:
             inputs.insert(1 - self._image_input, _AUTOMATIC if focus is None else focus)
         output = self._outputs.pick(self._runner.run(*inputs))
         low, high = self._output_range
-        return dataclasses.replace(output, rendered=(output.rendered - np.float32(low)) / np.float32(high - low))
+        return dataclasses.replace(
+            output, rendered=(output.rendered - np.float32(low)) / np.float32(high - low)
+        )
 
 
 class KerasModel:
     """A model of `bokeh_tf.models` with trained weights; needs Keras and TensorFlow.
 
-    It is built at 1024x1536 for photos lying and 1536x1152 for photos standing, and at each size that it is run at.
+    It is built at 1024x1536 for photos lying and 1536x1152 for photos standing, and at
+    each size that it is run at.
     """
 
     def __init__(self, name, *, variant="base", weights_file=None):
-        """Builds the model `name` with the weights in a file; those that come with the package if None."""
+        """Builds the model `name` with the weights in a file; those that come
+        with the package if None.
+        """
         from bokeh_tf import models
 
         if name not in models.MODELS:
             known = ", ".join(models.MODELS)
-            raise ModelFileError(f"{name}: no such model, and no such .tflite file. Known models: {known}.")
+            raise ModelFileError(
+                f"{name}: no such model, and no such .tflite file. Known models: {known}."
+            )
         self.name = name if weights_file is None else Path(weights_file).name
         self._network, self._variant = name, variant
         self._weights = weights_file or weights.packaged_weights(name, variant)
         if self._weights is None:
-            raise ModelFileError(f"{name}: no trained weights come with this package. Name a .tflite file instead.")
+            raise ModelFileError(
+                f"{name}: no trained weights come with this package. Name a .tflite file instead."
+            )
         self._built = {}
         # TensorFlow greets at length when it is first imported.
         with native_messages_muted():
@@ -182,7 +215,9 @@ class KerasModel:
             try:
                 model = models.build(self._network, variant=self._variant, image_shape=size)
             except ModuleNotFoundError as error:
-                raise DependencyError(f"{self.name}: {error.name} is missing. Run: {_INSTALL_TENSORFLOW}") from error
+                raise DependencyError(
+                    f"{self.name}: {error.name} is missing. Run: {_INSTALL_TENSORFLOW}"
+                ) from error
             except ValueError as error:
                 # No such variant, or a size that its levels cannot be halved to.
                 raise ModelFileError(f"{self.name}: {error}") from error
@@ -193,7 +228,8 @@ class KerasModel:
 
 
 class KerasFile:
-    """A whole Keras model in a `.keras` file, with an image input `[1 or None, H, W, 3]`; needs Keras and TensorFlow.
+    """A whole Keras model in a `.keras` file, with an image input `[1 or None, H, W, 3]`;
+    needs Keras and TensorFlow.
 
     Code in the file is never run: a Lambda layer is refused.
     """
@@ -204,13 +240,19 @@ class KerasFile:
         path = Path(path)
         self.name = path.name
         if not paths.is_file(path):
-            raise ModelFileError(f"{paths.printable(path)}: no such file. Name a model saved by Keras.")
+            raise ModelFileError(
+                f"{paths.printable(path)}: no such file. Name a model saved by Keras."
+            )
         self._model = _loaded(path)
         shapes = [tuple(tensor.shape) for tensor in self._model.inputs]
         if len(shapes) != 1 or len(shapes[0]) != 4 or None in shapes[0][1:3] or shapes[0][3] != 3:
-            raise ModelFileError(f"{path}: no bokeh model; its input must be one [1, H, W, 3]. It takes {shapes}.")
+            raise ModelFileError(
+                f"{path}: no bokeh model; its input must be one [1, H, W, 3]. It takes {shapes}."
+            )
         self._size = shapes[0][1:3]
-        self._outputs = _Outputs.find(str(path), [tuple(tensor.shape) for tensor in self._model.outputs], *self._size)
+        self._outputs = _Outputs.find(
+            str(path), [tuple(tensor.shape) for tensor in self._model.outputs], *self._size
+        )
 
     def canvas_size(self, photo_height, photo_width):
         """The size the model was built for, whatever the photo's."""
@@ -234,10 +276,14 @@ def _loaded(path):
                 importlib.import_module(f"bokeh_tf.models.{name}")
             return keras.models.load_model(path, compile=False, safe_mode=True)
     except ModuleNotFoundError as error:
-        raise DependencyError(f"{path}: {error.name} is missing. Run: {_INSTALL_TENSORFLOW}") from error
+        raise DependencyError(
+            f"{path}: {error.name} is missing. Run: {_INSTALL_TENSORFLOW}"
+        ) from error
     except damage as error:
         reason = paths.printable(" ".join(str(error).split()), most_characters=200)
-        raise ModelFileError(f"{paths.printable(path)}: not a model that Keras can load ({reason}).") from error
+        raise ModelFileError(
+            f"{paths.printable(path)}: not a model that Keras can load ({reason})."
+        ) from error
 
 
 def _predicted(model, canvas):
@@ -262,9 +308,12 @@ class _Outputs:
         """Tells outputs of `shapes` `(batch, h, w, channels)` apart by their channels."""
         sized = [tuple(shape[1:]) for shape in shapes]
         if (height, width, 3) not in sized:
-            raise ModelFileError(f"{label}: no bokeh model; no output is a {height}x{width} picture. It has {sized}.")
+            raise ModelFileError(
+                f"{label}: no bokeh model; no output is a {height}x{width} picture. It has {sized}."
+            )
         weight, confidence = (
-            sized.index(shape) if shape in sized else None for shape in ((height, width, 1), (1, 1, 1))
+            sized.index(shape) if shape in sized else None
+            for shape in ((height, width, 1), (1, 1, 1))
         )
         return cls(label, sized.index((height, width, 3)), weight, confidence)
 
@@ -284,7 +333,9 @@ class _Outputs:
 
 
 def _stated(path, image_input, rendered):
-    """The (lowest, highest) that a file states for one of its inputs and one of its outputs; None for neither."""
+    """The (lowest, highest) that a file states for one of its inputs and one of its
+    outputs; None for neither.
+    """
     from bokeh_tf.tflite.inspection import inspect
     from bokeh_tf.tflite.value_ranges import stated_ranges
 
@@ -297,7 +348,8 @@ def _known(pair, path, holder, option):
     """`pair`, a range; raises where nobody said it."""
     if pair is None:
         raise ModelFileError(
-            f"{path}: does not say which values its {holder}. Add {option} 0 1, or as its maker says: 0 255, or -1 1."
+            f"{path}: does not say which values its {holder}. Add {option} 0 1, or as its maker"
+            " says: 0 255, or -1 1."
         )
     return pair
 
@@ -311,7 +363,11 @@ def _input_roles(path, inputs):
     is_float = all(spec.dtype == np.float32 for spec in inputs)
     if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or not is_float:
         found = ", ".join(f"{spec.dtype} {list(spec.shape)}" for spec in inputs)
-        raise ModelFileError(f"{path}: no bokeh model; its input must be one float32 [1, H, W, 3]. It takes {found}.")
+        raise ModelFileError(
+            f"{path}: no bokeh model; its input must be one float32 [1, H, W, 3]. It takes {found}."
+        )
     if min(shape[1:3]) < MIN_CANVAS_SIDE_PX:
-        raise ModelFileError(f"{path}: its input is {shape[1]}x{shape[2]} pixels. Convert it with a fixed size.")
+        raise ModelFileError(
+            f"{path}: its input is {shape[1]}x{shape[2]} pixels. Convert it with a fixed size."
+        )
     return images[0], takes_focus

@@ -1,8 +1,8 @@
 """From what a model computed at its own size to a picture at the photo's size.
 
-A bokeh model blends the sharp photo with blurred copies of it: rendered = W0 * photo + (1 - W0) * blur.
-The blur loses nothing by being enlarged; the sharp part is taken from the photo itself at full
-resolution. Where W0 is 1 the result is the photo, to rounding.
+A bokeh model blends the sharp photo with blurred copies of it: rendered = W0 * photo + (1 - W0) *
+blur. The blur loses nothing by being enlarged; the sharp part is taken from the photo itself at
+full resolution. Where W0 is 1 the result is the photo, to rounding.
 """
 
 import cv2
@@ -14,7 +14,8 @@ from bokeh_tf.rendering.weight_maps import edge_model
 _BAND_PIXELS = 1 << 19
 # From here on the weight's own resolution is visibly coarser than the photo's.
 _EDGES_FROM_ENLARGEMENT = 1.5
-# A smaller share of blur in a pixel says too little about the blur's colour, which then comes from around it.
+# A smaller share of blur in a pixel says too little about the blur's colour, which
+# then comes from around it.
 _RELIABLE_SHARE = 0.05
 _TINY = 1e-6
 
@@ -57,7 +58,9 @@ def composite(photo, image, rendered, in_focus_weight, *, grain=None, full_weigh
 
 
 def _layers(image, rendered, in_focus_weight, *, follows_edges):
-    """What is enlarged, `[h, w, C]`: blur and edge model; or, where nothing is to be sharpened, rest and weight."""
+    """What is enlarged, `[h, w, C]`: blur and edge model; or, where nothing is to be
+    sharpened, rest and weight.
+    """
     rest = rendered - in_focus_weight[..., None] * image
     if not follows_edges:
         return np.dstack([rest, in_focus_weight])
@@ -73,8 +76,8 @@ def _weight_along_edges(sharp, layers):
 def blurred_layer(rest, share):
     """The blurred picture behind the sharp one, continued under it from the sides.
 
-    Where there is hardly any blur in the rendering, its colour is that of the nearest blur, at the finest
-    scale that has some (a pyramid of averages weighted by `share`).
+    Where there is hardly any blur in the rendering, its colour is that of the nearest blur, at the
+    finest scale that has some (a pyramid of averages weighted by `share`).
 
     Args:
         rest: `[h, w, 3]` float32, the blurred picture times `share`.
@@ -87,7 +90,9 @@ def blurred_layer(rest, share):
     while levels[-1][1].size > 1:
         height, width = levels[-1][1].shape
         half = (width + 1) // 2, (height + 1) // 2
-        levels.append(tuple(cv2.resize(part, half, interpolation=cv2.INTER_AREA) for part in levels[-1]))
+        levels.append(
+            tuple(cv2.resize(part, half, interpolation=cv2.INTER_AREA) for part in levels[-1])
+        )
     colour = _quotient(*levels.pop())
     for rest, share in reversed(levels):
         height, width = share.shape

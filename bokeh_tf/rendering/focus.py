@@ -1,8 +1,9 @@
-"""What somebody wants in focus, how wide the lens opens, and what happens where no subject is found.
+"""What somebody wants in focus, how wide the lens opens, and what happens
+where no subject is found.
 
-A model that can be told takes four numbers beside the photo, float32 `[1, 1, 1, 4]`: row and column of a tap in
-[0, 1], negative for none; the aperture from 0, everything sharp, to 1, negative for the model's own; and the grade: 0
-keeps the subject, 1 none, and blurs along the ground instead.
+A model that can be told takes four numbers beside the photo, float32 `[1, 1, 1, 4]`: row and column
+of a tap in [0, 1], negative for none; the aperture from 0, everything sharp, to 1, negative for the
+model's own; and the grade: 0 keeps the subject, 1 none, and blurs along the ground instead.
 """
 
 import dataclasses
@@ -21,12 +22,15 @@ class Wishes:
     """What a rendering is asked for.
 
     Attributes:
-        focus: (x, y) of a tap in [0, 1] of the photo, from its upper left corner; None lets the model choose.
+        focus: (x, y) of a tap in [0, 1] of the photo, from its upper left corner;
+            None lets the model choose.
         aperture: from 0, everything sharp, to 1; None for the model's own.
-        if_unsure: what to do with a photo without a clear subject that nobody tapped: "grade" blurs by distance along
-            the ground, "keep" leaves the photo as it is, "force" renders what the model guesses.
-        shape: the opening of the lens, one of `bokeh_tf.rendering.apertures.SHAPES`; None leaves the blur to the
-            model, otherwise it is computed here and the model only says what stays sharp.
+        if_unsure: what to do with a photo without a clear subject that nobody tapped: "grade"
+            blurs by distance along the ground, "keep" leaves the photo as it is, "force"
+            renders what the model guesses.
+        shape: the opening of the lens, one of `bokeh_tf.rendering.apertures.SHAPES`;
+            None leaves the blur to the model, otherwise it is computed here and the
+            model only says what stays sharp.
         grain: put the photo's grain back on what is blurred.
     """
 
@@ -37,17 +41,22 @@ class Wishes:
     grain: bool = False
 
     def __post_init__(self):
-        if self.focus is not None and not (len(self.focus) == 2 and all(0 <= part <= 1 for part in self.focus)):
+        if self.focus is not None and not (
+            len(self.focus) == 2 and all(0 <= part <= 1 for part in self.focus)
+        ):
             raise ValueError(f"focus must be x and y within [0, 1]. Received: {self.focus}")
         if self.aperture is not None and not 0 <= self.aperture <= 1:
             raise ValueError(f"aperture must be within [0, 1]. Received: {self.aperture}")
         if self.if_unsure not in UNSURE:
             raise ValueError(
-                f"if_unsure must be a known one. Received: {self.if_unsure!r}. Known: {', '.join(UNSURE)}."
+                f"if_unsure must be a known one. Received: {self.if_unsure!r}. Known:"
+                f" {', '.join(UNSURE)}."
             )
 
         if self.shape is not None and self.shape not in SHAPES:
-            raise ValueError(f"shape must be a known one. Received: {self.shape!r}. Known: {', '.join(SHAPES)}.")
+            raise ValueError(
+                f"shape must be a known one. Received: {self.shape!r}. Known: {', '.join(SHAPES)}."
+            )
 
     @property
     def are_any(self) -> bool:
@@ -55,7 +64,9 @@ class Wishes:
         return self.focus is not None or self.aperture is not None
 
     def numbers(self, placement, *, grade=0.0):
-        """What a model is told, float32 `[1, 1, 1, 4]`, for a photo that lies in its canvas at a `Placement`."""
+        """What a model is told, float32 `[1, 1, 1, 4]`, for a photo that lies in
+        its canvas at a `Placement`.
+        """
         row = column = aperture = -1.0
         if self.focus is not None:
             x, y = self.focus

@@ -1,4 +1,6 @@
-"""A photo's grain, measured and put back on what is blurred, which would look like plastic without it."""
+"""A photo's grain, measured and put back on what is blurred, which would
+look like plastic without it.
+"""
 
 import cv2
 import numpy as np
@@ -17,7 +19,9 @@ _MOST_PIXELS = 4_000_000
 
 
 class Grain:
-    """The grain of a photo `[H, W, 3]`, uint8 or uint16: grey noise whose strength depends on the brightness."""
+    """The grain of a photo `[H, W, 3]`, uint8 or uint16: grey noise whose strength
+    depends on the brightness.
+    """
 
     def __init__(self, photo):
         rows = max(_BLOCK_PX, min(len(photo), _MOST_PIXELS // photo.shape[1]))
@@ -30,7 +34,9 @@ class Grain:
         for number in range(_BRIGHTNESS_STEPS):
             own = deviations[step == number]
             chosen = own if len(own) >= _FEWEST_BLOCKS else deviations
-            self._sigmas[number] = np.quantile(chosen, _CALM_SHARE) / _QUANTILE_OF_TRUE if len(chosen) else 0
+            self._sigmas[number] = (
+                np.quantile(chosen, _CALM_SHARE) / _QUANTILE_OF_TRUE if len(chosen) else 0
+            )
 
     @property
     def sigmas(self):
@@ -38,10 +44,14 @@ class Grain:
         return self._sigmas
 
     def band(self, top, picture):
-        """Grain `[h, W, 1]` for rows of a picture `[h, W, 3]` in [0, 1] that begin at row `top`: always the same."""
+        """Grain `[h, W, 1]` for rows of a picture `[h, W, 3]` in [0, 1] that begin at
+        row `top`: always the same.
+        """
         noise = np.random.default_rng([0, top]).standard_normal(picture.shape[:2], np.float32)
         middles = (np.arange(_BRIGHTNESS_STEPS) + 0.5) / _BRIGHTNESS_STEPS
-        return (noise * np.interp(_grey(picture), middles, self._sigmas).astype(np.float32))[..., None]
+        return (noise * np.interp(_grey(picture), middles, self._sigmas).astype(np.float32))[
+            ..., None
+        ]
 
 
 def _grey(picture):
@@ -52,4 +62,8 @@ def _blocks(plane):
     """`[n, 64]`: the plane in squares."""
     rows, columns = (size // _BLOCK_PX for size in plane.shape)
     plane = plane[: rows * _BLOCK_PX, : columns * _BLOCK_PX]
-    return plane.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX).swapaxes(1, 2).reshape(rows * columns, -1)
+    return (
+        plane.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX)
+        .swapaxes(1, 2)
+        .reshape(rows * columns, -1)
+    )

@@ -21,7 +21,8 @@ from bokeh_tf.rendering.maps import Brought
 from bokeh_tf.rendering.render import Rendering, render
 from bokeh_tf.rendering.selection import find_photos
 
-# A comparison is for looking at, not for keeping: three full-size panels of a large photo would open nowhere.
+# A comparison is for looking at, not for keeping: three full-size panels of a large
+# photo would open nowhere.
 _PANEL_SIDE_PX = 1600
 _GAP_PX = 16
 # What people are told where the model was not sure of a subject.
@@ -52,7 +53,8 @@ def render_files(
     Args:
         given: paths of photos, or of folders whose photos are meant.
         output: a folder, or for a single photo a file name.
-        model: the name or path `load_model` takes, or a `BokehModel`; None with wishes is the one that takes them.
+        model: the name or path `load_model` takes, or a `BokehModel`; None with wishes
+            is the one that takes them.
         input_range: which values the `.tflite` at `model` takes, see `load_model`.
         output_range: which values its picture has, see `load_model`.
         compare: also write before | after | weight of the photo in one picture.
@@ -60,9 +62,12 @@ def render_files(
         overwrite: replace files that have a result's name and are no photos of this run.
         wishes: `focus.Wishes`, or None to leave everything to the model.
         brought: `maps.Brought`, a mask or depth for every photo, or None.
-        naming: the results' names without suffix, "{stem}" standing for the photo's; None for the photo's own.
-        with_map: also write the weight of the photo, which is sharp, as a grey PNG of the photo's size.
-        as_json: print one JSON object a line for each photo, what was decided and how sure the model is.
+        naming: the results' names without suffix, "{stem}" standing for the photo's;
+            None for the photo's own.
+        with_map: also write the weight of the photo, which is sharp, as a
+            grey PNG of the photo's size.
+        as_json: print one JSON object a line for each photo, what was decided
+            and how sure the model is.
 
     Returns:
         How many of `given` and photos failed; each has its line on stderr.
@@ -79,7 +84,9 @@ def render_files(
     console, error_console = Console(), Console(stderr=True)
     failures = len(selection.errors)
     kept = [*found, *brought.files]
-    with Destinations(output, kept, is_single=is_single, overwrite=overwrite, naming=naming) as destinations:
+    with Destinations(
+        output, kept, is_single=is_single, overwrite=overwrite, naming=naming
+    ) as destinations:
         if model is None or isinstance(model, (str, Path)):
             model = load_model(model, input_range=input_range, output_range=output_range)
         _print(error_console, *selection.errors)
@@ -88,7 +95,13 @@ def render_files(
             for photo in progress.track(selection.photos, description="Rendering"):
                 try:
                     rendered = _render_file(
-                        photo, destinations, model, wishes, brought, compare=compare, with_map=with_map
+                        photo,
+                        destinations,
+                        model,
+                        wishes,
+                        brought,
+                        compare=compare,
+                        with_map=with_map,
                     )
                     _print(console, *(rendered.json() if as_json else rendered.text()))
                 except BokehError as error:
@@ -140,7 +153,11 @@ def _render_file(found, destinations, model, wishes, brought, *, compare, with_m
     path = found.path
     photo = photos.read(path)
     rendering = render(
-        photo.pixels, model, **dataclasses.asdict(wishes), **brought.maps_of(path), full_size_map=with_map
+        photo.pixels,
+        model,
+        **dataclasses.asdict(wishes),
+        **brought.maps_of(path),
+        full_size_map=with_map,
     )
     picture = comparison(photo.pixels, rendering) if compare else None
     # From here on the original is not needed; a large one would be in the way of the encoder.
@@ -153,14 +170,18 @@ def _render_file(found, destinations, model, wishes, brought, *, compare, with_m
     if with_map:
         grey = np.rint(rendering.in_focus_weight * 255).astype(np.uint8)
         shown = photos.Photo(np.repeat(grey[..., None], 3, axis=2), "PNG", grey=True)
-        outputs.append(destinations.write_beside(shown, target, "_map"))
+        outputs.append(destinations.write_beside(shown, target, "_map", suffix=".png"))
     height, width, _ = photo.pixels.shape
     seconds = (time.perf_counter_ns() - start_ns) / 1e9
-    return _Rendered(path, tuple(outputs), width, height, seconds, tuple(photo.notes + notes), rendering)
+    return _Rendered(
+        path, tuple(outputs), width, height, seconds, tuple(photo.notes + notes), rendering
+    )
 
 
 def comparison(before, rendering):
-    """One picture, uint8 `[h, w, 3]`: the photo `before`, the `Rendering`, and its in-focus weight, white for 1."""
+    """One picture, uint8 `[h, w, 3]`: the photo `before`, the `Rendering`, and its
+    in-focus weight, white for 1.
+    """
     height, width, _ = before.shape
     scale = min(1, _PANEL_SIDE_PX / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
@@ -172,8 +193,15 @@ def comparison(before, rendering):
 
 
 def _progress(console, *, hidden):
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(
+        *columns, console=console, transient=True, disable=hidden or not console.is_terminal
+    )
 
 
 def _print(console, *lines):

@@ -1,8 +1,9 @@
-"""A lens's blur computed here and not by a model: for masks and depth that somebody brings, and any opening.
+"""A lens's blur computed here and not by a model: for masks and depth that
+somebody brings, and any opening.
 
-It follows `bokeh_tf.models.dbsi_focus`, whose graph knows one radius and discs: colours are squared to light,
-highlights weigh more than they show and the weights are divided out again, and no colour of what is sharp bleeds.
-What is nearer than the plane of focus is blurred over everything else.
+It follows `bokeh_tf.models.dbsi_focus`, whose graph knows one radius and discs: colours are squared
+to light, highlights weigh more than they show and the weights are divided out again, and no colour
+of what is sharp bleeds. What is nearer than the plane of focus is blurred over everything else.
 """
 
 import cv2
@@ -27,8 +28,8 @@ def through_lens(image, in_focus, radius_px, shape):
     Args:
         image: float32 `[h, w, 3]` in [0, 1].
         in_focus: float32 `[h, w]` in [0, 1].
-        radius_px: float32 `[h, w]`, the blur of what is not in focus: positive behind the plane of focus, negative
-            before it.
+        radius_px: float32 `[h, w]`, the blur of what is not in focus: positive behind the plane of
+            focus, negative before it.
         shape: one of `bokeh_tf.rendering.apertures.SHAPES`.
 
     Returns:
@@ -39,7 +40,9 @@ def through_lens(image, in_focus, radius_px, shape):
     light = image * image * _highlights(image)
     rendered, weight = image.copy(), own.astype(np.float32)
     if _is_blurred(behind, own):
-        rest = _banked(light, _highlights(image), np.where(radius_px < 0, 0, 1 - own), behind, shape)
+        rest = _banked(
+            light, _highlights(image), np.where(radius_px < 0, 0, 1 - own), behind, shape
+        )
         rendered = weight[..., None] * image + (1 - weight[..., None]) * rest
     before = np.maximum(-radius_px, 0)
     if _is_blurred(before, own):
@@ -90,14 +93,18 @@ def _banked(light, highlights, mask, radius_px, shape):
 
 
 def _covered(rendered, weight, light, highlights, mask, radius_px, shape):
-    """The picture with what is nearer blurred over it, the nearest last; and what is left of the weight."""
+    """The picture with what is nearer blurred over it, the nearest last; and
+    what is left of the weight.
+    """
     levels, below = _levels(radius_px), 0.0
     for level in levels:
         inside = mask * ((radius_px > below) & (radius_px <= level))
         below = level
         if not inside.any():
             continue
-        premultiplied = np.dstack([light * inside[..., None], highlights * inside[..., None], inside])
+        premultiplied = np.dstack(
+            [light * inside[..., None], highlights * inside[..., None], inside]
+        )
         blurred = _blurred(premultiplied.astype(np.float32), level, shape)
         coverage = np.clip(blurred[..., 4:], 0, 1)
         colour = np.sqrt(np.clip(blurred[..., :3] / np.maximum(blurred[..., 3:4], 1e-4), 0, 1))
@@ -110,7 +117,9 @@ def _blurred(planes, radius_px, shape):
     """Planes `[h, w, C]` blurred with the opening; at half the size where that shows nowhere."""
     height, width, _ = planes.shape
     if radius_px >= _HALF_SIZE_FROM_PX and min(height, width) > 2:
-        small = cv2.resize(planes, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            planes, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA
+        )
         blurred = _filtered(small, radius_px / 2, shape)
         return cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
     return _filtered(planes, radius_px, shape)
@@ -120,33 +129,50 @@ def _filtered(planes, radius_px, shape):
     if shape != CATS_EYE:
         return _correlated(planes, kernel(radius_px, shape=shape)[::-1, ::-1])
     height, width, _ = planes.shape
-    rows, columns = (np.linspace(0, size - 1, count) for size, count in zip((height, width), _PLACES, strict=True))
+    rows, columns = (
+        np.linspace(0, size - 1, count)
+        for size, count in zip((height, width), _PLACES, strict=True)
+    )
     across, down = (_hats(size, nodes) for size, nodes in ((width, columns), (height, rows)))
     result = np.zeros_like(planes)
     for row, row_share in zip(rows, down, strict=True):
         for column, column_share in zip(columns, across, strict=True):
-            place = np.float64([2 * row / max(1, height - 1) - 1, 2 * column / max(1, width - 1) - 1]) / np.sqrt(2)
+            place = np.float64(
+                [2 * row / max(1, height - 1) - 1, 2 * column / max(1, width - 1) - 1]
+            ) / np.sqrt(2)
             picture = kernel(radius_px, shape=CATS_EYE, place=tuple(place))[::-1, ::-1]
             _add_part(result, planes, picture, row_share, column_share)
     return result
 
 
 def _hats(size, nodes):
-    """For each node the share `[size]` it has in every pixel: linear between neighbours, one in all."""
-    return [np.interp(np.arange(size), nodes, unit).astype(np.float32) for unit in np.eye(len(nodes))]
+    """For each node the share `[size]` it has in every pixel: linear
+    between neighbours, one in all.
+    """
+    return [
+        np.interp(np.arange(size), nodes, unit).astype(np.float32) for unit in np.eye(len(nodes))
+    ]
 
 
 def _add_part(result, planes, picture, row_share, column_share):
     """Adds what one place's picture contributes, computed only where it does."""
     reach = len(picture) // 2
-    (top, bottom), (left, right) = (np.nonzero(share)[0][[0, -1]] for share in (row_share, column_share))
+    (top, bottom), (left, right) = (
+        np.nonzero(share)[0][[0, -1]] for share in (row_share, column_share)
+    )
     outer_top, outer_left = max(0, top - reach), max(0, left - reach)
-    part = _correlated(planes[outer_top : bottom + 1 + reach, outer_left : right + 1 + reach], picture)
-    part = part[top - outer_top : bottom + 1 - outer_top, left - outer_left : right + 1 - outer_left]
+    part = _correlated(
+        planes[outer_top : bottom + 1 + reach, outer_left : right + 1 + reach], picture
+    )
+    part = part[
+        top - outer_top : bottom + 1 - outer_top, left - outer_left : right + 1 - outer_left
+    ]
     shares = row_share[top : bottom + 1, None] * column_share[None, left : right + 1]
     result[top : bottom + 1, left : right + 1] += part * shares[..., None]
 
 
 def _correlated(planes, picture):
     # Zeros beyond the border: premultiplied planes divide it out.
-    return cv2.filter2D(planes, -1, np.ascontiguousarray(picture), borderType=cv2.BORDER_CONSTANT).reshape(planes.shape)
+    return cv2.filter2D(
+        planes, -1, np.ascontiguousarray(picture), borderType=cv2.BORDER_CONSTANT
+    ).reshape(planes.shape)

@@ -16,7 +16,8 @@ class Brought:
 
     Attributes:
         mask: a grey picture, white for what stays sharp; as large as one likes.
-        depth: a grey picture, white for the nearest; or "auto", what the phone stored in each photo.
+        depth: a grey picture, white for the nearest; or "auto", what the
+            phone stored in each photo.
     """
 
     mask: Path | None = None
@@ -37,7 +38,8 @@ class Brought:
         return [Path(path) for path in (self.mask, self.depth) if path not in (None, AUTO)]
 
     def maps_of(self, photo):
-        """The arguments `mask` and `depth` of `bokeh_tf.rendering.render` for the photo at this path.
+        """The arguments `mask` and `depth` of `bokeh_tf.rendering.render`
+        for the photo at this path.
 
         Raises:
             PhotoError: a map cannot be read, or the photo holds no depth.
@@ -50,5 +52,8 @@ class Brought:
             return {"depth": read_plane(self.depth)}
         nearness = embedded_nearness(photo)
         if nearness is None:
-            raise PhotoError(f"{photo}: no depth is stored in this photo. Give it with --depth FILE, or leave it out.")
+            raise PhotoError(
+                f"{photo}: no depth is stored in this photo. Give it with --depth FILE, or leave"
+                " it out."
+            )
         return {"depth": nearness}

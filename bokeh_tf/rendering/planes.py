@@ -1,4 +1,6 @@
-"""What is in focus and how much the rest is blurred, from a mask or a depth map that somebody brings, or a model."""
+"""What is in focus and how much the rest is blurred, from a mask or a depth map that
+somebody brings, or a model.
+"""
 
 import numpy as np
 
@@ -16,17 +18,23 @@ _NEAREST_SHARE = 0.1
 
 
 def of_mask(mask, placement, aperture):
-    """In-focus weight and blur radius, float32 `[h, w]` each, of a mask `[H, W]` in [0, 1] of a photo's subject."""
+    """In-focus weight and blur radius, float32 `[h, w]` each, of a mask `[H, W]` in
+    [0, 1] of a photo's subject.
+    """
     in_focus = np.clip(resize(mask, placement.height, placement.width), 0, 1)
     return in_focus, np.full_like(in_focus, radius_px(aperture, placement.canvas_height))
 
 
 def of_weight(in_focus, placement, aperture, *, is_graded):
-    """The same of a model's in-focus weight `[h, w]`, or of the ground where nothing is a subject."""
+    """The same of a model's in-focus weight `[h, w]`, or of the ground
+    where nothing is a subject.
+    """
     largest_px = radius_px(aperture, placement.canvas_height)
     if not is_graded:
         return in_focus, np.full_like(in_focus, largest_px)
-    rows = ground_nearness(placement.canvas_height)[placement.top : placement.top + placement.height]
+    rows = ground_nearness(placement.canvas_height)[
+        placement.top : placement.top + placement.height
+    ]
     radius = np.tile((largest_px * (1 - rows))[:, None], (1, placement.width)).astype(np.float32)
     return np.zeros_like(radius), radius
 
@@ -36,21 +44,29 @@ def of_nearness(nearness, placement, aperture, *, tap=None, subject=None):
 
     Args:
         tap: (x, y) in [0, 1] of the photo; what is as near as there is in focus.
-        subject: without a tap, float32 `[h, w]`: what is as near as most of it is in focus; None for the nearest.
+        subject: without a tap, float32 `[h, w]`: what is as near as most of it is in
+            focus; None for the nearest.
     """
     near = np.clip(resize(nearness, placement.height, placement.width), 0, 1)
     away = _plane_of_focus(near, tap, subject) - near
     reach = max(float(np.abs(away).max()), 1e-6)
     beyond = np.maximum(np.abs(away) / reach - _SAME_DISTANCE, 0) / (1 - _SAME_DISTANCE)
-    radius = (np.sign(away) * beyond * radius_px(aperture, placement.canvas_height)).astype(np.float32)
+    radius = (np.sign(away) * beyond * radius_px(aperture, placement.canvas_height)).astype(
+        np.float32
+    )
     return (np.abs(radius) < _SHARP_PX).astype(np.float32), radius
 
 
 def _plane_of_focus(near, tap, subject):
     if tap is not None:
-        column, row = (min(size - 1, int(part * size)) for part, size in zip(tap, near.shape[::-1], strict=True))
+        column, row = (
+            min(size - 1, int(part * size))
+            for part, size in zip(tap, near.shape[::-1], strict=True)
+        )
         reach = max(1, round(_TAP_REACH * len(near)))
-        around = near[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
+        around = near[
+            max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1
+        ]
         return float(np.median(around))
     if subject is not None and (subject > 0.5).any():
         return float(np.median(near[subject > 0.5]))

@@ -22,12 +22,13 @@ class Rendering:
 
     Attributes:
         image: `[H, W, 3]`, size and type of the photo.
-        in_focus_weight: float32 `[h, w]` in [0, 1] at the model's resolution, covering the whole photo: the
-            share of the photo itself, which is sharp, in each pixel. At the photo's size if that was asked for.
-        subject_confidence: how sure the model is of a clear subject, from 0 to 1, or None where it does not say or
-            was not asked.
-        decision: what was made of that: "subject" or "tap" is in focus, "mask" or "depth" says what is, "graded" along
-            the ground, "kept" as it was, or None where the model decides alone.
+        in_focus_weight: float32 `[h, w]` in [0, 1] at the model's resolution, covering the whole
+            photo: the share of the photo itself, which is sharp, in each pixel. At the photo's
+            size if that was asked for.
+        subject_confidence: how sure the model is of a clear subject, from 0 to 1, or None where it
+            does not say or was not asked.
+        decision: what was made of that: "subject" or "tap" is in focus, "mask" or "depth" says what
+            is, "graded" along the ground, "kept" as it was, or None where the model decides alone.
     """
 
     image: np.ndarray
@@ -51,21 +52,24 @@ def render(
 ):
     """Renders bokeh into a photo of any size.
 
-    With a mask, depth or shape the blur is computed here (`bokeh_tf.rendering.lens`), and the model only says what
-    stays sharp, if it is asked at all.
+    With a mask, depth or shape the blur is computed here (`bokeh_tf.rendering.lens`), and the model
+    only says what stays sharp, if it is asked at all.
 
     Args:
         photo: `[H, W, 3]` RGB, uint8 or uint16, sRGB-encoded.
         model: a `BokehModel`, see `load_model`.
         focus: (x, y) in [0, 1] of the photo, from its upper left corner: what is there stays sharp.
         aperture: from 0, everything sharp, to 1; None for the model's own.
-        if_unsure: "grade", "keep" or "force", see `bokeh_tf.rendering.focus.Wishes`; for models that say how sure
-            they are of a subject.
-        shape: the opening, one of `bokeh_tf.rendering.apertures.SHAPES`; None leaves the blur to the model.
+        if_unsure: "grade", "keep" or "force", see `bokeh_tf.rendering.focus.Wishes`; for models
+            that say how sure they are of a subject.
+        shape: the opening, one of `bokeh_tf.rendering.apertures.SHAPES`; None
+            leaves the blur to the model.
         grain: put the photo's grain back on what is blurred.
-        mask: float32 `[h, w]` in [0, 1] of any size, 1 for what stays sharp; the model is not asked.
-        depth: float32 `[h, w]` in [0, 1] of any size, 1 for the nearest and 0 for the farthest, evenly in one over
-            distance. In focus is what is as near as the tap, or else as the model's subject, or else the nearest.
+        mask: float32 `[h, w]` in [0, 1] of any size, 1 for what stays
+            sharp; the model is not asked.
+        depth: float32 `[h, w]` in [0, 1] of any size, 1 for the nearest and 0 for the farthest,
+            evenly in one over distance. In focus is what is as near as the tap, or else as the
+            model's subject, or else the nearest.
         full_size_map: return the in-focus weight at the photo's size.
 
     Returns:
@@ -75,9 +79,13 @@ def render(
         ModelFileError: a focus or an aperture is asked for and the model cannot be told.
     """
     if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"photo must be [H, W, 3] uint8 or uint16. Received: {photo.dtype} {list(photo.shape)}.")
+        raise ValueError(
+            f"photo must be [H, W, 3] uint8 or uint16. Received: {photo.dtype} {list(photo.shape)}."
+        )
     if mask is not None and (depth is not None or focus is not None):
-        raise ValueError("a mask says by itself what is in focus. Received: a depth map or a focus too.")
+        raise ValueError(
+            "a mask says by itself what is in focus. Received: a depth map or a focus too."
+        )
     wishes = Wishes(focus, aperture, if_unsure, shape, grain)
     height, width, _ = photo.shape
     placement = place(height, width, *model.canvas_size(height, width))
@@ -86,14 +94,18 @@ def render(
         output, decision = _run(model, canvas, placement, wishes)
         rendered, weight = placement.crop(output.rendered), _weight(output, canvas, placement)
     else:
-        output, decision, rendered, weight = _by_own_lens(model, canvas, placement, wishes, mask, depth)
+        output, decision, rendered, weight = _by_own_lens(
+            model, canvas, placement, wishes, mask, depth
+        )
     confidence = output.subject_confidence
     full_weight = np.ones((height, width), np.float32) if full_size_map else None
     if decision == "kept":
         weight = np.ones_like(weight) if full_weight is None else full_weight
         return Rendering(photo.copy(), weight, confidence, decision)
     grain = Grain(photo) if grain else None
-    picture = composite(photo, placement.crop(canvas), rendered, weight, grain=grain, full_weight=full_weight)
+    picture = composite(
+        photo, placement.crop(canvas), rendered, weight, grain=grain, full_weight=full_weight
+    )
     return Rendering(picture, weight if full_weight is None else full_weight, confidence, decision)
 
 
@@ -105,14 +117,18 @@ def _weight(output, canvas, placement):
 
 
 def _by_own_lens(model, canvas, placement, wishes, mask, depth):
-    """What the model told, what was decided, and picture and weight as the lens of this package makes them."""
+    """What the model told, what was decided, and picture and weight as the lens
+    of this package makes them.
+    """
     image = np.ascontiguousarray(placement.crop(canvas))
     if mask is not None:
         output, decision = ModelOutput(canvas, None), "mask"
         in_focus, radius_px = planes.of_mask(mask, placement, wishes.aperture)
     elif depth is not None and wishes.focus is not None:
         output, decision = ModelOutput(canvas, None), "tap"
-        in_focus, radius_px = planes.of_nearness(depth, placement, wishes.aperture, tap=wishes.focus)
+        in_focus, radius_px = planes.of_nearness(
+            depth, placement, wishes.aperture, tap=wishes.focus
+        )
     else:
         output, decision = _run(model, canvas, placement, _wide_open(model, wishes, depth))
         subject = _weight(output, canvas, placement)
@@ -123,12 +139,16 @@ def _by_own_lens(model, canvas, placement, wishes, mask, depth):
                 depth, placement, wishes.aperture, subject=subject if is_sure else None
             )
         else:
-            in_focus, radius_px = planes.of_weight(subject, placement, wishes.aperture, is_graded=decision == "graded")
+            in_focus, radius_px = planes.of_weight(
+                subject, placement, wishes.aperture, is_graded=decision == "graded"
+            )
     return output, decision, *through_lens(image, in_focus, radius_px, wishes.shape or DISC)
 
 
 def _wide_open(model, wishes, depth):
-    """The wishes with which a model says what is in focus: a wide opening leaves nothing else sharp."""
+    """The wishes with which a model says what is in focus: a wide opening
+    leaves nothing else sharp.
+    """
     takes_focus = getattr(model, "takes_focus", False)
     if_unsure = wishes.if_unsure if depth is None else "force"
     return dataclasses.replace(wishes, aperture=1.0 if takes_focus else None, if_unsure=if_unsure)
@@ -139,7 +159,8 @@ def _run(model, canvas, placement, wishes):
     if not getattr(model, "takes_focus", False):
         if wishes.are_any:
             raise ModelFileError(
-                f"{model.name}: cannot be told where to focus or how wide to open. Name another model."
+                f"{model.name}: cannot be told where to focus or how wide to open. Name another"
+                " model."
             )
         output = model.run(canvas)
         return output, None if output.subject_confidence is None else "subject"

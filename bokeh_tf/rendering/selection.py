@@ -11,7 +11,9 @@ from bokeh_tf.photos import INSTALL, SUFFIXES, format_of_suffix, usable_formats
 
 @dataclasses.dataclass(frozen=True)
 class FoundPhoto:
-    """A photo to render; `subfolder` is where it lies below the folder that was asked for, else empty."""
+    """A photo to render; `subfolder` is where it lies below the folder that
+    was asked for, else empty.
+    """
 
     path: Path
     subfolder: Path = Path()
@@ -45,7 +47,11 @@ def find_photos(given, *, recursive=False, output=None):
     """
     selection, seen = Selection(), set()
     for path in map(Path, given):
-        found = _in_folder(path, selection, recursive, output) if paths.is_dir(path) else [FoundPhoto(path)]
+        found = (
+            _in_folder(path, selection, recursive, output)
+            if paths.is_dir(path)
+            else [FoundPhoto(path)]
+        )
         for photo in found:
             key = _resolved(photo.path)
             if key not in seen:
@@ -74,18 +80,24 @@ def _in_folder(folder, selection, recursive, output):
         hint += f"; for {unreadable} of them: {INSTALL}"
     if not found and not selection.errors:
         suffixes = ", ".join(SUFFIXES)
-        selection.errors.append(PhotoError(f"{folder}: no photos in this folder ({suffixes}){hint}."))
+        selection.errors.append(
+            PhotoError(f"{folder}: no photos in this folder ({suffixes}){hint}.")
+        )
     elif counts.total():
         selection.left_out.append(f"{folder}: {_counted(counts)} left out{hint}")
     return found
 
 
 def _listed(folder, selection):
-    """What is no folder in `folder`, and the folders, both sorted; an error where it cannot be listed."""
+    """What is no folder in `folder`, and the folders, both sorted; an error
+    where it cannot be listed.
+    """
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        selection.errors.append(PhotoError(f"{folder}: cannot list this folder ({error.strerror})."))
+        selection.errors.append(
+            PhotoError(f"{folder}: cannot list this folder ({error.strerror}).")
+        )
         return [], []
     folders = [path for path in entries if paths.is_dir(path)]
     return sorted(set(entries) - set(folders)), folders
@@ -102,7 +114,7 @@ def _needs_plugin(path):
 
 
 def _is_passed_over(folder):
-    return folder.name.startswith(".") or folder.is_symlink()
+    return folder.name.startswith(".") or paths.is_link(folder)
 
 
 def _is_same(path, other):

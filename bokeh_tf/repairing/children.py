@@ -49,10 +49,14 @@ class Children:
             answer = self._run(PROVE, request)
         except CheckError as error:
             return Proof(str(error).removeprefix(f"{self._label}: "))
-        return Proof(answer["failure"], tuple(answer["modes"]), answer["largest"], answer["tensors"])
+        return Proof(
+            answer["failure"], tuple(answer["modes"]), answer["largest"], answer["tensors"]
+        )
 
     def _run(self, job, request):
-        answer = ask_module(_WORKER, self._folder, job=job, request=request, timeout_s=self.remaining_s)
+        answer = ask_module(
+            _WORKER, self._folder, job=job, request=request, timeout_s=self.remaining_s
+        )
         if answer.traceback:
             raise RuntimeError(f"the repair's own worker failed:\n{answer.traceback}")
         if answer.error_kind is not None:

@@ -29,8 +29,12 @@ class Evaluation:
                 self._interpreter = _open(content, shapes)
                 found = [self._run(seed) for seed in range(_RUNS)]
         except (RuntimeError, ValueError) as error:
-            raise Declined(f"the CPU interpreter cannot run the file ({_one_line(error)})") from error
-        self._shapes = {tensor: shape for tensor, shape in found[0].items() if found[-1].get(tensor) == shape}
+            raise Declined(
+                f"the CPU interpreter cannot run the file ({_one_line(error)})"
+            ) from error
+        self._shapes = {
+            tensor: shape for tensor, shape in found[0].items() if found[-1].get(tensor) == shape
+        }
 
     def shape(self, tensor) -> tuple[int, ...] | None:
         """The size that a tensor had, None where it depends on what the inputs hold."""
@@ -49,7 +53,9 @@ class Evaluation:
             values = generator.random(entry["shape"])
             dtype = np.dtype(entry["dtype"])
             is_float = np.issubdtype(dtype, np.floating)
-            self._interpreter.set_tensor(entry["index"], np.asarray(values if is_float else values > 0.5).astype(dtype))
+            self._interpreter.set_tensor(
+                entry["index"], np.asarray(values if is_float else values > 0.5).astype(dtype)
+            )
         self._interpreter.invoke()
         details = self._interpreter.get_tensor_details()
         return {entry["index"]: tuple(map(int, entry["shape"])) for entry in details}

@@ -45,13 +45,19 @@ class Graph:
             self.model = unpack(content)
             self._main = self.model.subgraphs[0]
             self.tensors = list(self._main.tensors or ())
-            self.nodes = [self._node(operator, content) for operator in listed(self._main.operators)]
+            self.nodes = [
+                self._node(operator, content) for operator in listed(self._main.operators)
+            ]
             self.inputs = tuple(map(int, listed(self._main.inputs)))
             self.outputs = tuple(map(int, listed(self._main.outputs)))
         except DAMAGE as error:
-            raise ModelFileError(f"{label}: its tables are damaged ({error}). Use another copy of the file.") from error
+            raise ModelFileError(
+                f"{label}: its tables are damaged ({error}). Use another copy of the file."
+            ) from error
         if not self._is_in_order():
-            raise ModelFileError(f"{label}: its nodes are in no order that can run. Use another copy of the file.")
+            raise ModelFileError(
+                f"{label}: its nodes are in no order that can run. Use another copy of the file."
+            )
         self._content = content
         self.own_tensors = len(self.tensors)
         self.buffers = list(self.model.buffers)
@@ -66,7 +72,9 @@ class Graph:
             operator.customOptions = np.frombuffer(content, np.uint8, size, start)
             operator.largeCustomOptionsOffset = operator.largeCustomOptionsSize = 0
         is_custom = builtin == schema.BuiltinOperator.CUSTOM
-        name = text(code.customCode) if is_custom else BUILTIN_NAMES.get(builtin, f"BUILTIN_{builtin}")
+        name = (
+            text(code.customCode) if is_custom else BUILTIN_NAMES.get(builtin, f"BUILTIN_{builtin}")
+        )
         options = operator.builtinOptions or operator.builtinOptions2
         inputs, outputs = (
             tuple(map(int, listed(operator.inputs))),
@@ -86,7 +94,9 @@ class Graph:
             if made_later.intersection(node.inputs):
                 return False
             made_later.difference_update(node.outputs)
-        return not any(self.tensors[tensor].buffer and self._has_values(tensor) for tensor in outputs)
+        return not any(
+            self.tensors[tensor].buffer and self._has_values(tensor) for tensor in outputs
+        )
 
     def _has_values(self, tensor):
         data = self.model.buffers[self.tensors[tensor].buffer].data
@@ -148,7 +158,12 @@ class Graph:
         NumPy lacks.
         """
         dtype = NUMPY_TYPES.get(self.dtype(tensor))
-        if tensor < 0 or not self.is_stored(tensor) or dtype is None or self.tensors[tensor].sparsity is not None:
+        if (
+            tensor < 0
+            or not self.is_stored(tensor)
+            or dtype is None
+            or self.tensors[tensor].sparsity is not None
+        ):
             return None
         data = np.asarray(self.buffers[self.tensors[tensor].buffer].data, np.uint8)
         shape = tuple(map(int, listed(self.tensors[tensor].shape)))
@@ -180,7 +195,9 @@ class Graph:
     def is_quantised(self, tensor) -> bool:
         """Whether real values stand behind its integers."""
         quantisation = self.tensors[tensor].quantization
-        return quantisation is not None and bool(len(listed(quantisation.scale)) or quantisation.details is not None)
+        return quantisation is not None and bool(
+            len(listed(quantisation.scale)) or quantisation.details is not None
+        )
 
     def scales(self, tensor) -> tuple[list[float], list[int]]:
         """(scales, zero points) of a tensor, both empty for none."""
@@ -258,7 +275,9 @@ class Graph:
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
         self.buffers.append(buffer)
-        self.change_tensor(tensor, buffer=len(self.buffers) - 1, shape=np.array(values.shape, np.int32))
+        self.change_tensor(
+            tensor, buffer=len(self.buffers) - 1, shape=np.array(values.shape, np.int32)
+        )
         self.nodes = [node for node in self.nodes if tensor not in node.outputs]
 
     def read_subgraph(self, number):
@@ -283,7 +302,9 @@ class Graph:
         if quantization.quantizedDimension != 0 or quantization.details is not None:
             raise Declined("its weights have scales along another axis")
         parts = {"scale": quantization.scale[rows], "zeroPoint": quantization.zeroPoint[rows]}
-        return schema.QuantizationParametersT(**{**vars(quantization), "min": None, "max": None, **parts})
+        return schema.QuantizationParametersT(
+            **{**vars(quantization), "min": None, "max": None, **parts}
+        )
 
     def replace(self, node, made):
         """Puts the nodes `made` in the place of `node`."""
@@ -293,7 +314,9 @@ class Graph:
     def rewire(self, old, new):
         """Every reader of the tensor `old` reads `new`."""
         self.nodes = [
-            dataclasses.replace(node, inputs=tuple(new if tensor == old else tensor for tensor in node.inputs))
+            dataclasses.replace(
+                node, inputs=tuple(new if tensor == old else tensor for tensor in node.inputs)
+            )
             if old in node.inputs
             else node
             for node in self.nodes
@@ -326,10 +349,14 @@ class Graph:
         self._drop_uncalled_subgraphs()
         used = {tensor for node in self.nodes for tensor in (*node.inputs, *node.outputs)}
         used.update(self.inputs + self.outputs)
-        kept = [index for index in range(len(self.tensors)) if index < self.own_tensors or index in used]
+        kept = [
+            index for index in range(len(self.tensors)) if index < self.own_tensors or index in used
+        ]
         place = {old: new for new, old in enumerate(kept)} | {-1: -1}
         self.tensors = [self.tensors[index] for index in kept]
-        self._constants = {key: place[tensor] for key, tensor in self._constants.items() if tensor in place}
+        self._constants = {
+            key: place[tensor] for key, tensor in self._constants.items() if tensor in place
+        }
         self.nodes = [_renumbered(node, place) for node in self.nodes]
         for index in range(self.own_tensors):
             if index not in used and self.tensors[index].buffer:
@@ -342,11 +369,15 @@ class Graph:
         called = {0, *(signature.subgraphIndex for signature in listed(self.model.signatureDefs))}
         options = [node.options for node in self.nodes]
         for graph in self.subgraphs[1:]:
-            options += [one.builtinOptions or one.builtinOptions2 for one in listed(graph.operators)]
+            options += [
+                one.builtinOptions or one.builtinOptions2 for one in listed(graph.operators)
+            ]
         for one in options:
             for name, value in vars(one).items() if one is not None else ():
                 if "subgraph" in name.lower() or name == "calledComputations":
-                    called.update(int(index) for index in np.atleast_1d(value if value is not None else ()))
+                    called.update(
+                        int(index) for index in np.atleast_1d(value if value is not None else ())
+                    )
         # Only from the end: those before keep their numbers.
         self.model.subgraphs = self.subgraphs[: max(called) + 1]
 
@@ -355,7 +386,10 @@ class Graph:
         used = {tensor.buffer for tensors in tables for tensor in tensors}
         used.update(entry.buffer for entry in listed(self.model.metadata))
         used.update(map(int, listed(self.model.metadataBuffer)))
-        return [buffer if index in used else schema.BufferT() for index, buffer in enumerate(self.buffers)]
+        return [
+            buffer if index in used else schema.BufferT()
+            for index, buffer in enumerate(self.buffers)
+        ]
 
     def _operator(self, node):
         source = schema.OperatorT() if node.source is None else node.source
@@ -375,7 +409,10 @@ class Graph:
         """The position of the node's operator code, with exactly its version."""
         builtin = schema.BuiltinOperator.CUSTOM if node.is_custom else builtin_code(node.name)
         for index, code in enumerate(self.model.operatorCodes):
-            is_same = max(code.builtinCode, code.deprecatedBuiltinCode) == builtin and code.version == node.version
+            is_same = (
+                max(code.builtinCode, code.deprecatedBuiltinCode) == builtin
+                and code.version == node.version
+            )
             if is_same and (not node.is_custom or text(code.customCode) == node.name):
                 return index
         code = schema.OperatorCodeT()
@@ -386,7 +423,9 @@ class Graph:
 
 
 def _renumbered(node, place):
-    inputs, outputs = (tuple(place[tensor] for tensor in part) for part in (node.inputs, node.outputs))
+    inputs, outputs = (
+        tuple(place[tensor] for tensor in part) for part in (node.inputs, node.outputs)
+    )
     if (inputs, outputs) == (node.inputs, node.outputs):
         return node
     return dataclasses.replace(node, inputs=inputs, outputs=outputs)

@@ -68,18 +68,28 @@ def _cut(graph):
     """
     changes = []
     for node in list(graph.nodes):
-        is_last = node.name in _POSTPROCESSING and not any(graph.readers(tensor) for tensor in node.outputs)
+        is_last = node.name in _POSTPROCESSING and not any(
+            graph.readers(tensor) for tensor in node.outputs
+        )
         if not is_last or not set(node.outputs) <= set(graph.outputs):
             continue
-        sources = [tensor for tensor in node.inputs if tensor >= 0 and not graph.is_constant(tensor)]
-        sources = [tensor for tensor in dict.fromkeys(sources) if tensor not in graph.outputs + graph.inputs]
+        sources = [
+            tensor for tensor in node.inputs if tensor >= 0 and not graph.is_constant(tensor)
+        ]
+        sources = [
+            tensor
+            for tensor in dict.fromkeys(sources)
+            if tensor not in graph.outputs + graph.inputs
+        ]
         if not sources:
             continue
         was = ", ".join(_described(graph, tensor) for tensor in node.outputs)
         for tensor in sources:
             app = f"run {node.name} on this output, on the CPU"
             now = _described(graph, tensor)
-            changes.append(PortChange(CUT, graph.name(tensor), was, now, app, False, tensor, tensor))
+            changes.append(
+                PortChange(CUT, graph.name(tensor), was, now, app, False, tensor, tensor)
+            )
         graph.nodes = [other for other in graph.nodes if other is not node]
         outputs = [tensor for tensor in graph.outputs if tensor not in node.outputs] + sources
         _set_outputs(graph, tuple(outputs), dropped=node.outputs, added=sources)
@@ -91,8 +101,16 @@ def _float_inputs(graph):
     changes = []
     for tensor in graph.inputs:
         readers = graph.readers(tensor)
-        casts = [node for node in readers if node.name == "CAST" and graph.dtype(node.outputs[0]) == "float32"]
-        is_bytes = graph.dtype(tensor) == "uint8" and not graph.is_quantised(tensor) and tensor not in graph.outputs
+        casts = [
+            node
+            for node in readers
+            if node.name == "CAST" and graph.dtype(node.outputs[0]) == "float32"
+        ]
+        is_bytes = (
+            graph.dtype(tensor) == "uint8"
+            and not graph.is_quantised(tensor)
+            and tensor not in graph.outputs
+        )
         if not is_bytes or not casts or len(casts) < len(readers):
             continue
         was = _described(graph, tensor)
@@ -108,7 +126,9 @@ def _float_inputs(graph):
         _rename_port(graph, tensor, after)
         app = "give floats from 0 to 255 instead of bytes"
         name = graph.name(after)
-        changes.append(PortChange(UINT8, name, was, _described(graph, after), app, True, tensor, after))
+        changes.append(
+            PortChange(UINT8, name, was, _described(graph, after), app, True, tensor, after)
+        )
     return changes
 
 
@@ -142,7 +162,9 @@ def _float_output(graph, place, tensor, kinds):
     _take_name(graph, tensor, made)
     graph.outputs = (*graph.outputs[:place], made, *graph.outputs[place + 1 :])
     _rename_port(graph, tensor, made)
-    return PortChange(kind, graph.name(made), was, _described(graph, made), app, False, tensor, made)
+    return PortChange(
+        kind, graph.name(made), was, _described(graph, made), app, False, tensor, made
+    )
 
 
 def _origin(graph, tensor) -> Node | None:
@@ -151,7 +173,9 @@ def _origin(graph, tensor) -> Node | None:
         node = graph.producer(tensor)
         if node is None or node.is_custom:
             return None
-        is_view = node.name in _VIEWS or (node.name == "CAST" and graph.dtype(node.inputs[0]) in ("int64", "int32"))
+        is_view = node.name in _VIEWS or (
+            node.name == "CAST" and graph.dtype(node.inputs[0]) in ("int64", "int32")
+        )
         if not is_view:
             return node
         tensor = node.inputs[0]

@@ -14,9 +14,13 @@ NUMPY_TYPES = {
         *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
     )
 }
-TYPE_CODES = {name.lower(): code for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
+TYPE_CODES = {
+    name.lower(): code for name, code in vars(schema.TensorType).items() if isinstance(code, int)
+}
 TYPE_NAMES = {code: name for name, code in TYPE_CODES.items()}
-_BUILTIN_CODES = {name: code for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+_BUILTIN_CODES = {
+    name: code for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
+}
 BUILTIN_NAMES = {code: name for name, code in _BUILTIN_CODES.items()}
 
 

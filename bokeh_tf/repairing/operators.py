@@ -37,10 +37,18 @@ _EIGHT_BIT_VERSIONS = {
         ),
         2,
     ),
-    **dict.fromkeys(("MAXIMUM", "MINIMUM", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "GATHER", "SOFTMAX"), 2),
-    **dict.fromkeys(("RESIZE_NEAREST_NEIGHBOR", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "DEQUANTIZE", "RELU"), 2),
-    **dict.fromkeys(("BATCH_MATMUL", "EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL"), 2),
-    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "LOGISTIC", "TANH", "RSQRT", "LEAKY_RELU", "SPLIT"), 2),
+    **dict.fromkeys(
+        ("MAXIMUM", "MINIMUM", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "GATHER", "SOFTMAX"), 2
+    ),
+    **dict.fromkeys(
+        ("RESIZE_NEAREST_NEIGHBOR", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "DEQUANTIZE", "RELU"), 2
+    ),
+    **dict.fromkeys(
+        ("BATCH_MATMUL", "EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL"), 2
+    ),
+    **dict.fromkeys(
+        ("AVERAGE_POOL_2D", "MAX_POOL_2D", "LOGISTIC", "TANH", "RSQRT", "LEAKY_RELU", "SPLIT"), 2
+    ),
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), 3),
     "TRANSPOSE_CONV": 2,
     "FULLY_CONNECTED": 4,
@@ -79,7 +87,9 @@ def operator_options(name, fields):
     options = kind()
     for field, value in fields.items():
         if not hasattr(options, field):
-            raise ValueError(f"a field of {stem}Options. Received: {field!r}. Known: {sorted(vars(options))}.")
+            raise ValueError(
+                f"a field of {stem}Options. Received: {field!r}. Known: {sorted(vars(options))}."
+            )
         setattr(options, field, value)
     return options
 
@@ -94,5 +104,9 @@ def option_place(options) -> tuple[str, int]:
 
 def activation_name(number) -> str:
     """The name of a fused activation."""
-    names = {value: name for name, value in vars(schema.ActivationFunctionType).items() if isinstance(value, int)}
+    names = {
+        value: name
+        for name, value in vars(schema.ActivationFunctionType).items()
+        if isinstance(value, int)
+    }
     return names.get(number, f"UNKNOWN_{number}")

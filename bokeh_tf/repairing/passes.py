@@ -70,7 +70,9 @@ def run_passes(graph: Graph, recipes, journal: Journal) -> None:
             graph.restore(before)
             blocked.update(attempt.key for attempt in useless)
             for attempt in useless:
-                journal.declined[attempt.key[1]] = f"{attempt.applied.recipe}: the same objection to the new form"
+                journal.declined[attempt.key[1]] = (
+                    f"{attempt.applied.recipe}: the same objection to the new form"
+                )
             continue
         rules, layers = new_rules, new_layers
         journal.applied += [attempt.applied for attempt in attempts]

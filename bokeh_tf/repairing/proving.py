@@ -31,7 +31,9 @@ _TRIALS = (("signed random", "signed_random", None), ("random", "positive_random
 _MORE_TRIALS = (("wide random", "positive_random", _WIDE), ("photo", "photo", None))
 
 
-def prove(original, repaired, *, shapes: Sequence[Sequence[int]] | None, bound: float, photo=None) -> Proof:
+def prove(
+    original, repaired, *, shapes: Sequence[Sequence[int]] | None, bound: float, photo=None
+) -> Proof:
     """Compares two files on a photograph and on seeded random numbers.
 
     Args:
@@ -46,7 +48,9 @@ def prove(original, repaired, *, shapes: Sequence[Sequence[int]] | None, bound: 
     return _Comparison(graphs, (original, repaired), shapes, bound, photo).run()
 
 
-def prove_interface(original, changed, changes: Sequence[PortChange], *, shapes, photo=None) -> Proof:
+def prove_interface(
+    original, changed, changes: Sequence[PortChange], *, shapes, photo=None
+) -> Proof:
     """Whether a file with other ports computes the same numbers: all tensors kept, exactly equal as
     numbers.
 
@@ -61,7 +65,10 @@ def prove_interface(original, changed, changes: Sequence[PortChange], *, shapes,
     sources = {change.after: change.before for change in changes if not change.is_input}
     outputs = [sources.get(tensor, tensor) for tensor in graphs[1].outputs]
     for name, arrays in _trials(graphs[0], first, photo):
-        given = [array.astype(types[tensor]) for tensor, array in zip(graphs[1].inputs, arrays, strict=True)]
+        given = [
+            array.astype(types[tensor])
+            for tensor, array in zip(graphs[1].inputs, arrays, strict=True)
+        ]
         expected = _run(first, graphs[0].inputs, arrays, outputs)
         found = _run(second, graphs[1].inputs, given, graphs[1].outputs)
         if isinstance(expected, str) or isinstance(found, str):
@@ -112,7 +119,9 @@ class _Comparison:
         """(why the files differ or None, whether the original runs)."""
         tensors = (*self._graph.outputs, *(self._shared if mode == KEPT else ()))
         for name, arrays in self._trials:
-            expected, found = (_run(one, self._graph.inputs, arrays, tensors) for one in (first, second))
+            expected, found = (
+                _run(one, self._graph.inputs, arrays, tensors) for one in (first, second)
+            )
             if isinstance(expected, str):
                 return None, False
             if isinstance(found, str):
@@ -140,18 +149,22 @@ class _Comparison:
 def _shared_tensors(original, repaired):
     """The tensors that nodes of both files make, of the same type."""
     made = [
-        {tensor for node in graph.nodes for tensor in node.outputs if tensor >= 0} for graph in (original, repaired)
+        {tensor for node in graph.nodes for tensor in node.outputs if tensor >= 0}
+        for graph in (original, repaired)
     ]
     return sorted(
         tensor
         for tensor in made[0] & made[1] - set(original.outputs)
-        if original.dtype(tensor) == repaired.dtype(tensor) and not original.tensors[tensor].isVariable
+        if original.dtype(tensor) == repaired.dtype(tensor)
+        and not original.tensors[tensor].isVariable
     )
 
 
 def _opened(content, mode, shapes):
     """The interpreter in a mode, or why it refuses the file."""
-    kernels = OpResolverType.AUTO if mode == XNNPACK else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    kernels = (
+        OpResolverType.AUTO if mode == XNNPACK else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )
     try:
         with native_messages_muted():
             interpreter = Interpreter(
@@ -175,12 +188,16 @@ def _trials(graph, interpreter, photo):
         TensorSpec(entry["name"], tuple(map(int, entry["shape"])), np.dtype(entry["dtype"]), index)
         for index, entry in ((tensor, details[tensor]) for tensor in graph.inputs)
     ]
-    bounds = [None if graph.is_quantised(tensor) else _bounds(graph, tensor) for tensor in graph.inputs]
+    bounds = [
+        None if graph.is_quantised(tensor) else _bounds(graph, tensor) for tensor in graph.inputs
+    ]
     picture, _ = load_picture(photo)
     made = []
     for name, trial, declared in (*_TRIALS, *_MORE_TRIALS):
         ranges = [declared] * len(specs)
-        made.append((name, trial_inputs(trial, specs, picture=picture, ranges=ranges, bounds=bounds)))
+        made.append(
+            (name, trial_inputs(trial, specs, picture=picture, ranges=ranges, bounds=bounds))
+        )
     return made
 
 
@@ -221,7 +238,9 @@ def _compared(expected, found, *, mode, bound):
     finite = np.isfinite(expected)
     if not np.array_equal(expected[~finite], found[~finite], equal_nan=expected.dtype.kind == "f"):
         return "other infinities", 0.0
-    error, scale = _largest_error(expected[finite].astype(np.float64), found[finite].astype(np.float64))
+    error, scale = _largest_error(
+        expected[finite].astype(np.float64), found[finite].astype(np.float64)
+    )
     if expected.dtype.kind in "iu":
         allowed = _XNNPACK_STEPS if mode == XNNPACK and expected.dtype.itemsize == 1 else 0
         return (None, 0.0) if error <= allowed else (f"{error:g} steps off", 0.0)

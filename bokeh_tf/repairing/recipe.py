@@ -55,5 +55,7 @@ def apply(recipe: Recipe, graph: Graph, node: Node) -> tuple[Node, ...]:
         recipe.rewrite(writer, node)
     except MALFORMED as error:
         # Files come from anywhere: a node may lack inputs, or have axes that its tensors do not.
-        raise Declined(f"the node is not as its operator wants it ({type(error).__name__})") from error
+        raise Declined(
+            f"the node is not as its operator wants it ({type(error).__name__})"
+        ) from error
     return writer.finish()

@@ -87,7 +87,9 @@ class Repair:
         """Whether every target takes the whole file, as it now is, and computes it right; the probe
         has a veto.
         """
-        return not _rank(self.probe) and all(report.verdict is TargetVerdict.COMPATIBLE for report in self.after)
+        return not _rank(self.probe) and all(
+            report.verdict is TargetVerdict.COMPATIBLE for report in self.after
+        )
 
     @property
     def exit_code(self) -> int:
@@ -135,10 +137,14 @@ def repair(
     """
     unknown = set(recipes) - set(NAMES)
     if unknown:
-        raise ValueError(f"recipes by name. Received: {sorted(unknown)}. Known: {', '.join(NAMES)}.")
+        raise ValueError(
+            f"recipes by name. Received: {sorted(unknown)}. Known: {', '.join(NAMES)}."
+        )
     unknown = set(allow) - set(KINDS)
     if unknown:
-        raise ValueError(f"changes to allow. Received: {sorted(unknown)}. Known: {', '.join(KINDS)}.")
+        raise ValueError(
+            f"changes to allow. Received: {sorted(unknown)}. Known: {', '.join(KINDS)}."
+        )
     subject = subject_of(model)
     label, content = subject.label, subject.content
     before = tuple(lint(subject.model_file, target) for target in TARGETS)
@@ -222,7 +228,9 @@ class _Search:
         """
         used = _used(whole.journal)
         for name in used:
-            candidate = self._candidate([other for other in self._request["recipes"] if other != name])
+            candidate = self._candidate(
+                [other for other in self._request["recipes"] if other != name]
+            )
             if candidate.fault is None and len(used) > 1:
                 return candidate, (RolledBack(name, whole.fault),)
         best, good, rolled_back = None, [], []
@@ -276,7 +284,9 @@ class _Search:
             return Unchecked(self._label, "time was up")
         try:
             subject = subject_of(content, label=self._label)
-            return ask_delegate(subject, photo=self._request["photo"], timeout_s=self._children.remaining_s)
+            return ask_delegate(
+                subject, photo=self._request["photo"], timeout_s=self._children.remaining_s
+            )
         except (ModelFileError, CheckError) as error:
             return Unchecked(self._label, str(error))
 
@@ -322,7 +332,9 @@ def _used(journal):
 
 def _applied(journal):
     sizes = (Applied(SIZES, "SHAPE", None, ()),) if journal["shapes"] is not None else ()
-    return sizes + tuple(Applied(**{**one, "rules": tuple(one["rules"])}) for one in journal["applied"])
+    return sizes + tuple(
+        Applied(**{**one, "rules": tuple(one["rules"])}) for one in journal["applied"]
+    )
 
 
 def _shapes(shapes):
@@ -341,7 +353,9 @@ def _untouched(label, content, before, probed):
     """The repair of a file that needs none."""
     notes = ("nothing to repair: no rule of either target objects",)
     size_bytes = len(content)
-    return Repair(label, None, before, before, (), (), (), None, probed, None, notes, size_bytes, size_bytes)
+    return Repair(
+        label, None, before, before, (), (), (), None, probed, None, notes, size_bytes, size_bytes
+    )
 
 
 def _why_not_better(before, after, *, is_equal_enough=False) -> str | None:

@@ -21,7 +21,9 @@ def recipe_list() -> str:
     for recipe in RECIPES + SECOND_FORMS:
         bound = "same bits" if not recipe.bound else f"within {recipe.bound:g} of an output's range"
         answers = ", ".join(recipe.rules) or "wrong numbers on the real delegate"
-        lines.append(f"{recipe.name}\n    {recipe.does}\n    on the CPU: {bound}; answers {answers}")
+        lines.append(
+            f"{recipe.name}\n    {recipe.does}\n    on the CPU: {bound}; answers {answers}"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -44,11 +46,15 @@ def to_text(repair: Repair, *, written=None, dry_run=False) -> str:
     lines += _proof_lines(repair)
     lines += [f"note: {note}" for note in repair.notes]
     if written is not None:
-        lines.append(f"written: {written} ({repair.size_bytes:,} bytes, was {repair.size_before_bytes:,})")
+        lines.append(
+            f"written: {written} ({repair.size_bytes:,} bytes, was {repair.size_before_bytes:,})"
+        )
     elif repair.content is None:
         lines.append("nothing written")
     elif dry_run:
-        lines.append(f"nothing written (--dry-run); the repaired file has {repair.size_bytes:,} bytes")
+        lines.append(
+            f"nothing written (--dry-run); the repaired file has {repair.size_bytes:,} bytes"
+        )
     return printable_lines("\n".join(lines)) + "\n"
 
 
@@ -59,7 +65,11 @@ def _applied_lines(repair):
         of_recipe = [one for one in repair.applied if one.recipe == name]
         layers = list(dict.fromkeys(one.layer for one in of_recipe if one.layer))
         shown = ", ".join(layers[:_MOST_LAYERS]) + (", …" if len(layers) > _MOST_LAYERS else "")
-        nodes = "" if name == SIZES else f" {len(of_recipe)} x {'/'.join(sorted({one.op for one in of_recipe}))}"
+        nodes = (
+            ""
+            if name == SIZES
+            else f" {len(of_recipe)} x {'/'.join(sorted({one.op for one in of_recipe}))}"
+        )
         lines.append(f"  {name}:{nodes}{f' in {shown}' if shown else ''}; {_DOES[name]}")
     if repair.shapes is not None:
         shapes = ["x".join(map(str, shape)) or "scalar" for shape in repair.shapes]
@@ -70,14 +80,20 @@ def _applied_lines(repair):
 def _proof_lines(repair):
     lines = []
     if repair.content is not None and repair.proof is not None:
-        largest = "the same bits" if not repair.proof.largest else f"within {repair.proof.largest:.1g} of the range"
+        largest = (
+            "the same bits"
+            if not repair.proof.largest
+            else f"within {repair.proof.largest:.1g} of the range"
+        )
         ways = f"{', '.join(repair.proof.modes)}; {repair.proof.tensors} inner tensors"
         lines = [f"proved on the CPU: {largest} ({ways})"]
     if isinstance(repair.probe, Unchecked):
         lines.append(f"real delegate: not asked ({repair.probe.reason})")
     elif repair.probe is not None:
         reasons = next((part.reasons for part in repair.probe.precisions if part.reasons), ())
-        lines.append(f"real delegate: {repair.probe.verdict}{f' ({reasons[0]})' if reasons else ''}")
+        lines.append(
+            f"real delegate: {repair.probe.verdict}{f' ({reasons[0]})' if reasons else ''}"
+        )
     return lines
 
 
@@ -111,7 +127,8 @@ def _entries(records, *names):
 def _target_entry(before, after):
     states = {"before": before, "after": after}
     return {"target": before.target, "release": before.release} | {
-        name: {"verdict": state.verdict, "objections": len(state.findings)} for name, state in states.items()
+        name: {"verdict": state.verdict, "objections": len(state.findings)}
+        for name, state in states.items()
     }
 
 

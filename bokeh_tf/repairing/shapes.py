@@ -29,7 +29,9 @@ def padded(shape: Sequence[int]) -> tuple[int, ...]:
     return (*(1,) * (RANK - len(shape)), *shape)
 
 
-def joined_axes(shape: Sequence[int], labels: Sequence[Hashable]) -> list[tuple[list[int], Hashable]]:
+def joined_axes(
+    shape: Sequence[int], labels: Sequence[Hashable]
+) -> list[tuple[list[int], Hashable]]:
     """Runs of axes with one label, as (axes, label); axes of size 1 are in none of them."""
     runs: list[tuple[list[int], Hashable]] = []
     for axis, (size, label) in enumerate(zip(shape, labels, strict=True)):

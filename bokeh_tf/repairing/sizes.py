@@ -16,7 +16,9 @@ from bokeh_tf.repairing.tidying import tidy
 NAME = "sizes"
 DOES = "free sizes fixed, and what only they decide (SHAPE and what reads it) made constants"
 # Unpacked weights stay as they are stored, and what draws numbers is no constant.
-_KEPT = frozenset({"DEQUANTIZE", "DENSIFY", "RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL"})
+_KEPT = frozenset(
+    {"DEQUANTIZE", "DENSIFY", "RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL"}
+)
 _SHAPE_READERS = frozenset({"SHAPE", "RANK"})
 
 
@@ -27,7 +29,9 @@ def has_free_sizes(graph: Graph) -> bool:
     )
 
 
-def input_shapes(graph: Graph, given: Sequence[Sequence[int]] | None, *, batch: int = 1) -> tuple[tuple[int, ...], ...]:
+def input_shapes(
+    graph: Graph, given: Sequence[Sequence[int]] | None, *, batch: int = 1
+) -> tuple[tuple[int, ...], ...]:
     """The sizes of the inputs: those given, else the file's with a free first dimension at `batch`.
 
     Raises:
@@ -46,7 +50,9 @@ def input_shapes(graph: Graph, given: Sequence[Sequence[int]] | None, *, batch: 
             continue
         free = [axis for axis, size in enumerate(signature) if size < 0]
         if free not in ([], [0]):
-            raise Declined(f"input {place} has the free size {_text(signature)}: give --input-shape")
+            raise Declined(
+                f"input {place} has the free size {_text(signature)}: give --input-shape"
+            )
         shapes.append((batch, *signature[1:]) if free else stored)
     return tuple(shapes)
 
@@ -64,8 +70,12 @@ def fix_sizes(graph: Graph, shapes) -> int:
         shape = evaluation.shape(tensor)
         if shape is None and _is_used(graph, tensor):
             raise Declined(f"the size of {graph.name(tensor)} depends on what the inputs hold")
-        if shape is not None and (shape != tuple(listed(entry.shape)) or entry.shapeSignature is not None):
-            graph.change_tensor(tensor, shape=np.array(shape, np.int32), shapeSignature=None, hasRank=len(shape) > 0)
+        if shape is not None and (
+            shape != tuple(listed(entry.shape)) or entry.shapeSignature is not None
+        ):
+            graph.change_tensor(
+                tensor, shape=np.array(shape, np.int32), shapeSignature=None, hasRank=len(shape) > 0
+            )
     before = len(graph.nodes)
     _fold(graph, evaluation)
     tidy(graph)
@@ -95,7 +105,9 @@ def _fold(graph, evaluation):
 
 def _check_fits(shape, signature):
     is_whole = len(shape) == len(signature) and all(size > 0 for size in shape)
-    if not is_whole or any(own >= 0 and own != size for own, size in zip(signature, shape, strict=True)):
+    if not is_whole or any(
+        own >= 0 and own != size for own, size in zip(signature, shape, strict=True)
+    ):
         raise Declined(f"an input of {_text(shape)} does not fit the file's {_text(signature)}")
 
 

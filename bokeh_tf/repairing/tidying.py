@@ -10,7 +10,9 @@ from bokeh_tf.repairing.graph import Graph
 from bokeh_tf.repairing.nodes import Declined, Node
 
 # Nodes that do more than make their outputs.
-_WITH_EFFECTS = frozenset({"CALL_ONCE", "ASSIGN_VARIABLE", "VAR_HANDLE", "WHILE", "IF", "HASHTABLE_IMPORT"})
+_WITH_EFFECTS = frozenset(
+    {"CALL_ONCE", "ASSIGN_VARIABLE", "VAR_HANDLE", "WHILE", "IF", "HASHTABLE_IMPORT"}
+)
 
 
 def tidy(graph: Graph) -> None:
@@ -42,7 +44,9 @@ def _join_chains(graph):
     for place, node in enumerate(graph.nodes):
         first = views.get(node.inputs[0]) if node.inputs and is_view(graph, node) else None
         if first is not None:
-            graph.nodes[place] = dataclasses.replace(node, inputs=(first.inputs[0], *node.inputs[1:]))
+            graph.nodes[place] = dataclasses.replace(
+                node, inputs=(first.inputs[0], *node.inputs[1:])
+            )
             views[node.outputs[0]] = graph.nodes[place]
             changed = True
     return changed
@@ -54,7 +58,9 @@ def _drop_copies(graph):
         source, output = node.inputs[0], node.outputs[0]
         if output in graph.outputs or graph.shape(source) != graph.shape(output):
             continue
-        if graph.dtype(source) != graph.dtype(output) or graph.scales(source) != graph.scales(output):
+        if graph.dtype(source) != graph.dtype(output) or graph.scales(source) != graph.scales(
+            output
+        ):
             continue
         graph.rewire(output, source)
         graph.nodes = [other for other in graph.nodes if output not in other.outputs]
@@ -78,7 +84,9 @@ def _merge_equal(graph):
         elif node.outputs[0] in graph.outputs:
             graph.rewire(kept.outputs[0], node.outputs[0])
             graph.nodes = [other for other in graph.nodes if node.outputs[0] not in other.outputs]
-            place = next(index for index, other in enumerate(graph.nodes) if kept.outputs[0] in other.outputs)
+            place = next(
+                index for index, other in enumerate(graph.nodes) if kept.outputs[0] in other.outputs
+            )
             graph.nodes[place] = dataclasses.replace(graph.nodes[place], outputs=node.outputs)
         else:
             graph.rewire(node.outputs[0], kept.outputs[0])
@@ -90,7 +98,9 @@ def _merge_equal(graph):
 def _drop_unread(graph):
     """Nodes whose outputs nothing reads go."""
     read = {tensor for node in graph.nodes for tensor in node.inputs} | set(graph.outputs)
-    kept = [node for node in graph.nodes if read.intersection(node.outputs) or _has_effects(graph, node)]
+    kept = [
+        node for node in graph.nodes if read.intersection(node.outputs) or _has_effects(graph, node)
+    ]
     dropped = len(kept) != len(graph.nodes)
     graph.nodes = kept
     return dropped

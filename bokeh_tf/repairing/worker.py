@@ -87,7 +87,9 @@ def _left(graph, journal):
 def _prove(folder, request):
     original, repaired = ((folder / name).read_bytes() for name in (ORIGINAL_NAME, REPAIRED_NAME))
     shapes = request["proof_shapes"]
-    return asdict(prove(original, repaired, shapes=shapes, bound=request["bound"], photo=request["photo"]))
+    return asdict(
+        prove(original, repaired, shapes=shapes, bound=request["bound"], photo=request["photo"])
+    )
 
 
 def _change_interface(folder, request):

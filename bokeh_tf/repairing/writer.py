@@ -84,7 +84,9 @@ class Writer:
         packed = graph.unpacked_from(tensor)
         values = graph.stored(tensor if packed is None else packed)
         if packed is not None and values is not None:
-            return self.add("DEQUANTIZE", [graph.new_constant(values.reshape(shape))], shape, dtype="float32")
+            return self.add(
+                "DEQUANTIZE", [graph.new_constant(values.reshape(shape))], shape, dtype="float32"
+            )
         if values is None:
             return self.add(
                 "RESHAPE",
@@ -144,7 +146,9 @@ class Writer:
         whole, place = axis_view(joined, axis)
         parts = []
         for tensor, shape in zip(tensors, shapes, strict=True):
-            parts.append(self.view(self.plain(tensor), (*whole[:place], shape[axis], *whole[place + 1 :])))
+            parts.append(
+                self.view(self.plain(tensor), (*whole[:place], shape[axis], *whole[place + 1 :]))
+            )
         made = self.add("CONCATENATION", parts, whole, axis=place)
         return self.view(made, joined)
 
@@ -165,13 +169,17 @@ class Writer:
         """GATHER of integers is a version that the classic delegate does not know."""
         if len(indices) > _MOST_SINGLE_SLICES:
             raise Declined(f"{len(indices)} entries would be as many slices")
-        slices = {index: self.cut_axis(tensor, axis, index, 1) for index in sorted(set(indices.tolist()))}
+        slices = {
+            index: self.cut_axis(tensor, axis, index, 1) for index in sorted(set(indices.tolist()))
+        }
         return self.join([slices[index] for index in indices.tolist()], axis)
 
     def deliver(self, result, output) -> None:
         """Lets the tensor `output` of the replaced node hold what `result` holds."""
         shape = self.graph.shape(output)
-        if self.graph.shape(result) != shape or not any(result in node.outputs for node in self.made):
+        if self.graph.shape(result) != shape or not any(
+            result in node.outputs for node in self.made
+        ):
             result = self._copied(result, shape)
         self.made = [
             dataclasses.replace(

@@ -1,7 +1,8 @@
-"""Conversion of a Keras model that runs on JAX or PyTorch: TensorFlow, which has the converter, does it in a child.
+"""Conversion of a Keras model that runs on JAX or PyTorch: TensorFlow, which has the
+converter, does it in a child.
 
-The model is saved into a temporary folder; `python -m bokeh_tf.tflite.conversion_child FOLDER JOB`, asked by
-`convert_in_child` only, loads it there under Keras's TensorFlow backend and converts it.
+The model is saved into a temporary folder; `python -m bokeh_tf.tflite.conversion_child FOLDER JOB`,
+asked by `convert_in_child` only, loads it there under Keras's TensorFlow backend and converts it.
 """
 
 import importlib
@@ -28,7 +29,8 @@ _ENVIRONMENT = {
 def convert_in_child(model, *, precision, strict, facts):
     """What `conversion.convert` returns and raises, for a model that does not run on TensorFlow.
 
-    Its own layers must be registered (`keras.saving.register_keras_serializable`) by a module that can be imported.
+    Its own layers must be registered (`keras.saving.register_keras_serializable`) by a
+    module that can be imported.
     """
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_") as name:
         folder = Path(name)
@@ -79,7 +81,9 @@ def _convert(job: Job) -> dict:
     model = keras.models.load_model(job.folder / _MODEL, compile=False, safe_mode=True)
     model.name = request["name"]
     try:
-        content = convert_here(model, precision=request["precision"], strict=request["strict"], facts=request["facts"])
+        content = convert_here(
+            model, precision=request["precision"], strict=request["strict"], facts=request["facts"]
+        )
     except ConversionError as error:
         return failed("conversion", error, offenders=error.offenders)
     (job.folder / _CONTENT).write_bytes(content)

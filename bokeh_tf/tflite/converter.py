@@ -1,6 +1,8 @@
-"""The half of a conversion that runs TensorFlow: a Keras model under its TensorFlow backend becomes the file's bytes.
+"""The half of a conversion that runs TensorFlow: a Keras model under its TensorFlow backend
+becomes the file's bytes.
 
-`conversion.convert` is what others call: it refuses what cannot be converted and chooses the process that does it.
+`conversion.convert` is what others call: it refuses what cannot be converted and chooses
+the process that does it.
 """
 
 import contextlib
@@ -25,7 +27,9 @@ _ASSIGNMENTS = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubV
 _SHOWN_OFFENDERS = 5
 
 
-def convert_here(model: keras.Model, *, precision: str, strict: bool, facts: dict[str, dict]) -> bytes:
+def convert_here(
+    model: keras.Model, *, precision: str, strict: bool, facts: dict[str, dict]
+) -> bytes:
     """What `conversion.convert` returns and raises, for a model that it found convertible."""
     with _quiet_native_output():
         content = _run_converter(model, _frozen_function(model), precision)
@@ -44,7 +48,9 @@ def convert_here(model: keras.Model, *, precision: str, strict: bool, facts: dic
 
 
 def file_offenders(file):
-    """What in a converted `ModelFile` a phone's delegate would refuse or a runtime would not have."""
+    """What in a converted `ModelFile` a phone's delegate would refuse or
+    a runtime would not have.
+    """
     found = []
     for operator in file.operators:
         if operator.is_custom:
@@ -53,7 +59,9 @@ def file_offenders(file):
             found.append(f"node {operator.index}: {operator.name}, a variable that is not frozen")
     for tensor in file.tensors:
         if len(tensor.shape) > MAX_RANK:
-            found.append(f"tensor {tensor.name}: {len(tensor.shape)} dimensions {list(tensor.shape)}")
+            found.append(
+                f"tensor {tensor.name}: {len(tensor.shape)} dimensions {list(tensor.shape)}"
+            )
         if tensor.is_dynamic:
             found.append(f"tensor {tensor.name}: dynamic dimensions")
     for tensor in file.inputs + file.outputs:
@@ -69,11 +77,15 @@ def refuse_offenders(name, offenders):
     shown = "; ".join(offenders[:_SHOWN_OFFENDERS])
     more = len(offenders) - _SHOWN_OFFENDERS
     rest = f"; and {more} more" if more > 0 else ""
-    raise ConversionError(f"{name}: cannot become a phone-ready .tflite. Change: {shown}{rest}.", offenders=offenders)
+    raise ConversionError(
+        f"{name}: cannot become a phone-ready .tflite. Change: {shown}{rest}.", offenders=offenders
+    )
 
 
 def _frozen_function(model):
-    """The model's inference pass as one TensorFlow function of constants; its outputs are in the model's order."""
+    """The model's inference pass as one TensorFlow function of constants; its outputs
+    are in the model's order.
+    """
     specs = [
         tf.TensorSpec((tensor.shape[0] or 1, *tensor.shape[1:]), tensor.dtype, name=name)
         for name, tensor in zip(input_names(model), model.inputs, strict=True)
@@ -81,12 +93,15 @@ def _frozen_function(model):
 
     @tf.function(input_signature=specs, autograph=False)
     def infer(*images):
-        return keras.tree.flatten(model(keras.tree.pack_sequence_as(model.input, images), training=False))
+        return keras.tree.flatten(
+            model(keras.tree.pack_sequence_as(model.input, images), training=False)
+        )
 
     function = infer.get_concrete_function()
     changes = [node for node in function.graph.get_operations() if node.type in _ASSIGNMENTS]
     refuse_offenders(model.name, [f"{node.name}: inference changes a variable" for node in changes])
-    # The converter leaves variable handles in the graph of a Keras 3 model unless it is frozen first.
+    # The converter leaves variable handles in the graph of a Keras 3 model
+    # unless it is frozen first.
     return convert_variables_to_constants_v2(function)
 
 
@@ -95,11 +110,15 @@ def _run_converter(model, function, precision):
         return _converter(function, precision).convert()
     except ConverterError as error:
         converter = _converter(function, precision)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS,
+            tf.lite.OpsSet.SELECT_TF_OPS,
+        ]
         converter.allow_custom_ops = True
         _refuse_by_name(model, converter, error)
         raise ConversionError(
-            f"{model.name}: the TFLite converter failed ({str(error).splitlines()[0]}). Simplify the model.",
+            f"{model.name}: the TFLite converter failed ({str(error).splitlines()[0]}). Simplify"
+            " the model.",
             offenders=[str(error)],
         ) from error
 
@@ -125,7 +144,9 @@ def _converter(function, precision):
 
 @contextlib.contextmanager
 def _quiet_native_output():
-    """Keeps what the converter prints on stderr, natively too, out of sight; logs it all where it fails."""
+    """Keeps what the converter prints on stderr, natively too, out of sight;
+    logs it all where it fails.
+    """
     sys.stderr.flush()
     original = os.dup(2)
     with tempfile.TemporaryFile() as captured:
@@ -141,4 +162,6 @@ def _quiet_native_output():
             captured.seek(0)
             text = captured.read().decode("utf-8", "replace").strip()
             if text:
-                logging.log(logging.ERROR if failed else logging.DEBUG, "TFLite converter: %s", text)
+                logging.log(
+                    logging.ERROR if failed else logging.DEBUG, "TFLite converter: %s", text
+                )

@@ -1,9 +1,11 @@
-"""A strict reader of FlatBuffers from untrusted bytes: a value or a `ModelFileError`, always in bounded time.
+"""A strict reader of FlatBuffers from untrusted bytes: a value or a
+`ModelFileError`, always in bounded time.
 
-The generated accessors of the schema trust the file: an offset may point before its start, and a vector may claim
-four billion elements. Here every read is checked against the file's end. A sound file shares no vectors, so all
-of them together hold at most as many elements as the file has bytes; a file that asks for more is refused, which
-bounds the time and memory that vectors referring to each other could cost. Tables, which cost more, are counted too.
+The generated accessors of the schema trust the file: an offset may point before its start, and a
+vector may claim four billion elements. Here every read is checked against the file's end. A sound
+file shares no vectors, so all of them together hold at most as many elements as the file has bytes;
+a file that asks for more is refused, which bounds the time and memory that vectors referring to
+each other could cost. Tables, which cost more, are counted too.
 """
 
 import struct
@@ -36,7 +38,9 @@ class Reader:
 
     def error(self, reason):
         """The exception to raise for this file."""
-        return ModelFileError(f"{self.label}: not a usable .tflite model ({reason}). Use another copy of the file.")
+        return ModelFileError(
+            f"{self.label}: not a usable .tflite model ({reason}). Use another copy of the file."
+        )
 
     def unpack(self, layout, position):
         """The number with `struct` format `layout` at `position`."""
@@ -49,7 +53,9 @@ class Reader:
         return position + self.unpack("<I", position)
 
     def vector(self, position, element_bytes):
-        """(start, count) of the vector that the offset at `position` points to; its bytes lie inside the file."""
+        """(start, count) of the vector that the offset at `position` points to; its
+        bytes lie inside the file.
+        """
         start = self.offset(position)
         count = self.unpack("<I", start)
         if count * element_bytes > len(self.data) - start - 4:
@@ -129,7 +135,9 @@ class Table:
         start, count = self._reader.vector(position, 4)
         self._reader.charge(count)
         self._reader.charge_tables(count)
-        return [Table(self._reader, self._reader.offset(start + 4 * index)) for index in range(count)]
+        return [
+            Table(self._reader, self._reader.offset(start + 4 * index)) for index in range(count)
+        ]
 
     def content(self, slot):
         """A vector of bytes, as a view of the file."""

@@ -1,7 +1,8 @@
 """What is in a `.tflite` file: `inspect(path)` reads it in pure Python and never runs it.
 
-The bytes may come from anywhere: whatever is wrong with them is a `ModelFileError` in one line. What is read is the
-main subgraph, the one that runs; a tensor's position in `tensors` is its index in the file.
+The bytes may come from anywhere: whatever is wrong with them is a `ModelFileError` in one
+line. What is read is the main subgraph, the one that runs; a tensor's position in `tensors`
+is its index in the file.
 """
 
 import json
@@ -24,7 +25,8 @@ _MAX_METADATA_BYTES = 1_000_000
 _SCHEMA_VERSION = 3
 # The runtime's own kernels stop at 8; more would only serve to make shape products expensive.
 _MAX_RANK = 16
-# Several times the largest graphs there are; each costs whoever reads the file, checks it and reports on it.
+# Several times the largest graphs there are; each costs whoever reads the file,
+# checks it and reports on it.
 _MAX_NODES = 20_000
 # Bytes of more than these would not fit 64 bits.
 _MAX_TENSOR_ELEMENTS = 2**56
@@ -72,7 +74,9 @@ _OPERATOR_NAMES = names_of("BuiltinOperator")
 _TYPE_NAMES = {value: name.lower() for value, name in names_of("TensorType").items()}
 _CUSTOM = "CUSTOM"
 # Constants of these types are shapes, axes and table entries, not weights.
-_INDEX_TYPES = frozenset({"int32", "uint32", "int64", "uint64", "bool", "string", "resource", "variant"})
+_INDEX_TYPES = frozenset(
+    {"int32", "uint32", "int64", "uint64", "bool", "string", "resource", "variant"}
+)
 
 
 def inspect(model: str | os.PathLike | bytes | bytearray, *, label: str | None = None) -> ModelFile:
@@ -114,15 +118,22 @@ def inspect(model: str | os.PathLike | bytes | bytearray, *, label: str | None =
         min_runtime_version=_runtime_version(texts.get(RUNTIME_METADATA_NAME)),
         node_macs=node_macs,
         subgraph_count=len(subgraphs),
-        signatures=tuple(signature.text(_Signature.KEY) for signature in root.tables(_Model.SIGNATURES)),
+        signatures=tuple(
+            signature.text(_Signature.KEY) for signature in root.tables(_Model.SIGNATURES)
+        ),
         buffers=contents,
     )
 
 
 def _buffer_content(reader, buffer):
-    """A buffer's bytes, which may lie behind the FlatBuffer itself; none for a tensor made while running."""
+    """A buffer's bytes, which may lie behind the FlatBuffer itself; none for a
+    tensor made while running.
+    """
     inside = buffer.content(_Buffer.DATA)
-    start, size_bytes = buffer.number(_Buffer.OUTSIDE_OFFSET, "<Q"), buffer.number(_Buffer.OUTSIDE_BYTES, "<Q")
+    start, size_bytes = (
+        buffer.number(_Buffer.OUTSIDE_OFFSET, "<Q"),
+        buffer.number(_Buffer.OUTSIDE_BYTES, "<Q"),
+    )
     # The schema's writers set both to 1 for buffers that are kept inside.
     if len(inside) or start <= 1:
         return inside
@@ -173,10 +184,14 @@ def _tensor(index, table, buffer, is_constant):
 
 
 def _check_size(reader, tensor, constant_bytes):
-    """A dense constant has exactly the bytes that its shape and type say, where the type is a whole number of them."""
+    """A dense constant has exactly the bytes that its shape and type say, where the type
+    is a whole number of them.
+    """
     expected_bytes = prod(tensor.shape) * ELEMENT_BYTES.get(tensor.dtype, 0)
     if expected_bytes and constant_bytes != expected_bytes:
-        raise reader.error(f"tensor {tensor.index} needs {expected_bytes} bytes of values and has {constant_bytes}")
+        raise reader.error(
+            f"tensor {tensor.index} needs {expected_bytes} bytes of values and has {constant_bytes}"
+        )
 
 
 def _operators(reader, subgraph, codes, tensor_count):
@@ -206,8 +221,11 @@ def _operators(reader, subgraph, codes, tensor_count):
 
 def _kind(code):
     """(name, version, is custom) of an operator code."""
-    # Codes above 126 do not fit the field that old files use; the larger of the two is the one meant.
-    builtin = max(code.number(_OperatorCode.OLD_BUILTIN, "<b"), code.number(_OperatorCode.BUILTIN, "<i"))
+    # Codes above 126 do not fit the field that old files use; the larger of
+    # the two is the one meant.
+    builtin = max(
+        code.number(_OperatorCode.OLD_BUILTIN, "<b"), code.number(_OperatorCode.BUILTIN, "<i")
+    )
     version = code.number(_OperatorCode.VERSION, "<i", 1)
     name = _OPERATOR_NAMES.get(builtin, f"BUILTIN_{builtin}")
     if name == _CUSTOM:
@@ -224,7 +242,11 @@ def _picked(reader, tensors, indices):
 def _macs(reader, operator, tensors):
     inputs = [None if index < 0 else tensors[index].shape for index in operator.inputs]
     outputs = [None if index < 0 else tensors[index].shape for index in operator.outputs]
-    if any(_has_no_shape_yet(tensors[index]) for index in operator.inputs + operator.outputs if index >= 0):
+    if any(
+        _has_no_shape_yet(tensors[index])
+        for index in operator.inputs + operator.outputs
+        if index >= 0
+    ):
         return 0
     try:
         return multiply_accumulates(operator.name, inputs, outputs)
@@ -233,13 +255,17 @@ def _macs(reader, operator, tensors):
 
 
 def _has_no_shape_yet(tensor):
-    """Whether its shape is made while running, as that of a reshape to a computed shape: the file has none."""
+    """Whether its shape is made while running, as that of a reshape to a computed
+    shape: the file has none.
+    """
     return not tensor.is_constant and not tensor.shape
 
 
 def _parameters(tensors):
     """Elements of the constant weights; tensors that share their values count once."""
-    weights = {t.buffer: prod(t.shape) for t in tensors if t.is_constant and t.dtype not in _INDEX_TYPES}
+    weights = {
+        t.buffer: prod(t.shape) for t in tensors if t.is_constant and t.dtype not in _INDEX_TYPES
+    }
     return sum(weights.values())
 
 
@@ -269,7 +295,9 @@ def _own_metadata(reader, content):
 
 
 def _runtime_version(content):
-    """The oldest TensorFlow Lite that has every operator, as the converter wrote it: text padded with zeros."""
+    """The oldest TensorFlow Lite that has every operator, as the converter wrote
+    it: text padded with zeros.
+    """
     if content is None:
         return None
     return bytes(content[:64]).rstrip(b"\0").decode("ascii", "replace") or None

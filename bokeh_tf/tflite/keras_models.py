@@ -1,4 +1,5 @@
-"""Any Keras model in the one form that is converted: functional, of known sizes, computed in float32.
+"""Any Keras model in the one form that is converted: functional, of known
+sizes, computed in float32.
 
 Functional models are taken as they are; a Sequential and a subclassed one are called once on
 symbolic inputs. Names of inputs and outputs are the keys of dicts, else those of the layers.
@@ -38,7 +39,10 @@ def functional(
         model = _flat(model, shapes)
     if _is_functional(model):
         struct, tensors = model.input, model.inputs
-        declared = [(name, tuple(tensor.shape)) for name, tensor in zip(input_names(model), tensors, strict=True)]
+        declared = [
+            (name, tuple(tensor.shape))
+            for name, tensor in zip(input_names(model), tensors, strict=True)
+        ]
         dtypes = [tensor.dtype for tensor in tensors]
     else:
         struct, declared = _built_with(model, shapes)
@@ -75,7 +79,9 @@ def output_names(model: keras.Model) -> list[str]:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Numbers repeated names, as a layer with several outputs gives them: GPU runtimes find tensors by name."""
+    """Numbers repeated names, as a layer with several outputs gives them: GPU
+    runtimes find tensors by name.
+    """
     names = list(names)
     return [
         name if names.count(name) == 1 else f"{name}_{names[:position].count(name)}"
@@ -85,7 +91,9 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 @contextlib.contextmanager
 def computing_in_float32(model: keras.Model) -> Iterator[None]:
-    """Lets layers of half precision, mixed or whole, compute in float32 meanwhile, with the weights they have."""
+    """Lets layers of half precision, mixed or whole, compute in float32 meanwhile,
+    with the weights they have.
+    """
     changed = []
     for layer in model._flatten_layers():
         policy = layer.dtype_policy
@@ -140,7 +148,9 @@ def _flat(model, shapes):
     if image.shape[0] in (None, 1):
         return keras.Model(model.inputs, model.outputs, name=model.name)
     # Of one that was built by being called, the batch is that call's.
-    image = hidden = keras.Input(image.shape[1:], dtype=image.dtype, name=image._keras_history.operation.name)
+    image = hidden = keras.Input(
+        image.shape[1:], dtype=image.dtype, name=image._keras_history.operation.name
+    )
     for layer in model.layers:
         hidden = layer(hidden)
     return keras.Model(image, hidden, name=model.name)
@@ -157,7 +167,9 @@ def _built_with(model, shapes):
     """(structure of the inputs, (name, shape) of each) of a model that has no symbolic inputs."""
     config = model.get_build_config() or {}
     if "shapes_dict" in config:
-        named = {key.removesuffix(_SHAPE_SUFFIX): shape for key, shape in config["shapes_dict"].items()}
+        named = {
+            key.removesuffix(_SHAPE_SUFFIX): shape for key, shape in config["shapes_dict"].items()
+        }
         return _Keywords(named), [(name, tuple(shape)) for name, shape in named.items()]
     parameters = _parameters(model)
     built = config.get("input_shape")
@@ -165,9 +177,13 @@ def _built_with(model, shapes):
     if shapes is None and (built is None or len(parameters) > 1):
         raise _without_shape(model)
     if len(parameters) > 1:
-        return _Keywords.fromkeys(parameters), list(zip(parameters, map(tuple, shapes), strict=False))
+        return _Keywords.fromkeys(parameters), list(
+            zip(parameters, map(tuple, shapes), strict=False)
+        )
     if built is None:
-        names = ["input"] if len(shapes) == 1 else [f"input_{place}" for place in range(len(shapes))]
+        names = (
+            ["input"] if len(shapes) == 1 else [f"input_{place}" for place in range(len(shapes))]
+        )
         struct = None if len(shapes) == 1 else [None] * len(shapes)
         return struct, list(zip(names, map(tuple, shapes), strict=True))
     struct = _without_sizes(built)
@@ -178,7 +194,11 @@ def _parameters(model):
     """Names of what the model's `call` cannot do without."""
     parameters = inspect.signature(model.call).parameters.values()
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [one.name for one in parameters if one.kind in kinds and one.default is inspect.Parameter.empty]
+    return [
+        one.name
+        for one in parameters
+        if one.kind in kinds and one.default is inspect.Parameter.empty
+    ]
 
 
 class _Keywords(dict):
@@ -186,7 +206,9 @@ class _Keywords(dict):
 
 
 def _is_shape(value):
-    return isinstance(value, list | tuple) and all(size is None or isinstance(size, int) for size in value)
+    return isinstance(value, list | tuple) and all(
+        size is None or isinstance(size, int) for size in value
+    )
 
 
 def _without_sizes(built):
@@ -207,7 +229,9 @@ def _shapes_in(built):
 def _sized(model, declared, *, shapes, image_size, batch):
     """The shape of each input, with what the caller says in place of what is free."""
     if shapes is not None and len(shapes) != len(declared):
-        raise ConversionError(f"{model.name}: has {len(declared)} inputs, and {len(shapes)} shapes were given.")
+        raise ConversionError(
+            f"{model.name}: has {len(declared)} inputs, and {len(shapes)} shapes were given."
+        )
     wanted = []
     for place, (name, shape) in enumerate(declared):
         sizes = list(shape)
@@ -225,9 +249,13 @@ def _sized(model, declared, *, shapes, image_size, batch):
 
 
 def _agreed(model, name, own, given):
-    """Sizes as given where the model's own are free or the same; a subclassed model has none of its own."""
+    """Sizes as given where the model's own are free or the same; a subclassed
+    model has none of its own.
+    """
     is_open = not _is_functional(model)
-    if len(own) != len(given) or not all(is_open or old in (None, new) for old, new in zip(own, given, strict=True)):
+    if len(own) != len(given) or not all(
+        is_open or old in (None, new) for old, new in zip(own, given, strict=True)
+    ):
         raise ConversionError(
             f"{model.name}: input {name} is {tuple(own)} in the model and cannot be {tuple(given)}."
             " Build the model for that size, or with None for what is to be free."
@@ -253,7 +281,9 @@ def _placeholders(struct):
 
 
 def _names_of(struct, only):
-    """A name for each leaf, in the order of `keras.tree.flatten`: keys and places, or `only` where there is one."""
+    """A name for each leaf, in the order of `keras.tree.flatten`: keys and places, or
+    `only` where there is one.
+    """
     names = ["_".join(map(str, path)) for path in _paths(struct)]
     if names == [""]:
         return [only]

@@ -1,8 +1,9 @@
 """Which Keras layer a node comes from, as far as the name of its output tells.
 
-TensorFlow names a tensor by scopes: the model, nested models, the layer, and then what the layer computes, such as
-"net/block/conv/Relu". The converter joins the names of what it fuses with semicolons. In files exported by Keras 3
-every scope ends in "_1", which is none of the user's naming and is taken off again.
+TensorFlow names a tensor by scopes: the model, nested models, the layer, and then what the layer
+computes, such as "net/block/conv/Relu". The converter joins the names of what it fuses with
+semicolons. In files exported by Keras 3 every scope ends in "_1", which is none of the user's
+naming and is taken off again.
 """
 
 import re
@@ -44,11 +45,15 @@ def layers(nodes) -> tuple[str | None, ...]:
     suffixed = sum(scope.endswith(_EXPORT_SUFFIX) for scope in inside)
     if prefix and prefix[0].endswith(_EXPORT_SUFFIX) and suffixed >= _NEARLY_ALL * len(inside):
         own = [tuple(scope.removesuffix(_EXPORT_SUFFIX) for scope in path) for path in own]
-    return tuple(_shown("/".join(path) or _bare(name)) for path, (_, name) in zip(own, nodes, strict=True))
+    return tuple(
+        _shown("/".join(path) or _bare(name)) for path, (_, name) in zip(own, nodes, strict=True)
+    )
 
 
 def _scopes(operator, name):
-    """Model and layer scopes of a node: of the one fused operation that is its own, otherwise of the first named."""
+    """Model and layer scopes of a node: of the one fused operation that is its own,
+    otherwise of the first named.
+    """
     parts = [part.split("/", _MAX_SCOPES) for part in name.split(";")]
     begins = _OWN_OPERATIONS.get(operator, ())
     own = [part for part in parts if begins and len(part) > 1 and part[-1].startswith(begins)]
@@ -73,7 +78,9 @@ def _model_scopes(paths):
 
 
 def _bare(name):
-    """The layer of a name without scopes, as outputs have it, unless it is the converter's ("tfl.add", "Identity")."""
+    """The layer of a name without scopes, as outputs have it, unless it is the
+    converter's ("tfl.add", "Identity").
+    """
     is_operation = name[:1].isupper() or _BARE_OPERATIONS.fullmatch(name)
     return "" if is_operation or any(mark in name for mark in "/.:") else name
 

@@ -1,9 +1,10 @@
 """Multiply-accumulates of the operators that hold nearly all arithmetic of an image network.
 
-The convention: one per tap of a convolution-like operator and output element, padding's taps included, biases and
-activations not. Every other operator counts as zero, which is also what published figures do.
-Weight layouts are TFLite's: convolution `[out, kh, kw, in / groups]`, depthwise `[1, kh, kw, out]`, transposed
-convolution `[out, kh, kw, in]`, fully connected `[out, in]`.
+The convention: one per tap of a convolution-like operator and output element, padding's
+taps included, biases and activations not. Every other operator counts as zero, which is
+also what published figures do. Weight layouts are TFLite's: convolution `[out, kh, kw, in
+/ groups]`, depthwise `[1, kh, kw, out]`, transposed convolution `[out, kh, kw, in]`,
+fully connected `[out, in]`.
 """
 
 from math import prod
@@ -20,7 +21,8 @@ def _depthwise(inputs, outputs):
 
 
 def _transposed(inputs, outputs):
-    # The first input is the wanted output shape; every pixel of the image reaches kh * kw * out outputs.
+    # The first input is the wanted output shape; every pixel of the image
+    # reaches kh * kw * out outputs.
     kernel, image = inputs[1], inputs[2]
     return prod(image) * prod(kernel[:3])
 
@@ -30,12 +32,14 @@ def _fully_connected(inputs, outputs):
 
 
 def _batch_matmul(inputs, outputs):
-    # Either side of the first factor may be the one summed over, so it is what the output's rows leave.
+    # Either side of the first factor may be the one summed over, so it is what
+    # the output's rows leave.
     rows, factor = outputs[0][-2], inputs[0][-2] * inputs[0][-1]
     return prod(outputs[0]) * (factor // rows if rows else 0)
 
 
-# By operator: the formula, how many inputs it reads, and the smallest rank of those and of the output.
+# By operator: the formula, how many inputs it reads, and the smallest rank of
+# those and of the output.
 _FORMULAS = {
     "CONV_2D": (_convolution, 2, 4),
     "DEPTHWISE_CONV_2D": (_depthwise, 2, 4),
@@ -61,6 +65,10 @@ def multiply_accumulates(name, inputs, outputs):
     formula, needed, rank = _FORMULAS[name]
     # A transposed convolution's first input is a list of numbers, not an image.
     images = [*inputs[1 if name == "TRANSPOSE_CONV" else 0 : needed], *outputs[:1]]
-    if len(inputs) < needed or not outputs or any(shape is None or len(shape) < rank for shape in images):
+    if (
+        len(inputs) < needed
+        or not outputs
+        or any(shape is None or len(shape) < rank for shape in images)
+    ):
         raise ValueError(f"{name} needs {needed} inputs and an output, of rank {rank} or more")
     return formula(inputs, outputs)

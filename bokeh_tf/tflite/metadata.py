@@ -1,11 +1,11 @@
 """What this package writes into its `.tflite` files: names, one signature, and a JSON description.
 
-The JSON lies in a metadata buffer named "bokeh_tf" and lists inputs and outputs in the file's own order:
-`{"schema_version": 1, "model", "variant", "package_version", "precision", "inputs": [{"name", "shape", "layout",
-"range", "encoding"}], "outputs": [{"name", "shape", "layout", "range"}], "min_runtime_version"}`. Nothing is
-concluded from a name or a shape: `range` is null where nobody said which values a tensor holds or where it is
-unbounded, `encoding` where nobody said that an input is a photo, `layout` where a tensor is no picture or map.
-`inspection` reads it back.
+The JSON lies in a metadata buffer named "bokeh_tf" and lists inputs and outputs in the file's own
+order: `{"schema_version": 1, "model", "variant", "package_version", "precision", "inputs":
+[{"name", "shape", "layout", "range", "encoding"}], "outputs": [{"name", "shape", "layout",
+"range"}], "min_runtime_version"}`. Nothing is concluded from a name or a shape: `range` is null
+where nobody said which values a tensor holds or where it is unbounded, `encoding` where nobody said
+that an input is a photo, `layout` where a tensor is no picture or map. `inspection` reads it back.
 """
 
 import json
@@ -36,15 +36,23 @@ def describe(model_name, *, precision, file, input_names, output_names, facts):
         output_names: in the file's order.
         facts: what is known of tensors by their names, see `conversion.tensor_facts`.
     """
-    model, _, variant = model_name.rpartition(".") if "." in model_name else (model_name, "", "base")
+    model, _, variant = (
+        model_name.rpartition(".") if "." in model_name else (model_name, "", "base")
+    )
     return {
         "schema_version": SCHEMA_VERSION,
         "model": model,
         "variant": variant,
         "package_version": bokeh_tf.__version__,
         "precision": precision,
-        "inputs": [_input(name, tensor, facts) for name, tensor in zip(input_names, file.inputs, strict=True)],
-        "outputs": [_output(name, tensor, facts) for name, tensor in zip(output_names, file.outputs, strict=True)],
+        "inputs": [
+            _input(name, tensor, facts)
+            for name, tensor in zip(input_names, file.inputs, strict=True)
+        ],
+        "outputs": [
+            _output(name, tensor, facts)
+            for name, tensor in zip(output_names, file.outputs, strict=True)
+        ],
         "min_runtime_version": file.min_runtime_version,
     }
 
@@ -56,11 +64,18 @@ def _input(name, tensor, facts):
 def _output(name, tensor, facts):
     layout = "NHWC" if len(tensor.shape) == _NHWC_RANK else None
     pair = facts.get(name, {}).get("range")
-    return {"name": name, "shape": list(tensor.shape), "layout": layout, "range": pair and list(pair)}
+    return {
+        "name": name,
+        "shape": list(tensor.shape),
+        "layout": layout,
+        "range": pair and list(pair),
+    }
 
 
 def embed(content, description):
-    """Returns the `.tflite` bytes `content` with `description` and its names for inputs and outputs in them."""
+    """Returns the `.tflite` bytes `content` with `description` and its names for
+    inputs and outputs in them.
+    """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     graph = model.subgraphs[0]
     inputs = _renamed(graph, graph.inputs, description["inputs"])
@@ -80,14 +95,18 @@ def with_metadata(content: bytes, name: str, data: bytes) -> bytes:
 
 
 def redescribed(content, *, precision):
-    """Returns a file of ours whose weights were changed, with a description that says so; any other as it is."""
+    """Returns a file of ours whose weights were changed, with a description that
+    says so; any other as it is.
+    """
     model = unpack(content)
     for entry in model.metadata or ():
         if entry.name in (METADATA_NAME, METADATA_NAME.encode()):
             description = json.loads(bytes(model.buffers[entry.buffer].data))
             # The converter's word on the least runtime was for other operators.
             description |= {"precision": precision, "min_runtime_version": None}
-            model.buffers[entry.buffer] = _buffer(json.dumps(description, sort_keys=True).encode("utf-8"))
+            model.buffers[entry.buffer] = _buffer(
+                json.dumps(description, sort_keys=True).encode("utf-8")
+            )
             graph = model.subgraphs[0]
             _free_names(graph, [output["name"] for output in description["outputs"]])
             _renamed(graph, graph.outputs, description["outputs"])
@@ -104,7 +123,9 @@ def _free_names(graph, names):
 
 
 def _renamed(graph, indices, descriptions):
-    """Gives the tensors the names from `descriptions`; returns their signature entries, in the same order."""
+    """Gives the tensors the names from `descriptions`; returns their signature
+    entries, in the same order.
+    """
     entries = []
     is_output = indices is graph.outputs
     for index, description in zip(indices, descriptions, strict=True):

@@ -13,8 +13,8 @@ from bokeh_tf.tflite.unpacking import UnpackedWeights, find_unpacked
 if TYPE_CHECKING:
     import numpy as np
 
-# How `struct` writes the types whose values can be read here. Types of fewer than eight bits are packed, and of
-# bfloat16 and the 8-bit floats NumPy knows nothing.
+# How `struct` writes the types whose values can be read here. Types of fewer than eight bits are
+# packed, and of bfloat16 and the 8-bit floats NumPy knows nothing.
 _KINDS = {
     "bool": "?",
     **{"int8": "b", "int16": "h", "int32": "i", "int64": "q"},
@@ -22,17 +22,20 @@ _KINDS = {
     **{"float16": "e", "float32": "f", "float64": "d"},
 }
 _COMPLEX_BYTES = {"complex64": 8, "complex128": 16}
-ELEMENT_BYTES = {name: struct.calcsize(f"<{kind}") for name, kind in _KINDS.items()} | _COMPLEX_BYTES
+ELEMENT_BYTES = {
+    name: struct.calcsize(f"<{kind}") for name, kind in _KINDS.items()
+} | _COMPLEX_BYTES
 
 
 @dataclass(frozen=True)
 class ModelFile:
     """A `.tflite` file's content.
 
-    `macs` are multiply-accumulates as `bokeh_tf.tflite.macs` counts them, `node_macs` those of each node, `parameters`
-    the elements of its constant weights. `metadata` is what this package wrote into the file, None for a file from
-    elsewhere. `subgraph_count` counts the main graph too; `signatures` are the keys under which the file may be
-    called. `buffers` are views of the file's bytes, by `TensorInfo.buffer`.
+    `macs` are multiply-accumulates as `bokeh_tf.tflite.macs` counts them, `node_macs` those of each
+    node, `parameters` the elements of its constant weights. `metadata` is what this package wrote
+    into the file, None for a file from elsewhere. `subgraph_count` counts the main graph too;
+    `signatures` are the keys under which the file may be called. `buffers` are views of the file's
+    bytes, by `TensorInfo.buffer`.
     """
 
     inputs: tuple[TensorInfo, ...]
@@ -50,10 +53,13 @@ class ModelFile:
     buffers: tuple[memoryview, ...] = field(default=(), repr=False, compare=False)
 
     def values(self, tensor_index: int) -> "np.ndarray | None":
-        """A constant's values, read-only; None where it is no constant, or sparse, or of a type NumPy lacks."""
+        """A constant's values, read-only; None where it is no constant, or sparse,
+        or of a type NumPy lacks.
+        """
         if not self._is_readable(tensor_index):
             return None
-        # A check without a GPU looks at a few small constants, and NumPy takes longer to load than to check them.
+        # A check without a GPU looks at a few small constants, and NumPy takes longer to
+        # load than to check them.
         import numpy as np
 
         tensor = self.tensors[tensor_index]
@@ -126,9 +132,14 @@ class ModelFile:
 
     @cached_property
     def _layers(self):
-        outputs = [next((tensor for tensor in node.outputs if tensor >= 0), None) for node in self.operators]
+        outputs = [
+            next((tensor for tensor in node.outputs if tensor >= 0), None)
+            for node in self.operators
+        ]
         names = ["" if output is None else self.tensors[output].name for output in outputs]
-        return layer_names.layers([(node.name, name) for node, name in zip(self.operators, names, strict=True)])
+        return layer_names.layers(
+            [(node.name, name) for node, name in zip(self.operators, names, strict=True)]
+        )
 
 
 def is_quantisation(scale_count: int, details_type: int) -> bool:

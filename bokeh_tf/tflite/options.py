@@ -1,9 +1,10 @@
 """The options of an operator, read by the field names that the TFLite schema gives them.
 
-A row of `_ROWS` is one table of the schema: its name, the operators that carry it, and its fields in the order of
-their declaration, each `name:type` or `name:type=default`. `-` is a field that the schema has withdrawn. A type is one
-of `_SCALARS` or `_LISTS`, `text`, or an enumeration of the schema, whose value is given by its name, such as
-"SAME". An operator that is in no row has no options.
+A row of `_ROWS` is one table of the schema: its name, the operators that carry it, and its
+fields in the order of their declaration, each `name:type` or `name:type=default`. `-` is a
+field that the schema has withdrawn. A type is one of `_SCALARS` or `_LISTS`, `text`, or an
+enumeration of the schema, whose value is given by its name, such as "SAME". An operator that is
+in no row has no options.
 """
 
 from dataclasses import dataclass
@@ -35,16 +36,22 @@ _WHOLE_INPUTS = "asymmetric_quantize_inputs:bool"
 _BIAS = "quantized_bias_type:TensorType"
 
 _ROWS = (
-    ("Conv2DOptions", "CONV_2D", f"{_STRIDES} {_ACTIVATION} dilation_w_factor:int=1 dilation_h_factor:int=1 {_BIAS}"),
+    (
+        "Conv2DOptions",
+        "CONV_2D",
+        f"{_STRIDES} {_ACTIVATION} dilation_w_factor:int=1 dilation_h_factor:int=1 {_BIAS}",
+    ),
     (
         "DepthwiseConv2DOptions",
         "DEPTHWISE_CONV_2D",
-        f"{_STRIDES} depth_multiplier:int {_ACTIVATION} dilation_w_factor:int=1 dilation_h_factor:int=1",
+        f"{_STRIDES} depth_multiplier:int {_ACTIVATION} dilation_w_factor:int=1"
+        " dilation_h_factor:int=1",
     ),
     (
         "Conv3DOptions",
         "CONV_3D CONV_3D_TRANSPOSE",
-        f"padding:Padding stride_d:int stride_w:int stride_h:int {_ACTIVATION} dilation_d_factor:int=1"
+        f"padding:Padding stride_d:int stride_w:int stride_h:int {_ACTIVATION}"
+        " dilation_d_factor:int=1"
         " dilation_w_factor:int=1 dilation_h_factor:int=1",
     ),
     ("TransposeConvOptions", "TRANSPOSE_CONV", f"{_STRIDES} {_ACTIVATION} {_BIAS}"),
@@ -56,7 +63,8 @@ _ROWS = (
     (
         "FullyConnectedOptions",
         "FULLY_CONNECTED",
-        f"{_ACTIVATION} weights_format:FullyConnectedOptionsWeightsFormat keep_num_dims:bool {_WHOLE_INPUTS} {_BIAS}"
+        f"{_ACTIVATION} weights_format:FullyConnectedOptionsWeightsFormat keep_num_dims:bool"
+        f" {_WHOLE_INPUTS} {_BIAS}"
         " quant_spec:bytes",
     ),
     ("BatchMatMulOptions", "BATCH_MATMUL", f"adj_x:bool adj_y:bool {_WHOLE_INPUTS}"),
@@ -86,12 +94,17 @@ _ROWS = (
     (
         "StridedSliceOptions",
         "STRIDED_SLICE",
-        "begin_mask:int end_mask:int ellipsis_mask:int new_axis_mask:int shrink_axis_mask:int offset:bool",
+        "begin_mask:int end_mask:int ellipsis_mask:int new_axis_mask:int shrink_axis_mask:int"
+        " offset:bool",
     ),
     ("ReverseSequenceOptions", "REVERSE_SEQUENCE", "seq_dim:int batch_dim:int"),
     ("MirrorPadOptions", "MIRROR_PAD", "mode:MirrorPadMode"),
     ("ResizeBilinearOptions", "RESIZE_BILINEAR", "- - align_corners:bool half_pixel_centers:bool"),
-    ("ResizeNearestNeighborOptions", "RESIZE_NEAREST_NEIGHBOR", "align_corners:bool half_pixel_centers:bool"),
+    (
+        "ResizeNearestNeighborOptions",
+        "RESIZE_NEAREST_NEIGHBOR",
+        "align_corners:bool half_pixel_centers:bool",
+    ),
     ("SpaceToDepthOptions", "SPACE_TO_DEPTH", "block_size:int"),
     ("DepthToSpaceOptions", "DEPTH_TO_SPACE", "block_size:int"),
     (
@@ -107,7 +120,11 @@ _ROWS = (
     ("UniqueOptions", "UNIQUE", "idx_out_type:TensorType=2"),
     ("SparseToDenseOptions", "SPARSE_TO_DENSE", "validate_indices:bool"),
     ("BucketizeOptions", "BUCKETIZE", "boundaries:floats"),
-    ("RandomOptions", "MULTINOMIAL RANDOM_STANDARD_NORMAL RANDOM_UNIFORM", "seed:int64 seed2:int64"),
+    (
+        "RandomOptions",
+        "MULTINOMIAL RANDOM_STANDARD_NORMAL RANDOM_UNIFORM",
+        "seed:int64 seed2:int64",
+    ),
     (
         "LSTMOptions",
         "LSTM",
@@ -122,10 +139,15 @@ _ROWS = (
     (
         "BidirectionalSequenceLSTMOptions",
         "BIDIRECTIONAL_SEQUENCE_LSTM",
-        f"{_ACTIVATION} cell_clip:float proj_clip:float merge_outputs:bool time_major:bool=1 {_WHOLE_INPUTS}",
+        f"{_ACTIVATION} cell_clip:float proj_clip:float merge_outputs:bool time_major:bool=1"
+        f" {_WHOLE_INPUTS}",
     ),
     ("RNNOptions", "RNN", f"{_ACTIVATION} {_WHOLE_INPUTS}"),
-    ("SequenceRNNOptions", "UNIDIRECTIONAL_SEQUENCE_RNN", f"time_major:bool {_ACTIVATION} {_WHOLE_INPUTS}"),
+    (
+        "SequenceRNNOptions",
+        "UNIDIRECTIONAL_SEQUENCE_RNN",
+        f"time_major:bool {_ACTIVATION} {_WHOLE_INPUTS}",
+    ),
     (
         "BidirectionalSequenceRNNOptions",
         "BIDIRECTIONAL_SEQUENCE_RNN",
@@ -164,30 +186,35 @@ _ROWS = (
     (
         "StablehloConvolutionOptions",
         "STABLEHLO_CONVOLUTION",
-        "window_strides:int64s padding:int64s lhs_dilation:int64s rhs_dilation:int64s window_reversal:bools"
+        "window_strides:int64s padding:int64s lhs_dilation:int64s rhs_dilation:int64s"
+        " window_reversal:bools"
         " input_batch_dimension:int64 input_feature_dimension:int64 input_spatial_dimensions:int64s"
         " kernel_input_feature_dimension:int64 kernel_output_feature_dimension:int64"
-        " kernel_spatial_dimensions:int64s output_batch_dimension:int64 output_feature_dimension:int64"
+        " kernel_spatial_dimensions:int64s output_batch_dimension:int64"
+        " output_feature_dimension:int64"
         " output_spatial_dimensions:int64s feature_group_count:int64 batch_group_count:int64"
         " precision_config:uint32s",
     ),
     (
         "StablehloCustomCallOptions",
         "STABLEHLO_CUSTOM_CALL",
-        "call_target_name:text has_side_effect:bool backend_config:text api_version:int called_computations:ints"
+        "call_target_name:text has_side_effect:bool backend_config:text api_version:int"
+        " called_computations:ints"
         " custom_attributes:bytes",
     ),
     (
         "StablehloDotGeneralOptions",
         "STABLEHLO_DOT_GENERAL",
-        "lhs_batching_dimensions:int64s rhs_batching_dimensions:int64s lhs_contracting_dimensions:int64s"
+        "lhs_batching_dimensions:int64s rhs_batching_dimensions:int64s"
+        " lhs_contracting_dimensions:int64s"
         " rhs_contracting_dimensions:int64s precision_config:uint32s",
     ),
     ("StablehloDynamicSliceOptions", "STABLEHLO_DYNAMIC_SLICE", "slice_sizes:int64s"),
     (
         "StablehloGatherOptions",
         "STABLEHLO_GATHER",
-        "offset_dims:int64s collapsed_slice_dims:int64s start_index_map:int64s index_vector_dim:int64"
+        "offset_dims:int64s collapsed_slice_dims:int64s start_index_map:int64s"
+        " index_vector_dim:int64"
         " slice_sizes:int64s indices_are_sorted:bool",
     ),
     ("StablehloIotaOptions", "STABLEHLO_IOTA", "iota_dimension:int64"),
@@ -200,7 +227,8 @@ _ROWS = (
     (
         "StablehloReduceWindowOptions",
         "STABLEHLO_REDUCE_WINDOW",
-        "window_dimensions:int64s window_strides:int64s base_dilations:int64s window_dilations:int64s padding:int64s"
+        "window_dimensions:int64s window_strides:int64s base_dilations:int64s"
+        " window_dilations:int64s padding:int64s"
         " body_subgraph_index:int",
     ),
     ("StablehloRngBitGeneratorOptions", "STABLEHLO_RNG_BIT_GENERATOR", "algorithm:RngAlgorithm"),
@@ -211,15 +239,25 @@ _ROWS = (
         " scatter_dims_to_operand_dims:int64s index_vector_dim:int64 unique_indices:bool"
         " update_computation_subgraph_index:int",
     ),
-    ("StablehloSliceOptions", "STABLEHLO_SLICE", "start_indices:int64s limit_indices:int64s strides:int64s"),
-    ("StablehloSortOptions", "STABLEHLO_SORT", "dimension:int64 is_stable:bool comparator_subgraph_index:int"),
+    (
+        "StablehloSliceOptions",
+        "STABLEHLO_SLICE",
+        "start_indices:int64s limit_indices:int64s strides:int64s",
+    ),
+    (
+        "StablehloSortOptions",
+        "STABLEHLO_SORT",
+        "dimension:int64 is_stable:bool comparator_subgraph_index:int",
+    ),
     ("StablehloTransposeOptions", "STABLEHLO_TRANSPOSE", "permutation:int64s"),
     ("StablehloWhileOptions", "STABLEHLO_WHILE", "cond_subgraph_index:int body_subgraph_index:int"),
 )
 
 
 class _Union(Enum):
-    """The two places of an operator where options lie: (slot of the union's type, slot of its table)."""
+    """The two places of an operator where options lie: (slot of the union's
+    type, slot of its table).
+    """
 
     FIRST = 3, 4
     SECOND = 11, 12
@@ -259,7 +297,10 @@ def _layout(table, fields):
 
 
 _LAYOUTS = {
-    name: layout for table, names, fields in _ROWS for layout in [_layout(table, fields)] for name in names.split()
+    name: layout
+    for table, names, fields in _ROWS
+    for layout in [_layout(table, fields)]
+    for name in names.split()
 }
 _KINDS = {field.kind for layout in _LAYOUTS.values() for field in layout.fields}
 _ENUMERATIONS = {kind: names_of(kind) for kind in _KINDS - set(_SCALARS) - set(_LISTS) - {"text"}}

@@ -29,5 +29,7 @@ def read_file(path: str | os.PathLike) -> bytes:
     if paths.is_lfs_pointer(content):
         raise ModelFileError(f"{path}: a Git LFS pointer, not the model itself. Run: git lfs pull")
     if content[4:8] != IDENTIFIER:
-        raise ModelFileError(f"{path}: not a .tflite file (no TFL3 identifier). Give a file written by a converter.")
+        raise ModelFileError(
+            f"{path}: not a .tflite file (no TFL3 identifier). Give a file written by a converter."
+        )
     return content

@@ -1,8 +1,8 @@
 """Rewriting a `.tflite` file: the same network with other outputs, or its beginning only.
 
-This goes through the generated schema code, which trusts the file: for bytes from elsewhere only in a child process.
-Tensors keep their indices. The result has one signature, `SIGNATURE_KEY`, whose names are `port_name(tensor)`, so
-that duplicate tensor names in the file do no harm.
+This goes through the generated schema code, which trusts the file: for bytes from elsewhere only in
+a child process. Tensors keep their indices. The result has one signature, `SIGNATURE_KEY`, whose
+names are `port_name(tensor)`, so that duplicate tensor names in the file do no harm.
 """
 
 import flatbuffers
@@ -13,12 +13,15 @@ from bokeh_tf.tflite.reading import IDENTIFIER
 
 SIGNATURE_KEY = "rewritten"
 _PREFIX = "tensor_"
-# The schema asks for constants at multiples of this, so that a runtime can use them where they lie in the file.
+# The schema asks for constants at multiples of this, so that a runtime can use them
+# where they lie in the file.
 _CONSTANT_ALIGNMENT_BYTES = 16
 
 
 def unpack(content) -> schema.ModelT:
-    """The file as the schema's own objects, with constants that lie behind the FlatBuffer brought inside."""
+    """The file as the schema's own objects, with constants that lie behind the
+    FlatBuffer brought inside.
+    """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     for buffer in model.buffers:
         if buffer.size:
@@ -47,8 +50,8 @@ def tensor_of(name) -> int:
 def with_outputs(content, tensors) -> bytes:
     """The file with copies of `tensors` (indices in its main graph) as outputs besides its own.
 
-    A RESHAPE to its own shape makes the copy: a delegate may leave a tensor unwritten that it has fused away, also
-    where it is an output, but not one that another node reads.
+    A RESHAPE to its own shape makes the copy: a delegate may leave a tensor unwritten that it has
+    fused away, also where it is an output, but not one that another node reads.
     """
     model = unpack(content)
     graph = model.subgraphs[0]
@@ -77,7 +80,10 @@ def _copy_of(model, graph, tensor):
     node = schema.OperatorT()
     node.opcodeIndex = len(model.operatorCodes) - 1
     node.inputs, node.outputs = np.array([tensor, target], np.int32), np.array([copy], np.int32)
-    node.builtinOptionsType, node.builtinOptions = schema.BuiltinOptions.ReshapeOptions, schema.ReshapeOptionsT()
+    node.builtinOptionsType, node.builtinOptions = (
+        schema.BuiltinOptions.ReshapeOptions,
+        schema.ReshapeOptionsT(),
+    )
     node.builtinOptions.newShape = shape
     graph.operators.append(node)
     return copy
@@ -91,7 +97,8 @@ def _append_tensor(graph, name, shape, dtype):
 
 
 def cut_after(content, node) -> bytes:
-    """The file's main graph up to and including `node`; its outputs are what the rest, or the caller, would read.
+    """The file's main graph up to and including `node`; its outputs are what the rest,
+    or the caller, would read.
 
     Nodes that work on constants alone for the rest of the graph (unpacked weights) go with it.
 
@@ -144,7 +151,9 @@ def _needed_for(outputs, operators):
 
 
 def _finished(model, output_ports, size_hint_bytes):
-    """The file's bytes; `output_ports` gives for each tensor that is asked for the one that is put out."""
+    """The file's bytes; `output_ports` gives for each tensor that is asked
+    for the one that is put out.
+    """
     graph = model.subgraphs[0]
     graph.outputs = np.array(list(output_ports.values()), np.int32)
     signature = schema.SignatureDefT()
@@ -165,7 +174,9 @@ def _ports(tensors):
 
 
 class _AligningBuilder(flatbuffers.Builder):
-    """Writes byte vectors, the constants' content, at the schema's alignment, which the generated code forgets."""
+    """Writes byte vectors, the constants' content, at the schema's alignment, which
+    the generated code forgets.
+    """
 
     def CreateNumpyVector(self, x):
         if x.dtype == np.uint8:

@@ -8,7 +8,8 @@ import tensorflow as tf
 from bokeh_tf.errors import ModelFileError
 
 _SIGNATURES = ("serving_default", "serve")
-# What TensorFlow raises for folders that are none, are damaged, or need operations it does not have.
+# What TensorFlow raises for folders that are none, are damaged, or need
+# operations it does not have.
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, AttributeError, tf.errors.OpError)
 
 
@@ -18,7 +19,8 @@ def load_saved_model(
     shapes: list[tuple[int, ...]] | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> keras.Model:
-    """The signature `serving_default` of a SavedModel, with the names that it has for inputs and outputs.
+    """The signature `serving_default` of a SavedModel, with the names that it
+    has for inputs and outputs.
 
     Args:
         shapes: of all inputs, with the batch, in the order of their names.
@@ -31,22 +33,34 @@ def load_saved_model(
         loaded = tf.saved_model.load(str(folder))
     except _DAMAGE as error:
         reason = " ".join(str(error).split())[:200]
-        raise ModelFileError(f"{folder}: TensorFlow cannot load this SavedModel ({reason}).") from error
+        raise ModelFileError(
+            f"{folder}: TensorFlow cannot load this SavedModel ({reason})."
+        ) from error
     key = next((key for key in _SIGNATURES if key in loaded.signatures), None)
     if key is None:
-        raise ModelFileError(f"{folder}: a SavedModel without the signature {_SIGNATURES[0]}. Save it with export().")
+        raise ModelFileError(
+            f"{folder}: a SavedModel without the signature {_SIGNATURES[0]}. Save it with export()."
+        )
     call = loaded.signatures[key]
     specs = call.structured_input_signature[1]
     names = sorted(specs)
     if shapes is not None and len(shapes) != len(names):
-        raise ModelFileError(f"{folder}: has {len(names)} inputs, and {len(shapes)} shapes were given.")
+        raise ModelFileError(
+            f"{folder}: has {len(names)} inputs, and {len(shapes)} shapes were given."
+        )
     inputs = {}
     for place, name in enumerate(names):
         shape = _fixed(specs[name].shape, None if shapes is None else shapes[place], image_size)
         if shape is None or None in shape[1:]:
-            raise ModelFileError(f"{folder}: input {name} has free sizes. Give them: --size HxW, or --input-shape.")
-        inputs[name] = keras.Input(shape[1:], batch_size=shape[0], dtype=specs[name].dtype.name, name=name)
-    return keras.Model(inputs, _Signature(loaded, call)(inputs), name=Path(folder).name.replace("/", "_"))
+            raise ModelFileError(
+                f"{folder}: input {name} has free sizes. Give them: --size HxW, or --input-shape."
+            )
+        inputs[name] = keras.Input(
+            shape[1:], batch_size=shape[0], dtype=specs[name].dtype.name, name=name
+        )
+    return keras.Model(
+        inputs, _Signature(loaded, call)(inputs), name=Path(folder).name.replace("/", "_")
+    )
 
 
 def _fixed(shape, given, image_size):

@@ -1,4 +1,5 @@
-"""Names and numbers of the TFLite schema, as far as files are read by them: data, so that nothing else is loaded.
+"""Names and numbers of the TFLite schema, as far as files are read by them: data, so
+that nothing else is loaded.
 
 The generated code of the schema comes with the runtime, which a check without a GPU does not need,
 and takes longer to load than a small file to check. `tests/tflite/test_schema.py` holds this
@@ -68,7 +69,8 @@ _ENUMERATIONS = {
         "CumsumOptions CallOnceOptions BroadcastToOptions Rfft2dOptions Conv3DOptions "
         "HashtableOptions HashtableFindOptions HashtableImportOptions HashtableSizeOptions "
         "VarHandleOptions ReadVariableOptions AssignVariableOptions RandomOptions BucketizeOptions "
-        "GeluOptions DynamicUpdateSliceOptions UnsortedSegmentProdOptions UnsortedSegmentMaxOptions "
+        "GeluOptions DynamicUpdateSliceOptions UnsortedSegmentProdOptions"
+        " UnsortedSegmentMaxOptions "
         "UnsortedSegmentMinOptions UnsortedSegmentSumOptions ATan2Options SignOptions "
         "BitcastOptions BitwiseXorOptions RightShiftOptions"
     ),

@@ -1,9 +1,10 @@
-"""TensorFlow Lite's own metadata, `TFLITE_METADATA`, beside ours: MediaPipe Tasks and Android's tools read it.
+"""TensorFlow Lite's own metadata, `TFLITE_METADATA`, beside ours: MediaPipe Tasks
+and Android's tools read it.
 
-Written from our description of a file, and only what that knows: a name for each input and output, the
-range of its values, that an input is a picture, and how pixels from 0 to 255 become its values. The
-buffer is a FlatBuffer of the schema `metadata_schema.fbs` 1.5 with the identifier M001; the numbers
-below are the places of fields in its tables.
+Written from our description of a file, and only what that knows: a name for each input and output,
+the range of its values, that an input is a picture, and how pixels from 0 to 255 become its values.
+The buffer is a FlatBuffer of the schema `metadata_schema.fbs` 1.5 with the identifier M001; the
+numbers below are the places of fields in its tables.
 """
 
 import flatbuffers
@@ -28,7 +29,9 @@ _RGB_CHANNELS = 3
 
 
 def with_standard_metadata(content: bytes, description: dict) -> bytes:
-    """A file of ours with the standard's metadata added; `description` is what `ModelFile.metadata` holds."""
+    """A file of ours with the standard's metadata added; `description` is what
+    `ModelFile.metadata` holds.
+    """
     return with_metadata(content, NAME, standard_metadata(description))
 
 
@@ -51,7 +54,9 @@ def standard_metadata(description: dict) -> bytes:
 
 def _tensor(builder, entry, *, is_input):
     fields = {_TENSOR_NAME: builder.CreateString(entry["name"])}
-    is_picture = is_input and entry.get("encoding") == PHOTO_ENCODING and entry["shape"][-1] == _RGB_CHANNELS
+    is_picture = (
+        is_input and entry.get("encoding") == PHOTO_ENCODING and entry["shape"][-1] == _RGB_CHANNELS
+    )
     fields[_TENSOR_CONTENT] = _content(builder, entry["shape"], is_picture)
     if entry["range"]:
         low, high = map(float, entry["range"])
@@ -83,7 +88,10 @@ def _content(builder, shape, is_picture):
 def _normalisation(builder, low, high):
     """(pixel - mean) / deviation runs from `low` to `high` where a pixel runs from 0 to 255."""
     deviation = _LARGEST_PIXEL / (high - low)
-    numbers = {_MEAN: _floats(builder, [0.0 - low * deviation]), _STANDARD_DEVIATION: _floats(builder, [deviation])}
+    numbers = {
+        _MEAN: _floats(builder, [0.0 - low * deviation]),
+        _STANDARD_DEVIATION: _floats(builder, [deviation]),
+    }
     options = _table(builder, 2, numbers)
     builder.StartObject(2)
     builder.PrependUint8Slot(_UNIT_KIND, _NORMALISATION, 0)
@@ -92,7 +100,9 @@ def _normalisation(builder, low, high):
 
 
 def _table(builder, count, offsets):
-    """A table of `count` fields, those of `offsets` set: strings, vectors and tables that are written already."""
+    """A table of `count` fields, those of `offsets` set: strings, vectors and tables
+    that are written already.
+    """
     builder.StartObject(count)
     for place, offset in offsets.items():
         builder.PrependUOffsetTRelativeSlot(place, offset, 0)

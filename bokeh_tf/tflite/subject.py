@@ -14,7 +14,9 @@ _BYTES_LABEL = "the model"
 
 @dataclass(frozen=True)
 class Subject:
-    """`label` is what messages and reports call it, `content` its bytes, `model_file` what they hold."""
+    """`label` is what messages and reports call it, `content` its bytes,
+    `model_file` what they hold.
+    """
 
     label: str
     content: bytes = field(repr=False)

@@ -1,4 +1,6 @@
-"""The ranges of values that a `.tflite` file states for its inputs and outputs, in the metadata this package writes."""
+"""The ranges of values that a `.tflite` file states for its inputs and outputs, in the
+metadata this package writes.
+"""
 
 import math
 import numbers
@@ -10,7 +12,8 @@ def is_range(pair) -> bool:
         return False
     if not all(isinstance(value, numbers.Real) and not isinstance(value, bool) for value in pair):
         return False
-    # In floating point, as the runtime will see them: a whole number from JSON may have thousands of digits.
+    # In floating point, as the runtime will see them: a whole number from JSON may
+    # have thousands of digits.
     try:
         low, high = map(float, pair)
     except OverflowError:
@@ -19,7 +22,8 @@ def is_range(pair) -> bool:
 
 
 def stated_ranges(metadata, side, count) -> tuple[tuple[float, float] | None, ...]:
-    """What `metadata` (of a `ModelFile`, or None) says of its `count` tensors of `side`, "inputs" or "outputs".
+    """What `metadata` (of a `ModelFile`, or None) says of its `count` tensors of
+    `side`, "inputs" or "outputs".
 
     Returns:
         (lowest, highest) for each tensor in the file's order, None where no usable range is stated.

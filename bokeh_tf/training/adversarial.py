@@ -1,7 +1,9 @@
-"""WGAN-GP (Gulrajani et al. 2017): a network trained beside critics that tell its pictures from photographs.
+"""WGAN-GP (Gulrajani et al. 2017): a network trained beside critics that tell its
+pictures from photographs.
 
-Every batch updates the critics `critic_steps` times and then the network once. Gradients of gradients are written for
-TensorFlow, and the penalty on them for float32; what else is refused, `require_support` says.
+Every batch updates the critics `critic_steps` times and then the network once. Gradients of
+gradients are written for TensorFlow, and the penalty on them for float32; what else is
+refused, `require_support` says.
 """
 
 import keras
@@ -27,12 +29,16 @@ def require_support(*, precision, workers=ALONE):
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise TrainingError(
-            f"A phase with critics needs TensorFlow, Keras runs on {backend}. Set KERAS_BACKEND=tensorflow."
+            f"A phase with critics needs TensorFlow, Keras runs on {backend}. Set"
+            " KERAS_BACKEND=tensorflow."
         )
     if workers.count > 1:
         raise TrainingError("A phase with critics is trained by one process. Leave out the others.")
     if precision != "float32":
-        raise TrainingError(f"A phase with critics is trained in float32, not in {precision}. Leave out --precision.")
+        raise TrainingError(
+            f"A phase with critics is trained in float32, not in {precision}. Leave out"
+            " --precision."
+        )
 
 
 class WassersteinTrainer(keras.Model):
@@ -51,7 +57,9 @@ class WassersteinTrainer(keras.Model):
         self.generator, self.critics = generator, critics
         self.adversary, self.picture_loss = adversary, picture_loss
         self.random = keras.random.SeedGenerator(seed)
-        self.critic_optimizer = keras.optimizers.Adam(adversary.learning_rate, beta_1=0.0, beta_2=0.9)
+        self.critic_optimizer = keras.optimizers.Adam(
+            adversary.learning_rate, beta_1=0.0, beta_2=0.9
+        )
         names = ("loss", "picture_loss", "adversarial_loss", "critic_loss")
         self._means = {name: keras.metrics.Mean(name) for name in names}
         for model in (generator, *critics):
@@ -105,7 +113,10 @@ class WassersteinTrainer(keras.Model):
         with tf.GradientTape() as tape:
             rendered = self.generator(inputs, training=True)
             picture = ops.mean(self.picture_loss(photos, rendered))
-            scores = [adversarial.wasserstein_generator(critic(rendered, training=False)) for critic in self.critics]
+            scores = [
+                adversarial.wasserstein_generator(critic(rendered, training=False))
+                for critic in self.critics
+            ]
             opinion = sum(scores) / len(scores)
             loss = picture + self.adversary.weight * opinion
         variables = self.generator.trainable_variables
@@ -122,10 +133,15 @@ def adversarial_job(model, phase, pairs, *, seed, vgg_weights=None):
     settings = pair_settings(phase, generator)
     data = batches_of(pairs, settings, seed=seed)
     total_steps, steps_per_epoch = phase.total_steps(len(pairs)), phase.steps_per_epoch(len(pairs))
-    critics = [bgnet.build_critic(kind, image_shape=settings.target_shape) for kind in phase.adversary.critics]
+    critics = [
+        bgnet.build_critic(kind, image_shape=settings.target_shape)
+        for kind in phase.adversary.critics
+    ]
     terms = [(term.loss, term.weight) for term in phase.losses]
     losses = combined(terms, vgg_weights=vgg_weights)
     trainer = WassersteinTrainer(generator, critics, phase.adversary, losses, seed=seed)
-    trainer.compile(build_optimizer(phase, total_steps=total_steps, steps_per_epoch=steps_per_epoch))
+    trainer.compile(
+        build_optimizer(phase, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+    )
     others = (trainer.critic_optimizer,)
     return Job(model, trainer, total_steps=total_steps, other_optimizers=others, **data)

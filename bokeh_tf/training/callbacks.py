@@ -1,18 +1,33 @@
-"""What watches a phase while Keras's `fit` runs it: progress, losses that are not finite, interruptions, logs."""
+"""What watches a phase while Keras's `fit` runs it: progress, losses that are not
+finite, interruptions, logs.
+"""
 
 import csv
 import io
 import math
 import signal
 import threading
+import time
 from pathlib import Path
 
 import keras
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import write_text
+from bokeh_tf.paths import exists, read_bytes
 from bokeh_tf.program import Interruption, ending_signals
+from bokeh_tf.training.durations import duration_text
+
+# A row is a hundred bytes, and there is one for each round.
+_LARGEST_LOG_BYTES = 256_000_000
 
 
 class NonFiniteLoss(Exception):
@@ -57,6 +72,17 @@ class RichProgress(keras.callbacks.Callback):
             TextColumn("{task.fields[losses]}"),
         )
         self._task = self._progress.add_task("", total=total, completed=first, losses="")
+        self._title, self._first, self._total = title, first, total
+        self._started_s = time.monotonic()
+
+    def say_round(self, done, values):
+        """Prints a line on a round that has ended, where no terminal shows the bar."""
+        if self._progress.console.is_terminal:
+            return
+        per_batch_s = (time.monotonic() - self._started_s) / max(1, done - self._first)
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        left = duration_text(per_batch_s * (self._total - done))
+        print(f"{self._title}: {done} of {self._total} batches, {left} left  {numbers}", flush=True)
 
     def on_train_begin(self, logs=None):
         self._progress.start()
@@ -71,7 +97,8 @@ class RichProgress(keras.callbacks.Callback):
 
 
 class SaveWhenInterrupted(keras.callbacks.Callback):
-    """On Ctrl-C, SIGTERM or SIGHUP finishes the batch, saves, and leaves; a second one leaves at once.
+    """On Ctrl-C, SIGTERM or SIGHUP finishes the batch, saves, and leaves; a
+    second one leaves at once.
 
     Args:
         save: a function of the number of batches since `fit` began.
@@ -109,7 +136,8 @@ class SaveWhenInterrupted(keras.callbacks.Callback):
 
 
 class CsvLog:
-    """A table of losses, one row per round; rows after the batch that a run goes on from are taken back.
+    """A table of losses, one row per round; rows after the batch that a run
+    goes on from are taken back.
 
     Args:
         path: of the file.
@@ -123,8 +151,11 @@ class CsvLog:
     def __init__(self, path, *, phase, first):
         self._path, self._phase = Path(path), phase
         try:
-            rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.exists() else []
-            self._rows = [row for row in rows if row["phase"] != phase or int(row["batch"]) <= first]
+            content = read_bytes(path, limit_bytes=_LARGEST_LOG_BYTES) if exists(path) else b""
+            rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
+            self._rows = [
+                row for row in rows if row["phase"] != phase or int(row["batch"]) <= first
+            ]
         except (OSError, csv.Error, LookupError, TypeError, ValueError) as error:
             raise TrainingError(f"{path}: not the log of a run. Move it elsewhere.") from error
 

@@ -1,7 +1,8 @@
-"""Checkpoints: all variables of a job (`jobs.Job`) after some batches of a phase, one verified file each.
+"""Checkpoints: all variables of a job (`jobs.Job`) after some batches of a
+phase, one verified file each.
 
-A file appears in one step, so that a run killed while writing leaves the older ones as they were. The newest intact
-one is restored; a damaged one is left out with a warning. The last `KEPT` stay.
+A file appears in one step, so that a run killed while writing leaves the older ones as they were.
+The newest intact one is restored; a damaged one is left out with a warning. The last `KEPT` stay.
 """
 
 import hashlib
@@ -42,9 +43,16 @@ class _Header:
 
 
 def save(variables, folder, *, phase, batch):
-    """Writes `variables` as they are after `batch` batches, then removes all but the last few checkpoints up to it."""
+    """Writes `variables` as they are after `batch` batches, then removes all but the last
+    few checkpoints up to it.
+    """
     arrays = {f"{index:05d}": np.asarray(variable) for index, variable in enumerate(variables)}
-    header = {"schema_version": _SCHEMA_VERSION, "phase": phase, "batch": batch, "sha256": _digest(arrays)}
+    header = {
+        "schema_version": _SCHEMA_VERSION,
+        "phase": phase,
+        "batch": batch,
+        "sha256": _digest(arrays),
+    }
     make_folder(folder)
     path = folder / f"phase{phase:02d}_batch{batch:08d}.npz"
     write_archive(path, {"header": np.array(json.dumps(header)), **arrays})
@@ -68,7 +76,9 @@ def newest(folder, *, up_to_phase=None):
         except DataError as error:
             logging.warning("%s Going back to the checkpoint before it.", error)
     if files:
-        raise TrainingError(f"{folder}: every checkpoint is damaged. Delete this folder to start the phase anew.")
+        raise TrainingError(
+            f"{folder}: every checkpoint is damaged. Delete this folder to start the phase anew."
+        )
     return None
 
 
@@ -79,10 +89,14 @@ def remove_later(folder, *, phase):
 
 
 def restore(variables, checkpoint):
-    """Gives `variables` the values in `checkpoint`; `TrainingError` where it belongs to another model."""
+    """Gives `variables` the values in `checkpoint`; `TrainingError` where it
+    belongs to another model.
+    """
     wanted = [(tuple(variable.shape), np.dtype(variable.dtype)) for variable in variables]
     if [(array.shape, array.dtype) for array in checkpoint.arrays] != wanted:
-        raise TrainingError("The checkpoint belongs to another model or optimiser. Choose another --out.")
+        raise TrainingError(
+            "The checkpoint belongs to another model or optimiser. Choose another --out."
+        )
     for variable, array in zip(variables, checkpoint.arrays, strict=True):
         variable.assign(array)
 
@@ -90,7 +104,11 @@ def restore(variables, checkpoint):
 def _files(folder, *, up_to_phase=None):
     """Checkpoints, oldest first."""
     found = {path: _NAME.fullmatch(path.name) for path in folder.glob("*.npz")}
-    return sorted(path for path, name in found.items() if name and (not up_to_phase or int(name[1]) <= up_to_phase))
+    return sorted(
+        path
+        for path, name in found.items()
+        if name and (not up_to_phase or int(name[1]) <= up_to_phase)
+    )
 
 
 def _read(path):
@@ -100,7 +118,9 @@ def _read(path):
     except (KeyError, documents.DocumentError) as error:
         raise DataError(f"{path}: damaged, its header cannot be read.") from error
     if header.schema_version != _SCHEMA_VERSION:
-        raise TrainingError(f"{path}: written by another version of this package. Choose another --out.")
+        raise TrainingError(
+            f"{path}: written by another version of this package. Choose another --out."
+        )
     if _digest(arrays) != header.sha256:
         raise DataError(f"{path}: damaged, its checksum is wrong.")
     return Checkpoint(header.phase, header.batch, tuple(arrays[name] for name in sorted(arrays)))

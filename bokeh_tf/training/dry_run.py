@@ -3,9 +3,13 @@
 from rich.console import Console
 from rich.table import Table
 
+from bokeh_tf.training.durations import duration_text
 from bokeh_tf.training.estimates import estimate
 from bokeh_tf.training.session import training_pairs
 
+_WIDTH_WITHOUT_TERMINAL = 200
+# What the columns need for their words.
+_LEAST_TABLE_WIDTH = 140
 # What a plan says about a phase, by field.
 _SHOWN = {
     "image_shape": lambda phase: "x".join(map(str, phase.image_shape)) + f" {phase.framing}",
@@ -14,31 +18,70 @@ _SHOWN = {
     "learning_rate": lambda phase: rate_text(phase.learning_rate),
     "starts_from": lambda phase: phase.starts_from or "fresh weights",
 }
-_TITLES = {"image_shape": "size", "batch_size": "batch", "learning_rate": "learning rate", "starts_from": "starts from"}
+_TITLES = {
+    "image_shape": "size",
+    "batch_size": "batch",
+    "learning_rate": "learning rate",
+    "starts_from": "starts from",
+}
 
 
 def print_schedule(plan, *, data, only=None):
-    """Prints one row per phase for the pairs in the folder `data`; values that are not the authors' carry a star."""
+    """Prints one row per phase for the pairs in the folder `data`; values that are not
+    the authors' carry a star.
+    """
     is_of_pairs = plan.phases[0].data == "pairs"
     pairs = len(training_pairs(data, only=only)) if is_of_pairs else 1
-    table = Table(title=f"{plan.name}: {plan.source}", caption="* not published: our value", title_justify="left")
-    for title in ("phase", *(_TITLES.get(field, field) for field in _SHOWN), "steps", "memory", "time here"):
-        table.add_column(title, overflow="fold")
+    titles = (
+        "phase",
+        *(_TITLES.get(field, field) for field in _SHOWN),
+        "steps",
+        "memory",
+        "time here",
+    )
+    rows = []
     total_s = 0.0
     for phase, cost in zip(plan.phases, estimate(plan, pairs=pairs), strict=True):
-        facts = [show(phase) + ("*" if field in phase.ours else "") for field, show in _SHOWN.items()]
+        facts = [
+            show(phase) + ("*" if field in phase.ours else "") for field, show in _SHOWN.items()
+        ]
         star = "*" if {"epochs", "steps"} & set(phase.ours) else ""
         memory = f"{cost.memory_bytes / 1e9:.1f} GB"
-        table.add_row(phase.name, *facts, f"{cost.steps:,}{star}", memory, duration_text(cost.duration_s))
+        rows.append(
+            (phase.name, *facts, f"{cost.steps:,}{star}", memory, duration_text(cost.duration_s))
+        )
         total_s += cost.duration_s
     console = Console()
-    console.print(table)
+    if not console.is_terminal:
+        console = Console(width=max(console.width, _WIDTH_WITHOUT_TERMINAL))
+    console.print(f"{plan.name}: {plan.source}", soft_wrap=True)
+    console.print(
+        _table(titles, rows) if console.width >= _LEAST_TABLE_WIDTH else _lines(titles, rows)
+    )
+    console.print("* not published: our value")
     what = f"{pairs} training pairs" if is_of_pairs else "Scenes, made on the fly"
     console.print(
-        f"{what}; about {duration_text(total_s)} on this machine. Memory counts every layer's output "
+        f"{what}; about {duration_text(total_s)} on this machine. Memory counts every layer's"
+        " output "
         "once, time the convolutions alone: both are rough.",
         soft_wrap=True,
     )
+
+
+def _table(titles, rows):
+    table = Table(*titles)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _lines(titles, rows):
+    """For a terminal in which the columns would break words: a line for each value."""
+    table = Table(box=None, show_header=False)
+    for row in rows:
+        for title, value in zip(titles, row, strict=True):
+            table.add_row(f"  {title}" if title != titles[0] else title, value)
+    return table
 
 
 def rate_text(rate):
@@ -48,11 +91,3 @@ def rate_text(rate):
     if rate.decay == "steps":
         return f"{rate.start:g}, times {rate.factor:g} every {rate.every_epochs} epochs"
     return f"{rate.start:g} to {rate.end:g}, {rate.decay}"
-
-
-def duration_text(duration_s):
-    """A duration in its own unit: `3.5 min`, `12.0 days`."""
-    for unit, length_s in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if duration_s >= length_s:
-            return f"{duration_s / length_s:,.1f} {unit}"
-    return f"{duration_s:.0f} s"

@@ -20,7 +20,9 @@ _PROBE_RUNS = 3
 
 @dataclass(frozen=True)
 class Estimate:
-    """One phase: batches, bytes for weights, optimiser and kept activations, and seconds on this machine."""
+    """One phase: batches, bytes for weights, optimiser and kept activations,
+    and seconds on this machine.
+    """
 
     phase: str
     steps: int
@@ -30,7 +32,9 @@ class Estimate:
 
 
 def estimate(plan, *, pairs):
-    """An `Estimate` per phase for `pairs` pairs. Memory counts every layer's output once; time, convolutions only."""
+    """An `Estimate` per phase for `pairs` pairs. Memory counts every layer's output
+    once; time, convolutions only.
+    """
     rate = convolution_rate()
     return [_estimate(plan, phase, pairs, rate) for phase in plan.phases]
 
@@ -58,7 +62,9 @@ def layer_macs(layer):
 
 
 def convolution_rate():
-    """Multiply-accumulates a second of this machine's Keras backend, by running one convolution for a moment."""
+    """Multiply-accumulates a second of this machine's Keras backend, by running one
+    convolution for a moment.
+    """
     images = np.zeros(_PROBE_SHAPE, np.float32)
     inputs = keras.Input(_PROBE_SHAPE[1:])
     model = keras.Model(inputs, keras.layers.Conv2D(_PROBE_SHAPE[3], 3, padding="same")(inputs))

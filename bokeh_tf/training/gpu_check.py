@@ -1,10 +1,12 @@
-"""A Keras callback that refuses an architecture that phones' GPUs would not run, before it is trained.
+"""A Keras callback that refuses an architecture that phones' GPUs would not
+run, before it is trained.
 
     model.fit(..., callbacks=[RequireGpuCompatible(image_shape=(512, 768))])
 
-What stands in the way of a GPU is the graph, not the weights; so a copy with fresh weights is converted and linted in
-the first second, instead of the trained model in the last hour. Biases of 0 and the like are varied in it, because a
-converter would fold them away and show another graph than a trained one's.
+What stands in the way of a GPU is the graph, not the weights; so a copy with fresh weights is
+converted and linted in the first second, instead of the trained model in the last hour. Biases
+of 0 and the like are varied in it, because a converter would fold them away and show another
+graph than a trained one's.
 """
 
 import contextlib
@@ -24,11 +26,13 @@ _PHOTO_CHANNELS = 3
 
 
 class RequireGpuCompatible(keras.callbacks.Callback):
-    """Stops `fit` with a `TrainingError` before its first step where a GPU delegate would not take the model.
+    """Stops `fit` with a `TrainingError` before its first step where a GPU delegate
+    would not take the model.
 
     Args:
-        image_shape: (height, width) in pixels to convert at; needed where the model's own inputs have free sizes, or
-            where a subclassed model was never called: it is then taken to be fed one photo.
+        image_shape: (height, width) in pixels to convert at; needed where the model's own
+            inputs have free sizes, or where a subclassed model was never called: it is then
+            taken to be fed one photo.
         targets: the delegates that have to take it: "v2", "mldrift" or both.
         fail_on: as `--fail-on` of `bokeh-tf check`; a lint only, so "fp16" is no condition here.
     """
@@ -39,10 +43,14 @@ class RequireGpuCompatible(keras.callbacks.Callback):
         self._targets = tuple(targets)
         self._policy = Policy.parse(fail_on)
         if "fp16" in self._policy.criteria:
-            raise ValueError(f"fail_on takes no fp16 here, untrained numbers say nothing. Received: {fail_on!r}.")
+            raise ValueError(
+                f"fail_on takes no fp16 here, untrained numbers say nothing. Received: {fail_on!r}."
+            )
 
     def on_train_begin(self, logs=None):
-        """Converts a copy of the model and lints it; the model and its weights are afterwards as they were."""
+        """Converts a copy of the model and lints it; the model and its weights
+        are afterwards as they were.
+        """
         if getattr(self.model, "inputs", None):
             copy = untrained_copy(self.model, image_shape=self._image_shape)
             require_gpu_compatible(copy, targets=self._targets, policy=self._policy)
@@ -53,7 +61,9 @@ class RequireGpuCompatible(keras.callbacks.Callback):
 
 
 def require_gpu_compatible(model, *, targets=TARGETS, policy=None):
-    """Lints `model`, a Keras model with inputs of known sizes; `TrainingError` where a GPU would not take it whole."""
+    """Lints `model`, a Keras model with inputs of known sizes; `TrainingError` where a
+    GPU would not take it whole.
+    """
     try:
         report = check(model, targets=targets)
     except ConversionError as error:
@@ -64,7 +74,9 @@ def require_gpu_compatible(model, *, targets=TARGETS, policy=None):
         more = len(reasons) - _SHOWN_PROBLEMS
         rest = f"; and {more} more" if more > 0 else ""
         shown = "; ".join(reasons[:_SHOWN_PROBLEMS])
-        raise TrainingError(f"Training not started: {report.path} would not run on the GPU: {shown}{rest}.")
+        raise TrainingError(
+            f"Training not started: {report.path} would not run on the GPU: {shown}{rest}."
+        )
 
 
 def untrained_copy(model, *, image_shape=None):
@@ -77,15 +89,20 @@ def untrained_copy(model, *, image_shape=None):
         model = keras.Model(model.inputs, model.outputs, name=model.name)
     sizes = [_size(tensor, image_shape) for tensor in model.inputs]
     if any(None in size for size in sizes):
-        raise ValueError(f"image_shape is needed for inputs with free sizes. Received: {image_shape}.")
+        raise ValueError(
+            f"image_shape is needed for inputs with free sizes. Received: {image_shape}."
+        )
     inputs = [
         keras.Input(size, batch_size=1, dtype=tensor.dtype, name=tensor.name)
         for size, tensor in zip(sizes, model.inputs, strict=True)
     ]
-    # Initialisers draw their seeds from it, and the training that follows must not depend on having been checked.
+    # Initialisers draw their seeds from it, and the training that follows must not depend
+    # on having been checked.
     state = random.getstate()
     try:
-        copy = keras.models.clone_model(model, input_tensors=keras.tree.pack_sequence_as(model.input, inputs))
+        copy = keras.models.clone_model(
+            model, input_tensors=keras.tree.pack_sequence_as(model.input, inputs)
+        )
     finally:
         random.setstate(state)
     copy.name = model.name
@@ -94,7 +111,9 @@ def untrained_copy(model, *, image_shape=None):
 
 
 def _traced(model, image_shape):
-    """The functional form of a subclassed model, which takes one photo where it was never called."""
+    """The functional form of a subclassed model, which takes one photo
+    where it was never called.
+    """
     if model.get_build_config():
         return functional(model, image_size=image_shape, batch=1)
     if image_shape is None:
@@ -120,4 +139,6 @@ def _size(tensor, image_shape):
 
 
 def _line(problem):
-    return f"{problem.rule}: {problem.place}: {problem.reason} Instead: {problem.instead}".rstrip(".")
+    return f"{problem.rule}: {problem.place}: {problem.reason} Instead: {problem.instead}".rstrip(
+        "."
+    )

@@ -19,16 +19,25 @@ def take_weights(model, path, *, prefixes=("",)):
     """Gives `model` the weights in `path` whose names and shapes it has; logs what starts anew.
 
     Args:
-        prefixes: what stands before the names in `path` where `model` has these weights, once for each.
+        prefixes: what stands before the names in `path` where `model` has
+            these weights, once for each.
 
     Raises:
         TrainingError: nothing fits, or the archive cannot be read.
     """
     try:
-        arrays = {prefix + name: array for name, array in read_archive(path).items() for prefix in prefixes}
+        arrays = {
+            prefix + name: array
+            for name, array in read_archive(path).items()
+            for prefix in prefixes
+        }
     except DataError as error:
-        raise TrainingError(f"{path}: these weights cannot be read. Run the phase before again.") from error
-    fitting = [v for v in model.weights if v.path in arrays and arrays[v.path].shape == tuple(v.shape)]
+        raise TrainingError(
+            f"{path}: these weights cannot be read. Run the phase before again."
+        ) from error
+    fitting = [
+        v for v in model.weights if v.path in arrays and arrays[v.path].shape == tuple(v.shape)
+    ]
     if not fitting:
         raise TrainingError(f"{path}: none of these weights fits {model.name}.")
     for variable in fitting:
@@ -47,10 +56,16 @@ def take_weights(model, path, *, prefixes=("",)):
 
 
 def freeze_all_but(model, patterns):
-    """Lets only the layers learn whose names match one of `patterns`; `ValueError` where none does."""
-    learning = [layer for layer in model.layers if any(fnmatch.fnmatchcase(layer.name, p) for p in patterns)]
+    """Lets only the layers learn whose names match one of `patterns`;
+    `ValueError` where none does.
+    """
+    learning = [
+        layer for layer in model.layers if any(fnmatch.fnmatchcase(layer.name, p) for p in patterns)
+    ]
     if not any(layer.trainable_weights for layer in learning):
-        raise ValueError(f"learning_layers must match layers with weights. Received: {', '.join(patterns)}")
+        raise ValueError(
+            f"learning_layers must match layers with weights. Received: {', '.join(patterns)}"
+        )
     for layer in model.layers:
         if not isinstance(layer, keras.layers.InputLayer):
             layer.trainable = layer in learning

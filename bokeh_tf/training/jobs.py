@@ -1,4 +1,6 @@
-"""A phase made ready to run: a compiled Keras trainer, its batches by position, and what identifies them."""
+"""A phase made ready to run: a compiled Keras trainer, its batches by position,
+and what identifies them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +15,8 @@ class Job:
     Attributes:
         model: the network whose weights are the result.
         trainer: a compiled Keras model around it.
-        batches: a function of (first batch, batches to leave out) to an endless `tf.data.Dataset`. Batch n is the same
-            wherever a run starts.
+        batches: a function of (first batch, batches to leave out) to an endless `tf.data.Dataset`.
+            Batch n is the same wherever a run starts.
         batch_ids: a function of a batch's number to the names of its examples.
         total_steps: batches in the phase.
         data_error: a function without arguments to the `DataError` that ended the batches, or None.
@@ -31,7 +33,9 @@ class Job:
 
     @property
     def variables(self):
-        """All that a checkpoint must hold: weights, random states and optimisers; metrics start anew."""
+        """All that a checkpoint must hold: weights, random states and
+        optimisers; metrics start anew.
+        """
         metrics = {id(variable) for variable in self.trainer.metrics_variables}
         own = [variable for variable in self.trainer.variables if id(variable) not in metrics]
         optimizers = (self.trainer.optimizer, *self.other_optimizers)

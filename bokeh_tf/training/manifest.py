@@ -1,4 +1,5 @@
-"""`manifest.json` of a run: what it does, with what, and what it left out; checked when a run is resumed.
+"""`manifest.json` of a run: what it does, with what, and what it left out;
+checked when a run is resumed.
 
 {"schema_version": 1, "plan": {...}, "conditions": {...}, "versions": {...}, "commit": "..." or null,
  "phases": {NAME: {"is_finished": bool, "skipped": [{"batch": 17, "ids": ["12", "80"]}]}}}
@@ -6,7 +7,6 @@
 
 import dataclasses
 import json
-import os
 import platform
 from typing import Any
 
@@ -18,7 +18,7 @@ from bokeh_tf import documents
 from bokeh_tf.checkout import git_commit
 from bokeh_tf.errors import TrainingError
 from bokeh_tf.files import write_text
-from bokeh_tf.paths import is_file, printable
+from bokeh_tf.paths import exists, is_file, printable
 
 _NAME = "manifest.json"
 _SCHEMA_VERSION = 1
@@ -54,10 +54,12 @@ class Manifest:
 
 
 def start(out, plan, conditions, *, resume, is_writing=True):
-    """The manifest of a new run in the folder `out`, yet to be written, or that of the run to resume.
+    """The manifest of a new run in the folder `out`, yet to be written, or
+    that of the run to resume.
 
     Raises:
-        TrainingError: there is a run and no `resume`, or the other way round; or it had another plan or conditions.
+        TrainingError: there is a run and no `resume`, or the other way round; or it had
+            another plan or conditions.
     """
     path = out / _NAME
     promised = json.loads(json.dumps({"plan": dataclasses.asdict(plan), "conditions": conditions}))
@@ -67,13 +69,21 @@ def start(out, plan, conditions, *, resume, is_writing=True):
             differing = [key for key in value if document[part].get(key) != value[key]]
             if differing:
                 raise TrainingError(
-                    f"{path}: this run began with another {', '.join(differing)}. Use the same options to resume."
+                    f"{path}: this run began with another {', '.join(differing)}. Use the same"
+                    " options to resume."
                 )
         return Manifest(path, document, is_writing=is_writing)
-    if os.path.lexists(path):
-        raise TrainingError(f"{path}: there is a run in this folder. Add --resume or choose another --out.")
+    if exists(path):
+        raise TrainingError(
+            f"{path}: there is a run in this folder. Add --resume or choose another --out."
+        )
     phases = {phase.name: {"is_finished": False, "skipped": []} for phase in plan.phases}
-    facts = {"schema_version": _SCHEMA_VERSION, "versions": _versions(), "commit": git_commit(), "phases": phases}
+    facts = {
+        "schema_version": _SCHEMA_VERSION,
+        "versions": _versions(),
+        "commit": git_commit(),
+        "phases": phases,
+    }
     return Manifest(path, {**facts, **promised}, is_writing=is_writing)
 
 
@@ -108,15 +118,20 @@ def _read(path, plan):
     except documents.DocumentError as error:
         raise TrainingError(f"{path}: damaged manifest ({error}). Choose another --out.") from error
     if read.schema_version != _SCHEMA_VERSION:
-        raise TrainingError(f"{path}: written by another version of this package. Choose another --out.")
+        raise TrainingError(
+            f"{path}: written by another version of this package. Choose another --out."
+        )
     name = read.plan.get("name")
     if name != plan.name:
         raise TrainingError(
-            f"{path}: this run is of the plan {printable(name)}, not of {plan.name}. Choose another --out."
+            f"{path}: this run is of the plan {printable(name)}, not of {plan.name}. Choose"
+            " another --out."
         )
     lacking = [phase.name for phase in plan.phases if phase.name not in read.phases]
     if lacking:
-        raise TrainingError(f"{path}: damaged manifest (no phase {lacking[0]}). Choose another --out.")
+        raise TrainingError(
+            f"{path}: damaged manifest (no phase {lacking[0]}). Choose another --out."
+        )
     return document
 
 

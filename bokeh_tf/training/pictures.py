@@ -48,7 +48,9 @@ def _picture_of(parts):
 
 
 def side_by_side(pictures):
-    """Pictures `[h, w, 1 or 3]` of any sizes in one row, as high as the first; clipped to [0, 1]."""
+    """Pictures `[h, w, 1 or 3]` of any sizes in one row, as high as the
+    first; clipped to [0, 1].
+    """
     height = len(pictures[0])
     row = []
     for picture in pictures:

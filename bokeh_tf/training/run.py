@@ -7,10 +7,11 @@ An output folder holds:
     phases/NAME.npz     what a finished phase hands to the next
     log.csv, logs/      losses per round, and the same for TensorBoard
     pictures/           an example after every round: photo, picture, target
+    validation.json, .png, best/    scores of held-out pairs, see `validation`
     <model>_<variant>.weights.h5    the result
 
-A run that goes on does so from the newest intact checkpoint, and sees the batches that an uninterrupted one would
-have seen.
+A run that goes on does so from the newest intact checkpoint, and sees the batches that an
+uninterrupted one would have seen.
 """
 
 import contextlib
@@ -25,10 +26,17 @@ from bokeh_tf.files import claim_folder, make_folder
 from bokeh_tf.models.weights import save_weights
 from bokeh_tf.paths import is_dir, is_file
 from bokeh_tf.training import checkpoints, handover, manifest
-from bokeh_tf.training.callbacks import CsvLog, NonFiniteLoss, RichProgress, SaveWhenInterrupted, StopWhenNotFinite
+from bokeh_tf.training.callbacks import (
+    CsvLog,
+    NonFiniteLoss,
+    RichProgress,
+    SaveWhenInterrupted,
+    StopWhenNotFinite,
+)
 from bokeh_tf.training.distribution import ALONE
 from bokeh_tf.training.pictures import ExamplePictures
 from bokeh_tf.training.supervised import build_model
+from bokeh_tf.training.validation import Validation
 
 # A run whose losses break more often than this has another fault than its data.
 _MOST_SKIPPED = 20
@@ -48,7 +56,9 @@ class RunOptions:
 
     def __post_init__(self):
         if self.batches_per_checkpoint < 1:
-            raise ValueError(f"batches_per_checkpoint must be positive. Received: {self.batches_per_checkpoint}")
+            raise ValueError(
+                f"batches_per_checkpoint must be positive. Received: {self.batches_per_checkpoint}"
+            )
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed must be from 0 to 2^32 - 1. Received: {self.seed}")
 
@@ -61,18 +71,21 @@ class Run:
         out: the output folder.
         options: `RunOptions`.
         make_job: a function of (phase, model) to its `jobs.Job`.
-        conditions: what else a resumed run must share with its beginning, as JSON values: data, precision.
+        conditions: what else a resumed run must share with its beginning, as
+            JSON values: data, precision.
         workers: `distribution.Workers`, if several processes train together; the first writes.
+        watch: a `validation.Plan`, to be scored on held-out pairs, or None.
     """
 
-    def __init__(self, plan, *, out, options, make_job, conditions, workers=ALONE):
+    def __init__(self, plan, *, out, options, make_job, conditions, workers=ALONE, watch=None):
         self._plan, self._out, self._options = plan, make_folder(out), options
-        self._make_job, self._workers = make_job, workers
+        self._make_job, self._workers, self._watch = make_job, workers, watch
         # Of processes that train together one writes; a second run would write between its lines.
         self._claim = claim_folder(self._out) if workers.is_first else contextlib.ExitStack()
         with contextlib.ExitStack() as on_failure:
             on_failure.push(self._claim)
-            conditions = {**conditions, "seed": options.seed}
+            watched = None if watch is None else watch.conditions()
+            conditions = {**conditions, "seed": options.seed, "validation": watched}
             self._manifest = manifest.start(
                 self._out, plan, conditions, resume=options.resume, is_writing=workers.is_first
             )
@@ -82,10 +95,12 @@ class Run:
             on_failure.pop_all()
 
     def train(self, *, only_phase=None):
-        """Runs all phases, or the one numbered `only_phase`, that are not finished; returns the weights file's path.
+        """Runs all phases, or the one numbered `only_phase`, that are not finished;
+        returns the weights file's path.
 
         Raises:
-            TrainingError: a loss is not finite, a checkpoint cannot be used, or the phase before was not run.
+            TrainingError: a loss is not finite, a checkpoint cannot be used, or the
+                phase before was not run.
         """
         with self._claim:
             return self._train(only_phase)
@@ -117,11 +132,17 @@ class Run:
         if phase.starts_from:
             before = self._result_of(phase.starts_from)
             if not is_file(before):
-                raise TrainingError(f"{before}: phase {phase.name} starts from these weights. Run that phase first.")
+                raise TrainingError(
+                    f"{before}: phase {phase.name} starts from these weights. Run that phase first."
+                )
             handover.take_weights(model, before, prefixes=phase.prefixes)
         handover.freeze_all_but(model, phase.learning_layers)
         job = self._make_job(phase, model)
-        _PhaseRun(self._out, number, phase, job, self._options, self._manifest, self._workers).finish()
+        phase_run = _PhaseRun(
+            self._out, number, phase, job, self._options, self._manifest, self._workers
+        )
+        phase_run.watch = self._watch
+        phase_run.finish()
         if self._workers.is_first:
             make_folder(self._out / "phases")
             handover.write_weights(model, self._result_of(phase.name))
@@ -139,6 +160,7 @@ class _PhaseRun:
         self._options, self._manifest, self._workers = options, run_manifest, workers
         self._checkpoints = out / "checkpoints"
         self._skipped = run_manifest.skipped(phase.name)
+        self.watch = None
 
     def finish(self):
         """Runs to the end; what is averaged over the last steps becomes the weights."""
@@ -155,23 +177,41 @@ class _PhaseRun:
         while first is not None:
             first = self._run_from(first)
         if self._phase.average_steps:
-            self._job.trainer.optimizer.finalize_variable_values(self._job.trainer.trainable_variables)
+            self._job.trainer.optimizer.finalize_variable_values(
+                self._job.trainer.trainable_variables
+            )
 
     def _run_from(self, first):
-        """Runs to the phase's end and returns None; or returns where to go on, a bad batch having been left out."""
+        """Runs to the phase's end and returns None; or returns where to go on, a bad
+        batch having been left out.
+        """
         batches = []
         log = CsvLog(self._out / "log.csv", phase=self._phase.name, first=first)
         progress = RichProgress(self._phase.name, first=first, total=self._job.total_steps)
         try:
-            pictures = ExamplePictures(self._out, self._phase.name, self._job) if self._workers.is_first else None
-            for batches in self._rounds(first):
+            pictures = (
+                ExamplePictures(self._out, self._phase.name, self._job)
+                if self._workers.is_first
+                else None
+            )
+            validation = self._validation(first)
+            if validation and validation.is_over:
+                return None
+            for end, batches in self._rounds(first):
                 values = self._fit(batches, progress)
                 done = batches[-1] + 1
+                if validation and validation.is_due(end):
+                    values |= validation.measure(done)
                 if pictures:
-                    # Before the checkpoint: beyond it a resumed run writes again, behind it nothing may be missing.
+                    # Before the checkpoint: beyond it a resumed run writes again, behind it
+                    # nothing may be missing.
                     log.add(done, values)
                     pictures.add(done, values)
-                self._save(done)
+                progress.say_round(done, values)
+                if end % self._options.batches_per_checkpoint == 0 or end == self._job.total_steps:
+                    self._save(done)
+                if validation and validation.is_over:
+                    return None
         except NonFiniteLoss as error:
             self._leave_out(batches[error.step - 1], error.names)
             return self._restore()
@@ -182,18 +222,30 @@ class _PhaseRun:
             progress.stop()
         return None
 
+    def _validation(self, first):
+        if self.watch is None or self._phase.target != "bokeh":
+            return None
+        return Validation(self.watch, out=self._out, phase=self._phase, job=self._job, first=first)
+
     def _rounds(self, first):
-        """Numbers of the batches to run, round by round; a round ends where a checkpoint is due."""
-        size = self._options.batches_per_checkpoint
-        for start in range(first - first % size, self._job.total_steps, size):
-            stop = min(start + size, self._job.total_steps)
-            batches = [batch for batch in range(max(first, start), stop) if batch not in self._skipped]
+        """The end and the batches of each round to run; it ends where a
+        checkpoint or a validation is due.
+        """
+        total = self._job.total_steps
+        sizes = [self._options.batches_per_checkpoint, *([self.watch.every] if self.watch else ())]
+        ends = sorted({end for size in sizes for end in range(size, total, size)} | {total})
+        starts = [0, *ends[:-1]]
+        for start, stop in zip(starts, ends, strict=True):
+            batches = [
+                batch for batch in range(max(first, start), stop) if batch not in self._skipped
+            ]
             if batches:
-                yield batches
+                yield stop, batches
 
     def _fit(self, batches, progress):
         interruption = SaveWhenInterrupted(lambda step: self._save(batches[step - 1] + 1))
-        # Each `fit` ends with the averages in the weights' place, but a round is not the end of a phase.
+        # Each `fit` ends with the averages in the weights' place, but a round is
+        # not the end of a phase.
         optimizer = self._job.trainer.optimizer
         optimizer.finalize_variable_values = lambda variables: None
         try:
@@ -210,12 +262,17 @@ class _PhaseRun:
             interruption.give_back()
             del optimizer.finalize_variable_values
         values = {name: values[-1] for name, values in history.history.items()}
-        return {"learning_rate": float(keras.ops.convert_to_numpy(optimizer.learning_rate)), **values}
+        return {
+            "learning_rate": float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
+            **values,
+        }
 
     def _save(self, batch):
         self._job.synchronise()
         if self._workers.is_first:
-            checkpoints.save(self._job.variables, self._checkpoints, phase=self._number, batch=batch)
+            checkpoints.save(
+                self._job.variables, self._checkpoints, phase=self._number, batch=batch
+            )
 
     def _restore(self):
         if not is_dir(self._checkpoints):
@@ -228,14 +285,20 @@ class _PhaseRun:
 
     def _leave_out(self, batch, names):
         ids = self._job.batch_ids(batch)
-        what = f"{self._phase.name}, batch {batch} ({', '.join(ids)}): {', '.join(names)} is not finite"
+        what = (
+            f"{self._phase.name}, batch {batch} ({', '.join(ids)}): {', '.join(names)} is not"
+            " finite"
+        )
         if not self._options.skip_nonfinite:
             raise TrainingError(
-                f"{what}. The state before it is in {self._checkpoints}. Look at these pairs, or --resume with "
+                f"{what}. The state before it is in {self._checkpoints}. Look at these pairs, or"
+                " --resume with "
                 "--skip-nonfinite to leave the batch out."
             )
         self._skipped = self._skipped | {batch}
         if len(self._skipped) > _MOST_SKIPPED:
-            raise TrainingError(f"{what}, the batch number {len(self._skipped)}. Lower the learning rate.")
+            raise TrainingError(
+                f"{what}, the batch number {len(self._skipped)}. Lower the learning rate."
+            )
         logging.warning("%s. It is left out.", what)
         self._manifest.skip(self._phase.name, batch, ids)

@@ -1,4 +1,6 @@
-"""From a plan and a data folder to a run: data found, model checked, jobs made, processes joined."""
+"""From a plan and a data folder to a run: data found, model checked,
+jobs made, processes joined.
+"""
 
 import hashlib
 import json
@@ -14,13 +16,27 @@ from bokeh_tf.errors import DataError, TrainingError
 from bokeh_tf.losses import PERCEPTUAL_SCALES
 from bokeh_tf.models import dbsi_mobile
 from bokeh_tf.models.variation import vary_constant_weights
-from bokeh_tf.training import scenes, subjects, supervised
+from bokeh_tf.paths import printable
+from bokeh_tf.training import scenes, subjects, supervised, validation
 from bokeh_tf.training.distribution import ALONE, device_scope, make_deterministic
 from bokeh_tf.training.gpu_check import require_gpu_compatible
 from bokeh_tf.training.run import Run, RunOptions
 
 # Splits that results are compared on are never trained on.
 _TRAINING_SPLITS = ("train", "extra")
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a run is watched on, and how; see `validation.Plan`."""
+
+    # A folder of pairs, or one of `validation.SPLITS` of the training folder.
+    source: Path | str
+    every: int
+    metric: str = "psnr_db"
+    patience: int | None = None
+    # So many pairs at most, evenly spread.
+    most_pairs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +55,8 @@ class Settings:
     encoder: dict | None = None
     # Train even what a GPU delegate would refuse.
     allow_refused: bool = False
+    # Held-out pairs to be watched on, see `Watch`.
+    watch: Watch | None = None
     run: RunOptions = field(default_factory=RunOptions)
 
 
@@ -61,6 +79,9 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
     if settings.is_deterministic:
         make_deterministic()
     examples, summary = _examples(plan, Path(data), Path(out), settings)
+    watch = _watch(plan, settings, data=data, examples=examples, workers=workers)
+    if workers.is_first:
+        _say_what_is_done(plan, phases, examples, out=out, settings=settings, watch=watch)
     if not settings.allow_refused:
         require_gpu_compatible(_exported_model(plan))
 
@@ -75,17 +96,62 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
         make_job=make_job,
         conditions=conditions,
         workers=workers,
+        watch=watch,
     )
     with device_scope([phase.batch_size for phase in phases]):
         return run.train(only_phase=only_phase)
+
+
+def _watch(plan, settings, *, data, examples, workers):
+    """The `validation.Plan` of a run, None where nobody asked for one."""
+    asked = settings.watch
+    if asked is None:
+        return None
+    if plan.phases[0].data != "pairs":
+        raise TrainingError(
+            f"{plan.name} learns from {plan.phases[0].data}, not from pairs. Leave out --val."
+        )
+    if workers.count > 1:
+        raise TrainingError(
+            "Validation is for one process. Leave out --val, or the other processes."
+        )
+    pairs = validation.held_out_pairs(
+        asked.source, data=data, training_pairs=examples, most=asked.most_pairs
+    )
+    return validation.Plan(pairs, asked.every, asked.metric, asked.patience)
+
+
+def _say_what_is_done(plan, phases, examples, *, out, settings, watch):
+    """What the run begins with, before anything slow."""
+    what = "goes on" if settings.run.resume else "starts"
+    names = ", ".join(f"{phase.name} ({phase.starts_from or 'fresh weights'})" for phase in phases)
+    lines = [
+        f"{plan.name} {what} in {out}: {len(examples)} examples; phases, and what each starts"
+        f" from: {names}"
+    ]
+    if watch is not None:
+        stop = (
+            f"; a phase ends after {watch.patience} times without a better one"
+            if watch.patience
+            else ""
+        )
+        lines.append(
+            f"watched on {len(watch.pairs)} held-out pairs every {watch.every} batches by"
+            f" {watch.metric}{stop}"
+        )
+    print("\n".join(map(printable, lines)), flush=True)
 
 
 def _chosen_phases(plan, number):
     if number is None:
         return plan.phases
     if not 1 <= number <= len(plan.phases):
-        names = ", ".join(f"{index} {phase.name}" for index, phase in enumerate(plan.phases, start=1))
-        raise ValueError(f"only_phase must be one of {plan.name}'s. Received: {number}. Known: {names}.")
+        names = ", ".join(
+            f"{index} {phase.name}" for index, phase in enumerate(plan.phases, start=1)
+        )
+        raise ValueError(
+            f"only_phase must be one of {plan.name}'s. Received: {number}. Known: {names}."
+        )
     return plan.phases[number - 1 : number]
 
 
@@ -96,8 +162,10 @@ def _require_possible(phases, settings, workers):
         from bokeh_tf.training.adversarial import require_support
 
         require_support(precision=settings.precision, workers=workers)
-    if any(phase.data in ("scenes", "subjects") for phase in phases) and workers.count > 1:
-        raise TrainingError("Scenes and subjects are trained on by one process. Leave out the others.")
+    if any(phase.data != "pairs" for phase in phases) and workers.count > 1:
+        raise TrainingError(
+            "Scenes and subjects are trained on by one process. Leave out the others."
+        )
     if any(term.loss in PERCEPTUAL_SCALES for phase in phases for term in phase.losses):
         from bokeh_tf.losses.perceptual import find_weights
 
@@ -105,7 +173,9 @@ def _require_possible(phases, settings, workers):
 
 
 def _exported_model(plan):
-    """The network that the last phase leaves, in float32, with the graph that a file for a phone would hold."""
+    """The network that the last phase leaves, in float32, with the graph that a
+    file for a phone would hold.
+    """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
@@ -122,7 +192,9 @@ def training_pairs(data, *, only=None):
     pairs = [pair for pair in folder.pairs if pair.split in _TRAINING_SPLITS]
     if not pairs:
         splits = ", ".join(folder.report.splits)
-        raise DataError(f"{data}: holds pairs, but none to train on ({splits}). Name another folder.")
+        raise DataError(
+            f"{data}: holds pairs, but none to train on ({splits}). Name another folder."
+        )
     return pairs
 
 
@@ -137,17 +209,24 @@ def _examples(plan, data, out, settings):
     pairs = training_pairs(data, only=settings.only)
     least = max(phase.batch_size for phase in plan.phases)
     if len(pairs) < least:
-        raise DataError(f"{data}: {len(pairs)} training pairs are less than a batch of {least}. Add some.")
-    return pairs, _summary([f"{pair.id} {pair.source.stat().st_size} {pair.target.stat().st_size}" for pair in pairs])
+        raise DataError(
+            f"{data}: {len(pairs)} training pairs are less than a batch of {least}. Add some."
+        )
+    return pairs, _summary(
+        [f"{pair.id} {pair.source.stat().st_size} {pair.target.stat().st_size}" for pair in pairs]
+    )
 
 
 def _summary(lines):
-    return {"examples": len(lines), "sha256": hashlib.sha256(json.dumps(lines).encode()).hexdigest()}
+    return {
+        "examples": len(lines),
+        "sha256": hashlib.sha256(json.dumps(lines).encode()).hexdigest(),
+    }
 
 
 def _job(phase, model, examples, plan, settings, workers):
     seed = settings.run.seed
-    if phase.data == "subjects":
+    if phase.data in ("subjects", "tapped_subjects"):
         # A later phase begins with what the one before has made of the encoder.
         encoder = None if phase.starts_from else settings.encoder
         return subjects.subjects_job(model, phase, examples, seed=seed, encoder=encoder)

@@ -15,15 +15,21 @@ from bokeh_tf.training.optimizers import build_optimizer
 def build_model(plan, phase):
     """The network of a phase with fresh weights."""
     changes = dict(phase.changes)
-    return models.build(plan.model, variant=plan.variant, image_shape=phase.image_shape, changes=changes)
+    return models.build(
+        plan.model, variant=plan.variant, image_shape=phase.image_shape, changes=changes
+    )
 
 
 def pair_settings(phase, trainer):
-    """What the pipeline has to make of the pairs: sizes, maps and target of the trainer's inputs and output.
+    """What the pipeline has to make of the pairs: sizes, maps and target of the
+    trainer's inputs and output.
 
-    Besides the image, inputs `[B, h, w, 1]` are maps and inputs `[B, 1]` are conditions, by their names.
+    Besides the image, inputs `[B, h, w, 1]` are maps and inputs `[B, 1]` are
+    conditions, by their names.
     """
-    further = {name: len(tensor.shape) for name, tensor in sorted(trainer.input.items()) if name != "image"}
+    further = {
+        name: len(tensor.shape) for name, tensor in sorted(trainer.input.items()) if name != "image"
+    }
     return PairSettings(
         image_shape=phase.image_shape,
         framing=phase.framing,
@@ -38,14 +44,18 @@ def pair_settings(phase, trainer):
 
 def require_inputs(pairs, settings):
     """Raises `DataError` where a pair lacks a map or a condition that the network takes."""
-    entries = [(name, "maps", f"{name} map", f"Put them into a folder named {name}") for name in settings.maps]
+    entries = [
+        (name, "maps", f"{name} map", f"Put them into a folder named {name}")
+        for name in settings.maps
+    ]
     for name in settings.conditions:
         entries.append((name, "conditions", name, f"Put a CSV table with columns id,{name}"))
     for name, kind, what, remedy in entries:
         lacking = [pair.id for pair in pairs if name not in getattr(pair, kind)]
         if lacking:
             raise DataError(
-                f"{lacking[0]}: no {what}, which this network takes ({len(lacking)} of {len(pairs)} pairs have none). "
+                f"{lacking[0]}: no {what}, which this network takes ({len(lacking)} of"
+                f" {len(pairs)} pairs have none). "
                 f"{remedy} beside the photos."
             )
 
@@ -67,13 +77,16 @@ def pairs_job(model, phase, pairs, *, seed, vgg_weights=None, workers=ALONE):
         loss=combined(terms, vgg_weights=vgg_weights),
         jit_compile=jit_compile(),
     )
-    # Made during the first step, the optimiser's variables would have TensorFlow trace that step twice.
+    # Made during the first step, the optimiser's variables would have
+    # TensorFlow trace that step twice.
     trainer.optimizer.build(trainer.trainable_variables)
     return Job(model, trainer, total_steps=total_steps, **data)
 
 
 def batches_of(pairs, settings, *, seed, workers=ALONE):
-    """What a `Job` knows of its data: `batches`, `batch_ids` and `data_error`; `DataError` where they lack an input."""
+    """What a `Job` knows of its data: `batches`, `batch_ids` and `data_error`; `DataError`
+    where they lack an input.
+    """
     require_inputs(pairs, settings)
     reader = pair_reader(pairs, settings)
     options = {"seed": seed, "share": (workers.index, workers.count), "reader": reader}
@@ -82,7 +95,9 @@ def batches_of(pairs, settings, *, seed, workers=ALONE):
         return pair_batches(pairs, settings, first_batch=first, skipped=skipped, **options)
 
     def batch_ids(batch):
-        return tuple(pair.id for pair in batch_pairs(pairs, settings.batch_size, seed=seed, batch=batch))
+        return tuple(
+            pair.id for pair in batch_pairs(pairs, settings.batch_size, seed=seed, batch=batch)
+        )
 
     return {"batches": batches, "batch_ids": batch_ids, "data_error": lambda: reader.error}
 

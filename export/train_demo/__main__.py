@@ -1,11 +1,13 @@
-"""`python -m export.train_demo OUT`: from photographs to a checked `.tflite`, by a training that is killed on the way.
+"""`python -m export.train_demo OUT`: from photographs to a checked `.tflite`, by a training
+that is killed on the way.
 
-Fabricates photographs, trains `dbsi_mobile` on them for a few minutes, kills the training and resumes it, exports and
-checks the result, and compares its pictures of scenes that it never saw with those of the fresh weights. All of it
-depends on fixed seeds alone. An earlier demo in OUT is replaced.
+Fabricates photographs, trains `dbsi_mobile` on them for a few minutes, kills the training
+and resumes it, exports and checks the result, and compares its pictures of scenes that it
+never saw with those of the fresh weights. All of it depends on fixed seeds alone. An
+earlier demo in OUT is replaced.
 
-Exit status: 0 done; 1 something could not be done, or the pictures are not better than before; 2 wrong usage; 3 the
-file failed its check; 130 interrupted.
+Exit status: 0 done; 1 something could not be done, or the pictures are not better than before; 2
+wrong usage; 3 the file failed its check; 130 interrupted.
 """
 
 import argparse
@@ -16,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
+import bokeh_tf.quiet_start  # noqa: F401 (before what takes time to import)
 from bokeh_tf import exporting
 from bokeh_tf.delegate.writers.summary import WORDS, lines_of
 from bokeh_tf.delegate.writers.text import print_file
@@ -44,7 +47,9 @@ def main(arguments=None) -> int:
 def _demo(options, console):
     out = make_folder(options.out)
     console.print("Fabricating photographs")
-    photos = write_photographs(out / "photographs", subjects=_SUBJECTS, backdrops=_BACKDROPS, seed=_PHOTOGRAPHS_SEED)
+    photos = write_photographs(
+        out / "photographs", subjects=_SUBJECTS, backdrops=_BACKDROPS, seed=_PHOTOGRAPHS_SEED
+    )
     scenes = held_out.make_scenes(_HELD_OUT, shape=_IMAGE_SHAPE, seed=_HELD_OUT_SEED)
     console.print("Exporting the network as it is before training")
     before = write_model(out / "before", convert_network())
@@ -67,7 +72,8 @@ def _demo(options, console):
     after = write_model(out / "after", content)
     rows = {
         "photographs": f"{photos}: {_SUBJECTS} with a subject in focus, {_BACKDROPS} without",
-        "training": f"{options.steps} batches in {minutes:.1f} min, killed and resumed from batch {run.resumed_from}",
+        "training": f"{options.steps} batches in {minutes:.1f} min, killed and resumed from batch"
+        f" {run.resumed_from}",
         "weights": run.weights,
         "model before": before,
         "model after": after,
@@ -77,11 +83,15 @@ def _demo(options, console):
 
 
 def _compare(scenes, before, after, rows, folder, console):
-    """Renders the scenes by both files, prints the table that `rows` begins, and returns the exit status."""
+    """Renders the scenes by both files, prints the table that `rows` begins,
+    and returns the exit status.
+    """
     pictures = [held_out.render_scenes(scenes, path) for path in (before, after)]
     joined = held_out.write_pictures(folder, scenes, before=pictures[0], after=pictures[1])
     scores = [held_out.score(rendered, scenes) for rendered in pictures]
-    table = Table("what", Column("result", overflow="fold"), title="bokeh-tf train demo", title_justify="left")
+    table = Table(
+        "what", Column("result", overflow="fold"), title="bokeh-tf train demo", title_justify="left"
+    )
     rows = {
         **rows,
         "untouched": held_out.score([scene.photo for scene in scenes], scenes),
@@ -96,7 +106,9 @@ def _compare(scenes, before, after, rows, folder, console):
 
 
 def convert_network(weights=None) -> bytes:
-    """The bytes of the `.tflite`, with the weights file `weights` or those that a training begins with."""
+    """The bytes of the `.tflite`, with the weights file `weights` or those
+    that a training begins with.
+    """
     model = exporting.build_model(MODEL, variant=VARIANT, image_shape=_IMAGE_SHAPE)
     if weights is not None:
         load_weights(model, weights)
@@ -111,11 +123,14 @@ def write_model(folder, content):
 
 
 def conclude(before, after) -> int:
-    """The exit status of two `held_out.Score`s; says on stderr what is wrong where `after` is not better."""
+    """The exit status of two `held_out.Score`s; says on stderr what is wrong
+    where `after` is not better.
+    """
     if after.is_better_than(before):
         return DONE
     _complain(
-        f"the pictures are not better than before the training: {after} after, {before} before. Train for longer."
+        f"the pictures are not better than before the training: {after} after, {before} before."
+        " Train for longer."
     )
     return NOT_DONE
 
@@ -127,10 +142,13 @@ def _file_name():
 def _parse(arguments):
     parser = argparse.ArgumentParser(
         prog="python -m export.train_demo",
-        description="Trains the flagship on fabricated photographs, through a kill, to a checked file.",
+        description="Trains the flagship on fabricated photographs, through a kill, to a checked"
+        " file.",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for all that the demo writes")
-    parser.add_argument("--steps", type=int, default=_STEPS, metavar="N", help=f"batches (default: {_STEPS})")
+    parser.add_argument(
+        "--steps", type=int, default=_STEPS, metavar="N", help=f"batches (default: {_STEPS})"
+    )
     parser.add_argument(
         "--checkpoint-every",
         type=int,

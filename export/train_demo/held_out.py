@@ -1,4 +1,5 @@
-"""Scenes that no training saw, with their true bokeh pictures, and how near a model's pictures come to those.
+"""Scenes that no training saw, with their true bokeh pictures, and how near a
+model's pictures come to those.
 
 Pictures are uint8 `[H, W, 3]`, RGB.
 """
@@ -27,7 +28,9 @@ class HeldOutScene:
 
 @dataclass(frozen=True)
 class Score:
-    """Peak signal-to-noise ratio and structural similarity (7x7 windows) against the truth, means over the scenes."""
+    """Peak signal-to-noise ratio and structural similarity (7x7 windows) against the
+    truth, means over the scenes.
+    """
 
     psnr_db: float
     ssim: float
@@ -41,7 +44,9 @@ class Score:
 
 
 def make_scenes(count, *, shape, seed):
-    """Draws scenes of (rows, columns) `shape`; a seed that fabricated no photo for training keeps them unseen."""
+    """Draws scenes of (rows, columns) `shape`; a seed that fabricated no photo for
+    training keeps them unseen.
+    """
     scenes = []
     for number in range(count):
         random = np.random.default_rng([seed, number])
@@ -66,7 +71,9 @@ def score(pictures, scenes):
 
 
 def write_pictures(folder, scenes, *, before, after):
-    """Writes each scene's photo, and before | after | truth of all in one picture; returns the path of that."""
+    """Writes each scene's photo, and before | after | truth of all in one picture;
+    returns the path of that.
+    """
     make_folder(folder)
     for number, scene in enumerate(scenes, start=1):
         write(folder / f"scene_{number}.png", Photo(scene.photo, "PNG"))

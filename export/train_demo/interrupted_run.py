@@ -1,4 +1,6 @@
-"""A training that is killed on the way and resumed: `bokeh-tf train` in child processes, as a user would run it."""
+"""A training that is killed on the way and resumed: `bokeh-tf train` in child
+processes, as a user would run it.
+"""
 
 import contextlib
 import shlex
@@ -11,11 +13,13 @@ from pathlib import Path
 
 from bokeh_tf.errors import OutputError, TrainingError
 from bokeh_tf.models.weights import weights_name
+from bokeh_tf.paths import exists
 from bokeh_tf.training import checkpoints
 
 # The plan is called as its model.
 MODEL, VARIANT = "dbsi_mobile", "base"
-# Small batches: in the same time more of them fit, and the plan averages the weights over 500 steps.
+# Small batches: in the same time more of them fit, and the plan averages the
+# weights over 500 steps.
 _SCALE = "small"
 # The first is written before the first batch.
 _CHECKPOINTS_BEFORE_THE_KILL = 3
@@ -33,7 +37,8 @@ class InterruptedRun:
 
 
 def train_interrupted(photos, out, *, steps, batches_per_checkpoint, console) -> InterruptedRun:
-    """Trains on the folder `photos` anew into the folder `out`, with a SIGKILL once there are a few checkpoints.
+    """Trains on the folder `photos` anew into the folder `out`, with a SIGKILL once
+    there are a few checkpoints.
 
     Args:
         steps: batches of the whole training.
@@ -43,11 +48,19 @@ def train_interrupted(photos, out, *, steps, batches_per_checkpoint, console) ->
     """
     _remove_earlier_run(out)
     arguments = ["train", MODEL, "--data", photos, "--out", out, "--scale", _SCALE]
-    arguments = [*map(str, arguments), "--steps", str(steps), "--checkpoint-every", str(batches_per_checkpoint)]
+    arguments = [
+        *map(str, arguments),
+        "--steps",
+        str(steps),
+        "--checkpoint-every",
+        str(batches_per_checkpoint),
+    ]
     with _process(arguments, console) as child:
         _kill_on_the_way(child, out / "checkpoints")
     checkpoint = checkpoints.newest(out / "checkpoints")
-    console.print(f"killed with SIGKILL; the newest whole checkpoint is that of batch {checkpoint.batch}")
+    console.print(
+        f"killed with SIGKILL; the newest whole checkpoint is that of batch {checkpoint.batch}"
+    )
     with _process([*arguments, "--resume"], console) as child:
         _check_status(child.wait())
     return InterruptedRun(out / weights_name(MODEL, VARIANT), checkpoint.batch)
@@ -55,7 +68,7 @@ def train_interrupted(photos, out, *, steps, batches_per_checkpoint, console) ->
 
 def _remove_earlier_run(out):
     """Removes what an earlier demo left; a folder without a run's manifest is none and stays."""
-    if not (out / "manifest.json").exists():
+    if not exists(out / "manifest.json"):
         return
     try:
         shutil.rmtree(out)
@@ -67,9 +80,15 @@ def _remove_earlier_run(out):
 
 @contextlib.contextmanager
 def _process(arguments, console):
-    """A `bokeh-tf` process that shows its progress in this terminal and does not outlive the block."""
-    console.print(f"$ bokeh-tf {shlex.join(arguments)}", soft_wrap=True, markup=False, highlight=False)
-    child = subprocess.Popen([sys.executable, "-m", "bokeh_tf", *arguments], stdin=subprocess.DEVNULL)
+    """A `bokeh-tf` process that shows its progress in this terminal and
+    does not outlive the block.
+    """
+    console.print(
+        f"$ bokeh-tf {shlex.join(arguments)}", soft_wrap=True, markup=False, highlight=False
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-m", "bokeh_tf", *arguments], stdin=subprocess.DEVNULL
+    )
     try:
         yield child
     except KeyboardInterrupt:

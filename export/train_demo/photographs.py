@@ -1,7 +1,9 @@
-"""Photographs that nobody took: a subject of known outline before a backdrop, drawn from a seed alone.
+"""Photographs that nobody took: a subject of known outline before a
+backdrop, drawn from a seed alone.
 
-Surfaces are dead leaves (Lee, Mumford and Huang 2001): shapes of many sizes that hide each other, which gives edges at
-every scale as in nature. Colours are float32 `[H, W, 3]`, RGB, sRGB-encoded, [0, 1]; coverage is float32 `[H, W]`.
+Surfaces are dead leaves (Lee, Mumford and Huang 2001): shapes of many sizes that hide each other,
+which gives edges at every scale as in nature. Colours are float32 `[H, W, 3]`, RGB, sRGB-encoded,
+[0, 1]; coverage is float32 `[H, W]`.
 """
 
 import cv2
@@ -13,7 +15,8 @@ from bokeh_tf.photos import Photo, write
 
 PHOTO_SHAPE = (400, 600)
 _NEAR_DISPARITY, _FAR_DISPARITY = 0.75, 0.1
-# Least and largest radius of the circle of confusion at a disparity difference of 1, as shares of a photo's rows.
+# Least and largest radius of the circle of confusion at a disparity difference of 1, as
+# shares of a photo's rows.
 _APERTURES = (0.025, 0.05)
 _LEAVES = 2500
 # Of the five colours of a palette, the last being the one far from the others.
@@ -27,7 +30,9 @@ _GRAIN, _SENSOR_NOISE = 0.03, 0.005
 
 
 def write_photographs(folder, *, subjects, backdrops, seed):
-    """Fills `folder` with so many photos of a subject in focus and so many that are sharp all over; returns it."""
+    """Fills `folder` with so many photos of a subject in focus and so many that are
+    sharp all over; returns it.
+    """
     make_folder(folder)
     for number in range(subjects):
         random = np.random.default_rng([seed, 0, number])
@@ -40,10 +45,14 @@ def write_photographs(folder, *, subjects, backdrops, seed):
 
 
 def draw_layers(random, shape):
-    """A backdrop and a subject before it, as `bokeh_tf.data.lens.renderer.Layer`s of (rows, columns) `shape`."""
+    """A backdrop and a subject before it, as `bokeh_tf.data.lens.renderer.Layer`s
+    of (rows, columns) `shape`.
+    """
     backdrop = Layer(_backdrop(random, shape), np.ones(shape, np.float32), _FAR_DISPARITY)
     alpha = _placed(random.choice(_OUTLINES)(random), random, shape)
-    colour = _leaves(random, shape, _palette(random, **_SUBJECT_COLOURS), largest=random.uniform(0.02, 0.1))
+    colour = _leaves(
+        random, shape, _palette(random, **_SUBJECT_COLOURS), largest=random.uniform(0.02, 0.1)
+    )
     return [backdrop, Layer(_shaded(colour, alpha, random), alpha, _NEAR_DISPARITY)]
 
 
@@ -64,15 +73,21 @@ def _write(path, picture, random):
 
 
 def _palette(random, *, saturation, value):
-    """Five colours around one hue, one of them far from it; ranges of saturation and value are in [0, 1]."""
+    """Five colours around one hue, one of them far from it; ranges of
+    saturation and value are in [0, 1].
+    """
     hues_deg = random.uniform(0, 360) + random.normal(0, 24, 5)
     hues_deg[-1] = hues_deg[0] + random.uniform(120, 240)
-    hsv = np.stack([hues_deg % 360, random.uniform(*saturation, 5), random.uniform(*value, 5)], axis=-1)
+    hsv = np.stack(
+        [hues_deg % 360, random.uniform(*saturation, 5), random.uniform(*value, 5)], axis=-1
+    )
     return cv2.cvtColor(hsv[None].astype(np.float32), cv2.COLOR_HSV2RGB)[0] * 255
 
 
 def _leaves(random, shape, palette, *, largest):
-    """Ellipses of power-law sizes up to `largest` (a share of the rows), thrown on each other, with grain."""
+    """Ellipses of power-law sizes up to `largest` (a share of the rows), thrown
+    on each other, with grain.
+    """
     canvas = np.empty((*shape, 3), np.uint8)
     canvas[:] = palette[0]
     radii_px = _leaf_radii_px(random, largest_px=max(3.0, largest * shape[0]))
@@ -82,7 +97,9 @@ def _leaves(random, shape, palette, *, largest):
     centres = (random.random((_LEAVES, 2)) * shape[::-1]).astype(int)
     angles_deg = turn_deg + random.normal(0, 25, _LEAVES)
     axes = np.ceil(np.stack([radii_px, radii_px * ratio], axis=-1)).astype(int)
-    for leaf in zip(centres.tolist(), axes.tolist(), angles_deg.tolist(), colours.tolist(), strict=True):
+    for leaf in zip(
+        centres.tolist(), axes.tolist(), angles_deg.tolist(), colours.tolist(), strict=True
+    ):
         centre, axis, angle_deg, colour = leaf
         cv2.ellipse(canvas, centre, axis, angle_deg, 0, 360, colour, cv2.FILLED, cv2.LINE_AA)
     grain = random.normal(0, _GRAIN, (*shape, 1))
@@ -90,7 +107,9 @@ def _leaves(random, shape, palette, *, largest):
 
 
 def _leaf_radii_px(random, *, largest_px, least_px=1.5):
-    """Radii whose density falls with their cube, so that every octave of sizes covers the same area."""
+    """Radii whose density falls with their cube, so that every octave of
+    sizes covers the same area.
+    """
     share = random.random(_LEAVES)
     radii_px = 1 / np.sqrt(share / least_px**2 + (1 - share) / largest_px**2)
     # Large ones are too rare to cover the ground: some go below all others.
@@ -100,7 +119,9 @@ def _leaf_radii_px(random, *, largest_px, least_px=1.5):
 
 def _backdrop(random, shape):
     """A wall of leaves, or a ground of them under a sky, some with small lights."""
-    wall = _leaves(random, shape, _palette(random, **_BACKDROP_COLOURS), largest=random.uniform(0.05, 0.25))
+    wall = _leaves(
+        random, shape, _palette(random, **_BACKDROP_COLOURS), largest=random.uniform(0.05, 0.25)
+    )
     if random.random() < 0.5:
         horizon = int(random.uniform(0.25, 0.6) * shape[0])
         wall[:horizon] = 0.25 * wall[:horizon] + 0.75 * _sky(random, shape)[:horizon]
@@ -126,9 +147,12 @@ def _sky(random, shape):
 def _boulder(random):
     turn = np.linspace(0, 2 * np.pi, 90, endpoint=False)
     radius = 1 + sum(
-        random.normal(0, 0.22 / order) * np.cos(order * turn + random.uniform(0, 6)) for order in (2, 3, 4, 5)
+        random.normal(0, 0.22 / order) * np.cos(order * turn + random.uniform(0, 6))
+        for order in (2, 3, 4, 5)
     )
-    return [np.stack([random.uniform(0.7, 1.1) * radius * np.cos(turn), radius * np.sin(turn)], axis=-1)]
+    return [
+        np.stack([random.uniform(0.7, 1.1) * radius * np.cos(turn), radius * np.sin(turn)], axis=-1)
+    ]
 
 
 def _flower(random):
@@ -144,7 +168,11 @@ def _vase(random):
     knots = random.uniform(0.2, 0.65, 5)
     widths = np.interp(heights, np.linspace(-1, 1, 5), knots)
     widths = np.convolve(np.pad(widths, 6, mode="edge"), np.full(13, 1 / 13), mode="valid")
-    return [np.concatenate([np.stack([-widths, heights], axis=-1), np.stack([widths, heights], axis=-1)[::-1]])]
+    return [
+        np.concatenate(
+            [np.stack([-widths, heights], axis=-1), np.stack([widths, heights], axis=-1)[::-1]]
+        )
+    ]
 
 
 def _figure(random):
@@ -162,7 +190,10 @@ _OUTLINES = (_boulder, _flower, _vase, _figure)
 def _placed(polygons, random, shape):
     """Coverage of polygons, which lie between -1 and 1, somewhere about the middle of the frame."""
     half_px = random.uniform(0.25, 0.42) * shape[0]
-    centre = (shape[1] * np.clip(random.normal(0.5, 0.1), 0.25, 0.75), shape[0] * random.uniform(0.5, 0.62))
+    centre = (
+        shape[1] * np.clip(random.normal(0.5, 0.1), 0.25, 0.75),
+        shape[0] * random.uniform(0.5, 0.62),
+    )
     mirror = random.choice((-1, 1))
     mask = np.zeros((shape[0] * _OVERSAMPLING, shape[1] * _OVERSAMPLING), np.uint8)
     for polygon in polygons:

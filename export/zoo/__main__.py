@@ -1,8 +1,8 @@
 """`python -m export.zoo`: measures the models of the catalogue, and writes the page about them.
 
-Measured rows go into `bokeh_tf/models/measured.json` as they come; a run that was stopped goes on where it was. Then
-`docs/models.md` and its drawings are written anew. Exit status: 0 done, 1 a row could not be measured, 2 wrong usage,
-3 a row is not green.
+Measured rows go into `bokeh_tf/models/measured.json` as they come; a run that was stopped goes on
+where it was. Then `docs/models.md` and its drawings are written anew. Exit status: 0 done, 1 a row
+could not be measured, 2 wrong usage, 3 a row is not green.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+import bokeh_tf.quiet_start  # noqa: F401 (before what takes time to import)
 from bokeh_tf.models import measured
 from bokeh_tf.program import DONE, NOT_DONE, guarded, run_program
 from export.zoo import page, rows
@@ -61,7 +62,12 @@ def _line(key, row):
 
 
 def _progress():
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     return Progress(*columns, console=Console(stderr=True))
 
 
@@ -70,11 +76,19 @@ def _say(text):
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(prog="python -m export.zoo", description="Measures the models of the catalogue.")
-    parser.add_argument("--only", nargs="+", metavar="NAME[.VARIANT]", default=[], help="only these rows")
+    parser = argparse.ArgumentParser(
+        prog="python -m export.zoo", description="Measures the models of the catalogue."
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME[.VARIANT]", default=[], help="only these rows"
+    )
     parser.add_argument("--again", action="store_true", help="measure also what still holds")
-    parser.add_argument("--docs", action="store_true", help="measure nothing, write docs/models.md and its drawings")
-    parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS", help="per row")
+    parser.add_argument(
+        "--docs", action="store_true", help="measure nothing, write docs/models.md and its drawings"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS", help="per row"
+    )
     options = parser.parse_args(arguments)
     if not options.timeout > 0:
         parser.error(f"--timeout must be positive. Received: {options.timeout:g}.")

@@ -1,6 +1,8 @@
-"""The block diagram of every model, as data: boxes (column, row, label, channels), and arrows between them.
+"""The block diagram of every model, as data: boxes (column, row, label,
+channels), and arrows between them.
 
-Each shows the variant "base" as `bokeh_tf/models/<name>.py` builds it. Notes are channels unless they say otherwise.
+Each shows the variant "base" as `bokeh_tf/models/<name>.py` builds it. Notes are channels
+unless they say otherwise.
 """
 
 from export.zoo.drawing import Box, Drawing, chain
@@ -23,7 +25,8 @@ _HALVES = ("1", "1/2", "1/4", "1/8", "1/16", "1/32", "1/64")
 DIAGRAMS = {
     "megadepth": Drawing(
         "MegaDepth",
-        "Letters are the inception blocks of the published network: a 1x1 branch and three of 1x1 and k x k. Going "
+        "Letters are the inception blocks of the published network: a 1x1 branch and three of 1x1"
+        " and k x k. Going "
         "down is a pooling, up a nearest resize; where two arrows meet, features are added.",
         _HALVES[:5],
         {
@@ -44,14 +47,17 @@ DIAGRAMS = {
             "depth": _data(10, 0, "log_depth", "1"),
         },
         chain(
-            "photo > stem > down1 > down2 > down3 >^ bottom > up3 > up2 > up1 > head > depth; stem > skip1 > head;"
+            "photo > stem > down1 > down2 > down3 >^ bottom > up3 > up2 > up1 > head > depth; stem"
+            " > skip1 > head;"
             "down1 > skip2 > up1; down2 > skip3 > up2; down3 > skip4 > up3"
         ),
     ),
     "scrn": Drawing(
         "SCRN",
-        "Four cross-refinement units let the branches of saliency and edges correct each other at every level, from "
-        "their own and all coarser levels. The branch of edges has a decoder like that of saliency, for training.",
+        "Four cross-refinement units let the branches of saliency and edges correct each other at"
+        " every level, from "
+        "their own and all coarser levels. The branch of edges has a decoder like that of"
+        " saliency, for training.",
         ("1/4", "1/8", "1/16", "1/32"),
         {
             "photo": _data(0, 0, "photo", "3, full size"),
@@ -59,15 +65,22 @@ DIAGRAMS = {
                 f"stage{number}": Box(1, number - 1, f"ResNet-50, {number}", f"{128 << number}")
                 for number in range(1, 5)
             },
-            **{f"reduce{number}": Box(2, number - 1, "reduce", "32 and 32") for number in range(1, 5)},
-            **{f"unit{number}": Box(3, number - 1, "4 units", "32 and 32") for number in range(1, 5)},
+            **{
+                f"reduce{number}": Box(2, number - 1, "reduce", "32 and 32")
+                for number in range(1, 5)
+            },
+            **{
+                f"unit{number}": Box(3, number - 1, "4 units", "32 and 32")
+                for number in range(1, 5)
+            },
             **{f"fuse{number}": Box(4, number - 1, "convs", "32") for number in range(1, 5)},
             "logits": Box(5, 0, "conv 1x1", "1"),
             "saliency": _data(6, 0, "saliency", "1, full size"),
         },
         chain(
             "photo > stage1 > stage2 > stage3 > stage4; stage1 > reduce1 > unit1 > fuse1;"
-            "stage2 > reduce2 > unit2 > fuse2; stage3 > reduce3 > unit3 > fuse3; stage4 > reduce4 > unit4 > fuse4;"
+            "stage2 > reduce2 > unit2 > fuse2; stage3 > reduce3 > unit3 > fuse3; stage4 > reduce4"
+            " > unit4 > fuse4;"
             "unit4 ~ unit3 ~ unit2 ~ unit1; fuse4 > fuse3 > fuse2 > fuse1 > logits > saliency"
         ),
     ),
@@ -83,11 +96,14 @@ DIAGRAMS = {
             "blend": _blend(3, 1, "weighted sum", "3"),
             "rendered": _data(4, 1, "rendered", "3"),
         },
-        chain("photo >^ hourglass > weights > blend; photo > blend > rendered; photo >^ blurs > blend"),
+        chain(
+            "photo >^ hourglass > weights > blend; photo > blend > rendered; photo >^ blurs > blend"
+        ),
     ),
     "dbsi_mobile": Drawing(
         "DBSI for phones",
-        "Only the photo x itself, two enlargements and the sum are at full size. The blurs leave out what is in focus.",
+        "Only the photo x itself, two enlargements and the sum are at full size. The blurs leave"
+        " out what is in focus.",
         ("1", "256 rows", "256 rows", "128 rows"),
         {
             "photo": _data(0, 0, "photo x", "3"),
@@ -106,7 +122,8 @@ DIAGRAMS = {
     ),
     "saliency_blend": Drawing(
         "Saliency blend",
-        "SCRN sees a copy of the photo that a whole number reduces to about 352x352; its map is enlarged again.",
+        "SCRN sees a copy of the photo that a whole number reduces to about 352x352; its map is"
+        " enlarged again.",
         ("1", "1", "1"),
         {
             "photo": _data(0, 1, "photo", "3"),
@@ -120,7 +137,8 @@ DIAGRAMS = {
     ),
     "bgnet": Drawing(
         "BGNet",
-        "Two U-Nets in a row; the second one is shown the first one's picture y1 and what that took away from the "
+        "Two U-Nets in a row; the second one is shown the first one's picture y1 and what that"
+        " took away from the "
         "photo x. Dashed arrows are concatenations, the residual blocks are instance-normalised.",
         (*_HALVES[:4], "1/8", *_HALVES[:4], "1/8"),
         {
@@ -149,13 +167,16 @@ DIAGRAMS = {
         },
         chain(
             "photo > a0 > a1 > a2 > a3 >^ a4 > a5 > a6 > a7 > a8 > first; a3 ~ a5; photo > input;"
-            "input > b0 > b1 > b2 > b3 >^ b4 > b5 > b6 > b7 > b8 > rendered; b3 ~ b5; b2 ~ b6; b1 ~ b7"
+            "input > b0 > b1 > b2 > b3 >^ b4 > b5 > b6 > b7 > b8 > rendered; b3 ~ b5; b2 ~ b6; b1"
+            " ~ b7"
         ),
     ),
     "defocus": Drawing(
         "Defocus estimation",
-        "Layers of disk blur are laid over one another, from the largest disk to the sharp photo, by six probabilities "
-        "per pixel and weighted by the light that a pixel has. single_channel has one defocus value, 15 layers, and "
+        "Layers of disk blur are laid over one another, from the largest disk to the sharp photo,"
+        " by six probabilities "
+        "per pixel and weighted by the light that a pixel has. single_channel has one defocus"
+        " value, 15 layers, and "
         "pastes the photo's foreground over the result.",
         ("1", "1/2", "1/4 ..", "1/2"),
         {
@@ -170,12 +191,14 @@ DIAGRAMS = {
             "rendered": _data(7, 0, "rendered", "3"),
         },
         chain(
-            "photo > half > blur > enlarged > rendered; half > encoder > decoder > layers > blur;half >^ light > blur"
+            "photo > half > blur > enlarged > rendered; half > encoder > decoder > layers >"
+            " blur;half >^ light > blur"
         ),
     ),
     "wavelet_cnn": Drawing(
         "Dilated wavelet CNN",
-        "Going down is a Haar transform, up its inverse; dashed arrows are sums. All convolutions are 3x3, with the "
+        "Going down is a Haar transform, up its inverse; dashed arrows are sums. All convolutions"
+        " are 3x3, with the "
         "dilations 1 2 1 on the way down, 1 2 3 3 2 at the bottom and 2 1 on the way up.",
         ("1", "1", "1/2", "1/4", "1/8"),
         {
@@ -192,14 +215,17 @@ DIAGRAMS = {
             "rendered": _data(10, 0, "rendered", "3"),
         },
         chain(
-            "photo > down0 > down1 > down2 > bottom > up2 > up1 > up0 > change > sum > rendered; photo ~ sum;"
+            "photo > down0 > down1 > down2 > bottom > up2 > up1 > up0 > change > sum > rendered;"
+            " photo ~ sum;"
             "down0 ~ up0; down1 ~ up1; down2 ~ up2"
         ),
     ),
     "horizon": Drawing(
         "Hierarchical weight maps",
-        "At each level four weight maps blend the reduced photo with three blurs of it. Picture and maps, doubled, "
-        "join the input of the next level; the encoder's features, doubled, are added to the next level's.",
+        "At each level four weight maps blend the reduced photo with three blurs of it. Picture"
+        " and maps, doubled, "
+        "join the input of the next level; the encoder's features, doubled, are added to the next"
+        " level's.",
         ("1", "", "1/2", "", "1/4"),
         {
             "photo1": _data(0, 0, "photo", "3"),
@@ -219,14 +245,17 @@ DIAGRAMS = {
             "rendered": _data(10, 0, "rendered", "3"),
         },
         chain(
-            "photo3 > encoder3 > decoder3 > blend3 > encoder2 > decoder2 > blend2 > encoder1 > decoder1 > blend1;"
-            "blend1 > rendered; photo2 > encoder2; photo1 > encoder1; encoder3 ~^ doubled3 ~ decoder2;"
+            "photo3 > encoder3 > decoder3 > blend3 > encoder2 > decoder2 > blend2 > encoder1 >"
+            " decoder1 > blend1;"
+            "blend1 > rendered; photo2 > encoder2; photo1 > encoder1; encoder3 ~^ doubled3 ~"
+            " decoder2;"
             "encoder2 ~^ doubled2 ~ decoder1"
         ),
     ),
     "dmshn": Drawing(
         "DMSHN",
-        "The picture of each level, doubled, is added to the next level's reduced photo, and the encoder's features, "
+        "The picture of each level, doubled, is added to the next level's reduced photo, and the"
+        " encoder's features, "
         "doubled, to the next level's features. stacked is two such networks in a row.",
         ("1", "", "1/2", "", "1/4"),
         {
@@ -244,7 +273,8 @@ DIAGRAMS = {
             "rendered": _data(7, 0, "rendered", "3"),
         },
         chain(
-            "photo3 > encoder3 > decoder3 > encoder2 > decoder2 > encoder1 > decoder1 > rendered; photo2 > encoder2;"
+            "photo3 > encoder3 > decoder3 > encoder2 > decoder2 > encoder1 > decoder1 > rendered;"
+            " photo2 > encoder2;"
             "photo1 > encoder1; encoder3 ~^ doubled3 ~ decoder2; encoder2 ~^ doubled2 ~ decoder1"
         ),
     ),

@@ -5,8 +5,10 @@ from export.zoo.drawing import Box, Drawing, chain
 DIAGRAMS = {
     "dddf": Drawing(
         "Dense dynamic filtering",
-        "One decoder renders colours, the other the weights with which every pixel of the photo is averaged with its "
-        "9x9 neighbours. Dashed arrows are concatenations; the filter branch and the colour branch both take the "
+        "One decoder renders colours, the other the weights with which every pixel of the photo is"
+        " averaged with its "
+        "9x9 neighbours. Dashed arrows are concatenations; the filter branch and the colour branch"
+        " both take the "
         "features at 1/2. In fused, saliency and depth are estimated inside.",
         ("1", "1", "1/2", "1/4", "1/8"),
         {
@@ -25,19 +27,28 @@ DIAGRAMS = {
             "rendered": Box(10, 0, "rendered", "3", "data"),
         },
         chain(
-            "inputs > stem > dense1 > dense2 > decoder > quarter > filters > weights > filtered > sum > rendered;"
-            "quarter > colours > context > sum; inputs >^ filtered; stem ~ filters; dense1 ~ quarter"
+            "inputs > stem > dense1 > dense2 > decoder > quarter > filters > weights > filtered >"
+            " sum > rendered;"
+            "quarter > colours > context > sum; inputs >^ filtered; stem ~ filters; dense1 ~"
+            " quarter"
         ),
     ),
     "unet": Drawing(
         "Modified U-Net",
-        "Strided convolutions go down, transposed ones up. Dashed arrows are concatenations, before the activation.",
+        "Strided convolutions go down, transposed ones up. Dashed arrows are concatenations,"
+        " before the activation.",
         ("1", "1/2", "1/4", "1/8", "1/16"),
         {
             "photo": Box(0, 0, "photo", "3", "data"),
-            **{f"down{scale}": Box(1 + scale, scale, "2 convs", f"{16 << scale}") for scale in range(4)},
+            **{
+                f"down{scale}": Box(1 + scale, scale, "2 convs", f"{16 << scale}")
+                for scale in range(4)
+            },
             "bottom": Box(5, 4, "2 convs", "256"),
-            **{f"up{scale}": Box(9 - scale, scale, "2 convs", f"{16 << scale}") for scale in range(4)},
+            **{
+                f"up{scale}": Box(9 - scale, scale, "2 convs", f"{16 << scale}")
+                for scale in range(4)
+            },
             "rendered": Box(10, 0, "conv", "rendered: 3", "data"),
         },
         chain(
@@ -47,7 +58,8 @@ DIAGRAMS = {
     ),
     "wide_activation": Drawing(
         "Wide activation with channel attention",
-        "A block is a 3x3 convolution to 128 channels, ReLU, one back to 32, their scaling by numbers that come from "
+        "A block is a 3x3 convolution to 128 channels, ReLU, one back to 32, their scaling by"
+        " numbers that come from "
         "the means of all channels, and a sum with the block's input.",
         ("1", "1/4", "1/4"),
         {
@@ -60,12 +72,16 @@ DIAGRAMS = {
             "colours": Box(6, 1, "conv", "48"),
             "rendered": Box(7, 0, "depth to cells", "rendered: 3", "data"),
         },
-        chain("photo > cells > features >^ blocks > last > sum > colours > rendered; features ~ sum"),
+        chain(
+            "photo > cells > features >^ blocks > last > sum > colours > rendered; features ~ sum"
+        ),
     ),
     "pynet": Drawing(
         "PyNET with depth",
-        "A block has parallel branches of two convolutions, with kernels from 3x3 to at most 9x9 at level 3. Each "
-        "level takes the coarser one's features, enlarged twice by transposed convolutions of their own, and, dashed, "
+        "A block has parallel branches of two convolutions, with kernels from 3x3 to at most 9x9"
+        " at level 3. Each "
+        "level takes the coarser one's features, enlarged twice by transposed convolutions of"
+        " their own, and, dashed, "
         "the encoder's. Levels are trained from the coarsest on.",
         ("1", "1/2", "1/4", "1/8", "1/16", "1/32", "1/64"),
         {
@@ -84,8 +100,10 @@ DIAGRAMS = {
             "rendered": Box(12, 0, "level 1", "rendered: 3", "data"),
         },
         chain(
-            "inputs > half > encoder3 > encoder4 > encoder5 > encoder6 > level7 > level6 > level5 > level4 > level3;"
-            "level3 > level2 > rendered; encoder3 ~ level3; encoder4 ~ level4; encoder5 ~ level5; encoder6 ~ level6"
+            "inputs > half > encoder3 > encoder4 > encoder5 > encoder6 > level7 > level6 > level5"
+            " > level4 > level3;"
+            "level3 > level2 > rendered; encoder3 ~ level3; encoder4 ~ level4; encoder5 ~ level5;"
+            " encoder6 ~ level6"
         ),
     ),
 }

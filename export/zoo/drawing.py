@@ -1,7 +1,9 @@
-"""Block diagrams as SVG: boxes on a grid of columns (order) and rows (scale), joined by straight and bent arrows.
+"""Block diagrams as SVG: boxes on a grid of columns (order) and rows (scale), joined by
+straight and bent arrows.
 
-A drawing lies on a light card of its own with dark ink, so that it reads the same on a light and on a dark page. Every
-text is escaped; `problems` says what a reader would stumble over: texts that do not fit, boxes or arrows in the way.
+A drawing lies on a light card of its own with dark ink, so that it reads the same on a light and on
+a dark page. Every text is escaped; `problems` says what a reader would stumble over: texts that do
+not fit, boxes or arrows in the way.
 """
 
 import itertools
@@ -22,7 +24,9 @@ FILLS = {"data": "#fff3cf", "network": "#dbe8fb", "fixed": "#dff0df", "blend": "
 
 @dataclass(frozen=True)
 class Box:
-    """A box of one of the kinds of `FILLS`, at a column and a row, which may be fractions; `note` is a second line."""
+    """A box of one of the kinds of `FILLS`, at a column and a row, which may be
+    fractions; `note` is a second line.
+    """
 
     column: float
     row: float
@@ -33,7 +37,9 @@ class Box:
 
 @dataclass(frozen=True)
 class Arrow:
-    """An arrow between two boxes by name; a `skip` is dashed. A bent one leaves sideways unless `down_first`."""
+    """An arrow between two boxes by name; a `skip` is dashed. A bent one leaves
+    sideways unless `down_first`.
+    """
 
     start: str
     end: str
@@ -43,7 +49,9 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A diagram: its title, what to know besides, the scale that each row stands for, boxes by name, and arrows."""
+    """A diagram: its title, what to know besides, the scale that each row stands for,
+    boxes by name, and arrows.
+    """
 
     title: str
     caption: str
@@ -53,7 +61,9 @@ class Drawing:
 
 
 def chain(text) -> tuple[Arrow, ...]:
-    """Arrows from text such as "photo > encoder > decoder; photo ~ decoder": ~ for a skip, ^ to go up or down first."""
+    """Arrows from text such as "photo > encoder > decoder; photo ~ decoder": ~ for a skip,
+    ^ to go up or down first.
+    """
     arrows = []
     for line in filter(None, (part.strip() for part in text.split(";"))):
         words = line.split()
@@ -69,15 +79,20 @@ def to_svg(drawing) -> str:
     width_px, height_px = _size_px(drawing)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width_px:g}" height="{height_px:g}"'
-        f' viewBox="0 0 {width_px:g} {height_px:g}" role="img" aria-label={quoteattr(drawing.title)}'
+        f' viewBox="0 0 {width_px:g} {height_px:g}" role="img"'
+        f" aria-label={quoteattr(drawing.title)}"
         ' font-family="Helvetica, Arial, sans-serif">',
         f"<title>{escape(drawing.title)}</title>",
         f"<desc>{escape(drawing.caption)}</desc>",
-        '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7"'
+        ' markerHeight="7" orient="auto">'
         f'<path d="M0 0.8 L7.4 4 L0 7.2 z" fill="{_SOFT_INK}"/></marker></defs>',
-        f'<rect x="0.5" y="0.5" width="{width_px - 1:g}" height="{height_px - 1:g}" rx="8" fill="{_CARD}"'
+        f'<rect x="0.5" y="0.5" width="{width_px - 1:g}" height="{height_px - 1:g}" rx="8"'
+        f' fill="{_CARD}"'
         f' stroke="{_RULE}"/>',
-        _text(_MARGIN_PX, _MARGIN_PX + 10, drawing.title, _HEADING_PX, anchor="start", weight="bold"),
+        _text(
+            _MARGIN_PX, _MARGIN_PX + 10, drawing.title, _HEADING_PX, anchor="start", weight="bold"
+        ),
         *(_scale(row, text) for row, text in enumerate(drawing.scales)),
         *(_arrow(drawing, arrow) for arrow in drawing.arrows),
         *(_box(box) for box in drawing.boxes.values()),
@@ -107,7 +122,10 @@ def problems(drawing) -> list[str]:
                 if name not in (arrow.start, arrow.end)
                 and _overlap(_bounds(box), (*map(min, start, end), *map(max, start, end)))
             ]
-            found += [f"the arrow from {arrow.start} to {arrow.end} runs through {name}" for name in crossed]
+            found += [
+                f"the arrow from {arrow.start} to {arrow.end} runs through {name}"
+                for name in crossed
+            ]
     return found
 
 
@@ -127,11 +145,21 @@ def _centre(box):
 def _bounds(box):
     """(left, top, right, bottom)."""
     x_px, y_px = _centre(box)
-    return x_px - _BOX_PX[0] / 2, y_px - _BOX_PX[1] / 2, x_px + _BOX_PX[0] / 2, y_px + _BOX_PX[1] / 2
+    return (
+        x_px - _BOX_PX[0] / 2,
+        y_px - _BOX_PX[1] / 2,
+        x_px + _BOX_PX[0] / 2,
+        y_px + _BOX_PX[1] / 2,
+    )
 
 
 def _overlap(first, second):
-    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
+    return (
+        first[0] < second[2]
+        and second[0] < first[2]
+        and first[1] < second[3]
+        and second[1] < first[3]
+    )
 
 
 def _points(drawing, arrow):
@@ -156,7 +184,10 @@ def _segments(points):
 def _arrow(drawing, arrow):
     path = " L".join(f"{x:g} {y:g}" for x, y in _points(drawing, arrow))
     dash = ' stroke-dasharray="5 4"' if arrow.is_skip else ""
-    return f'<path d="M{path}" fill="none" stroke="{_SOFT_INK}" stroke-width="1.4"{dash} marker-end="url(#head)"/>'
+    return (
+        f'<path d="M{path}" fill="none" stroke="{_SOFT_INK}" stroke-width="1.4"{dash}'
+        ' marker-end="url(#head)"/>'
+    )
 
 
 def _box(box):
@@ -178,6 +209,7 @@ def _scale(row, text):
 
 def _text(x_px, y_px, text, size_px, *, anchor="middle", colour=_INK, weight="normal"):
     return (
-        f'<text x="{x_px:g}" y="{y_px:g}" font-size="{size_px}" text-anchor="{anchor}" fill="{colour}"'
+        f'<text x="{x_px:g}" y="{y_px:g}" font-size="{size_px}" text-anchor="{anchor}"'
+        f' fill="{colour}"'
         f' font-weight="{weight}">{escape(text)}</text>'
     )

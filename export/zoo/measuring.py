@@ -1,7 +1,8 @@
-"""One row of `bokeh_tf/models/measured.json`: builds a variant, converts it, and asks the rules and the real delegate.
+"""One row of `bokeh_tf/models/measured.json`: builds a variant, converts it, and asks the
+rules and the real delegate.
 
-Run as `python -m export.zoo.measuring FOLDER JOB`, asked by `rows.py` only: a process of its own gives back all its
-memory. The request is {"model", "variant"}, the answer {"row"}.
+Run as `python -m export.zoo.measuring FOLDER JOB`, asked by `rows.py` only: a process of its own
+gives back all its memory. The request is {"model", "variant"}, the answer {"row"}.
 """
 
 import gc
@@ -38,7 +39,9 @@ def measure_model(job: Job) -> dict:
 
 
 def measure(entry, variant) -> dict:
-    """The measured part of a row; no weights are trained ones, see `bokeh_tf.exporting` and `practice`."""
+    """The measured part of a row; no weights are trained ones, see
+    `bokeh_tf.exporting` and `practice`.
+    """
     model = _build(entry, variant, entry.reference_size_px)
     row = {
         "parameters": _count(model.trainable_weights),
@@ -50,7 +53,10 @@ def measure(entry, variant) -> dict:
     del model
     file = inspect(content)
     row["float16_bytes"] = len(content)
-    row["macs"] = {_text(entry.reference_size_px): file.macs, _text(COMMON_SIZE_PX): _macs(entry, variant, file)}
+    row["macs"] = {
+        _text(entry.reference_size_px): file.macs,
+        _text(COMMON_SIZE_PX): _macs(entry, variant, file),
+    }
     row["lint"], reasons = _lint(file)
     estimate = memory.estimate_memory(file)
     row["memory"] = {
@@ -69,7 +75,9 @@ def _macs(entry, variant, reference_file):
     if entry.reference_size_px == COMMON_SIZE_PX:
         return reference_file.macs
     try:
-        return inspect(exporting.convert_model(_build(entry, variant, COMMON_SIZE_PX), precision=PRECISION)).macs
+        return inspect(
+            exporting.convert_model(_build(entry, variant, COMMON_SIZE_PX), precision=PRECISION)
+        ).macs
     except ValueError:
         return None
 
@@ -92,7 +100,9 @@ def _lint(file):
         if report.verdict is not TargetVerdict.COMPATIBLE:
             counts = Counter(finding.rule for finding in report.findings)
             firsts = {finding.rule: finding for finding in reversed(report.findings)}
-            reasons += [f"{rule}, {count} nodes: {firsts[rule].reason}" for rule, count in counts.items()]
+            reasons += [
+                f"{rule}, {count} nodes: {firsts[rule].reason}" for rule, count in counts.items()
+            ]
     return verdicts, reasons
 
 
@@ -103,7 +113,9 @@ def _probe(entry, variant):
         practise(model)
     content = exporting.convert_model(model, precision=PRECISION)
     name = exporting.artifact_name(entry.name, variant, PRECISION, entry.check_size_px)
-    result = check(subject_of(content, label=f"{name}.tflite"), targets=("mldrift",), probe=True).probe
+    result = check(
+        subject_of(content, label=f"{name}.tflite"), targets=("mldrift",), probe=True
+    ).probe
     if isinstance(result, Unchecked):
         probe = {"verdict": "not checked", "adapter": None, "runtime_version": None, "errors": {}}
         return probe, [f"real delegate: {result.reason}"]
@@ -111,7 +123,9 @@ def _probe(entry, variant):
         "verdict": str(result.verdict),
         "adapter": result.adapter,
         "runtime_version": result.runtime_version,
-        "errors": {part.precision: _worst(part.outputs) for part in result.precisions if part.outputs},
+        "errors": {
+            part.precision: _worst(part.outputs) for part in result.precisions if part.outputs
+        },
     }
     if result.verdict is Verdict.FULL:
         return probe, []
@@ -120,11 +134,19 @@ def _probe(entry, variant):
 
 
 def _worst(outputs):
-    """The largest error relative to its output's range, and the lowest PSNR; null where nothing could be compared."""
-    compared = [check for check in outputs if check.difference and not check.difference.non_finite_count]
-    psnrs_db = [check.difference.psnr_db for check in compared if math.isfinite(check.difference.psnr_db)]
+    """The largest error relative to its output's range, and the lowest PSNR; null where
+    nothing could be compared.
+    """
+    compared = [
+        check for check in outputs if check.difference and not check.difference.non_finite_count
+    ]
+    psnrs_db = [
+        check.difference.psnr_db for check in compared if math.isfinite(check.difference.psnr_db)
+    ]
     return {
-        "max_error": max((check.difference.max_abs / check.scale for check in compared), default=None),
+        "max_error": max(
+            (check.difference.max_abs / check.scale for check in compared), default=None
+        ),
         "psnr_db": min(psnrs_db, default=None),
     }
 

@@ -1,4 +1,6 @@
-"""`docs/models.md` and its drawings, from the catalogue, what was measured, and the descriptions of the diagrams."""
+"""`docs/models.md` and its drawings, from the catalogue, what was measured, and the
+descriptions of the diagrams.
+"""
 
 from pathlib import Path
 
@@ -17,7 +19,16 @@ DRAWINGS = diagrams.DIAGRAMS | diagrams_dense.DIAGRAMS
 
 _AT_COMMON_SIZE = f"GMAC at {listing.size_text(COMMON_SIZE_PX)}"
 _HEADINGS = (
-    *("model", "variant", "parameters", "reference size", "GMAC there", _AT_COMMON_SIZE, "float16", "GPU memory"),
+    *(
+        "model",
+        "variant",
+        "parameters",
+        "reference size",
+        "GMAC there",
+        _AT_COMMON_SIZE,
+        "float16",
+        "GPU memory",
+    ),
     *("v2", "mldrift", "real GPU", "error, float32", "error, float16"),
 )
 _INTRODUCTION = f"""# Models
@@ -61,7 +72,9 @@ def files(rows=None) -> dict[str, str]:
         rows: measured rows by key; those of the package if None.
     """
     rows = measured.read() if rows is None else rows
-    drawings = {f"{DRAWINGS_FOLDER}/{name}.svg": to_svg(drawing) for name, drawing in DRAWINGS.items()}
+    drawings = {
+        f"{DRAWINGS_FOLDER}/{name}.svg": to_svg(drawing) for name, drawing in DRAWINGS.items()
+    }
     return {NAME: _page(rows), **drawings}
 
 
@@ -81,10 +94,23 @@ def _measured_cells(rows):
     for entry in catalogue.ENTRIES:
         for variant in entry.variants:
             row = rows.get((entry.name, variant.name))
-            _, _, _, parameters, gmac, size, size_mb, memory, *verdicts = listing.cells(entry, variant, row)
+            _, _, _, parameters, gmac, size, size_mb, memory, *verdicts = listing.cells(
+                entry, variant, row
+            )
             common = listing.gmac_text(row, COMMON_SIZE_PX)
             errors = [_error(row, precision) for precision in ("float32", "default")]
-            yield (entry.name, variant.name, parameters, size, gmac, common, size_mb, memory, *verdicts, *errors)
+            yield (
+                entry.name,
+                variant.name,
+                parameters,
+                size,
+                gmac,
+                common,
+                size_mb,
+                memory,
+                *verdicts,
+                *errors,
+            )
 
 
 def _error(row, precision):
@@ -112,7 +138,9 @@ def _reported_cells():
 def _section(entry):
     drawing = DRAWINGS[entry.name]
     sources = "\n".join(f"- {_escaped(source)}" for source in entry.sources)
-    variants = "\n".join(f"- `{variant.name}`: {_escaped(_variant_text(variant))}" for variant in entry.variants)
+    variants = "\n".join(
+        f"- `{variant.name}`: {_escaped(_variant_text(variant))}" for variant in entry.variants
+    )
     return f"""## {entry.name}
 
 {_escaped(entry.title)}. {_escaped(entry.team)}. Structure: {_escaped(entry.fidelity)}.
@@ -135,7 +163,9 @@ def _variant_text(variant):
 
 def _table(headings, lines):
     rows = [headings, ["---"] * len(headings), *lines]
-    return "\n".join("| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows) + "\n"
+    return (
+        "\n".join("| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows) + "\n"
+    )
 
 
 def _escaped(text):

@@ -1,8 +1,10 @@
-"""A little training for networks whose fresh weights are so small that nothing of the photo reaches the picture.
+"""A little training for networks whose fresh weights are so small that nothing of the
+photo reaches the picture.
 
-A flat picture says nothing about a delegate's numbers. Larger random weights alone say too much: over a hundred layers
-they amplify the rounding of half precision as no network does that has learnt anything. So these networks get larger
-weights (He et al. 2015, equation 10), then learn for some steps to blur crops of the packaged photograph.
+A flat picture says nothing about a delegate's numbers. Larger random weights alone say too much:
+over a hundred layers they amplify the rounding of half precision as no network does that has learnt
+anything. So these networks get larger weights (He et al. 2015, equation 10), then learn for some
+steps to blur crops of the packaged photograph.
 """
 
 import cv2
@@ -19,7 +21,9 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def practise(model):
-    """Enlarges the weights of `model`, a network from photo and maps to a picture of the same size, and trains it."""
+    """Enlarges the weights of `model`, a network from photo and maps to a picture of the
+    same size, and trains it.
+    """
     # Not above: the page about the models names `STEPS` and does without.
     import keras
 
@@ -36,7 +40,10 @@ def practise(model):
         crop = photo[row : row + height_px, column : column + width_px]
         blurred = cv2.GaussianBlur(crop, (0, 0), _SIGMA_PX)
         # The luminance stands in for every map.
-        inputs = [(crop if tensor.shape[-1] == 3 else (crop @ _LUMA)[..., None])[None] for tensor in model.inputs]
+        inputs = [
+            (crop if tensor.shape[-1] == 3 else (crop @ _LUMA)[..., None])[None]
+            for tensor in model.inputs
+        ]
         model.train_on_batch(keras.tree.pack_sequence_as(model.input, inputs), blurred[None])
 
 

@@ -1,8 +1,8 @@
 """The table of measurements as it is made: which rows still hold, and measuring those that do not.
 
-A row holds while the code that its model is built from and the versions of the libraries are those of
-its making. Code is compared by its definitions: one that moves to another file, a comment or another
-line break makes no row stale.
+A row holds while the code that its model is built from and the versions of the libraries are those
+of its making. Code is compared by its definitions: one that moves to another file, a comment or
+another line break makes no row stale.
 """
 
 import ast
@@ -19,6 +19,7 @@ from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.rules import load_rules
 from bokeh_tf.files import write_text
 from bokeh_tf.models import catalogue, measured
+from bokeh_tf.paths import is_file
 from bokeh_tf.processes import DONE, Answer, ask_module
 
 PACKAGE = Path(bokeh_tf.__file__).resolve().parent
@@ -37,18 +38,24 @@ _MODEL_PARTS = ("models", "ops")
 
 def all_keys() -> tuple[tuple[str, str], ...]:
     """(model, variant) of every row, in the catalogue's order."""
-    return tuple((entry.name, variant.name) for entry in catalogue.ENTRIES for variant in entry.variants)
+    return tuple(
+        (entry.name, variant.name) for entry in catalogue.ENTRIES for variant in entry.variants
+    )
 
 
 def wanted_keys(names) -> tuple[tuple[str, str], ...]:
-    """The rows that `NAME` or `NAME.VARIANT` ask for, all of them without names; `ValueError` for unknown ones."""
+    """The rows that `NAME` or `NAME.VARIANT` ask for, all of them without names;
+    `ValueError` for unknown ones.
+    """
     if not names:
         return all_keys()
     found = {name: [key for key in all_keys() if name in (key[0], ".".join(key))] for name in names}
     unknown = [name for name, keys in found.items() if not keys]
     if unknown:
         known = ", ".join(entry.name for entry in catalogue.ENTRIES)
-        raise ValueError(f"NAME or NAME.VARIANT of a model. Received: {', '.join(unknown)}. Known: {known}.")
+        raise ValueError(
+            f"NAME or NAME.VARIANT of a model. Received: {', '.join(unknown)}. Known: {known}."
+        )
     return tuple(key for key in all_keys() if any(key in keys for keys in found.values()))
 
 
@@ -60,11 +67,15 @@ def holds(row, name) -> bool:
 
 
 def measure_row(key, *, timeout_s) -> dict:
-    """Measures one variant in a child process; where that fails, the row says why and has no numbers."""
+    """Measures one variant in a child process; where that fails, the row
+    says why and has no numbers.
+    """
     name, variant = key
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_zoo_") as folder:
         request = {"model": name, "variant": variant}
-        answer = ask_module("export.zoo.measuring", Path(folder), request=request, timeout_s=timeout_s)
+        answer = ask_module(
+            "export.zoo.measuring", Path(folder), request=request, timeout_s=timeout_s
+        )
     if answer.child.return_code == 0 and answer.stage == DONE:
         found = answer.content["row"]
     else:
@@ -91,7 +102,9 @@ def write(rows, path=measured.PATH):
 
 
 def versions() -> dict[str, str]:
-    """What a row's numbers come from besides our sources: libraries, and the releases that the rules are of."""
+    """What a row's numbers come from besides our sources: libraries, and the
+    releases that the rules are of.
+    """
     found = {f"lint {target}": load_rules(target).release for target in TARGETS}
     for library in LIBRARIES:
         try:
@@ -108,7 +121,8 @@ def sources_sha256(name: str) -> str:
 
 
 def code_sha256(paths: Iterable[Path]) -> str:
-    """Digest of what Python files define, in hexadecimal: the same in whichever of the files a definition stands.
+    """Digest of what Python files define, in hexadecimal: the same in whichever of the
+    files a definition stands.
 
     Imports, docstrings, comments and layout do not count, nor does the order of the definitions.
     """
@@ -120,7 +134,9 @@ def code_sha256(paths: Iterable[Path]) -> str:
 
 
 class _WithoutWords(ast.NodeTransformer):
-    """Takes imports and docstrings out of a tree, as they change when the code around them moves."""
+    """Takes imports and docstrings out of a tree, as they change when
+    the code around them moves.
+    """
 
     def visit_Import(self, node):
         return None
@@ -138,9 +154,13 @@ def _definitions(path):
 
 
 def _form(node):
-    """A syntax tree as nested tuples; what is empty is left out, as later Pythons add fields that are."""
+    """A syntax tree as nested tuples; what is empty is left out, as later
+    Pythons add fields that are.
+    """
     if isinstance(node, ast.AST):
-        fields = [(name, _form(value)) for name, value in ast.iter_fields(node) if value not in (None, [])]
+        fields = [
+            (name, _form(value)) for name, value in ast.iter_fields(node) if value not in (None, [])
+        ]
         return (type(node).__name__, *fields)
     if isinstance(node, list):
         return tuple(map(_form, node))
@@ -148,7 +168,9 @@ def _form(node):
 
 
 def sources(name) -> list[Path]:
-    """The model's file, what it imports of models and operations, directly or not, and what all rows depend on."""
+    """The model's file, what it imports of models and operations, directly or not,
+    and what all rows depend on.
+    """
     found: set[Path] = set()
     waiting = [PACKAGE / "models" / f"{name}.py"]
     while waiting:
@@ -169,7 +191,12 @@ def _imported_files(path):
         for module in modules:
             parts = module.split(".")
             file = PACKAGE.joinpath(*parts[1:]).with_suffix(".py")
-            if parts[0] == "bokeh_tf" and len(parts) > 2 and parts[1] in _MODEL_PARTS and file.is_file():
+            if (
+                parts[0] == "bokeh_tf"
+                and len(parts) > 2
+                and parts[1] in _MODEL_PARTS
+                and is_file(file)
+            ):
                 yield file
 
 

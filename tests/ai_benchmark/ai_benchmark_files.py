@@ -1,4 +1,6 @@
-"""Small files for the tests of the AI Benchmark pack: models that run, filled-in sheets, results of ours."""
+"""Small files for the tests of the AI Benchmark pack: models that run,
+filled-in sheets, results of ours.
+"""
 
 import csv
 import io
@@ -17,7 +19,14 @@ SHAPE = [1, 4, 6, 3]
 
 
 def model(
-    *, shape=SHAPE, image_type=FLOAT32, weight_type=FLOAT16, metadata=None, runtime=b"1.15.0", version=1, custom=None
+    *,
+    shape=SHAPE,
+    image_type=FLOAT32,
+    weight_type=FLOAT16,
+    metadata=None,
+    runtime=b"1.15.0",
+    version=1,
+    custom=None,
 ):
     """Image plus three float16 weights: the smallest file in the form that this package ships."""
     writer = FileWriter()
@@ -28,13 +37,19 @@ def model(
     if weight_type == FLOAT16:
         added = writer.tensor("unpacked", [3])
         writer.operator(
-            schema.BuiltinOperator.DEQUANTIZE, [weights], [added], options=schema.DequantizeOptionsT(), version=3
+            schema.BuiltinOperator.DEQUANTIZE,
+            [weights],
+            [added],
+            options=schema.DequantizeOptionsT(),
+            version=3,
         )
     if custom:
         writer.operator(schema.BuiltinOperator.CUSTOM, [image, added], [rendered], custom=custom)
     else:
         options = schema.AddOptionsT()
-        writer.operator(schema.BuiltinOperator.ADD, [image, added], [rendered], options=options, version=version)
+        writer.operator(
+            schema.BuiltinOperator.ADD, [image, added], [rendered], options=options, version=version
+        )
     writer.graph.inputs, writer.graph.outputs = [image], [rendered]
     if runtime:
         writer.metadata("min_runtime_version", runtime.ljust(16, b"\0"))
@@ -50,7 +65,13 @@ def write_model(path, **changes):
 
 def row(**changes):
     filled = {
-        **{"model": "m.tflite", "model_sha256": SHA256, "backend": "gpu", "precision": "FP16", "iterations": "100"},
+        **{
+            "model": "m.tflite",
+            "model_sha256": SHA256,
+            "backend": "gpu",
+            "precision": "FP16",
+            "iterations": "100",
+        },
         **{"mean_ms": "53.6", "phone": "Pixel 8", "android_release": "14", "app_version": "6.0.1"},
     }
     return {**filled, **changes}
@@ -69,7 +90,9 @@ def write_sheet(path, *rows, **options):
     return path
 
 
-def own_result(*, backend="gpu", device="Pixel 8", rounds_ms=((10.0, 10.0), (10.0, 30.0)), sha256=SHA256):
+def own_result(
+    *, backend="gpu", device="Pixel 8", rounds_ms=((10.0, 10.0), (10.0, 30.0)), sha256=SHA256
+):
     """A result of ours: first run 100 ms, one warm-up run of 40 ms, then the rounds."""
     rounds_ns = tuple(tuple(int(time_ms * 1e6) for time_ms in round_ms) for round_ms in rounds_ms)
     samples = Samples(100_000_000, (40_000_000,), True, rounds_ns)

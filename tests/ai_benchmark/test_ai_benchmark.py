@@ -1,4 +1,6 @@
-"""The pack for the AI Benchmark app: what is refused, what the card says, what is never overwritten, and the push."""
+"""The pack for the AI Benchmark app: what is refused, what the card says, what is never
+overwritten, and the push.
+"""
 
 import argparse
 import hashlib
@@ -74,7 +76,10 @@ def test_a_file_may_need_more_than_its_operators_say():
     needs = releases.read_needs(inspect(model(runtime=b"2.10.0").finish()))
     assert (needs.release, needs.deciding) == ("2.10.0", ())
     needs = releases.read_needs(inspect(model(version=99, runtime=b"garbage").finish()))
-    assert (needs.release, [operator.label for operator in needs.unknown]) == ("1.15.0", ["ADD v99"])
+    assert (needs.release, [operator.label for operator in needs.unknown]) == (
+        "1.15.0",
+        ["ADD v99"],
+    )
 
 
 def test_what_the_app_wants_is_accepted(model_file):
@@ -98,7 +103,10 @@ REFUSED = {
     "infinite range": (lambda: model(metadata=RANGE.replace(b"255", b"1e999")), "--input-range"),
     "long range": (lambda: model(metadata=RANGE.replace(b"255", b"9" * 400)), "--input-range"),
     "no range": (lambda: model(metadata=None), "--input-range"),
-    "another's description": (lambda: model(metadata=json.dumps({"inputs": []}).encode()), "--input-range"),
+    "another's description": (
+        lambda: model(metadata=json.dumps({"inputs": []}).encode()),
+        "--input-range",
+    ),
     "not runnable": (lambda: model(version=99, metadata=RANGE), "interpreter refuses"),
 }
 
@@ -128,13 +136,20 @@ def test_doubts_are_warnings(tmp_path, changes, words):
 
 def test_a_known_app_that_is_too_old_is_a_refusal(model_file):
     assert accept(model_file, app_release="1.15.0").warnings == ()
-    with pytest.raises(ModelFileError, match=r"1\.15\.0 \(DEQUANTIZE v3\) and the app has 1\.14\.0"):
+    with pytest.raises(
+        ModelFileError, match=r"1\.15\.0 \(DEQUANTIZE v3\) and the app has 1\.14\.0"
+    ):
         accept(model_file, app_release="1.14.0")
 
 
 def test_pack_holds_the_file_and_says_so(model_file, tmp_path):
     pack = write_pack(model_file, tmp_path / "new" / "päck", iterations=20)
-    assert [path.name for path in pack.files] == ["model.tflite", "card.md", "card.png", "results.csv"]
+    assert [path.name for path in pack.files] == [
+        "model.tflite",
+        "card.md",
+        "card.png",
+        "results.csv",
+    ]
     assert sorted(pack.model.parent.iterdir()) == sorted(pack.files)
     assert pack.model.read_bytes() == model_file.read_bytes()
     text = pack.files[1].read_text(encoding="utf-8")
@@ -162,7 +177,9 @@ def test_markdown_survives_hostile_names(tmp_path):
     assert text.splitlines()[0] == "# AI Benchmark settings: ``` a\\|b`c``d.tflite ```"
 
 
-@pytest.mark.parametrize("name", ["m", "Wort " * 40, "x" * 200, "模型" * 20], ids=["short", "words", "long", "foreign"])
+@pytest.mark.parametrize(
+    "name", ["m", "Wort " * 40, "x" * 200, "模型" * 20], ids=["short", "words", "long", "foreign"]
+)
 def test_picture_is_portrait_and_nothing_leaves_it(tmp_path, name):
     accepted = accept(write_model(tmp_path / f"{name}.tflite", metadata=RANGE, weight_type=FLOAT32))
     with Image.open(io.BytesIO(to_png(make_card(accepted)))) as picture:
@@ -286,11 +303,15 @@ def test_command_writes_a_pack(model_file, tmp_path, capsys):
     printed = capsys.readouterr()
     assert "needs TensorFlow Lite: 1.15.0 or newer" in printed.out and printed.err == ""
     assert "adb push model.tflite /sdcard/Download/model.tflite" in printed.out
-    assert "| Input range, min | **-1** |" in (tmp_path / "pack" / "card.md").read_text(encoding="utf-8")
+    assert "| Input range, min | **-1** |" in (tmp_path / "pack" / "card.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_command_pushes(model_file, tmp_path, phone, on_path, capsys):
-    status = run(model_file, "-o", tmp_path / "pack", "--push", "--serial", phone.serial, "--adb", on_path)
+    status = run(
+        model_file, "-o", tmp_path / "pack", "--push", "--serial", phone.serial, "--adb", on_path
+    )
     assert status == (0, None) and "verified there" in capsys.readouterr().out
 
 

@@ -1,4 +1,6 @@
-"""The filled-in sheet: what spreadsheet programs make of it, what is refused, and how it lies beside our results."""
+"""The filled-in sheet: what spreadsheet programs make of it, what is refused, and how
+it lies beside our results.
+"""
 
 import json
 
@@ -28,7 +30,8 @@ SAVED_AS = {
     .replace("phone", " Phone ")
     .encode(),
     "newlines of old": sheet_text(row(phone="Größe 8")).replace("\r\n", "\n").encode(),
-    "empty rows and columns": sheet_text(row(phone="Größe 8")).replace("\r\n", ",,\r\n").encode() + b",,,\r\n\r\n",
+    "empty rows and columns": sheet_text(row(phone="Größe 8")).replace("\r\n", ",,\r\n").encode()
+    + b",,,\r\n\r\n",
 }
 
 
@@ -38,11 +41,18 @@ def test_sheets_are_read_however_they_were_saved(case, tmp_path):
     path.write_bytes(SAVED_AS[case])
     (read,) = read_sheet(path)
     assert (read.row, read.mean_ms, read.iterations, read.threads) == (2, 53.6, 100, None)
-    assert (read.phone, read.backend, read.precision, read.model_sha256) == ("Größe 8", "gpu", "fp16", SHA256)
+    assert (read.phone, read.backend, read.precision, read.model_sha256) == (
+        "Größe 8",
+        "gpu",
+        "fp16",
+        SHA256,
+    )
 
 
 def test_rows_without_a_time_are_passed_over_and_counted(tmp_path):
-    sheet = write_sheet(tmp_path / "s.csv", row(mean_ms=""), row(notes="two\nlines"), row(mean_ms=" 5e1 "))
+    sheet = write_sheet(
+        tmp_path / "s.csv", row(mean_ms=""), row(notes="two\nlines"), row(mean_ms=" 5e1 ")
+    )
     assert [(read.row, read.mean_ms, read.notes) for read in read_sheet(sheet)] == [
         (3, 53.6, "two lines"),
         (4, 50.0, None),
@@ -81,16 +91,30 @@ def test_wrong_cells_are_named(tmp_path, column, cell, words):
     with pytest.raises(CheckError) as error:
         read_sheet(sheet)
     assert f"s.csv: row 3, column {column}: " in str(error.value)
-    assert words in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 400
+    assert (
+        words in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 400
+    )
 
 
 WRONG_FILES = {
     "empty": (b"", "row 1 lacks the columns model,"),
     "no header": (b"1,2,3\r\n", "row 1 lacks the columns"),
-    "column missing": (sheet_text(columns=[c for c in COLUMNS if c != "phone"]).encode(), "lacks the columns phone."),
-    "column twice": (sheet_text(columns=[*COLUMNS, "phone"]).encode(), "has the columns twice phone."),
-    "column unknown": (sheet_text(columns=[*COLUMNS, "median"]).encode(), "unknown columns: 'median'"),
-    "cell beyond": (sheet_text(row()).replace("6.0.1,,,", "6.0.1,,,,,7").encode(), "row 2 has '7' in column 16"),
+    "column missing": (
+        sheet_text(columns=[c for c in COLUMNS if c != "phone"]).encode(),
+        "lacks the columns phone.",
+    ),
+    "column twice": (
+        sheet_text(columns=[*COLUMNS, "phone"]).encode(),
+        "has the columns twice phone.",
+    ),
+    "column unknown": (
+        sheet_text(columns=[*COLUMNS, "median"]).encode(),
+        "unknown columns: 'median'",
+    ),
+    "cell beyond": (
+        sheet_text(row()).replace("6.0.1,,,", "6.0.1,,,,,7").encode(),
+        "row 2 has '7' in column 16",
+    ),
     "workbook": (b"PK\x03\x04rest", "Save it as CSV"),
     "half of UTF-16": (b"\xff\xfea", "not text"),
     "picture": (b"\x89PNG\r\n\x1a\n\x00\x81", "not text"),
@@ -106,7 +130,9 @@ def test_what_is_no_sheet_is_refused_in_one_line(case, tmp_path):
     path.write_bytes(content)
     with pytest.raises(CheckError) as error:
         read_sheet(path)
-    assert words in str(error.value) and "s.csv" in str(error.value) and "\n" not in str(error.value)
+    assert (
+        words in str(error.value) and "s.csv" in str(error.value) and "\n" not in str(error.value)
+    )
 
 
 def test_missing_sheets_and_folders_are_refused(tmp_path):
@@ -145,13 +171,19 @@ def test_statistics_that_explain_the_gap_are_said_to(tmp_path):
 
 
 def test_what_is_left_is_a_factor_of_the_nearest_statistic(tmp_path):
-    assert "a factor of 3.00 is left" in compared(tmp_path, own_result(), mean_ms="100").explanation[1]
+    assert (
+        "a factor of 3.00 is left" in compared(tmp_path, own_result(), mean_ms="100").explanation[1]
+    )
     assert "a factor of 0.50 is left" in compared(tmp_path, mean_ms="5").explanation[1]
 
 
 def test_other_conditions_are_named(tmp_path):
     content = json.loads(to_json(own_result(backend="litert-xnnpack", device="Some Xeon")))
-    content["measurements"][0] |= {"precision": "fp32", "stamp": "not a GPU timing", "doubts": ["too hot"]}
+    content["measurements"][0] |= {
+        "precision": "fp32",
+        "stamp": "not a GPU timing",
+        "doubts": ["too hot"],
+    }
     (tmp_path / "own.json").write_text(json.dumps(content))
     text = "\n".join(compared(tmp_path, backend="cpu", threads="1").explanation)
     for words in (
@@ -166,7 +198,10 @@ def test_other_conditions_are_named(tmp_path):
 
 def test_a_phones_name_comes_from_its_facts(tmp_path):
     content = json.loads(to_json(own_result()))
-    content["measurements"][0] |= {"device": "SERIAL", "verdict": {"outcome": "SILENT_CPU", "why": "", "evidence": []}}
+    content["measurements"][0] |= {
+        "device": "SERIAL",
+        "verdict": {"outcome": "SILENT_CPU", "why": "", "evidence": []},
+    }
     content["devices"] = {"SERIAL": {"fingerprint": {"manufacturer": "Google", "model": "Pixel 8"}}}
     (tmp_path / "own.json").write_text(json.dumps(content))
     found = compared(tmp_path, phone="pixel-8")
@@ -180,7 +215,9 @@ def test_medians_of_rounds_are_no_runs(tmp_path):
     content["measurements"][0]["sample_kind"] = "round median"
     (tmp_path / "own.json").write_text(json.dumps(content))
     found = compared(tmp_path)
-    assert found.own.steady_mean_ms is None and "without times of single runs" in found.explanation[0]
+    assert (
+        found.own.steady_mean_ms is None and "without times of single runs" in found.explanation[0]
+    )
 
 
 def test_the_same_phone_is_preferred(tmp_path):
@@ -193,14 +230,27 @@ def test_the_same_phone_is_preferred(tmp_path):
 def test_nothing_to_compare_with_is_said(tmp_path):
     assert "no measurement of ours is of this file" in compared(tmp_path).explanation[0]
     found = compared(tmp_path, own_result(backend="litert-xnnpack"))
-    assert found.ratio is None and found.explanation == ("ours of this file ran on cpu only, not on gpu",)
+    assert found.ratio is None and found.explanation == (
+        "ours of this file ran on cpu only, not on gpu",
+    )
 
 
 @pytest.mark.parametrize(
     ("backend", "family"),
     [
-        *[("litert-xnnpack", "cpu"), ("litert", "cpu"), ("tflite-runtime-xnnpack", "cpu"), ("cpu", "cpu")],
-        *[("litert-gpu", "gpu"), ("webgpu", "gpu"), ("opengl", "gpu"), ("nnapi", "nnapi"), ("opencv", "opencv")],
+        *[
+            ("litert-xnnpack", "cpu"),
+            ("litert", "cpu"),
+            ("tflite-runtime-xnnpack", "cpu"),
+            ("cpu", "cpu"),
+        ],
+        *[
+            ("litert-gpu", "gpu"),
+            ("webgpu", "gpu"),
+            ("opengl", "gpu"),
+            ("nnapi", "nnapi"),
+            ("opencv", "opencv"),
+        ],
     ],
 )
 def test_our_backends_have_the_sheets_names(tmp_path, backend, family):

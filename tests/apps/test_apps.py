@@ -1,4 +1,6 @@
-"""`bokeh-tf app`: the code compiles where a compiler is at hand, says what the file says, and trusts no name."""
+"""`bokeh-tf app`: the code compiles where a compiler is at hand, says what the file
+says, and trusts no name.
+"""
 
 import re
 import shutil
@@ -22,14 +24,30 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "bokeh_tf" / "weights"
 FLAGSHIP = WEIGHTS / "dbsi_mobile_base_float16_1024x1536.tflite"
 FOCUSED = next(WEIGHTS.glob("dbsi_mobile_focus_*.tflite"))
 TIMEOUT_S = 120
-# As names in the wild: not a word, a word of the language, the end of a comment, a new line to Java even in one.
-HOSTILE = ("class", "*/ int x; //", "\\u000a int y;", "a\nb", "", "1x1", "größe", "@@{asset}", "'; alert(1); '")
+# As names in the wild: not a word, a word of the language, the end of a comment, a new
+# line to Java even in one.
+HOSTILE = (
+    "class",
+    "*/ int x; //",
+    "\\u000a int y;",
+    "a\nb",
+    "",
+    "1x1",
+    "größe",
+    "@@{asset}",
+    "'; alert(1); '",
+)
 
 
 def renamed(names, types=()):
-    """A file whose inputs, floats of the sizes of a photo unless `types` says otherwise, bear these names."""
+    """A file whose inputs, floats of the sizes of a photo unless `types` says
+    otherwise, bear these names.
+    """
     graph = Graph()
-    inputs = [graph.input((1, 4, 6, 3), dtype) for dtype in [*types, *[np.float32] * (len(names) - len(types))]]
+    inputs = [
+        graph.input((1, 4, 6, 3), dtype)
+        for dtype in [*types, *[np.float32] * (len(names) - len(types))]
+    ]
     made = [graph.node(OP.RELU, [one], (1, 4, 6, 3), kept=None) for one in inputs if types == ()]
     made = made or [graph.node(OP.CAST, [inputs[0]], (1, 4, 6, 3), kept=options("Cast"))]
     content = graph.file(made[0])
@@ -52,13 +70,17 @@ def compiler(name):
 
 
 def assert_compiles(command):
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
     assert done.returncode == 0, done.stderr + done.stdout
 
 
 def assert_java(folder, out):
     sources = [*sorted(STUBS.glob("java/**/*.java")), *sorted(folder.glob("*.java"))]
-    assert_compiles([compiler("javac"), "-Xlint:all", "-Werror", "-encoding", "UTF-8", "-d", out, *sources])
+    assert_compiles(
+        [compiler("javac"), "-Xlint:all", "-Werror", "-encoding", "UTF-8", "-d", out, *sources]
+    )
 
 
 def assert_cpp(folder, out):
@@ -67,14 +89,18 @@ def assert_cpp(folder, out):
     program.write_text('#include "gpu_model.h"\n', encoding="utf-8")
     warnings = ("-Wall", "-Wextra", "-Werror", "-Wno-undefined-inline")
     include = ("-I", folder, "-I", STUBS / "cpp")
-    assert_compiles([compiler("g++"), "-std=c++20", "-fsyntax-only", *warnings[:3], *include, program])
+    assert_compiles(
+        [compiler("g++"), "-std=c++20", "-fsyntax-only", *warnings[:3], *include, program]
+    )
 
 
 def assert_javascript(folder, out):
     out.mkdir()
     page = folder / "index.html"
     if page.exists():
-        (script,) = re.findall(r'<script type="module">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)
+        (script,) = re.findall(
+            r'<script type="module">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL
+        )
         (out / "page.mjs").write_text(script, encoding="utf-8")
     for source in folder.glob("*.js"):
         shutil.copy(source, out / f"{source.stem}.mjs")
@@ -112,7 +138,11 @@ def test_no_name_reaches_the_code_but_as_words(name):
 def test_the_file_s_names_shapes_and_ranges_are_filled_in(name):
     texts = app_texts(facts_of(FOCUSED), TARGETS[name])
     code = "\n".join(texts.values())
-    for words in ("image: float32 [1, 1024, 1536, 3] from 0 to 1", "rendered: float32", "subject_confidence: float32"):
+    for words in (
+        "image: float32 [1, 1024, 1536, 3] from 0 to 1",
+        "rendered: float32",
+        "subject_confidence: float32",
+    ):
         assert words in code
     assert "dbsi_mobile_focus_float16_1024x1536.tflite" in code
     assert TARGETS[name].tried in code
@@ -178,7 +208,9 @@ def test_a_type_without_arrays_is_one_line(tmp_path, capsys):
     assert "photo is uint8" in error and "--allow-interface" in error and error.count("\n") == 1
     assert not (tmp_path / "app").exists()
     assert main(["app", str(path), "--for", "cpp", "-o", str(tmp_path / "app")]) == 0
-    assert "const std::vector<uint8_t>& photo" in (tmp_path / "app" / "gpu_model.h").read_text(encoding="utf-8")
+    assert "const std::vector<uint8_t>& photo" in (tmp_path / "app" / "gpu_model.h").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_nothing_there_is_replaced_unasked(tmp_path, capsys):

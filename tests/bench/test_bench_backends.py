@@ -1,4 +1,6 @@
-"""The table of backends: what the command reads from it, and a backend that is one file and one line."""
+"""The table of backends: what the command reads from it, and a backend that
+is one file and one line.
+"""
 
 import subprocess
 import sys
@@ -9,7 +11,13 @@ import pytest
 from bokeh_tf.bench.backends import BACKENDS
 from bokeh_tf.bench.backends.backend import Backend
 from bokeh_tf.bench.contestant import Failed, Finished, Started, WarmStart, read_known
-from bokeh_tf.bench.results.measurement import Memory, OutputComparison, RunVerdict, StartCache, Startup
+from bokeh_tf.bench.results.measurement import (
+    Memory,
+    OutputComparison,
+    RunVerdict,
+    StartCache,
+    Startup,
+)
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.bench.results.reading import read_result
 from bokeh_tf.cli import main
@@ -100,7 +108,9 @@ def test_backends_are_told_apart(backend):
     is_device = backend.time_devices is not None
     assert backend.is_meant_by(backend.name)
     assert backend.is_meant_by(f"{backend.name}:1f2e:5555") == is_device
-    assert not backend.is_meant_by(f"{backend.name}:") and not backend.is_meant_by(f"{backend.name}x")
+    assert not backend.is_meant_by(f"{backend.name}:") and not backend.is_meant_by(
+        f"{backend.name}x"
+    )
     assert not backend.is_meant_by("") and not backend.is_meant_by(":all")
     assert ("android:all" in backend.forms) == is_device
 

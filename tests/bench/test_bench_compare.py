@@ -15,7 +15,9 @@ from bokeh_tf.cli import main
 from bokeh_tf.errors import CheckError
 
 MS = 1_000_000
-MACHINE = Environment("A CPU", "x86_64", 2, "Linux 6", "3.11", "ai-edge-litert 2.3.0", "0.1.0", None, 0.1)
+MACHINE = Environment(
+    "A CPU", "x86_64", 2, "Linux 6", "3.11", "ai-edge-litert 2.3.0", "0.1.0", None, 0.1
+)
 
 
 def measured(median_ms, *, name="a, 1 thread", sha="ab" * 32, threads=1, spread=0.01, seed=0):
@@ -49,7 +51,8 @@ def pair_of(first_ms, second_ms, *, spread=0.01, budget=None):
 
 
 @pytest.mark.parametrize(
-    ("second_ms", "outcome"), [(120, Outcome.SLOWER), (80, Outcome.FASTER), (101, Outcome.NO_DIFFERENCE)]
+    ("second_ms", "outcome"),
+    [(120, Outcome.SLOWER), (80, Outcome.FASTER), (101, Outcome.NO_DIFFERENCE)],
 )
 def test_the_ratio_decides(second_ms, outcome):
     pair = pair_of(100, second_ms)
@@ -74,12 +77,14 @@ def test_the_ratio_of_two_runs_is_that_of_their_medians_and_covers_the_truth():
         first, second = generator.normal(100, 5, (10, 3)), generator.normal(110, 5, (10, 3))
         interval = unpaired_ratio(second, first, seed=seed)
         covered += interval.low <= 1.1 <= interval.high
-    # 95 of 100 are expected; a bootstrap of ten rounds is somewhat too narrow, and 100 trials scatter.
+    # 95 of 100 are expected; a bootstrap of ten rounds is somewhat too narrow,
+    # and 100 trials scatter.
     assert 85 <= covered <= 100
 
 
 @pytest.mark.parametrize(
-    ("second_ms", "budget", "exceeds"), [(120, 0.05, True), (120, 0.3, False), (104, 0.05, False), (80, 0.0, False)]
+    ("second_ms", "budget", "exceeds"),
+    [(120, 0.05, True), (120, 0.3, False), (104, 0.05, False), (80, 0.0, False)],
 )
 def test_a_budget_is_exceeded_by_what_is_slower_and_by_more(second_ms, budget, exceeds):
     assert pair_of(100, second_ms, budget=budget).exceeds_budget is exceeds
@@ -115,12 +120,22 @@ def test_unlike_runs_are_refused_unless_allowed(change, field):
 
 def test_another_machine_is_another_machine():
     with pytest.raises(CheckError, match="machine: A CPU, 2 cores, x86_64 and Another, 2 cores"):
-        compare_results(result(measured(100)), result(measured(100), machine=replace(MACHINE, cpu="Another")))
+        compare_results(
+            result(measured(100)), result(measured(100), machine=replace(MACHINE, cpu="Another"))
+        )
 
 
 def test_all_that_is_alike_is_paired_and_the_rest_named():
-    first = result(measured(10), measured(20, name="a, 2 threads", threads=2), measured(30, name="b", sha="cd" * 32))
-    second = result(measured(20, name="a, 2 threads", threads=2), measured(10), measured(9, name="c", sha="ef" * 32))
+    first = result(
+        measured(10),
+        measured(20, name="a, 2 threads", threads=2),
+        measured(30, name="b", sha="cd" * 32),
+    )
+    second = result(
+        measured(20, name="a, 2 threads", threads=2),
+        measured(10),
+        measured(9, name="c", sha="ef" * 32),
+    )
     compared = compare_results(first, second)
     assert [(pair.first.name, pair.second.name) for pair in compared.pairs] == [
         ("a, 1 thread", "a, 1 thread"),
@@ -146,8 +161,13 @@ def test_ambiguous_pairs_are_refused():
 
 def test_doubts_and_stamps_of_both_sides_are_told():
     stamped = replace(measured(10), stamp="not a GPU timing: llvmpipe")
-    (pair,) = compare_results(result(stamped), replace(result(measured(10)), doubts=("busy: rest",))).pairs
-    assert "first: not a GPU timing: llvmpipe" in pair.doubts and "second: unstable: busy: rest" in pair.doubts
+    (pair,) = compare_results(
+        result(stamped), replace(result(measured(10)), doubts=("busy: rest",))
+    ).pairs
+    assert (
+        "first: not a GPU timing: llvmpipe" in pair.doubts
+        and "second: unstable: busy: rest" in pair.doubts
+    )
 
 
 def test_what_was_not_timed_is_not_compared():
@@ -167,7 +187,9 @@ def test_fields_are_known():
 def written(tmp_path):
     """Paths of a result, of one a fifth slower, and of one with another model."""
     others = (measured(10), measured(12, seed=1), measured(10, sha="cd" * 32))
-    return [str(write_result(result(one), tmp_path / str(number))) for number, one in enumerate(others)]
+    return [
+        str(write_result(result(one), tmp_path / str(number))) for number, one in enumerate(others)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +211,9 @@ def test_command(written, second, options, status, words, capsys):
     assert captured.err.count("\n") == (1 if status == 1 else 0)
 
 
-@pytest.mark.parametrize("options", [["--budget", "-5"], ["--budget", "much"], ["--noise", "nan"], ["--across", "x"]])
+@pytest.mark.parametrize(
+    "options", [["--budget", "-5"], ["--budget", "much"], ["--noise", "nan"], ["--across", "x"]]
+)
 def test_wrong_options_are_status_2(written, options, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["compare", *written[:2], *options])

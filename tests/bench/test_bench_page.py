@@ -1,4 +1,6 @@
-"""The report of timing results: what stands on the page, and that nothing in a result can be more than text."""
+"""The report of timing results: what stands on the page, and that nothing in a
+result can be more than text.
+"""
 
 import copy
 import csv
@@ -37,7 +39,9 @@ from bokeh_tf.errors import CheckError, OutputError
 MS, SECOND = 10**6, 10**9
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 # Those of the other kinds hold no measurements.
-KEPT = sorted({*RESULTS.glob("*.json")} - {*RESULTS.glob("overhead_*"), *RESULTS.glob("repeatability_*")})
+KEPT = sorted(
+    {*RESULTS.glob("*.json")} - {*RESULTS.glob("overhead_*"), *RESULTS.glob("repeatability_*")}
+)
 HOSTILE = """=1+1<script>alert("x")</script> & 'q' | `c` [l](http://e.vil) {x} \x1b[31m\n\n# h \ud800 @all"""
 ALLOWED_TAGS = {
     *(
@@ -93,9 +97,15 @@ def full(text="plain"):
         startup=Startup(5 * MS, 4 * MS, text, "serialised", StartCache(2**12, 7 * MS, None)),
         memory=Memory(2**27, 2**25),
         verdict=RunVerdict(DelegateOutcome.PARTIAL, text, (text,)),
-        outputs=(OutputComparison(text, 51.23, 0.25, 0, text), OutputComparison(text, None, None, 3, None)),
+        outputs=(
+            OutputComparison(text, 51.23, 0.25, 0, text),
+            OutputComparison(text, None, None, 3, None),
+        ),
         prediction=Prediction(text, text, text, 8, 6, (text,)),
-        details={text: {"log": [text, {"deep": [[[[[[text]]]]]]}]}, "predicted_and_logged": {"only_logged": [text]}},
+        details={
+            text: {"log": [text, {"deep": [[[[[[text]]]]]]}]},
+            "predicted_and_logged": {"only_logged": [text]},
+        },
     )
 
 
@@ -106,10 +116,18 @@ def result(*measurements, **changes):
 
 def full_result(text="plain"):
     warm = [Conditions(number * SECOND, 0.5, 2000.0, 40.0 + number) for number in range(7)]
-    thermal = {"status": 1, "temperatures": [{"kind": "cpu", "celsius": 43.5}, {"kind": "other", "celsius": 99.0}]}
-    phone = {"fingerprint": {"manufacturer": text, "model": text}, "rounds": [{"at_ns": 7, "thermal": thermal}]}
+    thermal = {
+        "status": 1,
+        "temperatures": [{"kind": "cpu", "celsius": 43.5}, {"kind": "other", "celsius": 99.0}],
+    }
+    phone = {
+        "fingerprint": {"manufacturer": text, "model": text},
+        "rounds": [{"at_ns": 7, "thermal": thermal}],
+    }
     environment = replace(read_environment(), cpu=text, git_commit=text, governor=text)
-    made = result(measured(), full(text), conditions=tuple(warm), devices={text: phone}, doubts=(text,))
+    made = result(
+        measured(), full(text), conditions=tuple(warm), devices={text: phone}, doubts=(text,)
+    )
     return replace(made, environment=environment, created_utc=text, sessions_utc=(text, text))
 
 
@@ -118,7 +136,9 @@ def pages(*runs):
 
 
 def elements(page):
-    """All elements of a page, which is well-formed XML but for two elements that HTML does not close."""
+    """All elements of a page, which is well-formed XML but for two elements
+    that HTML does not close.
+    """
     text = page.removeprefix("<!DOCTYPE html>\n").replace("<wbr>", "<wbr/>")
     for line in text.split("<meta ")[1:]:
         text = text.replace(f"<meta {line.split('>')[0]}>", f"<meta {line.split('>')[0]}/>")
@@ -137,13 +157,32 @@ def test_numbers_stand_in_every_format():
     one = measured(startup=Startup(5 * MS, 4 * MS), memory=Memory(128 * 2**20, None))
     page, marked, listed = pages(Run("a.json", result(one)))
     # 3 runs a round, 6 rounds of 19.8, 20 and 20.2 ms.
-    for text in ("20.0", "20.0 … 20.0", "19.8", "20.2", "18", "50.0", "5.00", "4.00", "60.0", "128"):
+    for text in (
+        "20.0",
+        "20.0 … 20.0",
+        "19.8",
+        "20.2",
+        "18",
+        "50.0",
+        "5.00",
+        "4.00",
+        "60.0",
+        "128",
+    ):
         assert f">{text}<" in page
         assert f" {text} " in marked
     (row,) = rows_of(listed)
     assert tuple(row) == csv_table.COLUMNS
-    assert (row["median_ms"], row["sample_count"], row["frames_per_second"]) == ("20.0", "18", "50.0")
-    assert (row["cold_init_ms"], row["first_run_ms"], row["peak_memory_bytes"]) == ("5.0", "60.0", str(2**27))
+    assert (row["median_ms"], row["sample_count"], row["frames_per_second"]) == (
+        "20.0",
+        "18",
+        "50.0",
+    )
+    assert (row["cold_init_ms"], row["first_run_ms"], row["peak_memory_bytes"]) == (
+        "5.0",
+        "60.0",
+        str(2**27),
+    )
     assert row["before_load_memory_bytes"] == row["stamp"] == row["predicted_nodes"] == ""
 
 
@@ -156,11 +195,20 @@ def test_nothing_in_a_result_becomes_markup():
     page, marked, _ = pages(Run(HOSTILE, full_result(HOSTILE)))
     assert {one.tag for one in elements(page)} <= ALLOWED_TAGS
     for one in elements(page):
-        assert not [key for key in one.attrib if key.startswith("on") or key in ("href", "src", "style", "srcdoc")]
+        assert not [
+            key
+            for key in one.attrib
+            if key.startswith("on") or key in ("href", "src", "style", "srcdoc")
+        ]
     assert "alert(" in text_of(page)
     page.encode("utf-8")
     assert "\x1b" not in page + marked
-    assert "<script" not in marked and "](http" not in marked and "\n# h" not in marked and "@all" not in marked
+    assert (
+        "<script" not in marked
+        and "](http" not in marked
+        and "\n# h" not in marked
+        and "@all" not in marked
+    )
 
 
 def test_markdown_tables_keep_their_columns():
@@ -188,16 +236,24 @@ def test_page_needs_nothing_else():
 
 
 def test_warnings_stand_with_the_number_they_concern():
-    stamped = measured("b", stamp="not a GPU timing: soft", backend="litert-gpu", doubts=("it drifts: cool it",))
+    stamped = measured(
+        "b", stamp="not a GPU timing: soft", backend="litert-gpu", doubts=("it drifts: cool it",)
+    )
     page, marked, listed = pages(Run("a.json", result(measured("a"), stamped)))
     first, second = [body for body in page.split("<tbody>") if 'data-label="median ms"' in body]
     assert "not a GPU timing" not in first
-    assert "20.0 ! *" in second and "not a GPU timing: soft" in second and "unstable: it drifts: cool it" in second
+    assert (
+        "20.0 ! *" in second
+        and "not a GPU timing: soft" in second
+        and "unstable: it drifts: cool it" in second
+    )
     assert r"| `b` | 20.0 **!** \* | 20.0 … 20.0 |" in marked and "| `a` | 20.0 | 20.0" in marked
     # Beside its row in the plots of medians, of samples, and of time too.
     assert page.count('<span class="about stamp">not a GPU timing: soft</span>') == 3
     assert "1 of 2 measurements not what was asked for" in page
-    assert "**!** `b`: not a GPU timing: soft" in marked and r"\* `b`: unstable: it drifts" in marked
+    assert (
+        "**!** `b`: not a GPU timing: soft" in marked and r"\* `b`: unstable: it drifts" in marked
+    )
     assert [row["stamp"] for row in rows_of(listed)] == ["", "not a GPU timing: soft"]
 
 
@@ -207,18 +263,34 @@ def test_warnings_stand_with_the_number_they_concern():
         (None, "FULL_GPU", "all of it", None),
         ("not a GPU timing", "FULL_GPU", "all of it", "not a GPU timing"),
         (None, "PARTIAL", "3 of 4", "PARTIAL: 3 of 4"),
-        ("not a timing of GPU: PARTIAL", "PARTIAL", "3 of 4", "not a timing of GPU: PARTIAL: 3 of 4"),
-        ("not a GPU timing: soft", "WRONG_BACKEND", "not a GPU timing: soft", "not a GPU timing: soft (WRONG_BACKEND)"),
+        (
+            "not a timing of GPU: PARTIAL",
+            "PARTIAL",
+            "3 of 4",
+            "not a timing of GPU: PARTIAL: 3 of 4",
+        ),
+        (
+            "not a GPU timing: soft",
+            "WRONG_BACKEND",
+            "not a GPU timing: soft",
+            "not a GPU timing: soft (WRONG_BACKEND)",
+        ),
     ],
 )
 def test_stamp_and_verdict_are_said_once(stamp, outcome, why, said):
-    warned = facts.warnings(measured(stamp=stamp, verdict=RunVerdict(DelegateOutcome(outcome), why)))
-    assert [pair for pair in warned if pair[0] == "bad"] == ([] if said is None else [("bad", said)])
+    warned = facts.warnings(
+        measured(stamp=stamp, verdict=RunVerdict(DelegateOutcome(outcome), why))
+    )
+    assert [pair for pair in warned if pair[0] == "bad"] == (
+        [] if said is None else [("bad", said)]
+    )
 
 
 def test_nested_facts_are_listed_and_cut():
     cores = [{"index": 0, "governor": "a"}, {"index": 1, "governor": None}]
-    assert facts.nested_facts({"soc": "x", "empty": [], "gpu": {"masks": [1, 2]}, "cores": cores}) == [
+    assert facts.nested_facts(
+        {"soc": "x", "empty": [], "gpu": {"masks": [1, 2]}, "cores": cores}
+    ) == [
         ("soc", "x"),
         ("gpu / masks", "1, 2"),
         ("cores / 0", "index 0, governor a"),
@@ -235,14 +307,20 @@ def test_doubts_of_a_run_and_verdicts_are_shown():
     assert "6 / 8" in page
 
 
-@pytest.mark.parametrize("name", ["samples", "summary", "startup", "memory", "verdict", "model", "threads", "runtime"])
+@pytest.mark.parametrize(
+    "name", ["samples", "summary", "startup", "memory", "verdict", "model", "threads", "runtime"]
+)
 def test_optional_parts_may_be_missing(name):
     every = pages(Run("a.json", result(replace(full(), **{name: None}), measured())))
     assert all(every)
 
 
 def test_a_run_without_times_is_still_reported():
-    failed = measured(samples=None, summary=None, verdict=RunVerdict(DelegateOutcome.FAILED_INIT, "no such delegate"))
+    failed = measured(
+        samples=None,
+        summary=None,
+        verdict=RunVerdict(DelegateOutcome.FAILED_INIT, "no such delegate"),
+    )
     page, marked, listed = pages(Run("a.json", result(failed)))
     assert "not timed" in page and "FAILED_INIT: no such delegate" in page and "<figure" not in page
     assert "not timed" in marked
@@ -250,17 +328,25 @@ def test_a_run_without_times_is_still_reported():
 
 
 def test_runs_are_not_averaged():
-    runs = [Run(f"{number}.json", result(measured(median_ms=time))) for number, time in enumerate((10, 1000))]
+    runs = [
+        Run(f"{number}.json", result(measured(median_ms=time)))
+        for number, time in enumerate((10, 1000))
+    ]
     page, _, listed = pages(*runs)
     assert [row["median_ms"] for row in rows_of(listed)] == ["10.0", "1000.0"]
-    assert re.findall('class="main">([^<]*)<', page) == ["10.0", "1000"] and "nothing is averaged" in page
+    assert (
+        re.findall('class="main">([^<]*)<', page) == ["10.0", "1000"]
+        and "nothing is averaged" in page
+    )
     assert "run 1, litert-xnnpack" in page and "run 2, litert-xnnpack" in page
     assert "logarithmic" in page
 
 
 def test_models_have_plots_of_their_own():
     other = measured("big, 1 thread", model="big.tflite", model_sha256="cd" * 32)
-    headings = [heading for heading, _ in facts.by_model([measured(), other, measured("net, 2 threads")])]
+    headings = [
+        heading for heading, _ in facts.by_model([measured(), other, measured("net, 2 threads")])
+    ]
     assert headings == ["net.tflite (sha256 abababababab…)", "big.tflite (sha256 cdcdcdcdcdcd…)"]
     nameless = [measured(model=None, model_sha256=None)] * 2
     assert len(facts.by_model(nameless)) == 1
@@ -304,7 +390,13 @@ def test_thousands_of_samples_stay_a_light_page():
 
 def leaves(content, path=()):
     """Paths of everything in a document."""
-    entries = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    entries = (
+        content.items()
+        if isinstance(content, dict)
+        else enumerate(content)
+        if isinstance(content, list)
+        else ()
+    )
     for key, value in entries:
         yield (*path, key)
         if not isinstance(value, list) or len(value) < 20:
@@ -350,7 +442,17 @@ def write(path, text):
 @pytest.mark.parametrize(
     "content",
     [
-        *("", "{", "[]", "null", "3", '{"schema_version": 9}', b"\xff\xfe\x00", "[" * 100_000, "9" * 5000),
+        *(
+            "",
+            "{",
+            "[]",
+            "null",
+            "3",
+            '{"schema_version": 9}',
+            b"\xff\xfe\x00",
+            "[" * 100_000,
+            "9" * 5000,
+        ),
         json.dumps({**as_json(result()), "schema_version": [2]}),
         json.dumps({**as_json(result()), "environment": {"\x1b[2J\n": 1}}),
     ],
@@ -378,7 +480,10 @@ def test_files_that_are_no_results(tmp_path):
 def test_folders_and_suites_are_read_and_each_file_once(tmp_path):
     plain = as_json(result())
     write(tmp_path / "a.json", json.dumps(plain))
-    write(tmp_path / "b.json", json.dumps({"schema_version": 1, "suite": "blur_bank", "timing": plain}))
+    write(
+        tmp_path / "b.json",
+        json.dumps({"schema_version": 1, "suite": "blur_bank", "timing": plain}),
+    )
     write(tmp_path / "unfinished_1.jsonl", "{}")
     assert [run.file for run in read_runs([tmp_path, tmp_path / "a.json"])] == ["a.json", "b.json"]
 
@@ -391,7 +496,10 @@ def call(*arguments):
 
 
 def test_command_keeps_what_it_reads_and_what_is_not_ours(tmp_path, capsys):
-    source, target = write(tmp_path / "run.json", json.dumps(as_json(result()))), tmp_path / "report.md"
+    source, target = (
+        write(tmp_path / "run.json", json.dumps(as_json(result()))),
+        tmp_path / "report.md",
+    )
     target.hardlink_to(source)
     with pytest.raises(OutputError, match="this run reads that file"):
         call(source, "-o", target, "--overwrite")
@@ -406,9 +514,14 @@ def test_command_keeps_what_it_reads_and_what_is_not_ours(tmp_path, capsys):
         assert [call(source, "-o", target.with_suffix(suffix)) for _ in range(2)] == [0, 0]
 
 
-@pytest.mark.parametrize(("suffix", "start"), [("html", "<!DOCTYPE html>"), ("md", "# "), ("csv", "result_file,")])
+@pytest.mark.parametrize(
+    ("suffix", "start"), [("html", "<!DOCTYPE html>"), ("md", "# "), ("csv", "result_file,")]
+)
 def test_command_writes_by_suffix(tmp_path, capsys, suffix, start):
-    source, target = write(tmp_path / "ä b.json", json.dumps(as_json(result()))), tmp_path / f"report.{suffix}"
+    source, target = (
+        write(tmp_path / "ä b.json", json.dumps(as_json(result()))),
+        tmp_path / f"report.{suffix}",
+    )
     assert call(source, "-o", target) == 0
     assert target.read_text(encoding="utf-8").startswith(start)
     assert capsys.readouterr().out == f"written: {target}\n"
@@ -488,5 +601,7 @@ def test_results_that_were_ever_kept_are_still_read(path):
     runs = read_runs([path])
     timed = [one for one in runs[0].result.measurements if one.summary]
     rows = rows_of(csv_table.write(runs))
-    assert timed and [row["median_ms"] for row in rows] == [str(one.summary.median_ms.value) for one in timed]
+    assert timed and [row["median_ms"] for row in rows] == [
+        str(one.summary.median_ms.value) for one in timed
+    ]
     assert all(pages(*runs)) and timed[0].name in shown_in_terminal(runs[0].result)

@@ -1,4 +1,6 @@
-"""Timing on this machine: workers in child processes, interleaving, interruption and what is kept of it."""
+"""Timing on this machine: workers in child processes, interleaving,
+interruption and what is kept of it.
+"""
 
 import io
 import json
@@ -35,7 +37,9 @@ UTC = "2025-01-02T03:04:05Z"
 
 
 class FakeContestant:
-    """A contestant whose runs all take `run_ns`, and which may fail, or be interrupted, at a turn."""
+    """A contestant whose runs all take `run_ns`, and which may fail, or
+    be interrupted, at a turn.
+    """
 
     def __init__(self, name, log, *, run_ns=50 * MS, fails_at=None, interrupted_at=None):
         self.name, self.log, self.run_ns = name, log, run_ns
@@ -171,14 +175,19 @@ def test_every_line_may_be_lost_and_the_run_is_finished(tmp_path):
 
 
 def test_a_second_run_that_began_at_the_same_time_says_so(tmp_path):
-    with Journal(tmp_path, "key", created_utc=UTC) as first, Journal(tmp_path, "key", created_utc=UTC) as second:
+    with (
+        Journal(tmp_path, "key", created_utc=UTC) as first,
+        Journal(tmp_path, "key", created_utc=UTC) as second,
+    ):
         turn = {"turn": [1], "of": "A", "start_ns": 0}
         first.add(turn)
         with pytest.raises(CheckError, match="another run of the same thing is at work"):
             second.add(turn)
 
 
-@pytest.mark.parametrize("content", ["nonsense\n", '{"journal": 99, "key": "key"}\n', "[]\n", '{"journal": 1}\n'])
+@pytest.mark.parametrize(
+    "content", ["nonsense\n", '{"journal": 99, "key": "key"}\n', "[]\n", '{"journal": 1}\n']
+)
 def test_a_damaged_journal_is_one_clear_line(tmp_path, content):
     (tmp_path / "unfinished_key.jsonl").write_text(content)
     with pytest.raises(CheckError, match="Delete it and measure again"):
@@ -201,7 +210,9 @@ def test_keys_tell_plans_apart():
     assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 1, "b": 3})
 
 
-@pytest.mark.parametrize("program", ["import os; os.abort()", "import time; time.sleep(60)", "print('nonsense')", ""])
+@pytest.mark.parametrize(
+    "program", ["import os; os.abort()", "import time; time.sleep(60)", "print('nonsense')", ""]
+)
 def test_a_worker_that_misbehaves_is_one_line_and_gone(program):
     with Worker([sys.executable, "-c", program], timeout_s=1) as worker:
         child = worker._child
@@ -212,7 +223,10 @@ def test_a_worker_that_misbehaves_is_one_line_and_gone(program):
 
 
 def test_a_worker_leaves_no_process_behind():
-    program = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid, flush=True); sys.stdin.read()"
+    program = (
+        "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid, flush=True);"
+        " sys.stdin.read()"
+    )
     with Worker([sys.executable, "-c", program], timeout_s=10) as worker:
         grandchild = int(worker._read_line({"do": "open"}))
     deadline = time.monotonic() + 10
@@ -237,13 +251,17 @@ def test_every_file_is_timed_with_every_setting_and_written(models, tmp_path):
     settings = (CpuSetting(threads=1), CpuSetting(threads=2, xnnpack=False))
     result, path = bench(HostRun(models, settings, rounds=2), folder=tmp_path / "out")
     labels = ("1 thread", "2 threads, without XNNPACK")
-    assert [one.name for one in result.measurements] == [f"ä b #{n}, {label}" for n in (1, 2) for label in labels]
+    assert [one.name for one in result.measurements] == [
+        f"ä b #{n}, {label}" for n in (1, 2) for label in labels
+    ]
     assert [one.backend for one in result.measurements] == ["litert-xnnpack", "litert"] * 2
     for one in result.measurements:
         assert (one.model, len(one.model_sha256)) == ("ä b.tflite", 64)
         assert len(one.samples.rounds_ns) == 2 and min(map(min, one.samples.rounds_ns)) > 0
         assert one.startup.cold_init_ns > 0 and one.startup.warm_init_ns > 0
-        assert one.startup.warm_init_kind == ("serialised" if "xnnpack" in one.backend else "same process")
+        assert one.startup.warm_init_kind == (
+            "serialised" if "xnnpack" in one.backend else "same process"
+        )
         assert one.memory.peak_bytes > one.memory.before_load_bytes > 0
         assert one.verdict.outcome == "CPU" and one.outputs[0].max_abs == 0
         assert any("fewer than 5 rounds" in doubt for doubt in one.doubts)
@@ -260,7 +278,9 @@ def test_the_load_before_the_callers_own_work_is_judged(models, load, is_doubted
     assert any("busy at the start" in doubt for doubt in result.doubts) == is_doubted
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", b"\x1c\0\0\0TFL3" + b"\xff" * 400, tiny_model()[:200]])
+@pytest.mark.parametrize(
+    "content", [b"", b"not a model", b"\x1c\0\0\0TFL3" + b"\xff" * 400, tiny_model()[:200]]
+)
 def test_damaged_models_are_one_clear_line(tmp_path, content):
     path = tmp_path / "bröken.tflite"
     path.write_bytes(content)
@@ -287,8 +307,14 @@ def test_wrong_outputs_are_seen():
     (wrong,) = compare_outputs({3: expected[3] + np.float32(0.1)}, expected, names, is_coarse=False)
     # A constant error of a tenth of the range is 20 dB.
     assert wrong.problem and wrong.psnr_db == pytest.approx(20, abs=0.01)
-    (broken,) = compare_outputs({3: expected[3] * np.float32(np.nan)}, expected, names, is_coarse=True)
-    assert (broken.psnr_db, broken.max_abs, broken.non_finite_count) == (None, None, 24) and broken.problem
+    (broken,) = compare_outputs(
+        {3: expected[3] * np.float32(np.nan)}, expected, names, is_coarse=True
+    )
+    assert (broken.psnr_db, broken.max_abs, broken.non_finite_count) == (
+        None,
+        None,
+        24,
+    ) and broken.problem
     (bent,) = compare_outputs({3: expected[3][:2]}, expected, names, is_coarse=True)
     assert "shape" in bent.problem
 
@@ -297,19 +323,36 @@ def test_wrong_outputs_are_seen():
 def test_a_software_adapter_is_refused_or_stamped(gpu, tiny_convolution, tmp_path, capsys):
     if "llvmpipe" not in gpu:
         pytest.skip(f"{gpu} is not a software adapter")
-    arguments = ["bench", str(tiny_convolution), "--on", "gpu,cpu", "--threads", "1", "--rounds", "1"]
+    arguments = [
+        "bench",
+        str(tiny_convolution),
+        "--on",
+        "gpu,cpu",
+        "--threads",
+        "1",
+        "--rounds",
+        "1",
+    ]
     assert main([*arguments, "--out", str(tmp_path / "none")]) == 1
     assert "--allow-software" in capsys.readouterr().err and not (tmp_path / "none").exists()
     assert main([*arguments, "--out", str(tmp_path), "--allow-software"]) == 0
     shown = capsys.readouterr().out
     assert NOT_A_GPU_TIMING in shown and "predicted by mldrift" in shown
     (path,) = tmp_path.glob("bench_*.json")
-    on_cpu, on_gpu = sorted(read_result(path).measurements, key=lambda one: one.backend == "litert-gpu")
-    assert on_gpu.stamp.startswith(NOT_A_GPU_TIMING) and "llvmpipe" in on_gpu.accelerator and on_cpu.stamp is None
+    on_cpu, on_gpu = sorted(
+        read_result(path).measurements, key=lambda one: one.backend == "litert-gpu"
+    )
+    assert (
+        on_gpu.stamp.startswith(NOT_A_GPU_TIMING)
+        and "llvmpipe" in on_gpu.accelerator
+        and on_cpu.stamp is None
+    )
     # Not the verdict of a run that may be believed, and yet its values are right.
     assert on_gpu.verdict.outcome == "WRONG_BACKEND" and on_gpu.outputs[0].problem is None
     assert any("Selected adapter" in line for line in on_gpu.verdict.evidence)
-    assert on_gpu.prediction.verdict == "compatible" and on_gpu.startup.warm_init_kind == "serialised"
+    assert (
+        on_gpu.prediction.verdict == "compatible" and on_gpu.startup.warm_init_kind == "serialised"
+    )
 
 
 @pytest.mark.gpu
@@ -325,7 +368,10 @@ def test_a_file_that_the_gpu_refuses_has_the_verdict_and_the_reason(gpu, tiny_tf
     refused, timed = result.measurements
     assert refused.samples is None and timed.samples is not None
     assert refused.verdict.outcome == "FAILED_INIT" and refused.verdict.why.startswith("MIRROR_PAD")
-    assert refused.prediction.verdict == "incompatible" and "MIRROR_PAD" in refused.prediction.reasons[0]
+    assert (
+        refused.prediction.verdict == "incompatible"
+        and "MIRROR_PAD" in refused.prediction.reasons[0]
+    )
     assert "it failed after 0 of 1 rounds" in refused.doubts[0]
     compared = refused.details["predicted_and_logged"]
     assert compared["is_same"] and compared["agreed"][0][1] == refused.details["reasons"][0]
@@ -360,7 +406,9 @@ def test_tflite_runtime_needs_a_python_of_its_own(tmp_path, models, monkeypatch)
 
 @pytest.fixture(scope="session")
 def tflite_runtime_python(tmp_path_factory):
-    """The interpreter of a new environment with the last wheel of tflite-runtime, or the one that a variable names."""
+    """The interpreter of a new environment with the last wheel of tflite-runtime, or the
+    one that a variable names.
+    """
     if os.environ.get(PYTHON_VARIABLE):
         return os.environ[PYTHON_VARIABLE]
     folder = tmp_path_factory.mktemp("tflite_runtime")
@@ -372,16 +420,36 @@ def tflite_runtime_python(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="tflite-runtime has no wheel for this Python")
+@pytest.mark.skipif(
+    sys.version_info >= (3, 12), reason="tflite-runtime has no wheel for this Python"
+)
 def test_tflite_runtime_is_timed_beside_litert(tflite_runtime_python, tiny_convolution, tmp_path):
-    arguments = ["--runtime", "ai-edge-litert,tflite-runtime", "--runtime-python", tflite_runtime_python]
+    arguments = [
+        "--runtime",
+        "ai-edge-litert,tflite-runtime",
+        "--runtime-python",
+        tflite_runtime_python,
+    ]
     status = main(
-        ["bench", str(tiny_convolution), *arguments, "--threads", "1", "--rounds", "2", "--out", str(tmp_path)]
+        [
+            "bench",
+            str(tiny_convolution),
+            *arguments,
+            "--threads",
+            "1",
+            "--rounds",
+            "2",
+            "--out",
+            str(tmp_path),
+        ]
     )
     assert status == 0
     (path,) = tmp_path.iterdir()
     litert, old = read_result(path).measurements
     assert (litert.backend, old.backend) == ("litert-xnnpack", "tflite-runtime-xnnpack")
     assert old.runtime == "tflite-runtime 2.14.0" and litert.runtime.startswith("ai-edge-litert 2")
-    assert "tflite-runtime has none" in old.startup.warm_init_how and litert.startup.warm_init_kind == "serialised"
+    assert (
+        "tflite-runtime has none" in old.startup.warm_init_how
+        and litert.startup.warm_init_kind == "serialised"
+    )
     assert old.outputs[0].problem is None and len(old.samples.rounds_ns) == 2

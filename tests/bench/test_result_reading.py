@@ -1,4 +1,6 @@
-"""The one reader of results: compare, report and the import of the app's sheet refuse the same files."""
+"""The one reader of results: compare, report and the import of the app's
+sheet refuse the same files.
+"""
 
 import copy
 import json

@@ -13,10 +13,18 @@ def tiny_model(shape=(1, 4, 6, 3)):
     code.version = 1
     operator, graph = schema.OperatorT(), schema.SubGraphT()
     operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 0], [1]
-    operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.AddOptions, schema.AddOptionsT()
+    operator.builtinOptionsType, operator.builtinOptions = (
+        schema.BuiltinOptions.AddOptions,
+        schema.AddOptionsT(),
+    )
     graph.tensors = [schema.TensorT(), schema.TensorT()]
     for tensor, name in zip(graph.tensors, (b"image", b"doubled"), strict=True):
-        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), schema.TensorType.FLOAT32, 0
+        tensor.name, tensor.shape, tensor.type, tensor.buffer = (
+            name,
+            list(shape),
+            schema.TensorType.FLOAT32,
+            0,
+        )
     graph.inputs, graph.outputs, graph.operators = [0], [1], [operator]
     model.operatorCodes, model.subgraphs = [code], [graph]
     builder = flatbuffers.Builder(1024)

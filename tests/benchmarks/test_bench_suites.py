@@ -1,4 +1,6 @@
-"""The suites that time files, on a tiny one; and the command, interrupted in the middle and given again."""
+"""The suites that time files, on a tiny one; and the command, interrupted in
+the middle and given again.
+"""
 
 import json
 import signal
@@ -32,7 +34,16 @@ def model(tmp_path):
 
 
 def test_flagship_suite_times_files_and_keeps_the_result(model, tmp_path, capsys):
-    options = ["--models", str(model), "--rounds", "2", "--threads", "1", "--out", str(tmp_path / "results")]
+    options = [
+        "--models",
+        str(model),
+        "--rounds",
+        "2",
+        "--threads",
+        "1",
+        "--out",
+        str(tmp_path / "results"),
+    ]
     assert run_suite(["flagship", *options]) == 0
     (path,) = (tmp_path / "results").iterdir()
     assert path.name.startswith("flagship_") and f"written: {path}" in capsys.readouterr().out
@@ -45,7 +56,9 @@ def test_overhead_suite_compares_both_loops(model, tmp_path, capsys):
     (path,) = (tmp_path / "results").iterdir()
     (entry,) = json.loads(path.read_text(encoding="utf-8"))["models"]
     assert entry["model"] == model.name and len(entry["bare_ns"]) == 4
-    for (reported_ns,), (elapsed_ns,) in zip(entry["reported_ns"], entry["elapsed_ns"], strict=True):
+    for (reported_ns,), (elapsed_ns,) in zip(
+        entry["reported_ns"], entry["elapsed_ns"], strict=True
+    ):
         # What is reported is a part of what elapses.
         assert 0 < reported_ns <= elapsed_ns
     for name in ("reported_over_bare", "elapsed_over_bare"):
@@ -59,7 +72,9 @@ def test_repeatability_suite_runs_whole_suites_and_counts_earlier_ones(model, tm
     done = sorted(folder.glob("flagship_*.json"))
     first = json.loads(next(folder.glob("repeatability_*.json")).read_text(encoding="utf-8"))
     (spread,) = first["spreads"].values()
-    assert first["results"] == [path.name for path in done] and len(done) == spread["pairs"] + 1 == 2
+    assert (
+        first["results"] == [path.name for path in done] and len(done) == spread["pairs"] + 1 == 2
+    )
     medians_ms = [read_result(path).measurements[0].summary.median_ms.value for path in done]
     assert spread["medians_ms"] == medians_ms
     assert spread["median_ms"] == pytest.approx(sum(medians_ms) / 2)
@@ -72,12 +87,16 @@ def timed(median_ms, *, sha="ab", name="a"):
     """A result with one measurement whose every run takes that long."""
     rounds_ns = ((round(median_ms * 1e6),) * 3,) * 6
     samples = Samples(first_ns=9, warmup_ns=(2,) * 6, warmup_was_flat=True, rounds_ns=rounds_ns)
-    measurement = make_measurement(name, samples, backend="litert", threads=1, model="a.tflite", model_sha256=sha)
+    measurement = make_measurement(
+        name, samples, backend="litert", threads=1, model="a.tflite", model_sha256=sha
+    )
     return Result("2031-02-03T04:05:06Z", read_environment(), (), (measurement,))
 
 
 def test_the_spread_by_hand():
-    (spread,) = repeatability.find_spreads([timed(10.0), timed(10.1), timed(10.5), timed(9.95)]).values()
+    (spread,) = repeatability.find_spreads(
+        [timed(10.0), timed(10.1), timed(10.5), timed(9.95)]
+    ).values()
     assert (spread.median_ms, spread.doubtful_suites) == (pytest.approx(10.05), 0)
     assert spread.range_share == pytest.approx(0.55 / 10.05)
     # Of 0.05, 0.05, 0.45 and 0.1 the median is 0.075.
@@ -97,9 +116,16 @@ def start_command(model, folder):
     command = [sys.executable, "-m", "bokeh_tf", "bench", str(model), "--threads", "1", "2"]
     command += ["--rounds", str(ROUNDS), "--out", str(folder)]
     # Job runners start their jobs with the signal ignored, which children inherit.
-    restore = "import signal, runpy, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    command[1:3] = ["-c", restore + "runpy.run_module('bokeh_tf', run_name='__main__', alter_sys=True)"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+    restore = (
+        "import signal, runpy, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    )
+    command[1:3] = [
+        "-c",
+        restore + "runpy.run_module('bokeh_tf', run_name='__main__', alter_sys=True)",
+    ]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
@@ -114,9 +140,17 @@ def test_an_interrupted_command_continues_and_loses_no_turn(model, tmp_path, end
     child.send_signal(ending)
     _, complaint = child.communicate(timeout=INTERRUPTION_TIMEOUT_S)
     if ending == signal.SIGINT:
-        assert child.returncode == 130 and "the same command continues" in complaint and "Traceback" not in complaint
+        assert (
+            child.returncode == 130
+            and "the same command continues" in complaint
+            and "Traceback" not in complaint
+        )
     (journal,) = folder.iterdir()
-    turns = [record for record in map(json.loads, journal.read_text(encoding="utf-8").splitlines()) if "turn" in record]
+    turns = [
+        record
+        for record in map(json.loads, journal.read_text(encoding="utf-8").splitlines())
+        if "turn" in record
+    ]
     assert 5 <= len(turns) < 2 * ROUNDS
 
     child = start_command(model, folder)
@@ -127,7 +161,9 @@ def test_an_interrupted_command_continues_and_loses_no_turn(model, tmp_path, end
     assert len(result.sessions_utc) == 2
     for one in result.measurements:
         own = [tuple(record["turn"]) for record in turns if record["of"] == one.name]
-        assert one.samples.rounds_ns[: len(own)] == tuple(own) and len(one.samples.rounds_ns) == ROUNDS
+        assert (
+            one.samples.rounds_ns[: len(own)] == tuple(own) and len(one.samples.rounds_ns) == ROUNDS
+        )
     assert not journal.exists()
 
 
@@ -136,5 +172,7 @@ def test_zoo_suite_exports_every_model_the_same_each_time(tmp_path):
     (tmp_path / "again").mkdir()
     first, again = (zoo.export_models(folder) for folder in (tmp_path, tmp_path / "again"))
     names = [path.name.removesuffix("_float16_256x384.tflite") for path in first]
-    assert names == [f"{name}_base" if name == "dbsi_mobile" else f"{name}_tiny" for name in models.MODELS]
+    assert names == [
+        f"{name}_base" if name == "dbsi_mobile" else f"{name}_tiny" for name in models.MODELS
+    ]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]

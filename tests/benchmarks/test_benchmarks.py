@@ -20,7 +20,8 @@ from bokeh_tf.evaluation.summary import set_name
 from bokeh_tf.metrics import psnr, ssim
 
 HEIGHT_PX, WIDTH_PX = 64, 96
-# The decimated bank is an approximation; on so small a picture the borders weigh more than on a photo.
+# The decimated bank is an approximation; on so small a picture the borders
+# weigh more than on a photo.
 BANK_FLOOR_DB = 40.0
 # The direct bank is the exact blur in float32.
 EXACT_FLOOR_DB = 110.0
@@ -60,7 +61,11 @@ def model_path(tmp_path):
     rendered = keras.layers.Average(name="rendered")([image, blurred])
     path = tmp_path / "blend.tflite"
     ranges = {"image": (0, 1), "rendered": (0, 1)}
-    path.write_bytes(convert(keras.Model(image, [rendered, weight], name="blend"), precision="float32", ranges=ranges))
+    path.write_bytes(
+        convert(
+            keras.Model(image, [rendered, weight], name="blend"), precision="float32", ranges=ranges
+        )
+    )
     return path
 
 
@@ -116,16 +121,30 @@ def test_blur_bank_suite_times_prints_and_writes(tmp_path, capsys):
     photo = tmp_path / "photo ä.png"
     Image.fromarray(picture(seed=3)).save(photo)
     threads_before = cv2.getNumThreads()
-    arguments = ["--height", str(HEIGHT_PX), "--width", str(WIDTH_PX), "--rounds", "2", "--photos", str(photo)]
+    arguments = [
+        "--height",
+        str(HEIGHT_PX),
+        "--width",
+        str(WIDTH_PX),
+        "--rounds",
+        "2",
+        "--photos",
+        str(photo),
+    ]
     assert main(["blur_bank", "--out", str(tmp_path / "out"), *arguments]) == 0
     assert cv2.getNumThreads() == threads_before
     assert "ours / opencv, 2 threads" in capsys.readouterr().out
     (path,) = (tmp_path / "out").glob("blur_bank_*.json")
     content = json.loads(path.read_text(encoding="utf-8"))
-    names = [f"{name}, {threads}" for threads in ("1 thread", "2 threads") for name in ("ours", "direct", "opencv")]
+    names = [
+        f"{name}, {threads}"
+        for threads in ("1 thread", "2 threads")
+        for name in ("ours", "direct", "opencv")
+    ]
     assert [entry["name"] for entry in content["timing"]["measurements"]] == names
     assert {"natural noise (timed)", "photo ä.png"} < set(content["psnr_db_against_opencv"])
-    # Padding is computed too, so the direct bank costs more than its taps: two passes of 25 + 45 + 75.
+    # Padding is computed too, so the direct bank costs more than its taps: two
+    # passes of 25 + 45 + 75.
     assert content["macs_per_pixel_and_channel"]["direct"] >= 2 * (25 + 45 + 75)
     assert len(content["ratios"]) == 4
 
@@ -156,7 +175,9 @@ def test_photo_of_size_covers_and_crops_the_centre(tmp_path, size):
     assert scaled[HEIGHT_PX // 2, WIDTH_PX // 2, 0] == pytest.approx(220 / 255)
 
 
-@pytest.mark.parametrize(("height_px", "kernel_px"), [(1024, 75), (688, 51), (512, 37), (1536, 113)])
+@pytest.mark.parametrize(
+    ("height_px", "kernel_px"), [(1024, 75), (688, 51), (512, 37), (1536, 113)]
+)
 def test_global_blur_scales_with_the_height(height_px, kernel_px):
     photo = np.random.default_rng(0).integers(0, 256, (height_px, 90, 3), np.uint8)
     expected = cv2.GaussianBlur(photo, (kernel_px, kernel_px), 0, borderType=cv2.BORDER_REFLECT_101)
@@ -171,8 +192,12 @@ def test_ellipse_is_sharp_in_the_centre_and_blurred_outside():
     assert weight[0, 0] == weight[HEIGHT_PX // 2, 0] == weight[0, WIDTH_PX // 2] == 0
     np.testing.assert_allclose(weight, weight[::-1, ::-1], atol=1e-6)
     # The weight is one half where the ellipse with semi-axes of 0.3 W and 0.4 H crosses the axes.
-    assert np.interp(0.3 * WIDTH_PX, np.arange(48) + 0.5, weight[32, 48:]) == pytest.approx(0.5, abs=0.03)
-    assert np.interp(0.4 * HEIGHT_PX, np.arange(32) + 0.5, weight[32:, 48]) == pytest.approx(0.5, abs=0.03)
+    assert np.interp(0.3 * WIDTH_PX, np.arange(48) + 0.5, weight[32, 48:]) == pytest.approx(
+        0.5, abs=0.03
+    )
+    assert np.interp(0.4 * HEIGHT_PX, np.arange(32) + 0.5, weight[32:, 48]) == pytest.approx(
+        0.5, abs=0.03
+    )
     np.testing.assert_array_equal(result[weight == 1], photo[weight == 1])
     np.testing.assert_array_equal(result[weight == 0], global_blur(photo)[weight == 0])
 
@@ -188,7 +213,9 @@ def test_pairs_are_found_sorted_and_grouped(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("name", "missing"), [("a_1_Input.png", "target"), ("a_1_GT.png", "source")])
+@pytest.mark.parametrize(
+    ("name", "missing"), [("a_1_Input.png", "target"), ("a_1_GT.png", "source")]
+)
 def test_a_pair_without_its_partner_is_refused(tmp_path, name, missing):
     write_pairs(tmp_path, ["b_1"])
     Image.fromarray(picture()).save(tmp_path / name)
@@ -221,7 +248,20 @@ def test_quality_suite_scores_averages_and_draws(tmp_path, model_path, capsys):
     # A small change, so that no rendering equals its ground truth.
     for path in folder.glob("*_GT.png"):
         Image.fromarray(np.clip(read_pixels(path), 3, 250)).save(path)
-    assert main(["quality", "--pairs", str(folder), "--model", str(model_path), "--out", str(tmp_path / "out")]) == 0
+    assert (
+        main(
+            [
+                "quality",
+                "--pairs",
+                str(folder),
+                "--model",
+                str(model_path),
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 0
+    )
     text = capsys.readouterr().out
     assert "street: mean of 2 pairs" in text
     assert "centre ellipse" in text
@@ -249,7 +289,9 @@ def test_two_models_of_one_name_are_refused(model_path):
         quality.load_models([model_path, model_path])
 
 
-@pytest.mark.parametrize("option", [["--rounds", "0"], ["--threads", "2", "-1"], ["--height", "37"]])
+@pytest.mark.parametrize(
+    "option", [["--rounds", "0"], ["--threads", "2", "-1"], ["--height", "37"]]
+)
 def test_senseless_options_are_a_usage_error(option, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["blur_bank", *option])
@@ -260,7 +302,18 @@ def test_senseless_options_are_a_usage_error(option, capsys):
 def test_a_missing_model_is_one_line_and_exit_code_1(tmp_path, capsys):
     write_pairs(tmp_path, ["a_1"])
     assert (
-        main(["quality", "--pairs", str(tmp_path), "--model", str(tmp_path / "no.tflite"), "--out", str(tmp_path)]) == 1
+        main(
+            [
+                "quality",
+                "--pairs",
+                str(tmp_path),
+                "--model",
+                str(tmp_path / "no.tflite"),
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 1
     )
     error = capsys.readouterr().err
     assert error.startswith("benchmarks: ")
@@ -270,7 +323,10 @@ def test_a_missing_model_is_one_line_and_exit_code_1(tmp_path, capsys):
 def test_sheets_hold_every_tile_in_order(tmp_path):
     photo = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     photo[..., 0] = 200
-    write_sheet(tmp_path / "sheet.jpg", [("red", photo), ("half", np.full((10, 20), 0.5)), *[("red", photo)] * 2])
+    write_sheet(
+        tmp_path / "sheet.jpg",
+        [("red", photo), ("half", np.full((10, 20), 0.5)), *[("red", photo)] * 2],
+    )
     sheet = read_pixels(tmp_path / "sheet.jpg").astype(int)
     height_px = sheet.shape[0] // 2
     assert sheet.shape[1] == 3 * 640

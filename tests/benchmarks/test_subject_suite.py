@@ -41,7 +41,9 @@ def test_sharpness_is_lost_by_a_blur_inside_the_label():
 @pytest.mark.slow
 def test_the_suite_measures_the_flagship(tmp_path):
     folder = write_subjects(tmp_path / "data")
-    options = argparse.Namespace(subjects=folder, pairs=None, model=[None], every=1, out=tmp_path / "out")
+    options = argparse.Namespace(
+        subjects=folder, pairs=None, model=[None], every=1, taps=0, out=tmp_path / "out"
+    )
     written = json.loads(subject.run(options).read_text(encoding="utf-8"))
     assert written["suite"] == "subject" and written["schema_version"] == 1
     [groups] = written["groups"].values()

@@ -1,4 +1,6 @@
-"""The command line as a user meets it: exit status, one line on stderr, and what it does not import."""
+"""The command line as a user meets it: exit status, one line on stderr,
+and what it does not import.
+"""
 
 import os
 import re
@@ -33,7 +35,9 @@ sys.exit(f"imported: {loaded}" if loaded else status)
 def run(*arguments, program=None, **options):
     command = [sys.executable, "-c", program] if program else [sys.executable, "-m", "bokeh_tf"]
     command += [str(argument) for argument in arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, **options)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, **options
+    )
 
 
 @pytest.mark.parametrize("arguments", [(), *((command,) for command in COMMANDS)])
@@ -75,11 +79,20 @@ def test_version_is_printed(capsys):
         (["render", "x.jpg", "-o", "x", "--input-range", "0", "nan"], "--input-range"),
         (["render", "x.jpg", "-o", "x", "--input-range", "-1"], "--input-range"),
         (["render", "x.jpg", "-o", "x", "--output-range", "1", "1"], "--output-range"),
+        (["--flagfile=/etc/passwd"], "--flagfile is not taken"),
+        (["check", "m.tflite", "--flagfile", "/dev/zero"], "--flagfile is not taken"),
+        (["check", "m.tflite", "-flagfile=/tmp"], "--flagfile is not taken"),
         (["train", "nope", "--data", "x", "--out", "y"], "invalid choice: 'nope'"),
         (["train", "dbsi_mobile", "--out", "y"], "--data"),
         (["train", "dbsi_mobile", "--data", "x"], "--out"),
-        (["train", "dbsi_mobile", "--data", "x", "--out", "y", "--steps", "-5"], "invalid whole number from 1"),
-        (["train", "dbsi_mobile", "--data", "x", "--out", "y", "--precision", "int8"], "invalid choice: 'int8'"),
+        (
+            ["train", "dbsi_mobile", "--data", "x", "--out", "y", "--steps", "-5"],
+            "invalid whole number from 1",
+        ),
+        (
+            ["train", "dbsi_mobile", "--data", "x", "--out", "y", "--precision", "int8"],
+            "invalid choice: 'int8'",
+        ),
         (["data"], "ACTION"),
         (["data", "inspect"], "DIR"),
         (["data", "align", "a", "b"], "-o/--out"),
@@ -102,7 +115,15 @@ def test_wrong_usage_is_status_2(arguments, complaint, capsys):
     ],
 )
 def test_a_plan_that_cannot_be_followed_is_status_2(options, complaint, tmp_path, capsys):
-    arguments = ["train", "dbsi_mobile", "--data", str(tmp_path), "--out", str(tmp_path / "out"), *options]
+    arguments = [
+        "train",
+        "dbsi_mobile",
+        "--data",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "out"),
+        *options,
+    ]
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
@@ -131,14 +152,24 @@ def test_check_reports_a_missing_file_and_is_status_1(tmp_path):
 
 
 def test_bench_times_a_file_and_writes_the_samples(tiny_convolution, tmp_path):
-    child = run("bench", tiny_convolution, "--threads", 1, "--rounds", 2, "--out", tmp_path / "größe", cwd=tmp_path)
+    child = run(
+        "bench",
+        tiny_convolution,
+        "--threads",
+        1,
+        "--rounds",
+        2,
+        "--out",
+        tmp_path / "größe",
+        cwd=tmp_path,
+    )
     assert child.returncode == 0, child.stderr
     (result,) = (tmp_path / "größe").iterdir()
     assert result.suffix == ".json" and f"written: {tmp_path}" in child.stdout
 
 
-# The main thread is interrupted as soon as the work has begun, or is about to. Job runners start their jobs with the
-# signal ignored, which children inherit.
+# The main thread is interrupted as soon as the work has begun, or is about to. Job runners start
+# their jobs with the signal ignored, which children inherit.
 INTERRUPTED_PROGRAM = """
 import os, signal, sys, threading, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -166,9 +197,18 @@ def test_a_reader_that_has_gone_is_no_error(options, tmp_path):
     read_end, write_end = os.pipe()
     os.close(read_end)
     try:
-        command = [sys.executable, "-m", "bokeh_tf", "check", str(tmp_path / "missing.tflite"), *options]
+        command = [
+            sys.executable,
+            "-m",
+            "bokeh_tf",
+            "check",
+            str(tmp_path / "missing.tflite"),
+            *options,
+        ]
         # Python keeps output back until it exits, unless this is set.
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        environment = {
+            name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"
+        }
         pipes = {"stdout": write_end, "stderr": subprocess.PIPE}
         child = subprocess.run(command, **pipes, env=environment, timeout=TIMEOUT_S, check=False)
     finally:

@@ -1,4 +1,6 @@
-"""`bokeh-tf export` as a user meets it: what is written, what is refused, and what is said about it."""
+"""`bokeh-tf export` as a user meets it: what is written, what is refused,
+and what is said about it.
+"""
 
 import keras
 import numpy as np
@@ -34,7 +36,13 @@ def test_writes_a_checked_file_and_warns_of_untrained_weights(tmp_path, capsys):
     assert [path.name for path in out.iterdir()] == [NAME]
     printed = capsys.readouterr()
     assert "warning: no trained weights" in printed.err
-    for part in (f"PASSED  {NAME}", "v2: compatible", "mldrift: compatible", "GPU memory: about ", f"written: {out}"):
+    for part in (
+        f"PASSED  {NAME}",
+        "v2: compatible",
+        "mldrift: compatible",
+        "GPU memory: about ",
+        f"written: {out}",
+    ):
         assert part in printed.out
     assert inspect(out / NAME).inputs[0].shape == (1, *SHAPE, 3)
 
@@ -58,7 +66,9 @@ def test_uses_packaged_weights_and_the_precision_asked_for(tmp_path, capsys):
     model = models.build("dbsi_mobile", image_shape=(256, 64))
     model.load_weights(packaged_weights("dbsi_mobile", "base"))
     inputs = random_inputs(model)
-    actual = dict(zip(["rendered", "in_focus_weight"], load(content).run(inputs["image"]), strict=True))
+    actual = dict(
+        zip(["rendered", "in_focus_weight"], load(content).run(inputs["image"]), strict=True)
+    )
     np.testing.assert_allclose(actual["rendered"], predict(model, inputs)["rendered"], atol=1e-4)
 
 
@@ -76,7 +86,9 @@ def test_asks_the_real_delegate(gpu, tmp_path, capsys):
     ],
 )
 def test_weights_that_do_not_fit_are_status_1_and_one_line(weights, complaint, tmp_path, capsys):
-    keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]).save_weights(tmp_path / "wrong.weights.h5")
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]).save_weights(
+        tmp_path / "wrong.weights.h5"
+    )
     out = tmp_path / "out"
     assert export(*SIZE, "--no-probe", "--weights", tmp_path / weights, "-o", out) == 1
     printed = capsys.readouterr()
@@ -92,7 +104,10 @@ def test_weights_that_do_not_fit_are_status_1_and_one_line(weights, complaint, t
         (["unet", "--variant", "huge", "-o", "out"], "Known: base, width32, tiny"),
         (["unet", "--size", "32", "-o", "out"], "invalid HEIGHTxWIDTH value: '32'"),
         (["unet", "--size", "32x-48", "-o", "out"], "invalid HEIGHTxWIDTH value"),
-        (["unet", "--variant", "tiny", "--size", "33x48", "-o", "out"], "multiples of 16. Received: (33, 48)"),
+        (
+            ["unet", "--variant", "tiny", "--size", "33x48", "-o", "out"],
+            "multiples of 16. Received: (33, 48)",
+        ),
         (["unet", "--timeout", "0", "-o", "out"], "invalid positive number value: '0'"),
     ],
 )
@@ -132,13 +147,17 @@ def test_a_file_in_the_folders_place_is_status_1(tmp_path, capsys):
 
 
 def test_what_fails_its_check_is_not_written(tmp_path, capsys, monkeypatch):
-    """Groups of two channels, which the delegates take and compute wrong, in the place of a network."""
+    """Groups of two channels, which the delegates take and compute wrong,
+    in the place of a network.
+    """
 
     def build(name, *, variant, image_shape):
         image = keras.Input((*image_shape, 3), name="image")
         hidden = keras.layers.Conv2D(8, 3, padding="same")(image)
         grouped = keras.layers.Conv2D(8, 3, groups=4, padding="same")(hidden)
-        return keras.Model(image, keras.layers.Conv2D(3, 1, name="rendered")(grouped), name=f"{name}.{variant}")
+        return keras.Model(
+            image, keras.layers.Conv2D(3, 1, name="rendered")(grouped), name=f"{name}.{variant}"
+        )
 
     monkeypatch.setattr(models, "build", build)
     assert export(*SIZE, "--no-probe", "-o", tmp_path) == check.FAILED

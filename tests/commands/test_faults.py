@@ -1,4 +1,6 @@
-"""Every command meets every fault: a short answer, the right exit status, nothing lost, nothing left behind."""
+"""Every command meets every fault: a short answer, the right exit status, nothing
+lost, nothing left behind.
+"""
 
 import contextlib
 import os
@@ -31,33 +33,86 @@ def a_pair(folder):
 
 # How each command is told to read `path`; what it writes goes into the folder `out`.
 COMMANDS = {
-    "check": lambda path, out: ["check", path, "--no-probe", "--output", out / "report.json", "--format", "json"],
+    "check": lambda path, out: [
+        "check",
+        path,
+        "--no-probe",
+        "--output",
+        out / "report.json",
+        "--format",
+        "json",
+    ],
     "check a baseline": lambda path, out: ["check", MODEL, "--no-probe", "--baseline", path],
     "bench": lambda path, out: ["bench", path, "--rounds", "1", "--out", out / "timings"],
     "bench read": lambda path, out: ["bench", "read", path, "--out", out / "timings"],
     "compare": lambda path, out: ["compare", path, RESULT],
     "report": lambda path, out: ["report", path, "-o", out / "page.html"],
+    "web": lambda path, out: ["web", "--model", path, "--out", out / "page"],
     "app": lambda path, out: ["app", path, "--for", "web", "-o", out / "app"],
     "ai-benchmark": lambda path, out: ["ai-benchmark", path, "-o", out / "pack"],
-    "ai-benchmark import": lambda path, out: ["ai-benchmark", "import", path, "-o", out / "imported"],
+    "ai-benchmark import": lambda path, out: [
+        "ai-benchmark",
+        "import",
+        path,
+        "-o",
+        out / "imported",
+    ],
     "render": lambda path, out: ["render", path, "-o", out / "pictures"],
-    "render by a model": lambda path, out: ["render", PHOTO, "--model", f"{path}.tflite", "-o", out / "pictures"],
-    "render with a mask": lambda path, out: ["render", PHOTO, "--mask", path, "-o", out / "pictures"],
+    "render by a model": lambda path, out: [
+        "render",
+        PHOTO,
+        "--model",
+        f"{path}.tflite",
+        "-o",
+        out / "pictures",
+    ],
+    "render with a mask": lambda path, out: [
+        "render",
+        PHOTO,
+        "--mask",
+        path,
+        "-o",
+        out / "pictures",
+    ],
     "repair": lambda path, out: ["repair", path, "-o", out / "whole.tflite", "--no-probe"],
     "convert": lambda path, out: ["convert", path, "-o", out / "phone.tflite", "--no-probe"],
-    "export": lambda path, out: ["export", "unet", "--variant", "tiny", "--weights", path, "-o", out],
+    "export": lambda path, out: [
+        "export",
+        "unet",
+        "--variant",
+        "tiny",
+        "--weights",
+        path,
+        "-o",
+        out,
+    ],
     "port": lambda path, out: ["port", "dmshn", path, "-o", out / "ported.weights.h5"],
     "data inspect": lambda path, out: ["data", "inspect", path, "-o", out / "inspected"],
     "data inspect a list": lambda path, out: ["data", "inspect", ROOT / "tests", "--only", path],
     "data align": lambda path, out: ["data", "align", path, PHOTO, "-o", out / "pairs"],
     "evaluate": lambda path, out: ["evaluate", path, "--model", "untouched"],
-    "evaluate a model": lambda path, out: ["evaluate", a_pair(out.parent), "--model", f"{path}.keras"],
+    "evaluate a model": lambda path, out: [
+        "evaluate",
+        a_pair(out.parent),
+        "--model",
+        f"{path}.keras",
+    ],
     "evaluate pictures": lambda path, out: ["evaluate", a_pair(out.parent), "--model", path],
-    "train": lambda path, out: ["train", "unet", "--data", path, "--out", out / "run", "--scale", "small"],
+    "train": lambda path, out: [
+        "train",
+        "unet",
+        "--data",
+        path,
+        "--out",
+        out / "run",
+        "--scale",
+        "small",
+    ],
 }
 # What it is asked to write is a record of what could not be done.
 RECORDS = {"check": {"report.json"}}
-# These build a network before they read: seconds each, so they meet the faults that differ for them alone.
+# These build a network before they read: seconds each, so they meet the faults
+# that differ for them alone.
 SLOW = {"export", "port", "train"}
 # A folder is what these commands take.
 TAKES_FOLDERS = {"check", "report", "render", "data inspect", "data align", "train"}
@@ -114,7 +169,19 @@ def nul(folder):
     return Path(f"{folder}/a\0b")
 
 
-FAULTS = [missing, a_folder, a_pipe, endless, nonsense, empty, deep, too_long, links_in_a_circle, no_text, nul]
+FAULTS = [
+    missing,
+    a_folder,
+    a_pipe,
+    endless,
+    nonsense,
+    empty,
+    deep,
+    too_long,
+    links_in_a_circle,
+    no_text,
+    nul,
+]
 FAULTS_OF_SLOW = [missing, a_pipe, nonsense, too_long, no_text]
 CASES = [
     (command, fault)
@@ -153,11 +220,15 @@ def assert_said_shortly(captured):
     lines = captured.err.splitlines()
     assert "Traceback" not in captured.err + captured.out
     assert len(lines) <= MOST_LINES, captured.err
-    assert all(character.isprintable() or character == "\n" for character in captured.err), repr(captured.err)
+    assert all(character.isprintable() or character == "\n" for character in captured.err), repr(
+        captured.err
+    )
     return lines
 
 
-@pytest.mark.parametrize(("command", "fault"), CASES, ids=[f"{command}-{fault.__name__}" for command, fault in CASES])
+@pytest.mark.parametrize(
+    ("command", "fault"), CASES, ids=[f"{command}-{fault.__name__}" for command, fault in CASES]
+)
 def test_a_faulty_input_is_said_shortly_and_leaves_nothing(command, fault, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
@@ -190,10 +261,118 @@ def test_a_folder_that_may_not_be_searched_is_said_shortly(command, tmp_path, ca
     assert_said_shortly(captured)
 
 
+# Files that options and folders name, beside what the commands are about; how
+# each is told of `path`.
+OPTIONS = {
+    "check --photo": lambda path, out: ["check", MODEL, "--photo", path],
+    "check --inputs": lambda path, out: ["check", MODEL, "--no-probe", "--audit", "--inputs", path],
+    "compare B": lambda path, out: ["compare", RESULT, path],
+    "render --model": lambda path, out: ["render", PHOTO, "--model", path, "-o", out / "pictures"],
+    "render several": lambda path, out: ["render", path, path, "-o", out / "pictures"],
+    "bench --benchmark-model": lambda path, out: [
+        "bench",
+        MODEL,
+        "--on",
+        "android",
+        "--benchmark-model",
+        path,
+    ],
+    "bench --adb": lambda path, out: [
+        "bench",
+        MODEL,
+        "--on",
+        "android",
+        "--benchmark-model",
+        MODEL,
+        "--adb",
+        path,
+    ],
+    "ai-benchmark --adb": lambda path, out: [
+        "ai-benchmark",
+        MODEL,
+        "-o",
+        out / "pack",
+        "--push",
+        "--adb",
+        path,
+    ],
+    "data align WIDE": lambda path, out: ["data", "align", PHOTO, path, "-o", out / "pairs"],
+    "data synthesise": lambda path, out: [
+        "data",
+        "synthesise",
+        path,
+        "-o",
+        out / "pairs",
+        "--pairs",
+        "1",
+    ],
+}
+FAULTS_OF_OPTIONS = [missing, a_pipe, endless, nonsense, too_long, nul]
+OPTION_CASES = [(option, fault) for option in OPTIONS for fault in FAULTS_OF_OPTIONS]
+
+
+@pytest.mark.parametrize(
+    ("option", "fault"), OPTION_CASES, ids=[f"{o}-{fault.__name__}" for o, fault in OPTION_CASES]
+)
+def test_a_faulty_file_of_an_option_is_said_shortly(option, fault, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    path = fault(tmp_path)
+    status = run(OPTIONS[option](path, out))
+    captured = capsys.readouterr()
+    assert status == 1, captured
+    assert assert_said_shortly(captured) or captured.out
+
+
+# What a name may hold that a terminal would obey, and a reader be misled by.
+NAME = "a\x1b[31m\x07\u202e\u2028b"
+# Where such names are printed though all is well; how each command is told of a file or
+# folder and where to write.
+NAMED = {
+    "check": lambda place: [
+        "check",
+        place / "m.tflite",
+        "--no-probe",
+        "--write-baseline",
+        place / "base.json",
+    ],
+    "compare": lambda place: ["compare", place / "r.json", place / "r.json"],
+    "report": lambda place: ["report", place / "r.json", "-o", place / "r.md"],
+    "render": lambda place: ["render", place / "p.jpg", "-o", place / "out"],
+    "ai-benchmark": lambda place: ["ai-benchmark", place / "m.tflite", "-o", place / "pack"],
+    "data inspect": lambda place: ["data", "inspect", place / "pairs", "-o", place / "lists"],
+}
+
+
+@pytest.fixture(scope="module")
+def named_files(tmp_path_factory):
+    """A folder whose name and all names in it hold what a terminal would obey."""
+    place = tmp_path_factory.mktemp("names") / NAME
+    for folder in ("original", "bokeh"):
+        (place / "pairs" / folder).mkdir(parents=True)
+        shutil.copy(PHOTO, place / "pairs" / folder / "1.jpg")
+        (place / "pairs" / folder / f"2{NAME}.jpg").write_bytes(b"no photo")
+    for source, name in ((MODEL, "m.tflite"), (RESULT, "r.json"), (PHOTO, "p.jpg")):
+        shutil.copy(source, place / name)
+    return place
+
+
+@pytest.mark.parametrize("command", NAMED)
+def test_names_do_nothing_to_a_terminal(command, named_files, capsys):
+    assert run(NAMED[command](named_files)) == 0
+    captured = capsys.readouterr()
+    assert captured.out
+    for text in (captured.out, captured.err):
+        assert all(map(str.isprintable, text.split("\n"))), repr(text)
+
+
 # Commands whose output may be named as what they read: how, and the file they read.
 SELF_OUTPUTS = {
     "check": (MODEL, lambda path: ["check", path, "--no-probe", "--output", path]),
-    "write a baseline": (MODEL, lambda path: ["check", path, "--no-probe", "--write-baseline", path]),
+    "write a baseline": (
+        MODEL,
+        lambda path: ["check", path, "--no-probe", "--write-baseline", path],
+    ),
     "report": (RESULT, lambda path: ["report", path, "-o", path.parent / "link.html"]),
     "render": (PHOTO, lambda path: ["render", path, "-o", path, "--overwrite"]),
     "repair": (MODEL, lambda path: ["repair", path, "-o", path, "--no-probe"]),
@@ -216,6 +395,10 @@ def test_every_command_is_in_the_table(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     listed = capsys.readouterr().out.partition("commands:")[2]
-    names = {line.split()[0] for line in listed.splitlines() if line.startswith("    ") and line[4] != " "}
+    names = {
+        line.split()[0]
+        for line in listed.splitlines()
+        if line.startswith("    ") and line[4] != " "
+    }
     tried = {name.split(" a ")[0].split()[0] for name in COMMANDS}
     assert {name for name in names if name.islower()} - {"models"} <= tried

@@ -1,4 +1,6 @@
-"""Completions and the manual page: made of the parser, and understood by the programs that read them."""
+"""Completions and the manual page: made of the parser, and understood by
+the programs that read them.
+"""
 
 import shutil
 import subprocess
@@ -28,7 +30,10 @@ def test_bash_completes_commands_options_and_choices(capsys, tmp_path):
     asked = {("bokeh-tf", "che"): "check", ("bokeh-tf", "check", "--no-p"): "--no-probe"}
     asked[("bokeh-tf", "check", "--format", "sa")] = "sarif"
     for words, expected in asked.items():
-        line = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; COMP_LINE='{' '.join(words)}'"
+        line = (
+            f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1};"
+            f" COMP_LINE='{' '.join(words)}'"
+        )
         code = f'source "{script}"; {line}; _shtab_bokeh_tf; printf "%s\\n" "${{COMPREPLY[@]}}"'
         done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
         assert expected in done.stdout.split(), done
@@ -45,7 +50,9 @@ def test_the_manual_has_every_command_and_option(capsys):
 @pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")
 def test_groff_finds_nothing_to_warn_of(capsys):
     page = printed(capsys, "--print-manual")
-    done = subprocess.run(["groff", "-ww", "-man", "-Tutf8"], input=page, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["groff", "-ww", "-man", "-Tutf8"], input=page, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "") and "--no-probe" in done.stdout
 
 

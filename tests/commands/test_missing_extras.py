@@ -40,8 +40,17 @@ NEEDS = {
     "port": (RUN, "run", lambda out: ["port", "dmshn", MODEL, "-o", out / "a.weights.h5"]),
     "check --audit": (RUN, "run", lambda out: ["check", MODEL, "--no-probe", "--audit"]),
     "convert": (RUN, "run", lambda out: ["convert", MODEL, "-o", out / "whole.tflite"]),
-    "export": (TENSORFLOW, "tensorflow", lambda out: ["export", "unet", "--variant", "tiny", "-o", out]),
-    "train": (TENSORFLOW, "tensorflow", lambda out: ["train", "unet", "--data", ROOT, "--out", out / "run"]),
+    "evaluate": (RUN, "run", lambda out: ["evaluate", ROOT, "--baselines", "-o", out]),
+    "export": (
+        TENSORFLOW,
+        "tensorflow",
+        lambda out: ["export", "unet", "--variant", "tiny", "-o", out],
+    ),
+    "train": (
+        TENSORFLOW,
+        "tensorflow",
+        lambda out: ["train", "unet", "--data", ROOT, "--out", out / "run"],
+    ),
 }
 
 
@@ -58,10 +67,20 @@ def test_a_command_names_the_extra_that_it_misses_in_one_line(command, tmp_path)
     assert len(done.stderr.splitlines()) == 1 and f"bokeh-tf[{extra}]" in done.stderr
 
 
-@pytest.mark.parametrize("format", ["text", "json", "markdown", "junit", "sarif", "github", "gitlab"])
+@pytest.mark.parametrize(
+    "format", ["text", "json", "markdown", "junit", "sarif", "github", "gitlab"]
+)
 def test_the_static_check_needs_no_extra(format, tmp_path):
     report = tmp_path / "report"
-    options = ["--no-probe", "--format", format, "--output", report, "--write-baseline", tmp_path / "known.json"]
+    options = [
+        "--no-probe",
+        "--format",
+        format,
+        "--output",
+        report,
+        "--write-baseline",
+        tmp_path / "known.json",
+    ]
     done = run_without((*RUN, *TENSORFLOW), "check", MODEL, *options)
     assert (done.returncode, done.stderr) == (0, "")
     assert report.read_text(encoding="utf-8").endswith("\n")
@@ -69,9 +88,26 @@ def test_the_static_check_needs_no_extra(format, tmp_path):
 
 def test_a_check_without_the_runtime_says_that_it_did_not_probe():
     done = run_without(RUN, "check", MODEL)
-    assert done.returncode == 0 and 'not probed: numpy is missing, which the extra "run" brings' in done.stdout
+    assert (
+        done.returncode == 0
+        and 'not probed: numpy is missing, which the extra "run" brings' in done.stdout
+    )
     required = run_without(RUN, "check", MODEL, "--require-probe")
     assert required.returncode == 1 and "required, but not run" in required.stdout
+
+
+def test_code_and_pages_need_no_extra(tmp_path, monkeypatch):
+    done = run_without((*RUN, *TENSORFLOW), "app", MODEL, "--for", "cpp", "-o", tmp_path / "app")
+    assert (done.returncode, done.stderr) == (0, "")
+    # Which asks for LiteRT.js, where nobody answers.
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    done = run_without((*RUN, *TENSORFLOW), "web", "--model", MODEL, "--out", tmp_path / "page")
+    assert (
+        done.returncode == 1
+        and "cannot be fetched" in done.stderr
+        and len(done.stderr.splitlines()) == 1
+    )
 
 
 def test_models_are_listed_without_any_extra():

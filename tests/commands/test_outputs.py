@@ -1,4 +1,6 @@
-"""What a command may replace: never what it reads, never a file without a mark of ours, unless told to."""
+"""What a command may replace: never what it reads, never a file without a
+mark of ours, unless told to.
+"""
 
 import json
 import os
@@ -24,7 +26,9 @@ FOREIGN = {
     "list.json": b"[1, 2]",
     "log.sarif": b'{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "other"}}}, 3, {"tool": 4}]}',
     # No command can make a measurement again.
-    "timing.json": json.dumps({"schema_version": 3, "environment": {}, "measurements": []}).encode(),
+    "timing.json": json.dumps(
+        {"schema_version": 3, "environment": {}, "measurements": []}
+    ).encode(),
     "broken.tflite": b"\x1c\x00\x00\x00TFL3" + bytes(40),
     "binary.bin": bytes(range(256)),
 }

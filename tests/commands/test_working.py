@@ -1,4 +1,6 @@
-"""What is shown while slow work goes on: lines in a log, one line on a terminal, nothing where it is quick."""
+"""What is shown while slow work goes on: lines in a log, one line on a terminal,
+nothing where it is quick.
+"""
 
 import contextlib
 import io
@@ -56,7 +58,12 @@ def test_stages_lie_in_each_other_and_end_with_what_fails():
 
 
 def test_a_log_gets_lines_with_the_stage_and_the_seconds():
-    with a_log() as log, working(first_s=0.01, next_s=0.01), stage("a\x1b[2J.tflite"), stage("on the GPU"):
+    with (
+        a_log() as log,
+        working(first_s=0.01, next_s=0.01),
+        stage("a\x1b[2J.tflite"),
+        stage("on the GPU"),
+    ):
         assert log.is_written.wait(WAIT_S)
     line = log.getvalue().splitlines()[0]
     assert line == "bokeh-tf: a\\x1b[2J.tflite: on the GPU, 0 s"

@@ -1,4 +1,6 @@
-"""Networks as a newcomer would bring them; `--custom-objects` and `module:function` import this file."""
+"""Networks as a newcomer would bring them; `--custom-objects` and
+`module:function` import this file.
+"""
 
 import keras
 from keras import layers
@@ -13,7 +15,9 @@ class Doubling(keras.Model):
     def __init__(self, filters, **options):
         super().__init__(**options)
         self.filters = filters
-        self.first = layers.Conv2D(filters, 3, padding="same", activation="relu", dtype="mixed_float16")
+        self.first = layers.Conv2D(
+            filters, 3, padding="same", activation="relu", dtype="mixed_float16"
+        )
         self.up = layers.UpSampling2D(2)
         self.last = layers.Conv2D(1, 3, padding="same")
 
@@ -40,14 +44,22 @@ def unet():
     for level, filters in enumerate((12, 8), start=1):
         hidden = layers.UpSampling2D(2, name=f"up{level}")(hidden)
         hidden = layers.Concatenate()([hidden, skips.pop()])
-        hidden = layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same", activation="relu")(hidden))
-    return keras.Model(image, layers.Conv2D(1, 1, activation="sigmoid", name="mask")(hidden), name="unet")
+        hidden = layers.BatchNormalization()(
+            layers.Conv2D(filters, 3, padding="same", activation="relu")(hidden)
+        )
+    return keras.Model(
+        image, layers.Conv2D(1, 1, activation="sigmoid", name="mask")(hidden), name="unet"
+    )
 
 
 def depth():
-    base = keras.applications.MobileNetV2(input_shape=(64, 96, 3), include_top=False, weights=None, alpha=0.35)
+    base = keras.applications.MobileNetV2(
+        input_shape=(64, 96, 3), include_top=False, weights=None, alpha=0.35
+    )
     hidden = base.get_layer("block_6_expand_relu").output
-    hidden = layers.UpSampling2D(2, interpolation="bilinear")(layers.Conv2D(16, 3, padding="same")(hidden))
+    hidden = layers.UpSampling2D(2, interpolation="bilinear")(
+        layers.Conv2D(16, 3, padding="same")(hidden)
+    )
     disparity = layers.Conv2D(1, 3, padding="same", activation="softplus")(hidden)
     confidence = layers.Conv2D(1, 3, padding="same", activation="sigmoid")(hidden)
     return keras.Model(base.input, {"disparity": disparity, "confidence": confidence}, name="depth")
@@ -61,7 +73,9 @@ def generator():
     hidden = normal(layers.Conv2D(8, 3, strides=2, padding="same")(image))
     hidden = layers.Add()([hidden, normal(layers.Conv2D(8, 3, padding="same")(hidden))])
     hidden = normal(layers.Conv2DTranspose(8, 3, strides=2, padding="same")(hidden))
-    return keras.Model(image, layers.Conv2D(3, 7, padding="same", activation="tanh", name="painted")(hidden))
+    return keras.Model(
+        image, layers.Conv2D(3, 7, padding="same", activation="tanh", name="painted")(hidden)
+    )
 
 
 def sequential():

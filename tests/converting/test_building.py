@@ -89,7 +89,9 @@ def network(*layers_after, kernel=None):
 def test_a_sound_model_is_within_the_tolerance_on_every_sample(tmp_path):
     built, work = build(network(), tmp_path)
     found = parity(built, work)
-    assert [one.sample for one in found] == ["packaged", "random"] and {one.output for one in found} == {"last"}
+    assert [one.sample for one in found] == ["packaged", "random"] and {
+        one.output for one in found
+    } == {"last"}
     # An independent calculation of the same error.
     model = keras.models.load_model(tmp_path / "mine.keras", compile=False)
     random = np.load(work / "inputs_1.npz")["arr_0"]
@@ -109,7 +111,12 @@ def test_a_subclassed_model_of_half_precision_is_judged_in_float32(tmp_path):
 def test_values_beyond_half_precision_are_named_with_layer_and_value(tmp_path):
     _, work = build(network(kernel=1e5), tmp_path)
     [found] = rounded(work)
-    assert found.kind == SATURATES and found.is_severe and "first" in found.layer and found.value == 1e5
+    assert (
+        found.kind == SATURATES
+        and found.is_severe
+        and "first" in found.layer
+        and found.value == 1e5
+    )
     assert found.count == 108 and "65504" not in str(found.value)
 
 
@@ -131,10 +138,15 @@ class Disparity(keras.layers.Layer):
 
 def test_the_epsilon_of_a_division_is_named_and_its_error_measured(tmp_path):
     image = keras.Input((*SIZE, 3), name="image")
-    model = keras.Model(image, Disparity(name="disparity")(keras.layers.Rescaling(1e-6)(image)), name="mine")
+    model = keras.Model(
+        image, Disparity(name="disparity")(keras.layers.Rescaling(1e-6)(image)), name="mine"
+    )
     built, work = build(model, tmp_path)
     found = rounded(work)
-    assert any("disparity" in one.layer and one.kind in (LOSES, VANISHES) and one.loss > 0.1 for one in found)
+    assert any(
+        "disparity" in one.layer and one.kind in (LOSES, VANISHES) and one.loss > 0.1
+        for one in found
+    )
     assert any(one.failure(TOLERANCES["float16"]) for one in parity(built, work))
 
 

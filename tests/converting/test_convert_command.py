@@ -23,25 +23,46 @@ def convert(capsys, *arguments):
     return status, json.loads(captured.out) if captured.out else captured.err
 
 
-def test_a_subclassed_file_becomes_a_file_that_delegates_take_and_that_computes_the_same(tmp_path, capsys):
+def test_a_subclassed_file_becomes_a_file_that_delegates_take_and_that_computes_the_same(
+    tmp_path, capsys
+):
     keras.utils.set_random_seed(1)
     model = own_nets.doubling()
     model.save(tmp_path / "mine.keras")
     out = tmp_path / "new" / "mine.tflite"
-    arguments = (tmp_path / "mine.keras", "-o", out, "--custom-objects", NETS, "--no-probe", "--range", "depth=0:80")
+    arguments = (
+        tmp_path / "mine.keras",
+        "-o",
+        out,
+        "--custom-objects",
+        NETS,
+        "--no-probe",
+        "--range",
+        "depth=0:80",
+    )
     page = tmp_path / "page.html"
     status, document = convert(capsys, *arguments, "--report", page)
     assert (status, document["schema_version"], document["exit_code"]) == (0, 1, 0)
     assert document["written"] == str(out) and document["size_bytes"] == out.stat().st_size
     assert [one["name"] for one in document["outputs"]] == ["depth"]
-    assert document["repair"]["is_whole"] and document["repair"]["repaired"][0]["recipe"] == "nearest"
+    assert (
+        document["repair"]["is_whole"] and document["repair"]["repaired"][0]["recipe"] == "nearest"
+    )
     assert document["check"]["passed"] and all(one["share"] < 5e-3 for one in document["parity"])
     metadata = inspect(out.read_bytes()).metadata
-    assert [one["range"] for one in metadata["outputs"]] == [[0, 80]] and metadata["inputs"][0]["range"] is None
+    assert [one["range"] for one in metadata["outputs"]] == [[0, 80]] and metadata["inputs"][0][
+        "range"
+    ] is None
     text = page.read_text(encoding="utf-8")
-    assert f"Written: {out}" in text and "nearest" in text and f"{document['parity'][0]['psnr_db']:.1f} dB" in text
+    assert (
+        f"Written: {out}" in text
+        and "nearest" in text
+        and f"{document['parity'][0]['psnr_db']:.1f} dB" in text
+    )
     image = np.random.default_rng(1).random((1, *own_nets.SIZE, 3), np.float32)
-    actual = Interpreter(model_path=str(out)).get_signature_runner("serving_default")(input=image)["depth"]
+    actual = Interpreter(model_path=str(out)).get_signature_runner("serving_default")(input=image)[
+        "depth"
+    ]
     np.testing.assert_allclose(actual, np.asarray(model(image)["depth"], np.float32), atol=5e-3)
 
 
@@ -59,7 +80,12 @@ def test_what_does_not_pass_is_written_only_where_that_was_asked_for(tmp_path, c
     text = page.read_text(encoding="utf-8")
     assert "did not pass" in text and "Nothing written" in text and "v2: incompatible" in text
     assert "<script" not in text and "http" not in text.replace("http-equiv", "")
-    assert status == 3 and not document["check"]["passed"] and document["written"] is None and not out.exists()
+    assert (
+        status == 3
+        and not document["check"]["passed"]
+        and document["written"] is None
+        and not out.exists()
+    )
     status, document = convert(capsys, *arguments, "--allow-unchecked")
     assert status == 3 and out.exists()
     status, document = convert(capsys, path, "-o", tmp_path / "whole.tflite", "--no-probe")
@@ -91,5 +117,7 @@ def test_every_network_that_a_newcomer_brings_is_taken_whole(name, tmp_path, cap
     out = tmp_path / "mine.tflite"
     status, document = convert(capsys, tmp_path / "mine.keras", "-o", out, "--custom-objects", NETS)
     assert status == 0, document
-    assert [target["verdict"] for target in document["check"]["targets"].values()] == ["compatible"] * 2
+    assert [target["verdict"] for target in document["check"]["targets"].values()] == [
+        "compatible"
+    ] * 2
     assert all(one["share"] <= document["tolerance"] for one in document["parity"])

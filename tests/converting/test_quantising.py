@@ -1,6 +1,7 @@
-"""Weights of eight bits: what Google's quantiser makes of a file, and what is said where it is missing."""
+"""Weights of eight bits: what Google's quantiser makes of a file, and what is
+said where it is missing.
+"""
 
-import importlib.util
 import json
 
 import keras
@@ -13,8 +14,9 @@ from bokeh_tf.tflite.conversion import convert
 from bokeh_tf.tflite.inspection import inspect
 from tests.converting import own_nets
 
-IS_INSTALLED = importlib.util.find_spec("ai_edge_quantizer") is not None
-needs_quantizer = pytest.mark.skipif(not IS_INSTALLED, reason="ai-edge-quantizer is an extra")
+ABSENT = (
+    """raise ModuleNotFoundError("No module named 'ai_edge_quantizer'", name="ai_edge_quantizer")"""
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,29 +29,52 @@ def plain_file(tmp_path_factory):
 
 
 def quantise(capsys, source, out, *options):
-    status = main(["convert", str(source), "-o", str(out), "--no-probe", "--format", "json", *map(str, options)])
+    status = main(
+        [
+            "convert",
+            str(source),
+            "-o",
+            str(out),
+            "--no-probe",
+            "--format",
+            "json",
+            *map(str, options),
+        ]
+    )
     captured = capsys.readouterr()
     return status, json.loads(captured.out) if captured.out else captured.err
 
 
-@pytest.mark.skipif(IS_INSTALLED, reason="ai-edge-quantizer is installed")
-def test_a_missing_quantiser_is_one_line(plain_file, tmp_path, capsys):
-    status, said = quantise(capsys, plain_file, tmp_path / "small.tflite", "--precision", "dynamic_int8")
+def test_a_missing_quantiser_is_one_line(plain_file, tmp_path, capsys, monkeypatch):
+    (tmp_path / "ai_edge_quantizer.py").write_text(ABSENT, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    status, said = quantise(
+        capsys, plain_file, tmp_path / "small.tflite", "--precision", "dynamic_int8"
+    )
     assert status == 1 and said.count("\n") == 1 and 'pip install "bokeh-tf[quantise]"' in said
 
 
-@needs_quantizer
 def test_dynamic_weights_are_smaller_whole_and_nearly_the_same(plain_file, tmp_path, capsys):
     out = tmp_path / "small.tflite"
-    status, document = quantise(capsys, plain_file, out, "--precision", "dynamic_int8", "--layer-costs")
-    assert status == 0 and document["repair"]["is_whole"] and document["precision"] == "dynamic_int8"
-    assert {one["op"] for one in document["layer_costs"]} == {"CONV_2D"} and len(document["layer_costs"]) == 2
+    status, document = quantise(
+        capsys, plain_file, out, "--precision", "dynamic_int8", "--layer-costs"
+    )
+    assert (
+        status == 0 and document["repair"]["is_whole"] and document["precision"] == "dynamic_int8"
+    )
+    assert {one["op"] for one in document["layer_costs"]} == {"CONV_2D"} and len(
+        document["layer_costs"]
+    ) == 2
     file = inspect(out.read_bytes())
     assert file.metadata["precision"] == "dynamic_int8" and file.is_quantised
     image = np.random.default_rng(2).random((1, *own_nets.SIZE, 3), np.float32)
     results = []
     for path in (plain_file, out):
-        [values] = Interpreter(model_path=str(path)).get_signature_runner("serving_default")(image=image).values()
+        [values] = (
+            Interpreter(model_path=str(path))
+            .get_signature_runner("serving_default")(image=image)
+            .values()
+        )
         results.append(values)
     error = float(np.abs(results[0] - results[1]).max())
     assert 0 < error < 0.02
@@ -57,24 +82,33 @@ def test_dynamic_weights_are_smaller_whole_and_nearly_the_same(plain_file, tmp_p
     assert 0 < measured["max_abs"] < 0.02
 
 
-@needs_quantizer
-def test_whole_integers_keep_float_ports_their_names_and_the_layers_that_are_kept(plain_file, tmp_path, capsys):
+def test_whole_integers_keep_float_ports_their_names_and_the_layers_that_are_kept(
+    plain_file, tmp_path, capsys
+):
     layer = inspect(plain_file.read_bytes()).outputs[0].name
     calibration = tmp_path / "calibration.npz"
     np.savez(calibration, image=np.random.default_rng(3).random((1, *own_nets.SIZE, 3), np.float32))
     shared = ("--precision", "int8", "--calibration", calibration)
     status, document = quantise(capsys, plain_file, tmp_path / "whole.tflite", *shared)
-    assert status == 0 and [one["dtype"] for one in document["inputs"] + document["outputs"]] == ["float32"] * 2
+    assert (
+        status == 0
+        and [one["dtype"] for one in document["inputs"] + document["outputs"]] == ["float32"] * 2
+    )
     assert [one["name"] for one in document["outputs"]] == [layer]
-    status, kept = quantise(capsys, plain_file, tmp_path / "kept.tflite", *shared, "--keep-float", layer)
+    status, kept = quantise(
+        capsys, plain_file, tmp_path / "kept.tflite", *shared, "--keep-float", layer
+    )
     assert status == 0 and kept["size_bytes"] > document["size_bytes"]
-    status, said = quantise(capsys, plain_file, tmp_path / "no.tflite", *shared, "--keep-float", "absent")
+    status, said = quantise(
+        capsys, plain_file, tmp_path / "no.tflite", *shared, "--keep-float", "absent"
+    )
     assert status == 1 and "absent: no layer of this file" in said
 
 
-@needs_quantizer
 def test_rounded_weights_are_not_rounded_again(tiny_convolution, tmp_path, capsys):
-    status, said = quantise(capsys, tiny_convolution, tmp_path / "small.tflite", "--precision", "dynamic_int8")
+    status, said = quantise(
+        capsys, tiny_convolution, tmp_path / "small.tflite", "--precision", "dynamic_int8"
+    )
     assert status == 1 and "rounded already" in said
 
 

@@ -25,7 +25,10 @@ def test_each_kind_is_known_by_its_content(tmp_path, tiny_convolution):
     }
     assert {text: source_of(text).kind for text in kinds} == kinds
     assert (source_of("dmshn.tiny").module, source_of("dmshn.tiny").name) == ("dmshn", "tiny")
-    assert (source_of("my.nets:build").module, source_of("my.nets:build").name) == ("my.nets", "build")
+    assert (source_of("my.nets:build").module, source_of("my.nets:build").name) == (
+        "my.nets",
+        "build",
+    )
 
 
 @pytest.mark.parametrize(

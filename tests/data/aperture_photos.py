@@ -1,6 +1,8 @@
-"""Photographs that a camera could have taken of one scene with two apertures, and with a known movement between them.
+"""Photographs that a camera could have taken of one scene with two apertures, and with a
+known movement between them.
 
-Made from the photographs in `tests/pictures`. Pictures are uint8 `[H, W, 3]` RGB; positions (x, y) in pixels.
+Made from the photographs in `tests/pictures`. Pictures are uint8 `[H, W, 3]` RGB;
+positions (x, y) in pixels.
 """
 
 from pathlib import Path
@@ -22,7 +24,9 @@ def small_photo(name):
 
 
 def defocused(picture, *, sigma_px, in_focus=0.28):
-    """`picture` out of focus, in linear light, but for a disc whose radius is the share `in_focus` of the height."""
+    """`picture` out of focus, in linear light, but for a disc whose radius is the share
+    `in_focus` of the height.
+    """
     height, width = picture.shape[:2]
     y, x = np.mgrid[:height, :width]
     focus = (np.hypot(x - 0.45 * width, y - 0.55 * height) < in_focus * height).astype(np.float32)

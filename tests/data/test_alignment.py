@@ -1,4 +1,6 @@
-"""Alignment: against known homographies, with strong defocus; what is refused; files, folders, resuming."""
+"""Alignment: against known homographies, with strong defocus; what is refused;
+files, folders, resuming.
+"""
 
 import dataclasses
 import json
@@ -15,12 +17,21 @@ from bokeh_tf.data.alignment.run import align_files
 from bokeh_tf.data.pairs.layouts import find_pairs
 from bokeh_tf.errors import DataError, OutputError
 from bokeh_tf.photos import read
-from tests.data.aperture_photos import PHOTOS, corners_of, defocused, moved_camera, photo, save, small_photo, through
+from tests.data.aperture_photos import (
+    PHOTOS,
+    corners_of,
+    defocused,
+    moved_camera,
+    photo,
+    save,
+    small_photo,
+    through,
+)
 
 # What the issue asks for.
 CORNER_TOLERANCE_PX = 1.0
-# Two resamplings (the test's and the alignment's) of a photograph lose its finest detail; a shift of one pixel gives
-# less than 26 dB on these photographs.
+# Two resamplings (the test's and the alignment's) of a photograph lose its finest detail; a shift
+# of one pixel gives less than 26 dB on these photographs.
 LEAST_PSNR_DB = 30.0
 
 
@@ -35,7 +46,9 @@ def corner_error_px(registration, back, picture):
     return np.linalg.norm(through(there, registration.homography) - corners, axis=1).max()
 
 
-@pytest.mark.parametrize(("name", "sigma_px"), [(PHOTOS[0], 0.0), *((name, s) for name in PHOTOS for s in (4.0, 8.0))])
+@pytest.mark.parametrize(
+    ("name", "sigma_px"), [(PHOTOS[0], 0.0), *((name, s) for name in PHOTOS for s in (4.0, 8.0))]
+)
 def test_corners_are_found_to_a_pixel(name, sigma_px):
     narrow = photo(name)
     sharp_in_part = defocused(narrow, sigma_px=sigma_px) if sigma_px else narrow
@@ -54,7 +67,9 @@ def test_photos_of_two_sizes_are_registered():
     registration = register(narrow, smaller)
     # Pixel centres: position p of the smaller picture is (p + 0.5) / 0.9 - 0.5 of the larger.
     corners = corners_of(smaller)
-    expected = through((corners + 0.5) / (np.array(smaller.shape[1::-1]) / wide.shape[1::-1]) - 0.5, back)
+    expected = through(
+        (corners + 0.5) / (np.array(smaller.shape[1::-1]) / wide.shape[1::-1]) - 0.5, back
+    )
     assert np.abs(through(corners, registration.homography) - expected).max() < CORNER_TOLERANCE_PX
 
 
@@ -73,7 +88,9 @@ def test_the_narrow_photo_is_cropped_and_reduced_but_never_warped():
     wide, _ = moved_camera(narrow, seed=6)
     height_px = 300
     pair = align(narrow, wide, height_px=height_px)
-    left, top, right, bottom = common_rectangle(pair.registration.homography, wide.shape[:2], narrow.shape[:2])
+    left, top, right, bottom = common_rectangle(
+        pair.registration.homography, wide.shape[:2], narrow.shape[:2]
+    )
     size = pair.narrow.shape[1], height_px
     np.testing.assert_array_equal(
         pair.narrow, cv2.resize(narrow[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
@@ -97,7 +114,9 @@ def test_the_common_rectangle_lies_in_both_frames():
         _, back = moved_camera(np.zeros((*shape, 3), np.uint8), seed=seed, share=0.08)
         left, top, right, bottom = common_rectangle(back, shape, shape)
         assert 0 <= left < right <= columns and 0 <= top < bottom <= rows
-        inside = np.float64([[left, top], [right - 1, top], [right - 1, bottom - 1], [left, bottom - 1]])
+        inside = np.float64(
+            [[left, top], [right - 1, top], [right - 1, bottom - 1], [left, bottom - 1]]
+        )
         there = through(inside, np.linalg.inv(back))
         # Two pixels of margin for the cubic kernel, of which a perspective takes a little.
         assert (there > 1).all() and (there < np.array([columns - 2, rows - 2])).all()
@@ -116,12 +135,16 @@ def refusal(narrow, wide, **options):
 
 
 def test_photos_of_two_scenes_are_refused():
-    assert "not the same view" in refusal(small_photo(PHOTOS[0]), small_photo(PHOTOS[1]), height_px=100)
+    assert "not the same view" in refusal(
+        small_photo(PHOTOS[0]), small_photo(PHOTOS[1]), height_px=100
+    )
 
 
 def test_a_photo_without_detail_is_refused():
     flat = np.full((200, 300, 3), 90, np.uint8)
-    assert "the wide photo shows too little detail (0 keypoints" in refusal(small_photo(PHOTOS[0]), flat)
+    assert "the wide photo shows too little detail (0 keypoints" in refusal(
+        small_photo(PHOTOS[0]), flat
+    )
 
 
 def test_a_small_common_area_is_refused():
@@ -145,7 +168,10 @@ def test_parallax_is_refused():
     narrow = small_photo(PHOTOS[0])
     # Eight strips at eight depths, in no order that a homography could follow.
     shifts_px = (0, 20, -16, 36, 8, -28, 44, -8)
-    strips = [np.roll(narrow[48 * row : 48 * row + 48], shift, axis=1) for row, shift in enumerate(shifts_px)]
+    strips = [
+        np.roll(narrow[48 * row : 48 * row + 48], shift, axis=1)
+        for row, shift in enumerate(shifts_px)
+    ]
     assert "the camera moved sideways" in refusal(narrow, np.concatenate(strips), height_px=100)
 
 
@@ -173,7 +199,9 @@ def two_photos():
 
 @pytest.fixture
 def folders(tmp_path, two_photos):
-    """Folders `schmal` and `weit`: one pair, one of two scenes, one with a damaged file, one photo alone."""
+    """Folders `schmal` and `weit`: one pair, one of two scenes, one with a
+    damaged file, one photo alone.
+    """
     narrow, wide = two_photos
     places = tmp_path / "schmal – 写真", tmp_path / "weit"
     for place, picture, f_number in zip(places, two_photos, (16.0, 1.8), strict=True):
@@ -201,7 +229,11 @@ def test_folders_are_matched_by_name_and_resumed(folders, tmp_path):
     shapes = {read(path).pixels.shape for path in (pair.source, pair.target)}
     assert len(shapes) == 1 and shapes.pop()[0] == 256
     document = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
-    assert document["schema_version"] == 1 and [entry["name"] for entry in document["pairs"]] == ["b", "c", "größe"]
+    assert document["schema_version"] == 1 and [entry["name"] for entry in document["pairs"]] == [
+        "b",
+        "c",
+        "größe",
+    ]
 
     # What is done is left alone; what has changed is done again.
     before = pair.source.stat().st_mtime_ns
@@ -212,6 +244,23 @@ def test_folders_are_matched_by_name_and_resumed(folders, tmp_path):
     pair.target.unlink()
     align_files(*folders, out=out, height_px=256)
     assert pair.target.is_file()
+
+
+@pytest.mark.parametrize(
+    "name", ["pairs.csv", "alignment.json", "original/a.jpg", "bokeh/a.png", "alignments.jsonl"]
+)
+def test_files_of_others_are_not_replaced(tmp_path, two_photos, name):
+    photos = [
+        save(tmp_path / where / "a.jpg", photo)
+        for where, photo in zip("nw", two_photos, strict=True)
+    ]
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("somebody's")
+    with pytest.raises(OutputError, match="Choose another folder"):
+        align_files(*photos, out=tmp_path / "out", height_px=100)
+    assert [entry for entry in (tmp_path / "out").rglob("*") if entry.is_file()] == [path]
+    assert path.read_text() == "somebody's"
 
 
 def test_a_run_that_aligns_nothing_leaves_nothing_and_takes_nothing_away(folders, tmp_path):
@@ -285,7 +334,9 @@ def test_useless_arguments_are_refused_in_one_line(tmp_path, two_photos):
 
 
 def test_residual_limits_are_checked_in_their_order():
-    good = alignment.Registration(np.eye(3), matches=100, inliers=90, residual_px=0.5, corner_error_px=0.2)
+    good = alignment.Registration(
+        np.eye(3), matches=100, inliers=90, residual_px=0.5, corner_error_px=0.2
+    )
     alignment._refuse_uncertain(good)
     for changes, complaint in (
         ({"inliers": 10}, "only 10 matches agree"),

@@ -1,4 +1,6 @@
-"""Inspection of pairs: measures against hand-computed values, dirty pairs named, lists, resuming, crashes, Ctrl-C."""
+"""Inspection of pairs: measures against hand-computed values, dirty pairs named, lists,
+resuming, crashes, Ctrl-C.
+"""
 
 import argparse
 import csv
@@ -28,7 +30,8 @@ from tests.data.aperture_photos import PHOTOS, defocused, save, small_photo
 ROOT = Path(__file__).resolve().parents[2]
 # Keypoints on a photograph that lost half its detail.
 SHIFT_TOLERANCE_PX = 0.5
-# Samples are whole numbers; the brightness of these photographs keeps that below a hundredth of a stop.
+# Samples are whole numbers; the brightness of these photographs keeps that
+# below a hundredth of a stop.
 STOPS_TOLERANCE = 0.02
 TIMEOUT_S = 120
 # Of a job; a busy machine must start the child within it.
@@ -49,7 +52,10 @@ def scene():
 def darker(picture, stops):
     """`picture` with its linear light reduced by so many stops, by the formulas of sRGB."""
     encoded = picture / 255
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4) * 2.0**-stops
+    linear = (
+        np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+        * 2.0**-stops
+    )
     encoded = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.rint(encoded * 255).astype(np.uint8)
 
@@ -63,30 +69,47 @@ def test_a_good_pair_has_no_complaints(scene):
     assert complaints(measures) == ()
     assert measures.source_size == measures.target_size == (576, 384)
     assert measures.sharpness_ratio < 0.8 and measures.likeness > 0.95
-    assert abs(measures.exposure_stops) < STOPS_TOLERANCE and measures.misalignment_px < SHIFT_TOLERANCE_PX
+    assert (
+        abs(measures.exposure_stops) < STOPS_TOLERANCE
+        and measures.misalignment_px < SHIFT_TOLERANCE_PX
+    )
 
 
 def test_a_photo_and_itself_measure_exactly_nothing(scene):
     measures = measure(scene[0], scene[0])
-    assert (measures.sharpness_ratio, measures.exposure_stops, measures.misalignment_px) == (1, 0, 0)
+    assert (measures.sharpness_ratio, measures.exposure_stops, measures.misalignment_px) == (
+        1,
+        0,
+        0,
+    )
     assert measures.likeness == pytest.approx(1)
 
 
 def test_exposure_is_measured_in_stops(scene):
-    assert measure(scene[0], darker(scene[0], 1)).exposure_stops == pytest.approx(-1, abs=STOPS_TOLERANCE)
-    assert measure(darker(scene[0], 0.7), scene[0]).exposure_stops == pytest.approx(0.7, abs=STOPS_TOLERANCE)
-    assert complaints(measure(scene[0], darker(scene[1], 1)))[0].startswith("exposure differs: -1.0 stops")
+    assert measure(scene[0], darker(scene[0], 1)).exposure_stops == pytest.approx(
+        -1, abs=STOPS_TOLERANCE
+    )
+    assert measure(darker(scene[0], 0.7), scene[0]).exposure_stops == pytest.approx(
+        0.7, abs=STOPS_TOLERANCE
+    )
+    assert complaints(measure(scene[0], darker(scene[1], 1)))[0].startswith(
+        "exposure differs: -1.0 stops"
+    )
 
 
 def test_sharpness_is_the_ratio_of_laplacian_variances_and_does_not_see_exposure():
     random = np.random.default_rng(0)
     grey = random.integers(80, 120, (40, 60)).astype(np.float64)
-    pictures = [np.repeat(g.astype(np.uint8)[..., None], 3, axis=2) for g in (grey, 100 + (grey - 100) // 2)]
+    pictures = [
+        np.repeat(g.astype(np.uint8)[..., None], 3, axis=2) for g in (grey, 100 + (grey - 100) // 2)
+    ]
 
     def detail(picture):
         plane = np.pad(picture[..., 0].astype(np.float64), 1, mode="reflect")
         middle = plane[1:-1, 1:-1]
-        laplacian = plane[:-2, 1:-1] + plane[2:, 1:-1] + plane[1:-1, :-2] + plane[1:-1, 2:] - 4 * middle
+        laplacian = (
+            plane[:-2, 1:-1] + plane[2:, 1:-1] + plane[1:-1, :-2] + plane[1:-1, 2:] - 4 * middle
+        )
         return laplacian.var() / middle.mean() ** 2
 
     expected = detail(pictures[1]) / detail(pictures[0])
@@ -123,23 +146,32 @@ def test_another_scene_is_not_alike(scene):
 def test_sizes_that_differ_are_said_and_the_rest_measured_where_it_can_be(scene):
     smaller = np.asarray(Image.fromarray(scene[1]).resize((288, 192), Image.Resampling.BOX))
     measures = measure(scene[0], smaller)
-    assert measures.likeness > 0.95 and complaints(measures) == ("sizes differ: 576x384 and 288x192",)
+    assert measures.likeness > 0.95 and complaints(measures) == (
+        "sizes differ: 576x384 and 288x192",
+    )
     other_shape = measure(scene[0], np.ascontiguousarray(scene[1][:, :400]))
-    assert other_shape.likeness is None and complaints(other_shape) == ("sizes differ: 576x384 and 400x384",)
+    assert other_shape.likeness is None and complaints(other_shape) == (
+        "sizes differ: 576x384 and 400x384",
+    )
 
 
 def test_flat_pictures_allow_few_measures():
     flat = np.full((32, 48, 3), 0, np.uint8)
     measures = measure(flat, flat)
-    assert (measures.sharpness_ratio, measures.exposure_stops, measures.misalignment_px, measures.likeness) == (
-        None,
-    ) * 4
+    assert (
+        measures.sharpness_ratio,
+        measures.exposure_stops,
+        measures.misalignment_px,
+        measures.likeness,
+    ) == (None,) * 4
     assert complaints(measures) == ()
 
 
 @pytest.fixture
 def folder(tmp_path, scene):
-    """Six pairs: clean, misaligned, swapped, damaged, of a comma and quote in its name, too dark."""
+    """Six pairs: clean, misaligned, swapped, damaged, of a comma and
+    quote in its name, too dark.
+    """
     source, target = scene
     pairs = {
         "0": (source, target),
@@ -168,14 +200,25 @@ def test_a_folder_is_inspected_and_its_clean_list_chooses_the_clean_pairs(folder
     inspection = inspect_folder(folder, out=out)
     reasons = {finding.pair.id: "; ".join(finding.complaints) for finding in inspection.findings}
     assert reasons["0"] == reasons['a, "b" – 写真'] == ""
-    assert "misaligned: " in reasons["1"] and "target sharper" in reasons["2"] and "exposure" in reasons["4"]
+    assert (
+        "misaligned: " in reasons["1"]
+        and "target sharper" in reasons["2"]
+        and "exposure" in reasons["4"]
+    )
     assert reasons["3"].startswith("unreadable: ") and "3.jpg" in reasons["3"]
 
     again = find_pairs(folder, only=out / "clean_pairs.csv")
-    assert again.pairs == inspection.clean_pairs and {pair.id for pair in again.pairs} == {"0", 'a, "b" – 写真'}
+    assert again.pairs == inspection.clean_pairs and {pair.id for pair in again.pairs} == {
+        "0",
+        'a, "b" – 写真',
+    }
     assert {row["id"] for row in rows_of(out / "dirty_pairs.csv")} == {"1", "2", "3", "4"}
     document = json.loads((out / "inspection.json").read_text(encoding="utf-8"))
-    assert (document["schema_version"], document["clean_count"], document["dirty_count"]) == (1, 2, 4)
+    assert (document["schema_version"], document["clean_count"], document["dirty_count"]) == (
+        1,
+        2,
+        4,
+    )
     with Image.open(out / "contact_sheet.jpg") as sheet:
         # Six cells in rows of three.
         assert sheet.width > 3 * 480 and sheet.height > 2 * 160
@@ -224,6 +267,32 @@ def test_a_folder_without_pairs_is_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["clean_pairs.csv", "inspection.json", "contact_sheet.jpg", "measures.jsonl"]
+)
+def test_files_of_others_are_not_replaced(folder, tmp_path, name):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("somebody's\n")
+    with pytest.raises(OutputError, match="Choose another folder"):
+        inspect_folder(folder, out=out)
+    assert [path.name for path in out.iterdir()] == [name]
+    assert (out / name).read_text() == "somebody's\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"jour', b'{"journal": 1, "setti', bytes(100), b'\0\n{"key": "a", "record": 1}\n'],
+)
+def test_what_is_left_of_a_journal_is_one(tmp_path, content):
+    (tmp_path / "a.jsonl").write_bytes(content)
+    with Journal(tmp_path / "a.jsonl", {}) as journal:
+        assert journal.is_new == (not content)
+        journal.add("b", None, 2)
+    with Journal(tmp_path / "a.jsonl", {}) as journal:
+        assert journal.get("b", None) == 2 and journal.records() == [2]
+
+
 def test_a_full_disk_leaves_no_half_file(folder, tmp_path):
     out = tmp_path / "out"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -235,7 +304,11 @@ def test_a_full_disk_leaves_no_half_file(folder, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "\n" not in str(error.value)
-    assert {path.name for path in out.iterdir()} <= {"measures.jsonl", "clean_pairs.csv", "dirty_pairs.csv"}
+    assert {path.name for path in out.iterdir()} <= {
+        "measures.jsonl",
+        "clean_pairs.csv",
+        "dirty_pairs.csv",
+    }
     assert len(inspect_folder(folder, out=out).findings) == 6
 
 
@@ -285,7 +358,14 @@ def test_a_journal_forgets_damage_other_settings_and_other_files(tmp_path):
     with Journal(path, {"height_px": 3}) as journal:
         assert journal.get("b", version) == {"ok": 2}
     # What a crash of the machine leaves: empty and NUL lines, the first one included.
-    damage = b"\n\0\0\n" + b"[" * 100_000 + b"\n" + b'{"key": ["b"], "version": 1, "record": 2}\n' + b"9" * 5000 + b"\n"
+    damage = (
+        b"\n\0\0\n"
+        + b"[" * 100_000
+        + b"\n"
+        + b'{"key": ["b"], "version": 1, "record": 2}\n'
+        + b"9" * 5000
+        + b"\n"
+    )
     path.write_bytes(b"\0\n" + path.read_bytes().replace(b"\n", b"\n" + damage))
     with Journal(path, {"height_px": 3}) as journal:
         assert journal.get("b", version) == {"ok": 2}
@@ -293,8 +373,8 @@ def test_a_journal_forgets_damage_other_settings_and_other_files(tmp_path):
         assert journal.get("b", version) is None
 
 
-# The main thread is interrupted once the first pair is written down. Job runners start their jobs with the signal
-# ignored, which children inherit.
+# The main thread is interrupted once the first pair is written down. Job runners start their jobs
+# with the signal ignored, which children inherit.
 INTERRUPTED_PROGRAM = """
 import os, pathlib, signal, sys, threading, time
 from bokeh_tf.data.inspection.inspection import inspect_folder
@@ -318,7 +398,9 @@ if __name__ == "__main__":
 def test_ctrl_c_keeps_what_is_measured(folder, tmp_path):
     out = tmp_path / "out"
     arguments = [sys.executable, "-c", INTERRUPTED_PROGRAM, str(folder), str(out)]
-    child = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    child = subprocess.run(
+        arguments, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
     assert (child.returncode, child.stderr) == (130, "")
     assert [path.name for path in out.iterdir()] == ["measures.jsonl"]
     assert (out / "measures.jsonl").read_bytes().count(b"\n") >= 2
@@ -327,18 +409,31 @@ def test_ctrl_c_keeps_what_is_measured(folder, tmp_path):
 
 def test_help_needs_no_heavy_module():
     program = (
-        "import argparse, sys; from bokeh_tf.commands import data; parser = argparse.ArgumentParser(); "
+        "import argparse, sys; from bokeh_tf.commands import data; parser ="
+        " argparse.ArgumentParser(); "
         "data.add(parser.add_subparsers()); parser.format_help(); "
-        "print([name for name in ('tensorflow', 'keras', 'cv2', 'numpy', 'PIL', 'rich') if name in sys.modules])"
+        "print([name for name in ('tensorflow', 'keras', 'cv2', 'numpy', 'PIL', 'rich') if name in"
+        " sys.modules])"
     )
-    child = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    child = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert child.stdout.strip() == "[]"
 
 
 def test_no_part_of_it_needs_tensorflow():
-    names = ["pairs.layouts", "pairs.pair", "pairs.tables", "inspection.cleaning", "inspection.inspection", "workers"]
+    names = [
+        "pairs.layouts",
+        "pairs.pair",
+        "pairs.tables",
+        "inspection.cleaning",
+        "inspection.inspection",
+        "workers",
+    ]
     names += ["inspection.contact_sheet", "alignment.registration", "alignment.run", "journal"]
     modules = ", ".join(f"bokeh_tf.data.{name}" for name in names)
     program = f"import sys; import {modules}; print({{'tensorflow', 'keras'}} & sys.modules.keys())"
-    child = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    child = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert child.stdout.strip() == "set()"

@@ -1,5 +1,6 @@
-"""The half-precision audit: every rule fires on a small network and is silent on its right twin; where a GPU can be
-had, the same networks are wrong and right there."""
+"""The half-precision audit: every rule fires on a small network and is silent on its right twin;
+where a GPU can be had, the same networks are wrong and right there.
+"""
 
 import dataclasses
 import json
@@ -28,12 +29,17 @@ def _conv(image, kernel, *, depthwise=False, padding="valid"):
     kind = keras.layers.DepthwiseConv2D if depthwise else keras.layers.Conv2D
     options = {"depthwise_initializer": keras.initializers.Constant(kernel)} if depthwise else {}
     if not depthwise:
-        options = {"filters": kernel.shape[3], "kernel_initializer": keras.initializers.Constant(kernel)}
+        options = {
+            "filters": kernel.shape[3],
+            "kernel_initializer": keras.initializers.Constant(kernel),
+        }
     return kind(kernel_size=kernel.shape[:2], padding=padding, use_bias=False, **options)(image)
 
 
 def _edges(size):
-    """A vertical edge filter of 3x3 weights that cancel; its partial sums reach nine times `size`."""
+    """A vertical edge filter of 3x3 weights that cancel; its partial
+    sums reach nine times `size`.
+    """
     kernel = np.zeros((3, 3, 3, 4), np.float32)
     kernel[0], kernel[2] = size, -size
     return kernel
@@ -44,24 +50,40 @@ def _mean_kernel(side):
 
 
 def _graphs():
-    """Rule -> (graph that breaks in half precision, its twin that does not, image shape). The photo is in [0, 1]."""
+    """Rule -> (graph that breaks in half precision, its twin that does not, image
+    shape). The photo is in [0, 1].
+    """
     from keras import activations, layers, ops
 
     def variance(x):
-        return ops.mean(x * x, axis=(1, 2), keepdims=True) - ops.square(ops.mean(x, axis=(1, 2), keepdims=True))
+        return ops.mean(x * x, axis=(1, 2), keepdims=True) - ops.square(
+            ops.mean(x, axis=(1, 2), keepdims=True)
+        )
 
     def upsampled(x):
         return layers.UpSampling2D(2, interpolation="bilinear")(x)
 
     return {
-        "overflow": (lambda x: ops.relu(x * 300.0) * 300.0, lambda x: ops.relu(x * 30.0) * 300.0, SIZE),
-        "near_overflow": (lambda x: ops.relu(x * 200.0) * 200.0, lambda x: ops.relu(x * 20.0) * 200.0, SIZE),
+        "overflow": (
+            lambda x: ops.relu(x * 300.0) * 300.0,
+            lambda x: ops.relu(x * 30.0) * 300.0,
+            SIZE,
+        ),
+        "near_overflow": (
+            lambda x: ops.relu(x * 200.0) * 200.0,
+            lambda x: ops.relu(x * 20.0) * 200.0,
+            SIZE,
+        ),
         "square": (
             lambda x: ops.sqrt(ops.square(400.0 * x) + 1.0),
             lambda x: ops.sqrt(ops.square(100.0 * x) + 1.0),
             SIZE,
         ),
-        "exp": (lambda x: activations.softplus(30.0 * x), lambda x: activations.softplus(8.0 * x), SIZE),
+        "exp": (
+            lambda x: activations.softplus(30.0 * x),
+            lambda x: activations.softplus(8.0 * x),
+            SIZE,
+        ),
         "sum": (
             lambda x: ops.sum(80.0 * x, axis=(1, 2), keepdims=True),
             lambda x: ops.mean(80.0 * x, axis=(1, 2), keepdims=True),
@@ -88,11 +110,17 @@ def _graphs():
             SIZE,
         ),
         "constant": (lambda x: ops.relu(x * 1e-8) * 3e4, lambda x: ops.relu(x * 1e-3) * 3e2, SIZE),
-        "softmax": (lambda x: ops.softmax(1000.0 + 10.0 * x), lambda x: ops.softmax(10.0 * x), SIZE),
+        "softmax": (
+            lambda x: ops.softmax(1000.0 + 10.0 * x),
+            lambda x: ops.softmax(10.0 * x),
+            SIZE,
+        ),
         "resize": (upsampled, upsampled, (4, 1024)),
         "cancellation": (
             lambda x: variance(0.02 * x + 0.5),
-            lambda x: ops.mean(ops.square(x - ops.mean(x, axis=(1, 2), keepdims=True)), axis=(1, 2), keepdims=True),
+            lambda x: ops.mean(
+                ops.square(x - ops.mean(x, axis=(1, 2), keepdims=True)), axis=(1, 2), keepdims=True
+            ),
             SIZE,
         ),
         "threshold": (
@@ -117,7 +145,9 @@ def network(tiny_tflite):
         wrong, right, shape = graphs[rule]
         # The same layer at half the width is what is right about resizing.
         shape = (4, 512) if rule == "resize" and which == "right" else shape
-        return tiny_tflite(f"audit_{rule}_{which}", wrong if which == "wrong" else right, image_shape=shape)
+        return tiny_tflite(
+            f"audit_{rule}_{which}", wrong if which == "wrong" else right, image_shape=shape
+        )
 
     return build
 
@@ -132,7 +162,9 @@ def test_rule_fires_and_spares_the_twin(rule, network):
     finding = next((entry for entry in report.findings if entry.rule == f"fp16.{rule}"), None)
     assert finding is not None, report.findings
     assert finding.severity is (Severity.WARNING if rule in WARNINGS else Severity.ERROR)
-    assert any(entry.severity is Severity.ERROR for entry in report.findings) is (rule not in WARNINGS)
+    assert any(entry.severity is Severity.ERROR for entry in report.findings) is (
+        rule not in WARNINGS
+    )
     explanation = explanations()[finding.rule]
     assert finding.op in explanation.ops or explanation.ops == ("*",)
     assert finding.reason and finding.instead == explanation.instead
@@ -142,7 +174,16 @@ def test_rule_fires_and_spares_the_twin(rule, network):
 
 
 # Of every kind of mechanism one; the delegate refuses or folds away none of these.
-ON_THE_GPU = ("square", "exp", "sum", "partial_sum", "accumulation", "epsilon", "resize", "cancellation")
+ON_THE_GPU = (
+    "square",
+    "exp",
+    "sum",
+    "partial_sum",
+    "accumulation",
+    "epsilon",
+    "resize",
+    "cancellation",
+)
 
 
 @pytest.mark.gpu
@@ -150,7 +191,9 @@ ON_THE_GPU = ("square", "exp", "sum", "partial_sum", "accumulation", "epsilon", 
 def test_the_delegate_is_wrong_where_the_audit_says_so(rule, network, gpu):
     from bokeh_tf.delegate.probing.probe import Verdict, probe
 
-    wrong, right = (probe(network(rule, which), precisions=("default",)) for which in ("wrong", "right"))
+    wrong, right = (
+        probe(network(rule, which), precisions=("default",)) for which in ("wrong", "right")
+    )
     if not wrong.adapter_has_float16:
         pytest.skip("this adapter computes in float32")
     assert wrong.verdict is Verdict.WRONG, wrong.precisions
@@ -159,19 +202,24 @@ def test_the_delegate_is_wrong_where_the_audit_says_so(rule, network, gpu):
 
 @pytest.mark.gpu
 def test_prediction_beside_measurement(network, gpu):
-    """The predicted error of a resize is the measured one, that of a long sum within a factor four."""
+    """The predicted error of a resize is the measured one, that of a long
+    sum within a factor four.
+    """
     from bokeh_tf.delegate.probing.probe import probe
 
     for rule, factor in (("resize", 1.1), ("accumulation", 4.0)):
         path = network(rule, "wrong")
         check = next(
-            check for check in probe(path, precisions=("default",)).precisions[0].outputs if check.trial == "photo"
+            check
+            for check in probe(path, precisions=("default",)).precisions[0].outputs
+            if check.trial == "photo"
         )
         measured = check.difference.max_abs / check.scale
         assert measured / factor < audit(path).predicted[0].error < measured * factor
 
 
-# What the delegate was measured to do, as the error of one axis in input pixels: sizes, mode, least and most.
+# What the delegate was measured to do, as the error of one axis in input pixels:
+# sizes, mode, least and most.
 HALF_PIXEL, CORNERS, LEGACY = {"half_pixel_centers": True}, {"align_corners": True}, {}
 MEASURED_RESIZES = [
     (512, 1024, HALF_PIXEL, 0, 0),
@@ -223,14 +271,24 @@ def _convolutions():
     }
 
 
-@pytest.mark.parametrize("name", ["same", "valid strided", "same strided", "dilated", "grouped", "depthwise"])
+@pytest.mark.parametrize(
+    "name", ["same", "valid strided", "same strided", "dilated", "grouped", "depthwise"]
+)
 def test_sampled_products_add_up_to_the_convolution(name, tiny_tflite):
-    _check_products(tiny_tflite(f"products {name}", lambda image: _convolutions()[name](image), image_shape=(11, 14)))
+    _check_products(
+        tiny_tflite(
+            f"products {name}", lambda image: _convolutions()[name](image), image_shape=(11, 14)
+        )
+    )
 
 
 @pytest.mark.parametrize("name", ["transposed", "transposed valid"])
 def test_sampled_products_add_up_to_the_transposed_convolution(name, tiny_tflite):
-    _check_products(tiny_tflite(f"products {name}", lambda image: _convolutions()[name](image), image_shape=(7, 9)))
+    _check_products(
+        tiny_tflite(
+            f"products {name}", lambda image: _convolutions()[name](image), image_shape=(7, 9)
+        )
+    )
 
 
 def _check_products(path):
@@ -238,7 +296,9 @@ def _check_products(path):
     node = next(node for node in model_file.operators if "CONV" in node.name)
     interpreter = open_interpreter(path.read_bytes(), model_file, threads=1)
     details = interpreter.get_input_details()[0]
-    interpreter.set_tensor(details["index"], np.random.default_rng(4).random(details["shape"], np.float32))
+    interpreter.set_tensor(
+        details["index"], np.random.default_rng(4).random(details["shape"], np.float32)
+    )
     interpreter.invoke()
     arrays = [None if tensor < 0 else interpreter.get_tensor(tensor) for tensor in node.inputs]
     output = interpreter.get_tensor(node.outputs[0])
@@ -266,7 +326,9 @@ def test_inside_of_a_file_that_only_xnnpack_runs(tiny_tflite, tmp_path):
     def graph(image):
         from keras import layers, ops
 
-        return ops.square(layers.Conv2DTranspose(4, 2, strides=2, padding="same", name="up")(300.0 * image))
+        return ops.square(
+            layers.Conv2DTranspose(4, 2, strides=2, padding="same", name="up")(300.0 * image)
+        )
 
     plain = tiny_tflite("audit_transposed", graph)
     model = rewriting.unpack(plain.read_bytes())
@@ -285,7 +347,11 @@ def test_inside_of_a_file_that_only_xnnpack_runs(tiny_tflite, tmp_path):
     expected, actual = audit(plain), audit(path)
     assert actual.nodes_unseen == 0 and actual.nodes == expected.nodes
     assert actual.peak.value == pytest.approx(expected.peak.value, rel=1e-4)
-    assert [entry.rule for entry in actual.findings] == [entry.rule for entry in expected.findings] == ["fp16.square"]
+    assert (
+        [entry.rule for entry in actual.findings]
+        == [entry.rule for entry in expected.findings]
+        == ["fp16.square"]
+    )
 
 
 def _zero_bias(model, channels):
@@ -293,7 +359,11 @@ def _zero_bias(model, channels):
     buffer, tensor = schema.BufferT(), schema.TensorT()
     buffer.data = np.zeros(4 * channels, np.uint8)
     model.buffers.append(buffer)
-    tensor.name, tensor.shape, tensor.buffer = "bias", np.array([channels], np.int32), len(model.buffers) - 1
+    tensor.name, tensor.shape, tensor.buffer = (
+        "bias",
+        np.array([channels], np.int32),
+        len(model.buffers) - 1,
+    )
     model.subgraphs[0].tensors.append(tensor)
     return len(model.subgraphs[0].tensors) - 1
 
@@ -337,7 +407,9 @@ def test_samples_of_the_user(tiny_tflite, photo_file, tmp_path):
 
 def test_samples_that_do_not_fit(tiny_convolution, tmp_path):
     np.save(tmp_path / "small.npy", np.zeros((4, 4, 3), np.float32))
-    with pytest.raises(CheckError, match=r"small\.npy: input .* must be float32 \[1, 16, 24, 3\], not float32 \[4,"):
+    with pytest.raises(
+        CheckError, match=r"small\.npy: input .* must be float32 \[1, 16, 24, 3\], not float32 \[4,"
+    ):
         audit(tiny_convolution, inputs=[tmp_path / "small.npy"])
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(CheckError, match=r"broken\.npz: cannot read these arrays"):

@@ -17,13 +17,17 @@ CPU_FUSION_ERROR = 1e-6
 
 @pytest.fixture(scope="module")
 def grouped_in_the_middle(tiny_tflite):
-    """Two right layers, a grouped convolution with two channels per group (wrong), two right layers."""
+    """Two right layers, a grouped convolution with two channels per group
+    (wrong), two right layers.
+    """
 
     def graph(image):
         import keras
 
         x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name="before")(image)
-        x = keras.layers.Conv2D(8, 3, groups=4, padding="same", activation="tanh", name="grouped")(x)
+        x = keras.layers.Conv2D(8, 3, groups=4, padding="same", activation="tanh", name="grouped")(
+            x
+        )
         x = keras.layers.Conv2D(8, 1, activation="relu", name="after")(x)
         return keras.layers.Conv2D(3, 3, padding="same", name="last")(x)
 
@@ -32,14 +36,18 @@ def grouped_in_the_middle(tiny_tflite):
 
 @pytest.fixture(scope="module")
 def two_branches(tiny_tflite):
-    """Two slices times the same weights, summed over channels and joined: the second branch gets the first's value."""
+    """Two slices times the same weights, summed over channels and joined: the second
+    branch gets the first's value.
+    """
 
     def graph(image):
         import keras
 
         x = keras.layers.Conv2D(8, 3, padding="same", name="features")(image)
         w = keras.layers.Conv2D(4, 1, name="weights")(image)
-        branches = [keras.ops.sum(x[..., start : start + 4] * w, axis=-1, keepdims=True) for start in (0, 4)]
+        branches = [
+            keras.ops.sum(x[..., start : start + 4] * w, axis=-1, keepdims=True) for start in (0, 4)
+        ]
         return keras.ops.concatenate(branches, axis=-1)
 
     return tiny_tflite("two_branches", graph)
@@ -62,7 +70,9 @@ def arg_max_of_six(tiny_tflite):
 
 @pytest.fixture(scope="module")
 def wide_upsampling_in_the_middle(tiny_tflite):
-    """Bilinear x2 from width 1024 between two layers: coordinates run out of digits in half precision only."""
+    """Bilinear x2 from width 1024 between two layers: coordinates run out of
+    digits in half precision only.
+    """
 
     def graph(image):
         import keras
@@ -87,7 +97,8 @@ def test_a_grouped_convolution_is_named_with_its_layer_and_error(gpu, grouped_in
     bisection = bisect(grouped_in_the_middle)
     assert bisection.verdict is Verdict.WRONG
     first = bisection.first
-    # Second of the file's convolutions: its four groups have the bias and the activation of one layer.
+    # Second of the file's convolutions: its four groups have the bias and the
+    # activation of one layer.
     assert (first.op, first.node) == ("CONV_2D", 1) and first.shape == (1, 16, 24, 8)
     assert first.max_share > 0.05 and first.reason
     assert "Validation error" in bisection.notes[0] and "\n" not in str(bisection)
@@ -110,13 +121,17 @@ def test_a_sum_that_is_put_out_is_named_and_not_its_reader(gpu):
 
 
 def _grown(*growths):
-    return [NodeError(node, "ADD", None, "sum", (1,), 1.0, None, None, growth) for node, growth in enumerate(growths)]
+    return [
+        NodeError(node, "ADD", None, "sum", (1,), 1.0, None, None, growth)
+        for node, growth in enumerate(growths)
+    ]
 
 
 @pytest.mark.parametrize(
     ("growths", "node"),
     [
-        # MLPerf Tiny's ResNet in int8: two wrong convolutions, and a SOFTMAX that makes much of them.
+        # MLPerf Tiny's ResNet in int8: two wrong convolutions, and a SOFTMAX
+        # that makes much of them.
         ((0.0, 0.0, 0.1102, -0.0527, -0.0171, 0.0413, -0.0481, 0.1032, 0.4453), 2),
         # Every node adds a little.
         ((0.002, 0.02, 0.002, 0.3), 3),
@@ -141,7 +156,9 @@ def test_the_largest_jump_is_named_in_half_precision(gpu, wide_upsampling_in_the
     bisection = bisect(wide_upsampling_in_the_middle, precision="default")
     assert bisection.verdict is Verdict.WRONG and bisection.first.op == "RESIZE_BILINEAR"
     assert bisection.first.growth > MIN_JUMP
-    assert all(error.growth < MIN_JUMP for error in bisection.around if error.node < bisection.first.node)
+    assert all(
+        error.growth < MIN_JUMP for error in bisection.around if error.node < bisection.first.node
+    )
     assert bisect(wide_upsampling_in_the_middle).verdict is Verdict.FULL
 
 
@@ -151,7 +168,9 @@ def test_the_node_that_ends_the_process_is_found(gpu, tiny_tflite):
         import keras
 
         wide = keras.layers.Conv2D(12, 1, activation="relu", name="wide")(image)
-        x = keras.layers.Conv2D(12, 3, groups=2, padding="same", activation="tanh", name="deadly")(wide)
+        x = keras.layers.Conv2D(12, 3, groups=2, padding="same", activation="tanh", name="deadly")(
+            wide
+        )
         return keras.layers.Conv2D(3, 1, name="last")(x)
 
     bisection = bisect(tiny_tflite("deadly", graph), precision="default")
@@ -202,7 +221,10 @@ def test_exposed_tensors_are_copies_and_the_outputs_keep_their_values(tiny_convo
     between = [node.outputs[0] for node in file.operators if node.name == "CONV_2D"][:1]
     exposed = rewriting.with_outputs(content, between)
     runner = runtime.load(exposed)
-    assert [spec.name for spec in runner.outputs] == [file.outputs[0].name, rewriting.port_name(between[0])]
+    assert [spec.name for spec in runner.outputs] == [
+        file.outputs[0].name,
+        rewriting.port_name(between[0]),
+    ]
     (expected,) = runtime.load(content).run(image)
     rendered, hidden = runner.run(image)
     np.testing.assert_allclose(rendered, expected, atol=CPU_FUSION_ERROR)

@@ -1,6 +1,8 @@
-"""Files whose verdict was once wrong, as the smallest graphs of their kind: what is right, delegate by delegate.
+"""Files whose verdict was once wrong, as the smallest graphs of their kind: what is
+right, delegate by delegate.
 
-What stands in it for ML Drift was seen on the real one, which is asked again where there is an adapter.
+What stands in it for ML Drift was seen on the real one, which is asked again
+where there is an adapter.
 """
 
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ FINE, REFUSED, WRONG = "compatible", "incompatible", "accepted_but_wrong"
 
 @dataclass(frozen=True)
 class Case:
-    """A graph, the right verdicts for both delegates, whether OpenGL refuses it, and what ML Drift does with it."""
+    """A graph, the right verdicts for both delegates, whether OpenGL refuses it, and
+    what ML Drift does with it.
+    """
 
     graph: str
     v2: str
@@ -59,6 +63,7 @@ CASES = {
         "BATCH_MATMUL v1: x = float32[1,8,8], x -> float32[1,8,8]",
         v2=FINE,
         mldrift=REFUSED,
+        needs_opencl=True,
         real=Verdict.CRASHED,
     ),
     "a sum that is an output and is reduced": Case(
@@ -69,7 +74,9 @@ CASES = {
         real=Verdict.WRONG,
     ),
     "a constant beside two dimensions": Case(
-        f"SUB v1: float32[2,4], constant float32[2,4] ({RISING}) -> float32[2,4]", v2=FINE, mldrift=WRONG
+        f"SUB v1: float32[2,4], constant float32[2,4] ({RISING}) -> float32[2,4]",
+        v2=FINE,
+        mldrift=WRONG,
     ),
     "a uniform constant beside two dimensions": Case(
         f"SUB v1: float32[2,4], constant float32[2,4] ({ONES}) -> float32[2,4]",
@@ -85,9 +92,12 @@ CASES = {
     "an input that is an output": Case(
         "RELU v1: x = output float32[1,4,4,8] -> float32[1,4,4,8]", v2=FINE, mldrift=WRONG
     ),
-    "a composite": Case("STABLEHLO_COMPOSITE v1: float32[1,4,4,8] -> float32[1,4,4,8]", v2=REFUSED, mldrift=REFUSED),
+    "a composite": Case(
+        "STABLEHLO_COMPOSITE v1: float32[1,4,4,8] -> float32[1,4,4,8]", v2=REFUSED, mldrift=REFUSED
+    ),
     "strided points with weights of eight bits": Case(
-        "CONV_2D v3 {stride_w=2, stride_h=2}: float32[1,8,8,8], constant quantised int8[8,1,1,8], constant float32[8]"
+        "CONV_2D v3 {stride_w=2, stride_h=2}: float32[1,8,8,8], constant quantised int8[8,1,1,8],"
+        " constant float32[8]"
         " -> float32[1,4,4,8]",
         v2=FINE,
         mldrift=WRONG,
@@ -99,7 +109,10 @@ CASES = {
 def test_the_lint_says_what_is_right(name):
     case = CASES[name]
     report = check(build_graph(case.graph))
-    assert {target.target: str(target.verdict) for target in report.targets} == {"v2": case.v2, "mldrift": case.mldrift}
+    assert {target.target: str(target.verdict) for target in report.targets} == {
+        "v2": case.v2,
+        "mldrift": case.mldrift,
+    }
     assert bool(report.target("v2").without_opencl) is case.needs_opencl
 
 

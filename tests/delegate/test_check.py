@@ -1,4 +1,6 @@
-"""`bokeh-tf check` and its Python twin from the file to the exit status; `test_check_policy.py` has what fails."""
+"""`bokeh-tf check` and its Python twin from the file to the exit status;
+`test_check_policy.py` has what fails.
+"""
 
 import json
 import shutil
@@ -41,7 +43,9 @@ def test_folders_are_searched_and_files_come_once(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "empty").mkdir()
-    found = find_models([tmp_path / "b.tflite", tmp_path, tmp_path / "empty", tmp_path / "absent.tflite"])
+    found = find_models(
+        [tmp_path / "b.tflite", tmp_path, tmp_path / "empty", tmp_path / "absent.tflite"]
+    )
     names = [path.relative_to(tmp_path).as_posix() for path in found]
     assert names == ["b.tflite", "deep/er/a.TFLITE", "empty", "absent.tflite"]
 
@@ -51,7 +55,11 @@ def test_a_pattern_stands_for_the_models_that_it_matches(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
-    assert [str(path) for path in find_models(["**/*.tflite"])] == ["a.tflite", "b[1].tflite", "deep/er/c.tflite"]
+    assert [str(path) for path in find_models(["**/*.tflite"])] == [
+        "a.tflite",
+        "b[1].tflite",
+        "deep/er/c.tflite",
+    ]
     assert find_models([f"{tmp_path}/deep/*/*"]) == (tmp_path / "deep/er/c.tflite",)
     assert [str(path) for path in find_models(["b[1].tflite", "none*"])] == ["b[1].tflite", "none*"]
     assert [str(path) for path in find_models(["a\0*", "[", "***"])] == ["a\0*", "[", "***"]
@@ -73,12 +81,20 @@ def test_a_folder_that_cannot_be_listed_is_not_passed_over(tmp_path, monkeypatch
 def test_one_bad_file_does_not_stop_the_rest(tmp_path, tiny_convolution):
     (tmp_path / "garbage.tflite").write_bytes(np.random.default_rng(1).bytes(500))
     (tmp_path / "empty").mkdir()
-    paths = [tmp_path / "garbage.tflite", tmp_path / "absent.tflite", tmp_path / "empty", tiny_convolution]
+    paths = [
+        tmp_path / "garbage.tflite",
+        tmp_path / "absent.tflite",
+        tmp_path / "empty",
+        tiny_convolution,
+    ]
     garbage, absent, empty, good = check_paths(paths, Steps())
     for bad in (garbage, absent, empty):
         assert bad.error and "\n" not in bad.error and not bad.targets
     assert "without .tflite files" in empty.error
-    assert good.error is None and [one.verdict for one in good.targets] == [TargetVerdict.COMPATIBLE] * 2
+    assert (
+        good.error is None
+        and [one.verdict for one in good.targets] == [TargetVerdict.COMPATIBLE] * 2
+    )
 
 
 def test_a_file_name_that_is_no_text_is_reported(tmp_path):
@@ -115,10 +131,17 @@ def test_wrong_arguments_are_named(arguments, kind, message):
 
 
 def test_the_assertion_passes_and_names_what_is_refused(tiny_convolution, refused_file, tmp_path):
-    assert assert_runs_on_gpu(tiny_convolution, fail_on="refused,wrong,partitions:2,macs:99").error is None
+    assert (
+        assert_runs_on_gpu(tiny_convolution, fail_on="refused,wrong,partitions:2,macs:99").error
+        is None
+    )
     with pytest.raises(AssertionError, match=r"FAILED .*nearest_upsampling") as caught:
         assert_runs_on_gpu(refused_file)
-    assert "v2." in str(caught.value) and "mldrift." in str(caught.value) and "instead: " in str(caught.value)
+    assert (
+        "v2." in str(caught.value)
+        and "mldrift." in str(caught.value)
+        and "instead: " in str(caught.value)
+    )
     known = Baseline.of([judge(check(refused_file), DEFAULT)], tmp_path)
     (tmp_path / "known.json").write_text(known.to_json(), encoding="utf-8")
     assert_runs_on_gpu(refused_file, baseline=tmp_path / "known.json")
@@ -139,12 +162,18 @@ def test_the_command_says_what_fails(capsys, tiny_convolution, refused_file):
     assert run(capsys, tiny_convolution, "--no-probe")[0] == 0
     status, text, err = run(capsys, refused_file, tiny_convolution, "--no-probe")
     assert status == 3 and err == ""
-    assert text.startswith("FAILED  ") and "instead: " in text and "2 files: 1 passed, 1 failed" in text
+    assert (
+        text.startswith("FAILED  ")
+        and "instead: " in text
+        and "2 files: 1 passed, 1 failed" in text
+    )
     assert run(capsys, refused_file, "--no-probe", "--fail-on", "wrong")[0] == 0
     assert run(capsys, refused_file, "--no-probe", "--fail-on", "macs:99")[0] in (0, 3)
 
 
-def test_unread_files_are_status_1_and_failed_ones_status_3(capsys, tmp_path, tiny_convolution, refused_file):
+def test_unread_files_are_status_1_and_failed_ones_status_3(
+    capsys, tmp_path, tiny_convolution, refused_file
+):
     absent = tmp_path / "absent.tflite"
     status, text, _ = run(capsys, absent, tiny_convolution, "--no-probe")
     assert status == 1 and text.startswith(f"NOT CHECKED  {absent}: ")
@@ -152,13 +181,20 @@ def test_unread_files_are_status_1_and_failed_ones_status_3(capsys, tmp_path, ti
 
 
 def test_output_is_written_besides_the_text(capsys, tmp_path, refused_file):
-    status, text, _ = run(capsys, refused_file, "--no-probe", "--format", "json", "--output", tmp_path / "größe.json")
+    status, text, _ = run(
+        capsys, refused_file, "--no-probe", "--format", "json", "--output", tmp_path / "größe.json"
+    )
     document = json.loads((tmp_path / "größe.json").read_text(encoding="utf-8"))
     assert status == document["exit_code"] == 3
     assert text.startswith("FAILED  ") and text.splitlines()[-1].startswith("written: ")
     arguments = ("--no-probe", "--output", tmp_path / "r.xml", "--format", "junit", "--annotate")
-    assert run(capsys, refused_file, *arguments)[1].count("::error file=") >= 2
-    status, text, err = run(capsys, refused_file, "--no-probe", "--output", tmp_path / "absent" / "r.txt")
+    annotated = run(capsys, refused_file, *arguments)[1]
+    assert (
+        annotated.count("::error title=bokeh-tf check::") == 1 == annotated.count("::error file=")
+    )
+    status, text, err = run(
+        capsys, refused_file, "--no-probe", "--output", tmp_path / "absent" / "r.txt"
+    )
     assert status == 1 and "cannot write here" in err and err.count("\n") == 1
 
 
@@ -225,18 +261,25 @@ def test_without_an_adapter_the_lint_decides(capsys, monkeypatch, tmp_path, tiny
 
 
 @pytest.mark.gpu
-def test_lint_and_real_delegate_stand_side_by_side(gpu, capsys, tmp_path, tiny_convolution, refused_file):
+def test_lint_and_real_delegate_stand_side_by_side(
+    gpu, capsys, tmp_path, tiny_convolution, refused_file
+):
     status, text, _ = run(capsys, tiny_convolution, refused_file, "--format", "json")
     good, bad = json.loads(text)["files"]
     assert status == 3 and good["passed"] and not bad["passed"]
     assert good["probe"]["verdict"] == "full" and good["probe"]["adapter"] == gpu
-    assert bad["probe"]["verdict"] == "refused" and bad["targets"]["mldrift"]["verdict"] == "incompatible"
+    assert (
+        bad["probe"]["verdict"] == "refused"
+        and bad["targets"]["mldrift"]["verdict"] == "incompatible"
+    )
     assert good["reconciliation"] == bad["reconciliation"] == []
 
 
 def test_only_v2_is_not_probed(capsys, tiny_convolution):
     status, text, _ = run(capsys, tiny_convolution, "--target", "v2")
-    assert status == 0 and "note: not probed" in text and "mldrift" not in text.replace("ML Drift", "")
+    assert (
+        status == 0 and "note: not probed" in text and "mldrift" not in text.replace("ML Drift", "")
+    )
 
 
 LINT_PROGRAM = """
@@ -277,13 +320,20 @@ def test_a_bisection_names_the_node_that_the_delegate_gets_wrong(gpu, capsys, wr
     status, text, _ = run(capsys, wrong_groups, "--bisect", "--format", "json")
     (file,) = json.loads(text)["files"]
     assert status == 3 and file["probe"]["verdict"] == "wrong"
-    assert file["bisection"]["first"]["op"] == "CONV_2D" and file["targets"]["mldrift"]["verdict"] != "compatible"
+    assert (
+        file["bisection"]["first"]["op"] == "CONV_2D"
+        and file["targets"]["mldrift"]["verdict"] != "compatible"
+    )
     assert "bisection: wrong in float32: node " in run(capsys, wrong_groups, "--bisect")[1]
 
 
 @pytest.mark.gpu
 def test_the_measured_error_stands_beside_the_predicted_one(gpu, capsys, tiny_convolution):
-    lines = [line for line in run(capsys, tiny_convolution, "--audit")[1].splitlines() if "half precision" in line]
+    lines = [
+        line
+        for line in run(capsys, tiny_convolution, "--audit")[1].splitlines()
+        if "half precision" in line
+    ]
     assert lines and all("predicted error about" in line and "measured" in line for line in lines)
 
 
@@ -332,7 +382,9 @@ def test_a_run_that_ends_in_the_middle_keeps_what_it_found(
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_an_unfinished_report_passes_in_no_format(capsys, monkeypatch, tmp_path, tiny_convolution, format):
+def test_an_unfinished_report_passes_in_no_format(
+    capsys, monkeypatch, tmp_path, tiny_convolution, format
+):
     output, last = tmp_path / "report", tmp_path / "last.tflite"
     shutil.copy(tiny_convolution, last)
     stopped_run(capsys, monkeypatch, [tiny_convolution, last], output, format, KeyboardInterrupt())
@@ -372,7 +424,9 @@ def test_a_report_into_a_pipe_is_one_report(capfd, tiny_convolution):
 
 
 @pytest.mark.parametrize("option", ["--output", "--write-baseline"])
-def test_a_deleted_working_folder_is_one_line(capsys, monkeypatch, tmp_path, tiny_convolution, option):
+def test_a_deleted_working_folder_is_one_line(
+    capsys, monkeypatch, tmp_path, tiny_convolution, option
+):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
@@ -381,7 +435,9 @@ def test_a_deleted_working_folder_is_one_line(capsys, monkeypatch, tmp_path, tin
 
 
 @pytest.mark.parametrize("option", ["--output", "--write-baseline"])
-def test_outputs_replace_neither_inputs_nor_files_of_others(capsys, tmp_path, tiny_convolution, option):
+def test_outputs_replace_neither_inputs_nor_files_of_others(
+    capsys, tmp_path, tiny_convolution, option
+):
     model, notes = tmp_path / "model.tflite", tmp_path / "notes.json"
     shutil.copy(tiny_convolution, model)
     (tmp_path / "link").symlink_to(model)

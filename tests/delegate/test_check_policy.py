@@ -1,4 +1,6 @@
-"""What makes a check fail: conditions and limits, the real delegate against the lint, and the baseline."""
+"""What makes a check fail: conditions and limits, the real delegate against
+the lint, and the baseline.
+"""
 
 import itertools
 import json
@@ -37,7 +39,8 @@ def test_conditions_are_read(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["nonsense", "partitions", "partitions:0", "partitions:1.5", "macs:101", "macs:nan", "wrong:1"]
+    "text",
+    ["nonsense", "partitions", "partitions:0", "partitions:1.5", "macs:101", "macs:nan", "wrong:1"],
 )
 def test_conditions_that_make_no_sense_are_named(text):
     with pytest.raises(ValueError, match="Received"):
@@ -60,7 +63,8 @@ def test_findings_fail_by_their_kind(kind, policy, code):
 
 
 @pytest.mark.parametrize(
-    ("policy", "broken"), [("partitions:2", 1), ("partitions:3", 0), ("macs:80.1", 1), ("macs:80", 0)]
+    ("policy", "broken"),
+    [("partitions:2", 1), ("partitions:3", 0), ("macs:80.1", 1), ("macs:80", 0)],
 )
 def test_limits_are_on_partitions_and_arithmetic(policy, broken):
     covered = coverage(macs_delegated=800, partitions=2)
@@ -92,7 +96,9 @@ CRITERION = {Verdict.REFUSED: "refused", Verdict.CRASHED: "refused", Verdict.WRO
 @pytest.mark.parametrize("fail_on", ["refused,wrong", "refused", "wrong", ""])
 @pytest.mark.parametrize("require_probe", [False, True])
 @pytest.mark.parametrize(("full", "half"), list(itertools.product(Verdict, repeat=2)))
-def test_each_outcome_in_one_precision_counts_beside_each_in_the_other(full, half, require_probe, fail_on):
+def test_each_outcome_in_one_precision_counts_beside_each_in_the_other(
+    full, half, require_probe, fail_on
+):
     policy = Policy.parse(fail_on, require_probe=require_probe)
     probe = probed(full, half, reasons=("because",))
     judged = judge(report(target("mldrift"), probe=probe), policy)
@@ -158,14 +164,27 @@ def test_a_baseline_knows_problems_but_no_new_ones():
     baseline = Baseline.of(old, Path())
     moved = report(target("v2", finding(node=40), finding(node=50, layer="other")))
     assert judge(moved, DEFAULT, baseline=baseline).code == 0
-    one_more = report(target("v2", finding(node=1), finding(node=2), finding(node=5, layer="other")))
+    one_more = report(
+        target("v2", finding(node=1), finding(node=2), finding(node=5, layer="other"))
+    )
     judged = judge(one_more, DEFAULT, baseline=baseline)
-    assert [problem.standing for problem in judged.problems] == [Standing.KNOWN, Standing.FAILS, Standing.KNOWN]
-    assert judge(report(target("v2", finding()), path="another.tflite"), DEFAULT, baseline=baseline).code == 3
+    assert [problem.standing for problem in judged.problems] == [
+        Standing.KNOWN,
+        Standing.FAILS,
+        Standing.KNOWN,
+    ]
+    assert (
+        judge(
+            report(target("v2", finding()), path="another.tflite"), DEFAULT, baseline=baseline
+        ).code
+        == 3
+    )
 
 
 def test_a_baseline_tells_nodes_without_layers_by_their_tensors():
-    first, second = (finding(layer=None, tensors=(shape,)) for shape in ("float32[1,2]", "float32[1,3]"))
+    first, second = (
+        finding(layer=None, tensors=(shape,)) for shape in ("float32[1,2]", "float32[1,3]")
+    )
     baseline = Baseline.of([judge(report(target("v2", first)), DEFAULT)], Path())
     assert judge(report(target("v2", first)), DEFAULT, baseline=baseline).code == 0
     assert judge(report(target("v2", second)), DEFAULT, baseline=baseline).code == 3
@@ -207,7 +226,13 @@ def test_a_baseline_goes_by_paths_from_its_own_folder(two_of_one_name, monkeypat
 
 
 def test_an_old_baseline_goes_by_names_and_says_so(two_of_one_name):
-    entry = {"file": "model.tflite", "rule": "v2.op", "op": "GATHER_ND", "place": "warp", "count": 1}
+    entry = {
+        "file": "model.tflite",
+        "rule": "v2.op",
+        "op": "GATHER_ND",
+        "place": "warp",
+        "count": 1,
+    }
     text = json.dumps({"schema_version": 1, "problems": [entry]})
     (two_of_one_name / "known.json").write_text(text, encoding="utf-8")
     known = read("known.json")
@@ -235,7 +260,10 @@ ENTRY = '{"file": "a", "rule": "b", "op": "c", "place": "d", "count": %s}'
         '{"schema_version": 3, "problems": []}',
         '{"schema_version": 2, "problems": {}}',
         '{"schema_version": 2, "problems": [1]}',
-        *(f'{{"schema_version": 2, "problems": [{ENTRY % count}]}}' for count in ("0", "true", '"1"', "null")),
+        *(
+            f'{{"schema_version": 2, "problems": [{ENTRY % count}]}}'
+            for count in ("0", "true", '"1"', "null")
+        ),
         "[" * 100_000,
         b"\xff\xfe".decode("latin-1"),
     ],
@@ -250,6 +278,13 @@ def test_what_is_no_baseline_is_one_line(content, tmp_path):
 
 def test_a_baseline_that_is_no_file_is_one_line(tmp_path):
     os.mkfifo(tmp_path / "pipe.json")
-    for path in (tmp_path / "absent.json", tmp_path / "pipe.json", tmp_path, "/dev/zero", "a" * 5000, "a\0b"):
+    for path in (
+        tmp_path / "absent.json",
+        tmp_path / "pipe.json",
+        tmp_path,
+        "/dev/zero",
+        "a" * 5000,
+        "a\0b",
+    ):
         with pytest.raises(CheckError, match="cannot read this baseline"):
             read(path)

@@ -7,6 +7,7 @@ import pytest
 
 from bokeh_tf.cli import main
 from bokeh_tf.delegate.check import check
+from bokeh_tf.delegate.classic_gl.engine import VARIABLE
 from bokeh_tf.delegate.engines import ENGINES, asked, behind
 from bokeh_tf.delegate.judging.policy import FAILED, PASSED, Policy, judge
 from bokeh_tf.delegate.probing.verdicts import Verdict
@@ -15,15 +16,17 @@ from bokeh_tf.delegate.writers.formats import write
 from tests.delegate.check_reports import probed, report, target
 from tests.delegate.rules.rule_graphs import build_graph
 
-MODEL = Path(__file__).resolve().parents[2] / "bokeh_tf" / "weights" / "dbsi_mobile_base_float16_1024x1536.tflite"
+MODEL = (
+    Path(__file__).resolve().parents[2]
+    / "bokeh_tf"
+    / "weights"
+    / "dbsi_mobile_base_float16_1024x1536.tflite"
+)
 WINDOWS = """\
 RESHAPE v1: float32[1,4,4,8], constant int32[3] (4, 4, 8) -> a = float32[4,4,8]
 SOFTMAX v1 {beta=1}: a -> float32[4,4,8]
 """
-VECTOR = """\
-MEAN v1: x = float32[1,4,4,8], constant int32[3] (0, 1, 2) -> a = float32[8]
-ADD v1: x, a -> float32[1,4,4,8]
-"""
+VECTOR = "RESHAPE v1: float32[1,4,4,8], constant int32[1] (128) -> float32[128]"
 ALIKE = "ADD v1: float32[2,4,4,8], constant float32[8] -> float32[2,4,4,8]\n"
 
 
@@ -36,10 +39,17 @@ def test_a_pass_says_what_it_stands_on():
         "ML Drift did not answer": Unchecked("model.tflite", "it broke"),
     }
     for word, probe in words.items():
-        assert behind(report(*both, probe=probe)) == f"rules v2, mldrift; {word}; no engine for v2"
-    assert behind(report(target("mldrift"), probe=probed(Verdict.FULL))) == "rules mldrift; ML Drift ran"
+        assert (
+            behind(report(*both, probe=probe)) == f"rules v2, mldrift; classic GL not asked; {word}"
+        )
+    assert (
+        behind(report(target("mldrift"), probe=probed(Verdict.FULL)))
+        == "rules mldrift; ML Drift ran"
+    )
     text = write([judge(report(*both), Policy())], Policy(), format="text")
-    assert text.startswith("PASSED  model.tflite  (rules v2, mldrift; ML Drift not asked; no engine for v2)\n")
+    assert text.startswith(
+        "PASSED  model.tflite  (rules v2, mldrift; classic GL not asked; ML Drift not asked)\n"
+    )
 
 
 def test_a_run_of_many_files_counts_what_passed_by_what():
@@ -57,26 +67,35 @@ def test_engines_that_make_no_sense_are_named(text):
         asked(text)
 
 
-def test_engines_are_chosen_by_name(capsys):
+def test_engines_are_chosen_by_name(capsys, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
     names = [engine.name for engine in ENGINES]
-    assert names == ["mldrift"] and asked("mldrift") == {"mldrift"}
+    assert names == ["classic-gl", "mldrift"] and asked("mldrift, classic-gl") == set(names)
     assert main(["check", str(MODEL), "--engines", "none"]) == PASSED
     assert "ML Drift not asked" in capsys.readouterr().out
     # An engine that is named must run: of v2 alone nothing is asked.
     assert main(["check", str(MODEL), "--engines", "mldrift", "--target", "v2"]) == 1
     assert "probe: required, but not run" in capsys.readouterr().out
-    for wrong in (["--engines", "mldrift", "--no-probe"], ["--engines", "odd"]):
+    for wrong in (
+        ["--engines", "mldrift", "--no-probe"],
+        ["--engines", "odd"],
+        ["--engines", "classic-gl"],
+    ):
         with pytest.raises(SystemExit) as stop:
             main(["check", str(MODEL), *wrong])
         assert stop.value.code == 2
 
 
-@pytest.mark.parametrize(("graph", "nodes", "shape"), [(WINDOWS, [0, 1], "[4,4,8]"), (VECTOR, [0], "float32[8]")])
+@pytest.mark.parametrize(
+    ("graph", "nodes", "shape"), [(WINDOWS, [0, 1], "[4,4,8]"), (VECTOR, [0], "float32[128]")]
+)
 def test_first_dimensions_that_differ_are_refused_without_opencl(graph, nodes, shape):
     one = check(build_graph(graph))
     v2 = one.target("v2")
     assert str(v2.verdict) == "compatible" and [found.node for found in v2.without_opencl] == nodes
-    assert all(shape in found.reason and "float32[1,4,4,8]" in found.reason for found in v2.without_opencl)
+    assert all(
+        shape in found.reason and "float32[1,4,4,8]" in found.reason for found in v2.without_opencl
+    )
     assert one.target("mldrift").without_opencl == ()
     assert judge(one, Policy()).code == PASSED
     assert judge(one, Policy.parse("opengl")).code == FAILED
@@ -85,7 +104,9 @@ def test_first_dimensions_that_differ_are_refused_without_opencl(graph, nodes, s
     assert f"refused where a phone has no OpenCL ({count})" in text
     document = json.loads(write([judge(one, Policy())], Policy(), format="json"))["files"][0]
     listed = document["targets"]["v2"]["without_opencl"]
-    assert [entry["node"] for entry in listed] == nodes and {entry["standing"] for entry in listed} == {"tolerated"}
+    assert [entry["node"] for entry in listed] == nodes and {
+        entry["standing"] for entry in listed
+    } == {"tolerated"}
 
 
 def test_one_first_dimension_in_all_is_not_objected_to():
@@ -95,10 +116,14 @@ def test_one_first_dimension_in_all_is_not_objected_to():
 def test_what_is_refused_anyway_is_not_said_twice():
     refused = WINDOWS.replace("SOFTMAX v1 {beta=1}", "CUMSUM v9")
     v2 = check(build_graph(refused)).target("v2")
-    assert [found.node for found in v2.findings] == [1] and [found.node for found in v2.without_opencl] == [0]
+    assert [found.node for found in v2.findings] == [1] and [
+        found.node for found in v2.without_opencl
+    ] == [0]
 
 
 def test_many_files_are_not_told_of_one_by_one():
     files = [judge(check(build_graph(WINDOWS)), Policy()) for _ in range(3)]
     text = write(files, Policy(), format="text")
-    assert "3 would be refused where a phone has no OpenCL" in text and "first_dimension" not in text
+    assert (
+        "3 would be refused where a phone has no OpenCL" in text and "first_dimension" not in text
+    )

@@ -1,8 +1,11 @@
-"""`bokeh-tf evaluate` from pairs to tables and files, on pictures of a few pixels that nobody has to render."""
+"""`bokeh-tf evaluate` from pairs to tables and files, on pictures of a few pixels
+that nobody has to render.
+"""
 
 import csv
 import json
 import re
+import sys
 
 import cv2
 import numpy as np
@@ -29,7 +32,9 @@ def write(path, picture):
 
 @pytest.fixture
 def pairs(tmp_path):
-    """Pairs in EBB!'s layout, and pictures of them by two systems: `near` is nearer to the truths than `far`."""
+    """Pairs in EBB!'s layout, and pictures of them by two systems: `near` is nearer
+    to the truths than `far`.
+    """
     random = np.random.default_rng(1)
     for number in NUMBERS:
         sharp = texture(SHAPE, (120, 110, 100), seed=number)
@@ -38,12 +43,24 @@ def pairs(tmp_path):
         write(tmp_path / "pairs" / "bokeh" / f"{number}.png", truth)
         for name, spread in (("near", 2), ("far", 9)):
             noise = random.normal(0, spread, truth.shape)
-            write(tmp_path / name / f"000{number}.png", np.clip(truth + noise, 0, 255).astype(np.uint8))
+            write(
+                tmp_path / name / f"000{number}.png",
+                np.clip(truth + noise, 0, 255).astype(np.uint8),
+            )
     return tmp_path
 
 
 def evaluate(pairs, *arguments, out="out"):
-    given = ["evaluate", pairs / "pairs", "--model", pairs / "near", pairs / "far", "-o", pairs / out, *arguments]
+    given = [
+        "evaluate",
+        pairs / "pairs",
+        "--model",
+        pairs / "near",
+        pairs / "far",
+        "-o",
+        pairs / out,
+        *arguments,
+    ]
     return main(list(map(str, given)))
 
 
@@ -55,12 +72,20 @@ def test_pictures_of_other_systems_are_scored_as_scikit_image_does(pairs, capsys
     assert evaluate(pairs) == 0
     shown = capsys.readouterr().out
     assert "3 pairs by the protocol plain" in shown and "near" in shown and "over near" in shown
-    rows = list(csv.DictReader((pairs / "out" / "scores.csv").open(encoding="utf-8")))
-    assert [(row["pair"], row["model"]) for row in rows[:3]] == [("3", "near"), ("3", "far"), ("4", "near")]
+    rows = list(
+        csv.DictReader((pairs / "out" / "scores.csv").read_text(encoding="utf-8").splitlines())
+    )
+    assert [(row["pair"], row["model"]) for row in rows[:3]] == [
+        ("3", "near"),
+        ("3", "far"),
+        ("4", "near"),
+    ]
     for row in rows:
         truth = np.asarray(Image.open(pairs / "pairs" / "bokeh" / f"{row['pair']}.png"))
         picture = np.asarray(Image.open(pairs / row["model"] / f"000{row['pair']}.png"))
-        assert float(row["psnr_db"]) == pytest.approx(peak_signal_noise_ratio(truth, picture), abs=1e-9)
+        assert float(row["psnr_db"]) == pytest.approx(
+            peak_signal_noise_ratio(truth, picture), abs=1e-9
+        )
     document = document_of(pairs)
     (summary,) = document["sets"]
     near, far = summary["rows"]
@@ -70,7 +95,9 @@ def test_pictures_of_other_systems_are_scored_as_scikit_image_does(pairs, capsys
     assert document["schema_version"] == 1 and document["problems"] == []
     assert (
         document["worst"]["far"][0]
-        == min((row for row in rows if row["model"] == "far"), key=lambda row: float(row["psnr_db"]))["pair"]
+        == min(
+            (row for row in rows if row["model"] == "far"), key=lambda row: float(row["psnr_db"])
+        )["pair"]
     )
 
 
@@ -130,11 +157,34 @@ def test_an_interrupted_run_keeps_what_is_done(pairs, monkeypatch):
     assert len(kept) == 1 + 2
 
 
+def test_pictures_may_say_more_than_the_number(pairs, capsys):
+    for number in NUMBERS:
+        (pairs / "near" / f"000{number}.png").rename(pairs / "near" / f"{number}_bokeh.png")
+    assert evaluate(pairs) == 0
+    write(pairs / "near" / "3-again.png", texture(SHAPE, (10, 10, 10), seed=1))
+    assert evaluate(pairs) == 1
+    assert (
+        "no score: 3, near: several pictures of it: 3-again.png and 3_bokeh.png"
+        in capsys.readouterr().out
+    )
+
+
+def test_without_a_terminal_a_line_says_how_far_it_is(pairs, capsys, monkeypatch):
+    monkeypatch.setattr(evaluation_run, "_SAID_EVERY_S", 0.0)
+    assert evaluate(pairs) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == [
+        f"evaluated {done} of 3 pairs" for done in (1, 2, 3)
+    ]
+
+
 def test_sets_are_averaged_apart_and_baselines_stand_beside(pairs, capsys):
     for name in ("original", "bokeh"):
         folder = pairs / "pairs" / "other" / name
         write(folder / "7.png", np.asarray(Image.open(pairs / "pairs" / name / "3.png")))
-    assert main(["evaluate", str(pairs / "pairs"), "--model", "untouched", "--by-set", "--json"]) == 0
+    assert (
+        main(["evaluate", str(pairs / "pairs"), "--model", "untouched", "--by-set", "--json"]) == 0
+    )
     document = json.loads(capsys.readouterr().out)
     assert sum(summary["pairs"] for summary in document["sets"]) == 4
     assert len(document["sets"]) == 4, "numbers alone are sets of their own"
@@ -142,7 +192,14 @@ def test_sets_are_averaged_apart_and_baselines_stand_beside(pairs, capsys):
 
 def test_the_page_shows_the_worst_and_escapes_what_it_quotes(pairs):
     (pairs / "far").rename(pairs / "<script>alert(1)<")
-    given = ["evaluate", pairs / "pairs", "--model", pairs / "<script>alert(1)<", "-o", pairs / "out"]
+    given = [
+        "evaluate",
+        pairs / "pairs",
+        "--model",
+        pairs / "<script>alert(1)<",
+        "-o",
+        pairs / "out",
+    ]
     assert main(list(map(str, given))) == 0
     page = (pairs / "out" / "report.html").read_text(encoding="utf-8")
     assert page.count("<script") == 1 and "alert(1)" in page and "&lt;script&gt;" in page
@@ -183,6 +240,35 @@ def test_published_rows_stand_beside_the_same_protocol_and_set_alone(tmp_path):
     assert len({(row.psnr_db, row.ssim) for row in rows}) == len(rows) == 6
 
 
+def test_val294_stands_beside_the_published_table(tmp_path, capsys):
+    for number in VAL294_IDS:
+        sharp = texture((24, 30), (120, 110, 100), seed=number)
+        write(tmp_path / "pairs" / "original" / f"{number}.png", sharp)
+        write(tmp_path / "pairs" / "bokeh" / f"{number}.png", cv2.GaussianBlur(sharp, (0, 0), 2.0))
+    arguments = [
+        tmp_path / "pairs",
+        "--split",
+        "val294",
+        "--protocol",
+        "dmshn",
+        "--model",
+        "untouched",
+    ]
+    assert main(["evaluate", *map(str, arguments), "-o", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    assert "mean of 294 of 294 pairs" in shown
+    for text in (
+        "Stacked DMSHN",
+        "24.72",
+        "0.8793",
+        "MPFNet",
+        "contaminated: the published weights were trained on",
+    ):
+        assert text in " ".join(shown.split())
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count('<tr class="contaminated">') == 1 and page.count('class="slider"') == 10
+
+
 def test_intervals_are_those_of_the_bootstrap():
     values = np.random.default_rng(5).normal(20, 4, 300)
     interval = mean_interval(values)
@@ -195,3 +281,20 @@ def test_intervals_are_those_of_the_bootstrap():
     difference = difference_interval(values + 0.1, values)
     assert (difference.low, difference.high) == pytest.approx((0.1, 0.1))
     assert mean_interval([3.0]).low is None
+
+
+def test_a_perceptual_metric_that_is_not_installed_is_said_before_the_work(
+    pairs, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "flip_evaluator", None)
+    assert evaluate(pairs, "--perceptual") == 1
+    assert 'pip install "bokeh-tf[perceptual]"' in capsys.readouterr().err
+    assert not (pairs / "out").exists()
+
+
+def test_less_is_better_for_flip(pairs):
+    pytest.importorskip("flip_evaluator")
+    assert evaluate(pairs, "--perceptual") == 0
+    (summary,) = document_of(pairs)["sets"]
+    near, far = (row["means"]["flip"]["value"] for row in summary["rows"])
+    assert 0 < near < far

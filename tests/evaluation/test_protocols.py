@@ -1,4 +1,6 @@
-"""Each protocol's quirks against what its paper's own tools compute: Pillow, scikit-image, TensorFlow, plain loops."""
+"""Each protocol's quirks against what its paper's own tools compute: Pillow,
+scikit-image, TensorFlow, plain loops.
+"""
 
 import math
 
@@ -25,7 +27,9 @@ def photos(height, width, *, seed=0):
     random = np.random.default_rng(seed)
     rows, columns = np.indices((height, width))
     pattern = 0.5 + 0.3 * np.sin(rows / 7) * np.cos(columns / 9)
-    truth = np.clip(pattern[..., None] * (1.0, 0.9, 0.8) + random.normal(0, 0.03, (height, width, 3)), 0, 1)
+    truth = np.clip(
+        pattern[..., None] * (1.0, 0.9, 0.8) + random.normal(0, 0.03, (height, width, 3)), 0, 1
+    )
     truth = np.round(20 + 210 * (truth - truth.min()) / np.ptp(truth)).astype(np.uint8)
     picture = truth / 255 * 0.9 + 0.02 + random.normal(0, 0.04, truth.shape)
     return picture.astype(np.float32), truth
@@ -92,7 +96,9 @@ def test_bokehlicious_compares_floats_in_the_middle(height, width):
     target = np.asarray(Image.fromarray(truth).crop(box)) / np.float32(255)
     output = np.clip(picture[box[1] : box[3], box[0] : box[2]], 0, 1)
     # Not rounded to 8 bits before.
-    assert ours["psnr_db"] == pytest.approx(peak_signal_noise_ratio(target, output, data_range=1), abs=SAME_DB)
+    assert ours["psnr_db"] == pytest.approx(
+        peak_signal_noise_ratio(target, output, data_range=1), abs=SAME_DB
+    )
     ssim = structural_similarity(target, output, channel_axis=2, data_range=1, **GAUSSIAN)
     assert ours["ssim_gaussian"] == pytest.approx(ssim, abs=1e-5)
 
@@ -103,16 +109,39 @@ def test_ebokehnet_crops_the_middle_and_reduces_before_its_ssim():
     window = protocol.window(*truth.shape[:2])
     # As torchvision's CenterCrop: round((1027 - 1024) / 2) is 2, round((1459 - 1440) / 2) is 10.
     assert (window.top, window.left, window.height, window.width) == (2, 10, 1024, 1440)
-    pair = [np.clip(one, 0, 1)[2:1026, 10:1450].astype(np.float64) for one in (picture, truth / np.float32(255))]
+    pair = [
+        np.clip(one, 0, 1)[2:1026, 10:1450].astype(np.float64)
+        for one in (picture, truth / np.float32(255))
+    ]
     names = ("psnr_db", "ssim_reduced")
     ours = score(window.of(picture), window.of(truth), protocol, metrics=names)
-    assert ours["psnr_db"] == pytest.approx(peak_signal_noise_ratio(*pair, data_range=1), abs=SAME_DB)
+    assert ours["psnr_db"] == pytest.approx(
+        peak_signal_noise_ratio(*pair, data_range=1), abs=SAME_DB
+    )
     reduced = [block_reduce(one, (4, 4, 1), np.mean) for one in pair]
     ssim = structural_similarity(*reduced, channel_axis=2, data_range=1, **GAUSSIAN)
     assert ours["ssim_reduced"] == pytest.approx(ssim, abs=1e-5)
-    assert abs(ours["ssim_reduced"] - structural_similarity(*pair, channel_axis=2, data_range=1, **GAUSSIAN)) > 0.01
+    assert (
+        abs(
+            ours["ssim_reduced"]
+            - structural_similarity(*pair, channel_axis=2, data_range=1, **GAUSSIAN)
+        )
+        > 0.01
+    )
     # A smaller photo is compared whole.
     assert protocol.window(700, 900) == PROTOCOLS["plain"].window(700, 900)
+
+
+def test_flip_is_nought_for_the_same_and_grows_with_what_an_eye_sees():
+    pytest.importorskip("flip_evaluator")
+    _, truth = photos(64, 96)
+    floats = truth / np.float32(255)
+    plain = PROTOCOLS["plain"]
+    values = [
+        score(floats + shift, truth, plain, metrics=("flip",))["flip"] for shift in (0.02, 0.1, 0.3)
+    ]
+    assert 0 < values[0] < values[1] < values[2] < 1
+    assert METRICS["flip"].is_smaller_better and METRICS["flip"].compute(truth, truth) == 0
 
 
 class Recorder:
@@ -139,7 +168,9 @@ def network():
 
 
 def linear(values, size):
-    """Interpolation of rows `[n, ...]` between half-pixel centres to `size` rows, as PyTorch's `interpolate`."""
+    """Interpolation of rows `[n, ...]` between half-pixel centres to `size` rows,
+    as PyTorch's `interpolate`.
+    """
     places = np.clip((np.arange(size) + 0.5) * len(values) / size - 0.5, 0, len(values) - 1)
     below = np.floor(places).astype(int)
     above = np.minimum(below + 1, len(values) - 1)

@@ -28,8 +28,8 @@ FLOAT16_WEIGHTS_TOLERANCE = 2e-3
 def build_tiny(name, *, variant, image_shape):
     """Stands in for the real networks.
 
-    "good" and "other" are right on both delegates, "wrong" has groups that ML Drift gets wrong, and the rounding of
-    "refused" is known to ML Drift only.
+    "good" and "other" are right on both delegates, "wrong" has groups that ML Drift gets wrong, and
+    the rounding of "refused" is known to ML Drift only.
     """
     keras.utils.set_random_seed(11)
     image = keras.Input((*image_shape, 3), name="image")
@@ -55,7 +55,9 @@ def weights(tmp_path):
 
 def _run(tmp_path, weights, *arguments, recipes=(GOOD, OTHER, WRONG, REFUSED)):
     out = tmp_path / "out"
-    status = main(arguments, recipes=recipes, weights_folder=weights, assets_folder=out, build=build_tiny)
+    status = main(
+        arguments, recipes=recipes, weights_folder=weights, assets_folder=out, build=build_tiny
+    )
     return status, out
 
 
@@ -75,8 +77,13 @@ def test_writes_what_passes_and_only_that(gpu, tmp_path, weights, capsys):
     assert (weights / f"{GOOD.name}.tflite").read_bytes() == content
     (entry,) = _entries(out)
     assert entry["sha256"] == hashlib.sha256(content).hexdigest() and entry["bytes"] == len(content)
-    assert entry["inputs"][0]["shape"] == [1, 16, 24, 3] and entry["outputs"][0]["name"] == "rendered"
-    assert entry["macs"] == 16 * 24 * (27 * 8 + 8 * 3) and entry["parameters"] == 27 * 8 + 8 + 8 * 3 + 3
+    assert (
+        entry["inputs"][0]["shape"] == [1, 16, 24, 3] and entry["outputs"][0]["name"] == "rendered"
+    )
+    assert (
+        entry["macs"] == 16 * 24 * (27 * 8 + 8 * 3)
+        and entry["parameters"] == 27 * 8 + 8 + 8 * 3 + 3
+    )
     assert entry["check"]["verdict"] == "full" and entry["check"]["adapter"] == gpu
     assert [part["precision"] for part in entry["check"]["precisions"]] == ["float32", "default"]
     _assert_has_the_trained_weights(content)
@@ -87,7 +94,9 @@ def _assert_has_the_trained_weights(content):
     model.layers[-1].bias.assign([0.5, -0.5, 1.0])
     image = np.random.default_rng(2).random((1, 16, 24, 3), np.float32)
     (rendered,) = load(content).run(image)
-    np.testing.assert_allclose(rendered, model.predict(image, verbose=0)["rendered"], atol=FLOAT16_WEIGHTS_TOLERANCE)
+    np.testing.assert_allclose(
+        rendered, model.predict(image, verbose=0)["rendered"], atol=FLOAT16_WEIGHTS_TOLERANCE
+    )
 
 
 @pytest.fixture
@@ -104,15 +113,22 @@ def test_without_an_adapter_nothing_is_written(no_adapter, tmp_path, weights, ca
 
 
 @pytest.mark.parametrize("recipe", [WRONG, REFUSED])
-def test_what_the_rules_refuse_is_not_written_even_unchecked(no_adapter, tmp_path, weights, capsys, recipe):
+def test_what_the_rules_refuse_is_not_written_even_unchecked(
+    no_adapter, tmp_path, weights, capsys, recipe
+):
     status, out = _run(tmp_path, weights, "--allow-unchecked", "--only", recipe.name)
     assert status == 3 and list(out.iterdir()) == []
     output = capsys.readouterr()
-    assert f"{recipe.name}: not written, it failed its check" in output.err and "instead: " in output.out
+    assert (
+        f"{recipe.name}: not written, it failed its check" in output.err
+        and "instead: " in output.out
+    )
 
 
 @pytest.mark.gpu
-def test_what_one_delegate_refuses_is_not_written_though_the_real_one_takes_it(gpu, tmp_path, weights, capsys):
+def test_what_one_delegate_refuses_is_not_written_though_the_real_one_takes_it(
+    gpu, tmp_path, weights, capsys
+):
     status, out = _run(tmp_path, weights, "--only", REFUSED.name)
     assert status == 3 and list(out.iterdir()) == []
     assert "real delegate: full" in capsys.readouterr().out
@@ -124,11 +140,16 @@ def test_unchecked_files_are_stamped_and_others_keep_their_entries(no_adapter, t
         assert status == 0
     entries = _entries(out)
     assert [entry["file"] for entry in entries] == [f"{GOOD.name}.tflite", f"{OTHER.name}.tflite"]
-    assert all(entry["check"]["verdict"] == "unchecked" and "adapter" in entry["check"]["reason"] for entry in entries)
+    assert all(
+        entry["check"]["verdict"] == "unchecked" and "adapter" in entry["check"]["reason"]
+        for entry in entries
+    )
     assert inspect(out / f"{GOOD.name}.tflite").macs == entries[0]["macs"]
 
 
-def test_missing_or_foreign_weights_are_one_line_and_others_still_done(no_adapter, tmp_path, weights, capsys):
+def test_missing_or_foreign_weights_are_one_line_and_others_still_done(
+    no_adapter, tmp_path, weights, capsys
+):
     (weights / GOOD.weights_name).write_bytes(b"not HDF5")
     absent = Recipe("absent", "base", "float16", 16, 24)
     status, out = _run(tmp_path, weights, "--allow-unchecked", recipes=(absent, GOOD, OTHER))
@@ -141,8 +162,12 @@ def test_missing_or_foreign_weights_are_one_line_and_others_still_done(no_adapte
 
 @pytest.mark.parametrize("place", ["out", "weights"])
 @pytest.mark.parametrize("is_new", [True, False])
-def test_a_run_that_was_killed_is_whole_after_the_next(no_adapter, tmp_path, weights, place, is_new):
-    """The state that SIGKILL leaves: a file of the new run beside the manifest of the one before."""
+def test_a_run_that_was_killed_is_whole_after_the_next(
+    no_adapter, tmp_path, weights, place, is_new
+):
+    """The state that SIGKILL leaves: a file of the new run beside the
+    manifest of the one before.
+    """
     if not is_new:
         assert _run(tmp_path, weights, "--allow-unchecked", "--only", GOOD.name)[0] == 0
     (tmp_path / place).mkdir(exist_ok=True)
@@ -187,7 +212,10 @@ def test_recipes_name_known_models_and_do_not_collide():
 
 
 def test_help_does_not_import_keras():
-    code = "import sys; sys.argv = ['export', '--help']; import runpy; runpy.run_module('export', run_name='__main__')"
+    code = (
+        "import sys; sys.argv = ['export', '--help']; import runpy; runpy.run_module('export',"
+        " run_name='__main__')"
+    )
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", code],
         cwd=Path(__file__).parents[2],
@@ -202,13 +230,19 @@ def test_another_folder_leaves_the_package_as_it_is(no_adapter, tmp_path, weight
     out = tmp_path / "elsewhere"
     arguments = ["--out", str(out), "--allow-unchecked", "--only", GOOD.name]
     assert main(arguments, recipes=(GOOD,), weights_folder=weights, build=build_tiny) == 0
-    assert (out / f"{GOOD.name}.tflite").is_file() and not (weights / f"{GOOD.name}.tflite").exists()
+    assert (out / f"{GOOD.name}.tflite").is_file() and not (
+        weights / f"{GOOD.name}.tflite"
+    ).exists()
 
 
 def test_summary_shows_what_the_demo_made(no_adapter, tmp_path, weights, capsys):
     arguments = ["--out", str(tmp_path / "models"), "--allow-unchecked", "--only", GOOD.name]
     main(arguments, recipes=(GOOD,), weights_folder=weights, build=build_tiny)
-    for folder, name in (("pictures", "photo.jpg"), ("pictures", "photo_compare.jpg"), ("timings", "cpu_1.json")):
+    for folder, name in (
+        ("pictures", "photo.jpg"),
+        ("pictures", "photo_compare.jpg"),
+        ("timings", "cpu_1.json"),
+    ):
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / name).touch()
     timing = {"measurements": [{"threads": 2, "summary": {"median_ms": {"value": 41.6}}}]}
@@ -216,5 +250,11 @@ def test_summary_shows_what_the_demo_made(no_adapter, tmp_path, weights, capsys)
     capsys.readouterr()
     assert summary.main([str(tmp_path)]) == 0
     shown = "".join(capsys.readouterr().out.replace("│", "").split())
-    for part in (f"{GOOD.name}.tflite", "UNCHECKED", "42mson2threads", "photo.jpg", "photo_compare.jpg"):
+    for part in (
+        f"{GOOD.name}.tflite",
+        "UNCHECKED",
+        "42mson2threads",
+        "photo.jpg",
+        "photo_compare.jpg",
+    ):
         assert part in shown

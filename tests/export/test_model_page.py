@@ -19,7 +19,9 @@ LEAST_CONTRAST = 4.5
 def test_the_page_and_its_drawings_are_current():
     expected = page.files()
     for name, text in expected.items():
-        assert (page.FOLDER / name).read_text(encoding="utf-8") == text, f"docs/{name} is {REGENERATE}"
+        assert (page.FOLDER / name).read_text(encoding="utf-8") == text, (
+            f"docs/{name} is {REGENERATE}"
+        )
     drawn = {f"models/{path.name}" for path in (page.FOLDER / "models").iterdir()}
     assert drawn == set(expected) - {page.NAME}
 
@@ -32,11 +34,17 @@ def test_a_change_of_the_numbers_makes_the_page_stale():
         "lint": {target: {"verdict": "compatible"} for target in ("v2", "mldrift")},
         "memory": {"peak_bytes": 7e6},
         "warnings": ["a warning | of two"],
-        "probe": {"verdict": "full", "errors": {"float32": {"max_error": 1.2e-6}, "default": {"max_error": 0.5}}},
+        "probe": {
+            "verdict": "full",
+            "errors": {"float32": {"max_error": 1.2e-6}, "default": {"max_error": 0.5}},
+        },
         "reasons": [],
     }
     text = page.files({("unet", "tiny"): row})["models.md"]
-    assert "| unet | tiny | 1,234 | 1024x1536 | 5.0 | - | 0.0 MB | 7 MB | full | full | full | 1e-06 | 0.5 |" in text
+    assert (
+        "| unet | tiny | 1,234 | 1024x1536 | 5.0 | - | 0.0 MB | 7 MB | full | full | full | 1e-06"
+        " | 0.5 |" in text
+    )
     assert "- unet.tiny: a warning \\| of two" in text
     assert text != page.files({})["models.md"]
 
@@ -45,7 +53,9 @@ def test_tables_have_as_many_cells_in_every_row():
     counts = {}
     for line in page.files()["models.md"].splitlines():
         if line.startswith("|"):
-            counts.setdefault(line.split("|")[1].strip() == "---", []).append(len(re.findall(r"(?<!\\)\|", line)))
+            counts.setdefault(line.split("|")[1].strip() == "---", []).append(
+                len(re.findall(r"(?<!\\)\|", line))
+            )
     assert len(set(counts[True])) == 2 and set(counts[False]) == set(counts[True])
 
 
@@ -67,13 +77,16 @@ def test_drawings_are_readable(name):
 
 def luminance(colour):
     linear = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in linear]
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in linear
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_text_has_contrast_wherever_the_drawing_lies():
     svg = to_svg(page.DRAWINGS["defocus"])
-    # The card is opaque and covers the whole drawing, so that the page's own colour does not matter.
+    # The card is opaque and covers the whole drawing, so that the page's own
+    # colour does not matter.
     fills = set(re.findall(r'<rect [^>]*fill="(#\w+)"', svg))
     inks = set(re.findall(r'<text [^>]*fill="(#\w+)"', svg))
     assert len(fills) == 5 and len(inks) == 2
@@ -127,4 +140,6 @@ def test_chains_of_arrows():
 
 def test_writing_makes_the_folders(tmp_path):
     paths = page.write(tmp_path / "docs – 文書")
-    assert len(paths) == len(models.MODELS) + 1 and all(isinstance(path, Path) and path.is_file() for path in paths)
+    assert len(paths) == len(models.MODELS) + 1 and all(
+        isinstance(path, Path) and path.is_file() for path in paths
+    )

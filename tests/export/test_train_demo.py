@@ -1,4 +1,6 @@
-"""`python -m export.train_demo`: its photographs, its judgement, and a training killed and resumed in a few steps."""
+"""`python -m export.train_demo`: its photographs, its judgement, and a training killed
+and resumed in a few steps.
+"""
 
 import csv
 import os
@@ -61,12 +63,18 @@ def test_photographs_depend_on_the_seed_alone(photographs, tmp_path):
 
 
 def test_training_finds_the_subjects(sources):
-    found = [source for source in sources if source.name.startswith("subject") and source.matte is not None]
+    found = [
+        source
+        for source in sources
+        if source.name.startswith("subject") and source.matte is not None
+    ]
     assert len(found) >= SUBJECTS / 2
     overlaps = []
     for source in found:
         random = np.random.default_rng([SEED, 0, int(source.name[8:11])])
-        alpha = cv2.resize(draw_layers(random, PHOTO_SHAPE)[1].alpha, source.matte.shape[::-1]) > 0.5
+        alpha = (
+            cv2.resize(draw_layers(random, PHOTO_SHAPE)[1].alpha, source.matte.shape[::-1]) > 0.5
+        )
         matte = source.matte > 0.5
         overlaps.append((alpha & matte).sum() / (alpha | matte).sum())
     assert min(overlaps) > LEAST_OVERLAP
@@ -74,7 +82,9 @@ def test_training_finds_the_subjects(sources):
 
 
 def test_training_finds_the_backdrops(sources):
-    assert [source.name for source in sources if source.is_backdrop] == [f"backdrop_{n:03d}.jpg" for n in range(3)]
+    assert [source.name for source in sources if source.is_backdrop] == [
+        f"backdrop_{n:03d}.jpg" for n in range(3)
+    ]
 
 
 def test_the_truth_keeps_the_subject_and_blurs_the_rest(scenes):
@@ -83,7 +93,10 @@ def test_the_truth_keeps_the_subject_and_blurs_the_rest(scenes):
         inside = cv2.erode(alpha, np.ones((3, 3))) == 1
         outside = cv2.dilate(alpha, np.ones((9, 9))) == 0
         assert np.abs(scene.photo.astype(int) - scene.truth)[inside].max() <= ROUNDING
-        photo, truth = (np.abs(cv2.Laplacian(p.astype(np.float32), cv2.CV_32F))[outside] for p in vars(scene).values())
+        photo, truth = (
+            np.abs(cv2.Laplacian(p.astype(np.float32), cv2.CV_32F))[outside]
+            for p in vars(scene).values()
+        )
         assert truth.mean() < 0.5 * photo.mean()
 
 
@@ -117,7 +130,9 @@ def test_the_picture_shows_before_after_truth(scenes, tmp_path):
     assert picture.shape == (2 * 96 + 8, 3 * 144 + 2 * 8, 3)
     assert (picture[:96, :144] == 10).all() and (picture[104:, 152:296] == 20).all()
     np.testing.assert_array_equal(picture[104:, 304:], scenes[1].truth)
-    np.testing.assert_array_equal(read(tmp_path / "pictures" / "scene_2.png").pixels, scenes[1].photo)
+    np.testing.assert_array_equal(
+        read(tmp_path / "pictures" / "scene_2.png").pixels, scenes[1].photo
+    )
 
 
 @pytest.mark.slow
@@ -126,19 +141,27 @@ def test_a_training_is_killed_and_resumed(photographs, tmp_path, capfd):
     out.mkdir()
     (out / "notes.txt").write_text("not of a run")
     run = train_interrupted(
-        photographs, out, steps=STEPS, batches_per_checkpoint=BATCHES_PER_CHECKPOINT, console=Console()
+        photographs,
+        out,
+        steps=STEPS,
+        batches_per_checkpoint=BATCHES_PER_CHECKPOINT,
+        console=Console(),
     )
     assert BATCHES_PER_CHECKPOINT < run.resumed_from < STEPS
     assert run.weights == out / weights_name("dbsi_mobile", "base")
     model = exporting.build_model("dbsi_mobile", variant="base", image_shape=(256, 384))
     fresh = model.get_weights()
     load_weights(model, run.weights)
-    assert any((before != after).any() for before, after in zip(fresh, model.get_weights(), strict=True))
+    assert any(
+        (before != after).any() for before, after in zip(fresh, model.get_weights(), strict=True)
+    )
     with (out / "log.csv").open(encoding="utf-8") as file:
         batches = [int(row["batch"]) for row in csv.DictReader(file)]
     # The kill may come after a checkpoint and before its row.
     expected = set(range(BATCHES_PER_CHECKPOINT, STEPS + 1, BATCHES_PER_CHECKPOINT))
-    assert expected - {run.resumed_from} <= set(batches) <= expected and batches == sorted(set(batches))
+    assert expected - {run.resumed_from} <= set(batches) <= expected and batches == sorted(
+        set(batches)
+    )
     assert (out / "notes.txt").exists()
     printed = capfd.readouterr().out
     assert "killed with SIGKILL" in printed and printed.count("$ bokeh-tf train") == 2
@@ -150,12 +173,16 @@ def test_a_training_that_fails_is_said_and_an_earlier_run_is_gone(tmp_path, capf
     out.mkdir()
     (out / "manifest.json").write_text("{}")
     with pytest.raises(TrainingError, match="ended with status 1"):
-        train_interrupted(tmp_path / "photographs", out, steps=6, batches_per_checkpoint=2, console=Console())
+        train_interrupted(
+            tmp_path / "photographs", out, steps=6, batches_per_checkpoint=2, console=Console()
+        )
     assert "no photographs here" in capfd.readouterr().err
     assert not (out / "manifest.json").exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["out", "--checkpoint-every", "0"], ["out", "--steps", "20"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["out", "--checkpoint-every", "0"], ["out", "--steps", "20"]]
+)
 def test_wrong_usage(arguments):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
@@ -179,7 +206,10 @@ def test_ctrl_c_leaves_nothing_running(tmp_path):
         start_new_session=True,
     )
     deadline_s = time.monotonic() + START_LIMIT_S
-    while not list(tmp_path.glob("interrupted_run/checkpoints/*.npz")) and time.monotonic() < deadline_s:
+    while (
+        not list(tmp_path.glob("interrupted_run/checkpoints/*.npz"))
+        and time.monotonic() < deadline_s
+    ):
         time.sleep(0.1)
     # A terminal sends it to all of the group.
     os.killpg(demo.pid, signal.SIGINT)

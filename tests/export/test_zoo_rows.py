@@ -1,4 +1,6 @@
-"""`python -m export.zoo`: which rows are measured again, what becomes of one that fails; the ratios of the suite."""
+"""`python -m export.zoo`: which rows are measured again, what becomes of one that
+fails; the ratios of the suite.
+"""
 
 import json
 from types import SimpleNamespace
@@ -20,7 +22,12 @@ def row_of(key, **changes):
 def test_sources_are_the_files_that_a_models_numbers_depend_on():
     names = {path.relative_to(rows.PACKAGE).as_posix() for path in rows.sources("saliency_blend")}
     # Through maps to SCRN and MegaDepth's layers, and to the operations below.
-    assert {"models/saliency_blend.py", "models/scrn.py", "models/layers.py", "models/backbones.py"} <= names
+    assert {
+        "models/saliency_blend.py",
+        "models/scrn.py",
+        "models/layers.py",
+        "models/backbones.py",
+    } <= names
     assert {"ops/blur.py", "ops/resize.py", "ops/channelwise.py", "tflite/converter.py"} <= names
     assert not {"models/pynet.py", "models/catalogue.py", "ops/wavelet.py", "cli.py"} & names
 
@@ -68,7 +75,11 @@ def test_code_that_moves_is_the_same_code_and_code_that_changes_is_not(tmp_path)
         return rows.code_sha256(paths)
 
     assert digest(WHOLE) == digest(FIRST, SECOND) == digest(SECOND, FIRST)
-    changes = [("value / FACTOR", "value // FACTOR"), ("FACTOR = 2", "FACTOR = 2.0"), ("[value,", "[value, value,")]
+    changes = [
+        ("value / FACTOR", "value // FACTOR"),
+        ("FACTOR = 2", "FACTOR = 2.0"),
+        ("[value,", "[value, value,"),
+    ]
     for before, after in changes:
         assert digest(WHOLE.replace(before, after)) != digest(WHOLE)
     assert digest(FIRST) != digest(FIRST, SECOND)
@@ -80,7 +91,9 @@ def test_rows_hold_until_sources_or_versions_change():
     assert not rows.holds(None, "unet")
     assert not rows.holds(row_of(key, sources_sha256="0" * 64), "unet")
     assert not rows.holds(row_of(key, versions={**rows.versions(), "keras": "0.1"}), "unet")
-    assert not rows.holds(row_of(key, parameters=None), "unet"), "what could not be measured is tried again"
+    assert not rows.holds(row_of(key, parameters=None), "unet"), (
+        "what could not be measured is tried again"
+    )
 
 
 def test_rows_are_chosen_by_model_or_variant():
@@ -95,7 +108,9 @@ def test_rows_are_chosen_by_model_or_variant():
         rows.wanted_keys(["unet.huge", "nope", "dmshn"])
 
 
-@pytest.mark.parametrize("arguments", [["--only", "nope"], ["--timeout", "0"], ["--timeout", "nan"]])
+@pytest.mark.parametrize(
+    "arguments", [["--only", "nope"], ["--timeout", "0"], ["--timeout", "nan"]]
+)
 def test_wrong_usage_is_status_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
@@ -105,7 +120,9 @@ def test_wrong_usage_is_status_2(arguments, capsys):
 def test_a_measurement_that_takes_too_long_is_a_row_that_says_so(tmp_path):
     key = ("unet", "tiny")
     row = rows.measure_row(key, timeout_s=0.05)
-    assert row["reasons"] == ["not measured: it took longer than 0.05 s"] and row["parameters"] is None
+    assert (
+        row["reasons"] == ["not measured: it took longer than 0.05 s"] and row["parameters"] is None
+    )
     assert not measured.is_green(row) and not rows.holds(row, "unet")
     rows.write({key: row, ("gone", "base"): row}, tmp_path / "measured.json")
     assert measured.read(path=tmp_path / "measured.json") == {key: row}
@@ -131,15 +148,27 @@ def test_a_measured_row_has_what_the_table_shows(gpu):
 def timed(name, milliseconds, *, threads=1, rounds=5):
     samples = Samples(1, (), True, ((milliseconds * 1_000_000,) * 3,) * rounds)
     file = f"{name}_float16_256x384.tflite"
-    return SimpleNamespace(model=file, backend="cpu", threads=threads, precision=None, samples=samples)
+    return SimpleNamespace(
+        model=file, backend="cpu", threads=threads, precision=None, samples=samples
+    )
 
 
 def test_ratios_are_to_dmshn_of_the_same_variant_and_setting():
-    one_thread = [timed("dmshn_tiny", 10), timed("unet_tiny", 5), timed("dmshn_base", 100), timed("unet_base", 300)]
+    one_thread = [
+        timed("dmshn_tiny", 10),
+        timed("unet_tiny", 5),
+        timed("dmshn_base", 100),
+        timed("unet_base", 300),
+    ]
     two_threads = [timed("dmshn_tiny", 8, threads=2), timed("dbsi_mobile_base", 2, threads=2)]
-    failed = SimpleNamespace(model="bgnet_tiny", backend="cpu", threads=1, precision=None, samples=None)
+    failed = SimpleNamespace(
+        model="bgnet_tiny", backend="cpu", threads=1, precision=None, samples=None
+    )
     ratios = zoo.find_ratios(SimpleNamespace(measurements=[*one_thread, *two_threads, failed]))
-    found = {(model.split("_float16")[0], setting[1]): ratio.value for (model, setting), ratio in ratios.items()}
+    found = {
+        (model.split("_float16")[0], setting[1]): ratio.value
+        for (model, setting), ratio in ratios.items()
+    }
     assert found == {
         ("dmshn_tiny", 1): 1.0,
         ("unet_tiny", 1): 0.5,

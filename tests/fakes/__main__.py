@@ -1,4 +1,6 @@
-"""`python -m tests.fakes FOLDER`: a fake phone to play with, until Ctrl-C; then `adb connect` what it prints."""
+"""`python -m tests.fakes FOLDER`: a fake phone to play with, until Ctrl-C; then
+`adb connect` what it prints.
+"""
 
 import argparse
 import contextlib
@@ -12,7 +14,9 @@ from tests.fakes.phone import Phone
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "folder", type=Path, help="where the phone's files lie; beside it stand-ins for benchmark_model"
+        "folder",
+        type=Path,
+        help="where the phone's files lie; beside it stand-ins for benchmark_model",
     )
     parser.add_argument("--old", action="store_true", help="an Android 6 phone")
     options = parser.parse_args()

@@ -1,4 +1,5 @@
-"""The device's side of the adb wire protocol over TCP: connections, their streams, and flow control.
+"""The device's side of the adb wire protocol over TCP: connections, their
+streams, and flow control.
 
 A message is a header of six little-endian words (command, two arguments, length, sum of the bytes,
 command inverted) and its payload. One stream carries one service; each WRTE waits for its OKAY.
@@ -21,7 +22,9 @@ def _word(name):
     return int.from_bytes(name, "little")
 
 
-CNXN, AUTH, OPEN, OKAY, WRTE, CLSE = map(_word, (b"CNXN", b"AUTH", b"OPEN", b"OKAY", b"WRTE", b"CLSE"))
+CNXN, AUTH, OPEN, OKAY, WRTE, CLSE = map(
+    _word, (b"CNXN", b"AUTH", b"OPEN", b"OKAY", b"WRTE", b"CLSE")
+)
 
 
 class Gone(Exception):
@@ -53,8 +56,13 @@ class Stream:
         for start in range(0, len(data), LARGEST_PAYLOAD):
             if self.closed.is_set():
                 raise Gone
-            self.connection.send(WRTE, self.own_id, self.host_id, data[start : start + LARGEST_PAYLOAD])
-            if not self.acknowledged.acquire(timeout=_ACKNOWLEDGE_TIMEOUT_S) or self.closed.is_set():
+            self.connection.send(
+                WRTE, self.own_id, self.host_id, data[start : start + LARGEST_PAYLOAD]
+            )
+            if (
+                not self.acknowledged.acquire(timeout=_ACKNOWLEDGE_TIMEOUT_S)
+                or self.closed.is_set()
+            ):
                 raise Gone
 
     def end(self):
@@ -74,7 +82,13 @@ class Connection:
 
     def send(self, command, first, second, payload=b""):
         header = struct.pack(
-            "<6I", command, first, second, len(payload), sum(payload) & 0xFFFFFFFF, command ^ 0xFFFFFFFF
+            "<6I",
+            command,
+            first,
+            second,
+            len(payload),
+            sum(payload) & 0xFFFFFFFF,
+            command ^ 0xFFFFFFFF,
         )
         self._phone.slow_down(len(payload))
         with self._sending:
@@ -139,7 +153,9 @@ class Connection:
             self.send(AUTH, _TOKEN, 0, os.urandom(20))
 
     def _check_key(self, kind):
-        """Refuses every signature, and asks nobody about a new key; a phone that is `authorizing` says nothing."""
+        """Refuses every signature, and asks nobody about a new key; a phone that is
+        `authorizing` says nothing.
+        """
         if self._phone.trust == "unauthorized" and kind == _SIGNATURE:
             self.send(AUTH, _TOKEN, 0, os.urandom(20))
 

@@ -1,4 +1,6 @@
-"""A private adb server for tests: its own port and home folder, so that a developer's server is never touched."""
+"""A private adb server for tests: its own port and home folder, so that a
+developer's server is never touched.
+"""
 
 import os
 import socket
@@ -10,7 +12,9 @@ _STOP_TIMEOUT_S = 20
 
 
 class AdbServer:
-    """`with AdbServer(adb_path, folder) as server:`; `server.adb(timeout_s=…)` are clients of it."""
+    """`with AdbServer(adb_path, folder) as server:`;
+    `server.adb(timeout_s=…)` are clients of it.
+    """
 
     def __init__(self, path, folder):
         self.path = path
@@ -45,4 +49,6 @@ class AdbServer:
 
 def kill(path, port):
     environment = {**os.environ, "ANDROID_ADB_SERVER_PORT": port}
-    subprocess.run([path, "kill-server"], env=environment, capture_output=True, timeout=_STOP_TIMEOUT_S)
+    subprocess.run(
+        [path, "kill-server"], env=environment, capture_output=True, timeout=_STOP_TIMEOUT_S
+    )

@@ -1,10 +1,11 @@
-"""Stand-in for both programs called `benchmark_model`: runs the model for real with LiteRT on the CPU.
+"""Stand-in for both programs called `benchmark_model`: runs the model for
+real with LiteRT on the CPU.
 
-`write(path, "classic")` and `write(path, "litert")` make an executable for the fake phone. What it prints
-has the grammar of the real ones; a use of the GPU is only told, never real. The file `benchmark_fault` in
-the phone's folder names what goes wrong: no_opencl, opengl, partial, silent_cpu, init_failed, linker,
-killed, crashed, hang, endless, garbage, truncated, nan_output, zero_output, cache_ignored, cache_unwritten,
-nnapi_unsupported, nnapi_reference.
+`write(path, "classic")` and `write(path, "litert")` make an executable for the fake phone. What it
+prints has the grammar of the real ones; a use of the GPU is only told, never real. The file
+`benchmark_fault` in the phone's folder names what goes wrong: no_opencl, opengl, partial,
+silent_cpu, init_failed, linker, killed, crashed, hang, endless, garbage, truncated, nan_output,
+zero_output, cache_ignored, cache_unwritten, nnapi_unsupported, nnapi_reference.
 """
 
 import os
@@ -68,7 +69,8 @@ FLAGS = {
 }
 _GPU_NAMES = {"classic": "TfLiteGpuDelegateV2", "litert": "LITERT_CL"}
 _MEMORY_NOTE = (
-    "Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to the actual "
+    "Note: as the benchmark tool itself affects memory footprint, the following is only"
+    " APPROXIMATE to the actual "
     "memory footprint of the model at runtime. Take the information at your discretion."
 )
 # Short limits, so that tests are: the real tool's seconds are scaled down to this share.
@@ -76,11 +78,15 @@ _TIME_SHARE = 0.02
 
 
 def write(path, program):
-    """Writes the executable: a shell script that is a Python program as well, so that it keeps one process id."""
+    """Writes the executable: a shell script that is a Python program as well, so
+    that it keeps one process id.
+    """
     source = Path(__file__).read_text(encoding="utf-8")
     start = f"#!/bin/sh\n''':'\nexec '{sys.executable}' -P \"$0\" \"$@\"\n'''\n"
     path = Path(path)
-    path.write_text(f"{start}{source}\n\nif __name__ == '__main__':\n    main({program!r}, sys.argv[1:])\n")
+    path.write_text(
+        f"{start}{source}\n\nif __name__ == '__main__':\n    main({program!r}, sys.argv[1:])\n"
+    )
     path.chmod(0o755)
     return path
 
@@ -97,7 +103,8 @@ def fault():
 def main(program, arguments):
     if fault() == "linker":
         message = (
-            'CANNOT LINK EXECUTABLE "./benchmark_model": library "libOpenCL.so" not found: needed by main executable'
+            'CANNOT LINK EXECUTABLE "./benchmark_model": library "libOpenCL.so" not found:'
+            " needed by main executable"
         )
         print(message, file=sys.stderr)
         sys.exit(1)
@@ -120,12 +127,17 @@ def main(program, arguments):
 
 
 def tell_nnapi_flags(flags, arguments):
-    """The flags that were given, under the labels of the real program, and the devices of this phone."""
+    """The flags that were given, under the labels of the real program, and
+    the devices of this phone.
+    """
     say("Use NNAPI: [1]")
     given = {argument.removeprefix("--").partition("=")[0] for argument in arguments}
     if "nnapi_accelerator_name" in given:
         say(f"NNAPI accelerator name: [{flags['nnapi_accelerator_name']}]")
-    say(f"NNAPI accelerators available: [{'' if fault() == 'nnapi_reference' else 'npu-one,'}nnapi-reference]")
+    say(
+        "NNAPI accelerators available:"
+        f" [{'' if fault() == 'nnapi_reference' else 'npu-one,'}nnapi-reference]"
+    )
     if "disable_nnapi_cpu" in given:
         say(f"Disable NNAPI cpu: [{int(flags['disable_nnapi_cpu'] == 'true')}]")
     if "nnapi_allow_fp16" in given:
@@ -188,7 +200,8 @@ def load(flags):
 
     try:
         plain = Interpreter(
-            flags["graph"], experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            flags["graph"],
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         )
         node_count = len(plain._get_ops_details())
         threads = int(flags["num_threads"])
@@ -215,20 +228,26 @@ def delegate(program, flags, node_count):
         if flags["use_gpu"] == "true":
             say("GPU acceleration is unsupported on this platform.", severity="WARN")
         xnnpack(node_count)
-        from_cache(Path(flags.get("xnnpack_weight_cache_file_path", "")), "XNNPack weight cache loaded from ")
+        from_cache(
+            Path(flags.get("xnnpack_weight_cache_file_path", "")),
+            "XNNPack weight cache loaded from ",
+        )
         return
     say("Created TensorFlow Lite delegate for GPU.")
     say("GPU delegate created.")
     if trouble == "no_opencl":
         say(
-            'Can not open OpenCL library on this device - dlopen failed: library "libOpenCL.so" not found',
+            'Can not open OpenCL library on this device - dlopen failed: library "libOpenCL.so"'
+            " not found",
             severity="ERROR",
         )
         say("TfLiteGpuDelegate Init: No EGL error, but eglChooseConfig failed", severity="ERROR")
     if trouble in ("no_opencl", "init_failed"):
         say("TfLiteGpuDelegate Prepare: delegate is not initialized", severity="ERROR")
         say("Node number 3 (TfLiteGpuDelegateV2) failed to prepare.", severity="ERROR")
-        say("Restored original execution plan after delegate application failure.", severity="ERROR")
+        say(
+            "Restored original execution plan after delegate application failure.", severity="ERROR"
+        )
         say("Failed to apply GPU delegate.", severity="ERROR")
         fail()
     taken = node_count if trouble != "partial" else max(1, node_count - 1)
@@ -236,7 +255,10 @@ def delegate(program, flags, node_count):
         say("Following operations are not supported by GPU delegate:", severity="ERROR")
         print("CONV_2D: Max version supported: 6. Requested version 9.", file=sys.stderr)
         rest = node_count - taken
-        text = f"{taken} operations will run on the GPU, and the remaining {rest} operations will run on the CPU."
+        text = (
+            f"{taken} operations will run on the GPU, and the remaining {rest} operations will"
+            " run on the CPU."
+        )
         print(text, file=sys.stderr)
     replacing(taken, node_count, _GPU_NAMES[program], 1 if taken == node_count else 2)
     if trouble == "opengl":
@@ -245,7 +267,10 @@ def delegate(program, flags, node_count):
     else:
         say("Loaded OpenCL library with dlopen.")
         folder = flags.get("delegate_serialize_dir") or flags.get("gpu_serialization_dir")
-        if not (folder and from_cache(Path(folder) / "kernels.bin", "Initialized OpenCL-based API from ")):
+        if not (
+            folder
+            and from_cache(Path(folder) / "kernels.bin", "Initialized OpenCL-based API from ")
+        ):
             say("Initialized OpenCL-based API.")
     say("Created 1 GPU delegate kernels.")
     applied("GPU", taken == node_count)
@@ -255,11 +280,16 @@ def delegate(program, flags, node_count):
 
 
 def from_cache(path, how):
-    """Says whether the file `path` was there, and makes it; without a name there is nothing to do."""
+    """Says whether the file `path` was there, and makes it; without a
+    name there is nothing to do.
+    """
     if not path.name or fault() == "cache_unwritten":
         return False
     if path.exists() and fault() != "cache_ignored":
-        say(f"{how}'{path}'." if how.startswith("XNN") else f"{how}serialized data.", severity="VERBOSE")
+        say(
+            f"{how}'{path}'." if how.startswith("XNN") else f"{how}serialized data.",
+            severity="VERBOSE",
+        )
         return True
     path.write_bytes(bytes(1234))
     return False
@@ -280,7 +310,10 @@ def nnapi(node_count):
     say("Created TensorFlow Lite delegate for NNAPI.")
     say("NNAPI delegate created.")
     if trouble == "nnapi_reference":
-        say("Though NNAPI delegate is explicitly applied, the model graph will not be executed by the delegate.")
+        say(
+            "Though NNAPI delegate is explicitly applied, the model graph will not be executed by"
+            " the delegate."
+        )
         xnnpack(node_count)
         return
     taken = node_count if trouble != "partial" else max(1, node_count - 1)
@@ -292,12 +325,16 @@ def nnapi(node_count):
 
 def applied(name, is_whole):
     extent, kernels = ("completely", ".") if is_whole else ("partially", " w/ 1 delegate kernels.")
-    say(f"Explicitly applied {name} delegate, and the model graph will be {extent} executed by the delegate{kernels}")
+    say(
+        f"Explicitly applied {name} delegate, and the model graph will be {extent} executed by the"
+        f" delegate{kernels}"
+    )
 
 
 def replacing(taken, node_count, name, partitions):
     text = (
-        f"Replacing {taken} out of {node_count} node(s) with delegate ({name}) node, yielding {partitions} partitions"
+        f"Replacing {taken} out of {node_count} node(s) with delegate ({name}) node, yielding"
+        f" {partitions} partitions"
     )
     say(f"{text} for subgraph 0.", severity="VERBOSE")
 
@@ -324,7 +361,11 @@ def feed(interpreter, flags):
     import numpy as np
 
     generator = np.random.default_rng(7)
-    files = dict(item.split(":", 1) for item in flags.get("input_layer_value_files", "").split(",") if ":" in item)
+    files = dict(
+        item.split(":", 1)
+        for item in flags.get("input_layer_value_files", "").split(",")
+        if ":" in item
+    )
     for detail in interpreter.get_input_details():
         if detail["name"] in files:
             values = np.fromfile(files[detail["name"]], detail["dtype"]).reshape(detail["shape"])
@@ -369,8 +410,13 @@ def litert_results(init_us, warm_up, steady):
     line(81, "\n========== BENCHMARK RESULTS ==========")
     line(82, f"Model initialization: {init_us / 1000:.2f} ms")
     line(84, f"Warmup (first):       {warm_up[0] / 1000:.2f} ms")
-    line(86, f"Warmup (avg):         {sum(warm_up) / len(warm_up) / 1000:.2f} ms ({len(warm_up)} runs)")
-    line(88, f"Inference (avg):      {sum(steady) / len(steady) / 1000:.2f} ms ({len(steady)} runs)")
+    line(
+        86,
+        f"Warmup (avg):         {sum(warm_up) / len(warm_up) / 1000:.2f} ms ({len(warm_up)} runs)",
+    )
+    line(
+        88, f"Inference (avg):      {sum(steady) / len(steady) / 1000:.2f} ms ({len(steady)} runs)"
+    )
     line(92, f"Inference (min):      {min(steady) / 1000:.2f} ms")
     line(94, f"Inference (max):      {max(steady) / 1000:.2f} ms")
     line(112, "\nMemory Usage:")

@@ -1,4 +1,6 @@
-"""What every test with a fault expects: a message that a person understands, and a phone as it was before."""
+"""What every test with a fault expects: a message that a person understands, and
+a phone as it was before.
+"""
 
 import tempfile
 import time
@@ -16,7 +18,9 @@ def assert_nothing_left(phone):
 
 
 def assert_clear(error, *words):
-    """One line for a person: it holds each of `words` and no path of this computer's temporary files."""
+    """One line for a person: it holds each of `words` and no path of this
+    computer's temporary files.
+    """
     message = str(error.value)
     assert "\n" not in message and "Traceback" not in message
     assert tempfile.gettempdir() not in message

@@ -1,4 +1,6 @@
-"""Fixtures around the fake phone; a test file takes them with `pytest_plugins = ["tests.fakes.fixtures"]`."""
+"""Fixtures around the fake phone; a test file takes them with `pytest_plugins =
+["tests.fakes.fixtures"]`.
+"""
 
 import os
 import sys
@@ -15,7 +17,8 @@ from tests.fakes.adb_server import AdbServer
 from tests.fakes.phone import Phone
 
 TIMEOUT_S = 8.0
-# Faults last twice as long: whoever waits for the end of one takes longer than this, and no loaded machine does.
+# Faults last twice as long: whoever waits for the end of one takes longer than this, and
+# no loaded machine does.
 HANG_S = 300.0
 
 
@@ -54,7 +57,9 @@ def start_phone(adb, tmp_path, monkeypatch):
 
     def start(**settings):
         # A short path of its own: the kernel limits how long a script's first line may be.
-        phone = Phone(tmp_path / f"phone{len(phones)}", **{"name": f"Pixel {len(phones)}", **settings})
+        phone = Phone(
+            tmp_path / f"phone{len(phones)}", **{"name": f"Pixel {len(phones)}", **settings}
+        )
         phones.append(phone.__enter__())
         return phone
 

@@ -1,7 +1,8 @@
-"""A phone for tests: a daemon on loopback TCP to which the real adb connects, over a folder of this computer.
+"""A phone for tests: a daemon on loopback TCP to which the real adb connects, over
+a folder of this computer.
 
-`with Phone(folder) as phone:` then `adb connect {phone.serial}`. What it says about itself lies in files
-under `phone.root` (see phone_files); what goes wrong is set in `phone.faults`.
+`with Phone(folder) as phone:` then `adb connect {phone.serial}`. What it says about itself lies in
+files under `phone.root` (see phone_files); what goes wrong is set in `phone.faults`.
 """
 
 import contextlib
@@ -47,7 +48,9 @@ class Phone:
         trust: accept, unauthorized or authorizing.
     """
 
-    def __init__(self, folder, *, name="Pixel 0", old=False, mode="device", trust="accept", host="127.0.0.1"):
+    def __init__(
+        self, folder, *, name="Pixel 0", old=False, mode="device", trust="accept", host="127.0.0.1"
+    ):
         self.root = Path(folder)
         self.name, self.old, self.mode, self.trust, self.host = name, old, mode, trust, host
         self.faults = Faults()
@@ -60,7 +63,9 @@ class Phone:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         self._listener = socket.create_server((self.host, 0), family=family)
         self.port = self._listener.getsockname()[1]
-        self.serial = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        self.serial = (
+            f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        )
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
@@ -157,7 +162,12 @@ class Phone:
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if f"{self.root}/data/local/tmp/" in line and "(zombie)" not in (process / "status").read_text():
+                line = (
+                    (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
+                if (
+                    f"{self.root}/data/local/tmp/" in line
+                    and "(zombie)" not in (process / "status").read_text()
+                ):
                     found.append(line)
         return found

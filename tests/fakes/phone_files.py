@@ -1,4 +1,6 @@
-"""The files of the fake phone: its properties, thermal and battery services, kernel files, own programs."""
+"""The files of the fake phone: its properties, thermal and battery services,
+kernel files, own programs.
+"""
 
 import shutil
 import textwrap
@@ -17,7 +19,8 @@ GLES = "GLES: Acme, Trigon (TM) 750, OpenGL ES 3.2 V@0800.0 (GIT@0a1b2c3, build,
 # Four slow, three fast, one fastest core.
 CORE_MAX_KHZ = (2_000_000,) * 4 + (3_000_000,) * 3 + (3_300_000,)
 
-# The first file of a service's folder is what it says now; while others wait behind it, it is said once.
+# The first file of a service's folder is what it says now; while others wait
+# behind it, it is said once.
 _DUMPSYS = """\
 folder="$FAKE_PHONE/services/$1"
 [ -d "$folder" ] || { echo "Can't find service: $1"; exit 0; }
@@ -35,15 +38,23 @@ exec "$@"
 def write(root, name, *, old):
     for folder in ("data/local/tmp", "system/bin", "services"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    properties = {**PROPERTIES, "ro.product.model": name, "ro.serialno": name.replace(" ", "").upper() + str(root)}
+    properties = {
+        **PROPERTIES,
+        "ro.product.model": name,
+        "ro.serialno": name.replace(" ", "").upper() + str(root),
+    }
     if old:
         properties |= {"ro.build.version.release": "6.0", "ro.build.version.sdk": "23"}
-    (root / "properties").write_text("".join(f"[{key}]: [{value}]\n" for key, value in properties.items()))
+    (root / "properties").write_text(
+        "".join(f"[{key}]: [{value}]\n" for key, value in properties.items())
+    )
     write_program(root / "system/bin/getprop", 'cat "$FAKE_PHONE/properties"\n')
     write_program(root / "system/bin/dumpsys", _DUMPSYS)
     write_program(root / "system/bin/taskset", _TASKSET)
     if old:
-        write_program(root / "system/bin/sha256sum", 'echo "sh: sha256sum: not found" >&2; exit 127\n')
+        write_program(
+            root / "system/bin/sha256sum", 'echo "sh: sha256sum: not found" >&2; exit 127\n'
+        )
     else:
         says(root, "thermalservice", thermal_service(0, skin=31.0))
     says(root, "battery", battery(80))
@@ -112,7 +123,9 @@ def _write_kernel_files(root):
             ("scaling_governor", "walt"),
         ):
             (folder / file).write_text(f"{value}\n")
-    for index, (kind, value) in enumerate((("cpu-0-0", 33_400), ("trip", 105_000), ("none", 0), ("gpuss-0", 35_100))):
+    for index, (kind, value) in enumerate(
+        (("cpu-0-0", 33_400), ("trip", 105_000), ("none", 0), ("gpuss-0", 35_100))
+    ):
         folder = root / f"sys/class/thermal/thermal_zone{index}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "type").write_text(f"{kind}\n")

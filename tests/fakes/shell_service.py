@@ -1,7 +1,8 @@
 """adb's `shell:` service: commands run for real, in the phone's folder on this computer.
 
-Paths of the phone (/data, /sys) are mapped to that folder on the way in and back on the way out. The
-first version of the protocol is one stream without exit code; the second frames both streams and it.
+Paths of the phone (/data, /sys) are mapped to that folder on the way in and back on the
+way out. The first version of the protocol is one stream without exit code; the second
+frames both streams and it.
 """
 
 import os
@@ -33,7 +34,9 @@ def serve(phone, stream, command, *, framed):
         faults.drop_after_s = None
     kinds = [(child.stdout, _STDOUT)] + ([(child.stderr, _STDERR)] if framed else [])
     pumps = [
-        threading.Thread(target=_pump, args=(phone, stream, pipe, kind, framed, struck), daemon=True)
+        threading.Thread(
+            target=_pump, args=(phone, stream, pipe, kind, framed, struck), daemon=True
+        )
         for pipe, kind in kinds
     ]
     writing = threading.Lock()
@@ -43,7 +46,11 @@ def serve(phone, stream, command, *, framed):
     for pump in pumps:
         pump.join()
     return_code = child.wait()
-    if framed and not (struck and faults.lose_exit_code) and not (struck and faults.cut_output_bytes is not None):
+    if (
+        framed
+        and not (struck and faults.lose_exit_code)
+        and not (struck and faults.cut_output_bytes is not None)
+    ):
         with writing:
             stream.write(struct.pack("<BIB", _EXIT, 1, return_code % 256))
 

@@ -1,7 +1,7 @@
 """adb's `sync:` service, with which files go to a phone and come from it; first and second version.
 
-Every request is four letters, a length and a path. Modes, sizes and times are those of the real file
-in the phone's folder on this computer.
+Every request is four letters, a length and a path. Modes, sizes and times are those of the real
+file in the phone's folder on this computer.
 """
 
 import contextlib
@@ -44,7 +44,8 @@ def _receive_file(phone, stream, argument):
     with contextlib.ExitStack() as opened:
         if not refusal:
             try:
-                # At once, as a phone does: who removes the folder before all has come removes this file too.
+                # At once, as a phone does: who removes the folder before all has
+                # come removes this file too.
                 local.parent.mkdir(parents=True, exist_ok=True)
                 file = opened.enter_context(local.open("wb"))
                 local.chmod(0o600)
@@ -94,7 +95,9 @@ def _status(name, path):
         found, problem = None, error.errno
     if name == b"STAT":
         return struct.pack(
-            "<4sIII", name, *((found.st_mode, found.st_size, int(found.st_mtime)) if found else (0, 0, 0))
+            "<4sIII",
+            name,
+            *((found.st_mode, found.st_size, int(found.st_mtime)) if found else (0, 0, 0)),
         )
     return name + struct.pack("<I", problem) + _long_status(found)
 
@@ -112,7 +115,13 @@ def _list(phone, stream, name, folder):
     for path in sorted(Path(folder).iterdir()) if folder.is_dir() else ():
         found, label = path.lstat(), path.name.encode()
         if second:
-            stream.write(b"DNT2" + struct.pack("<I", 0) + _long_status(found) + struct.pack("<I", len(label)) + label)
+            stream.write(
+                b"DNT2"
+                + struct.pack("<I", 0)
+                + _long_status(found)
+                + struct.pack("<I", len(label))
+                + label
+            )
         else:
             fields = (found.st_mode, found.st_size, int(found.st_mtime), len(label))
             stream.write(struct.pack("<4sIIII", b"DENT", *fields) + label)

@@ -1,4 +1,6 @@
-"""`python -m tests.fuzz`: see `runner`, whose functions worker processes must find under a name of their own."""
+"""`python -m tests.fuzz`: see `runner`, whose functions worker processes must find
+under a name of their own.
+"""
 
 import sys
 

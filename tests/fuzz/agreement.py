@@ -41,7 +41,9 @@ def agree(first, second):
     if not np.array_equal(finite, np.isfinite(second)):
         return False
     first, second = first[finite].astype(np.float64), second[finite].astype(np.float64)
-    return not first.size or np.abs(first - second).max() <= LIMIT * max(np.ptp(first), np.abs(first).max())
+    return not first.size or np.abs(first - second).max() <= LIMIT * max(
+        np.ptp(first), np.abs(first).max()
+    )
 
 
 def second_opinion(first, second):

@@ -1,8 +1,10 @@
-"""Damaged and hostile documents: results, journals, manifests, baselines, sheets, checkpoints, weights, `.keras`.
+"""Damaged and hostile documents of ours: results, journals, manifests, baselines,
+sheets, checkpoints, weights, `.keras`.
 
-A case is the name of its kind, a line end, and the file. Half of the cases are damaged as bytes, the others as what
-they are: JSON with other types, without keys, with keys twice, with numbers of 5,000 digits, nested beyond any
-stack; HDF5 with other shapes, groups for datasets and links in circles.
+A case is the name of its kind, a line end, and the file. Half of the cases are damaged as
+bytes, the others as what they are: JSON with other types, without keys, with keys twice,
+with numbers of 5,000 digits, nested beyond any stack; HDF5 with other shapes, groups for
+datasets and links in circles.
 """
 
 import dataclasses
@@ -48,10 +50,35 @@ PLAN_NAME = "unet"
 DIGITS = 5000
 LEVELS = 100_000
 HOSTILE_TEXTS = (
-    *("", "\x1b[2J\x07", "</script><script>", "[red]x[/]", "a\nb", "\u202e", "\ud800", "|`*_", "=1+1", "n" * 20_000),
+    *(
+        "",
+        "\x1b[2J\x07",
+        "</script><script>",
+        "[red]x[/]",
+        "a\nb",
+        "\u202e",
+        "\ud800",
+        "|`*_",
+        "=1+1",
+        "n" * 20_000,
+    ),
     *("../../etc/passwd", "/dev/zero", "NaN", "2025-01-02T03:04:05Z"),
 )
-HUGE_NUMBERS = (2**31, 2**63, 2**64, -(2**63) - 1, 10**400, 1e308, -1e308, 5e-324, 0, -1, 1.5, 1e999, float("nan"))
+HUGE_NUMBERS = (
+    2**31,
+    2**63,
+    2**64,
+    -(2**63) - 1,
+    10**400,
+    1e308,
+    -1e308,
+    5e-324,
+    0,
+    -1,
+    1.5,
+    1e999,
+    float("nan"),
+)
 # Stand for what `json.dumps` cannot write.
 _DIGITS_MARK, _DEEP_MARK = "\u0001digits", "\u0001deep"
 
@@ -112,7 +139,9 @@ def _damaged_bytes(content, source):
     elif kind == 2:
         changed[start : start + source.choice((1, 16, 256))] = bytes(source.choice((1, 64)))
     elif kind == 3:
-        changed[start:start] = source.choice((b"\xef\xbb\xbf", b"\xff\xfe", b"\n\n", b"{", b"\0", b"1e999", b"//"))
+        changed[start:start] = source.choice(
+            (b"\xef\xbb\xbf", b"\xff\xfe", b"\n\n", b"{", b"\0", b"1e999", b"//")
+        )
     else:
         changed = changed * source.choice((2, 3))
     return bytes(changed)
@@ -175,18 +204,27 @@ def _is_a_tree(document):
 
 
 def _of_another_type(value, source):
-    others = {str: [1, None, ["a"]], int: ["1", 1.5, True, [1]], float: ["0.5", 1, None], bool: [1, "true", None]}
+    others = {
+        str: [1, None, ["a"]],
+        int: ["1", 1.5, True, [1]],
+        float: ["0.5", 1, None],
+        bool: [1, "true", None],
+    }
     return source.choice(others.get(type(value), [{}, [], "a", 0, None, [[]], {"a": {}}]))
 
 
 def _junk(source):
-    return source.choice((*HOSTILE_TEXTS, *HUGE_NUMBERS, _DIGITS_MARK, _DEEP_MARK, None, [], {}, [None] * 100))
+    return source.choice(
+        (*HOSTILE_TEXTS, *HUGE_NUMBERS, _DIGITS_MARK, _DEEP_MARK, None, [], {}, [None] * 100)
+    )
 
 
 def _written(document, source):
     text = json.dumps(document, ensure_ascii=source.random() < 0.5)
     for mark, meant in ((_DIGITS_MARK, "9" * DIGITS), (_DEEP_MARK, "[" * LEVELS + "]" * LEVELS)):
-        text = text.replace(json.dumps(mark), meant).replace(json.dumps(mark, ensure_ascii=False), meant)
+        text = text.replace(json.dumps(mark), meant).replace(
+            json.dumps(mark, ensure_ascii=False), meant
+        )
     if source.random() < 0.15 and '": ' in text:
         places = [at for at in range(len(text)) if text.startswith('": ', at)]
         at = source.choice(places)
@@ -283,7 +321,13 @@ def _manifests():
     plan = PLANS[PLAN_NAME]
     phase = {"is_finished": False, "skipped": [{"batch": 17, "ids": ["12"]}]}
     document = {
-        **{"schema_version": 1, "plan": dataclasses.asdict(plan), "conditions": {}, "versions": {}, "commit": None},
+        **{
+            "schema_version": 1,
+            "plan": dataclasses.asdict(plan),
+            "conditions": {},
+            "versions": {},
+            "commit": None,
+        },
         "phases": {one.name: phase for one in plan.phases},
     }
     return (_as_json(document),)
@@ -301,12 +345,18 @@ def _read_manifest(path):
 
 def _baselines():
     problem = {"file": "a.tflite", "rule": "v2.op", "op": "RFFT2D", "place": "x", "count": 2}
-    return tuple(_as_json({"schema_version": version, "problems": [problem] * 2}) for version in (1, 2))
+    return tuple(
+        _as_json({"schema_version": version, "problems": [problem] * 2}) for version in (1, 2)
+    )
 
 
 def _described_models():
     pair = {"name": "image", "range": [0, 255]}
-    return (_as_json({"schema_version": 1, "inputs": [pair], "outputs": [{**pair, "name": "rendered"}]}),)
+    return (
+        _as_json(
+            {"schema_version": 1, "inputs": [pair], "outputs": [{**pair, "name": "rendered"}]}
+        ),
+    )
 
 
 def _read_described_model(path):
@@ -338,7 +388,9 @@ def _archive(header):
 
 def _damaged_checkpoint(content, source):
     if source.random() < 0.2:
-        return _archive(source.choice((np.ones(3), np.array(1.5), np.zeros((0,)), np.array(["a", "b"]))))
+        return _archive(
+            source.choice((np.ones(3), np.array(1.5), np.zeros((0,)), np.array(["a", "b"])))
+        )
     text = _damaged_json(_as_json(_header()), source).decode("utf-8", "replace")
     return _archive(np.array(text[:50_000].replace("\0", "")))
 
@@ -353,7 +405,11 @@ def _sheets():
 
 
 def _damaged_sheet(content, source):
-    cells = {source.choice(COLUMNS): source.choice((*HOSTILE_TEXTS, "9" * DIGITS, "1e999", "-1", "nan", "1,5"))}
+    cells = {
+        source.choice(COLUMNS): source.choice(
+            (*HOSTILE_TEXTS, "9" * DIGITS, "1e999", "-1", "nan", "1,5")
+        )
+    }
     rows = [row(**cells) for _ in range(source.choice((1, 3)))]
     return sheet_text(*rows, delimiter=source.choice(",;\t")).encode("utf-8", "replace")
 
@@ -382,17 +438,27 @@ def _hdf5(change):
 
 
 def _damaged_weights(content, source):
-    place = source.choice(("layers/dense/vars/0", "layers/dense/vars/1", "layers/dense_1/vars/0", "layers", "vars"))
+    place = source.choice(
+        ("layers/dense/vars/0", "layers/dense/vars/1", "layers/dense_1/vars/0", "layers", "vars")
+    )
     changes = (
         lambda file: file.create_dataset(
             place, data=np.zeros(source.choice(((), (1,), (4, 3, 1), (0, 3))), np.float32)
         ),
         lambda file: file.create_dataset(place, shape=(2**20, 2**20), chunks=(1, 1024), dtype="f4"),
-        lambda file: file.create_dataset(place, data=np.array(["text"] * 3, dtype=object), dtype=h5py.string_dtype()),
-        lambda file: file.create_dataset(place, data=np.zeros((4, 3), source.choice(("i8", "c16", "?", "f8")))),
+        lambda file: file.create_dataset(
+            place, data=np.array(["text"] * 3, dtype=object), dtype=h5py.string_dtype()
+        ),
+        lambda file: file.create_dataset(
+            place, data=np.zeros((4, 3), source.choice(("i8", "c16", "?", "f8")))
+        ),
         lambda file: file.create_group(place),
-        lambda file: file.__setitem__(place, h5py.SoftLink(source.choice(("/nowhere", place, "/layers")))),
-        lambda file: file.__setitem__(place, h5py.ExternalLink(source.choice(("/dev/zero", "other.h5")), "/")),
+        lambda file: file.__setitem__(
+            place, h5py.SoftLink(source.choice(("/nowhere", place, "/layers")))
+        ),
+        lambda file: file.__setitem__(
+            place, h5py.ExternalLink(source.choice(("/dev/zero", "other.h5")), "/")
+        ),
         lambda file: file.create_group(place).attrs.create("name", np.zeros(100)),
     )
     change = source.choice(changes)
@@ -436,7 +502,8 @@ def _damaged_keras(content, source):
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     name = source.choice(tuple(parts))
-    parts[name] = _damaged_weights(parts[name], source) if name.endswith(SUFFIX) else _damaged_json(parts[name], source)
+    damage = _damaged_weights if name.endswith(SUFFIX) else _damaged_json
+    parts[name] = damage(parts[name], source)
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w") as archive:
         for name, part in parts.items():
@@ -455,12 +522,18 @@ def _read_keras(path):
 
 KINDS = {
     "result": Kind(_results, _damaged_json, _read_result, "result.json"),
-    "timings": Kind(_timing_journals, _damaged_lines, _read_timing_journal, f"unfinished_{KEY}.jsonl"),
+    "timings": Kind(
+        _timing_journals, _damaged_lines, _read_timing_journal, f"unfinished_{KEY}.jsonl"
+    ),
     "journal": Kind(_data_journals, _damaged_lines, _read_data_journal, "alignments.jsonl"),
     "manifest": Kind(_manifests, _damaged_json, _read_manifest, "manifest.json"),
     "baseline": Kind(_baselines, _damaged_json, baseline.read, "baseline.json"),
-    "description": Kind(_described_models, _damaged_json, _read_described_model, "description.json"),
-    "checkpoint": Kind(_checkpoints, _damaged_checkpoint, _read_checkpoint, "phase01_batch00000003.npz"),
+    "description": Kind(
+        _described_models, _damaged_json, _read_described_model, "description.json"
+    ),
+    "checkpoint": Kind(
+        _checkpoints, _damaged_checkpoint, _read_checkpoint, "phase01_batch00000003.npz"
+    ),
     "sheet": Kind(_sheets, _damaged_sheet, _read_sheet, "results.csv"),
     "keras": Kind(_keras_models, _damaged_keras, _read_keras, "damaged.keras"),
     "weights": Kind(_weights, _damaged_weights, _read_weights, f"small{SUFFIX}"),

@@ -1,6 +1,8 @@
-"""Graphs that no converter would write: sound FlatBuffers with absurd contents, from a seeded random source.
+"""Graphs that no converter would write: sound FlatBuffers with absurd contents,
+from a seeded random source.
 
-A flipped bit mostly breaks the container; these go further, to whoever believes that a convolution has a kernel.
+A flipped bit mostly breaks the container; these go further, to whoever believes that a
+convolution has a kernel.
 """
 
 import random
@@ -12,7 +14,18 @@ from ai_edge_litert import schema_py_generated as schema
 IDENTIFIER = b"TFL3"
 EXTREMES = (0, 1, -1, 2, 3, 4, 5, 7, 127, 65_536, 2**31 - 1, -(2**31))
 FLOATS = (0.0, -1.0, 1e-8, 1e30, float("inf"), float("nan"))
-NAMES = ("image", "", "ä/größe", "a;b/c;", "two\nlines", "\x1b[31mred", "\u2028", "<&\">'", "x" * 300, "|`*_[link](x)")
+NAMES = (
+    "image",
+    "",
+    "ä/größe",
+    "a;b/c;",
+    "two\nlines",
+    "\x1b[31mred",
+    "\u2028",
+    "<&\">'",
+    "x" * 300,
+    "|`*_[link](x)",
+)
 # fmt: off
 COMMON = (
     "ADD", "SUB", "MUL", "DIV", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL",
@@ -26,7 +39,9 @@ COMMON = (
 # fmt: on
 COUNTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
 BUILTIN_NAMES = [name for name in vars(schema.BuiltinOperator) if not name.startswith("_")]
-OPTION_TYPES = {name: value for name, value in vars(schema.BuiltinOptions).items() if name.endswith("Options")}
+OPTION_TYPES = {
+    name: value for name, value in vars(schema.BuiltinOptions).items() if name.endswith("Options")
+}
 # Operators whose options are not called as they are.
 SHARED_OPTIONS = {
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), "Pool2DOptions"),
@@ -46,7 +61,15 @@ TYPES = (
     "STRING",
     "COMPLEX64",
 )
-ELEMENT_BYTES = {"FLOAT32": 4, "FLOAT16": 2, "INT32": 4, "INT8": 1, "UINT8": 1, "BOOL": 1, "INT64": 8}
+ELEMENT_BYTES = {
+    "FLOAT32": 4,
+    "FLOAT16": 2,
+    "INT32": 4,
+    "INT8": 1,
+    "UINT8": 1,
+    "BOOL": 1,
+    "INT64": 8,
+}
 MOST_CONSTANT_ELEMENTS = 4096
 
 
@@ -60,19 +83,26 @@ def finish(model):
 def random_graph(source: random.Random) -> bytes:
     """A file of up to 40 tensors and 30 nodes.
 
-    Four in five are tidy, so that a reader which refuses what is inconsistent still reaches what comes after: options
-    of the operator's own type, and images for the operators whose arithmetic is counted.
+    Four in five are tidy, so that a reader which refuses what is inconsistent still
+    reaches what comes after: options of the operator's own type, and images for the
+    operators whose arithmetic is counted.
     """
     is_tidy = source.random() < 0.8
     model = schema.ModelT()
     model.version, model.description = 3, source.choice(NAMES)
     model.buffers, model.operatorCodes, model.metadata = [schema.BufferT()], [], []
-    model.subgraphs = [_subgraph(source, model, is_tidy) for _ in range(source.choice((1, 1, 1, 2, 3)))]
-    model.signatureDefs = [_signature(source, model.subgraphs) for _ in range(source.choice((0, 0, 1, 2)))]
+    model.subgraphs = [
+        _subgraph(source, model, is_tidy) for _ in range(source.choice((1, 1, 1, 2, 3)))
+    ]
+    model.signatureDefs = [
+        _signature(source, model.subgraphs) for _ in range(source.choice((0, 0, 1, 2)))
+    ]
     if source.random() < 0.2:
         entry = schema.MetadataT()
         entry.name = source.choice(("bokeh_tf", "min_runtime_version", *NAMES))
-        entry.buffer = _buffer(model, source.choice((b"{}", b'{"inputs": 3}', b"[]", b"2.3.0\0", b"\xff\xfe")))
+        entry.buffer = _buffer(
+            model, source.choice((b"{}", b'{"inputs": 3}', b"[]", b"2.3.0\0", b"\xff\xfe"))
+        )
         model.metadata.append(entry)
     return finish(model)
 
@@ -85,7 +115,11 @@ def _subgraph(source, model, is_tidy):
     images = [index for index, tensor in enumerate(graph.tensors) if len(tensor.shape) == 4]
     graph.operators = []
     for index in range(source.randint(1, 30)):
-        name = source.choice(COMMON) if is_tidy or source.random() < 0.5 else source.choice(BUILTIN_NAMES)
+        name = (
+            source.choice(COMMON)
+            if is_tidy or source.random() < 0.5
+            else source.choice(BUILTIN_NAMES)
+        )
         outputs = [min(index + 1, count - 1)] if is_ordered else _indices(source, range(count), 3)
         inputs = _indices(source, range(max(outputs[0], 1) if is_ordered else count), 5)
         if is_tidy and name in COUNTED:
@@ -99,7 +133,10 @@ def _subgraph(source, model, is_tidy):
 
 def _indices(source, choices, most):
     """At least one tensor; now and then one is absent."""
-    return [-1 if source.random() < 0.03 else source.choice(choices) for _ in range(source.randint(1, most))]
+    return [
+        -1 if source.random() < 0.03 else source.choice(choices)
+        for _ in range(source.randint(1, most))
+    ]
 
 
 def _picked(source, count):
@@ -124,7 +161,10 @@ def _tensor(source, model):
         tensor.buffer = _buffer(model, _values(source, dtype, elements))
     if source.random() < 0.1:
         tensor.quantization = schema.QuantizationParametersT()
-        tensor.quantization.scale, tensor.quantization.zeroPoint = [0.5], [source.choice((0, -128, 3))]
+        tensor.quantization.scale, tensor.quantization.zeroPoint = (
+            [0.5],
+            [source.choice((0, -128, 3))],
+        )
     if source.random() < 0.03:
         tensor.shapeSignature = [-1] * len(tensor.shape)
     return tensor
@@ -132,7 +172,10 @@ def _tensor(source, model):
 
 def _values(source, dtype, elements):
     if dtype.startswith("INT"):
-        few = [source.choice(EXTREMES) if source.random() < 0.2 else source.randint(-2, 4) for _ in range(16)]
+        few = [
+            source.choice(EXTREMES) if source.random() < 0.2 else source.randint(-2, 4)
+            for _ in range(16)
+        ]
         repeated = np.resize(np.array(few, np.int64), elements)
         return repeated.astype({"INT32": "<i4", "INT64": "<i8", "INT8": "i1"}[dtype]).tobytes()
     return source.randbytes(elements * ELEMENT_BYTES[dtype])
@@ -155,7 +198,11 @@ def _operator(source, model, name, inputs, outputs, is_tidy):
     model.operatorCodes.append(code)
     node = schema.OperatorT()
     node.opcodeIndex, node.inputs, node.outputs = len(model.operatorCodes) - 1, inputs, outputs
-    kind = _option_type(name) if is_tidy or source.random() < 0.8 else source.choice(list(OPTION_TYPES))
+    kind = (
+        _option_type(name)
+        if is_tidy or source.random() < 0.8
+        else source.choice(list(OPTION_TYPES))
+    )
     if kind and source.random() < 0.95:
         node.builtinOptionsType, node.builtinOptions = OPTION_TYPES[kind], _options(source, kind)
     return node
@@ -191,12 +238,17 @@ def _signature(source, graphs):
 
 def _entry(source):
     entry = schema.TensorMapT()
-    entry.name, entry.tensorIndex = source.choice(("x", "x", "y")), source.choice((0, 1, 2, 2**32 - 1))
+    entry.name, entry.tensorIndex = (
+        source.choice(("x", "x", "y")),
+        source.choice((0, 1, 2, 2**32 - 1)),
+    )
     return entry
 
 
 def repeated_tables(source: random.Random, *, counts=(10, 1000, 1000, 10_000)) -> bytes:
-    """A small file that names one table very many times: few bytes to write, much for a reader to do."""
+    """A small file that names one table very many times: few bytes to
+    write, much for a reader to do.
+    """
     most = dict.fromkeys(("buffers", "tensors", "operators", "codes", "subgraphs"), 1)
     for kind in source.sample(sorted(most), source.choice((1, 1, 2))):
         most[kind] = source.choice(counts)
@@ -204,7 +256,9 @@ def repeated_tables(source: random.Random, *, counts=(10, 1000, 1000, 10_000)) -
     schema.BufferStart(builder)
     buffers = _repeated(builder, schema.BufferEnd(builder), most["buffers"])
     schema.OperatorCodeStart(builder)
-    schema.OperatorCodeAddBuiltinCode(builder, getattr(schema.BuiltinOperator, source.choice(COMMON)))
+    schema.OperatorCodeAddBuiltinCode(
+        builder, getattr(schema.BuiltinOperator, source.choice(COMMON))
+    )
     codes = _repeated(builder, schema.OperatorCodeEnd(builder), most["codes"])
     subgraph = _repeated_subgraph(source, builder, most)
     subgraphs = _repeated(builder, subgraph, most["subgraphs"])
@@ -220,7 +274,9 @@ def repeated_tables(source: random.Random, *, counts=(10, 1000, 1000, 10_000)) -
 def _repeated_subgraph(source, builder, most):
     inputs = builder.CreateNumpyVector(np.array([0] * source.choice((0, 1, 2, 3)), np.int32))
     outputs = builder.CreateNumpyVector(np.array([0] * source.choice((0, 1, 1)), np.int32))
-    shape = builder.CreateNumpyVector(np.array(source.choice(([], [1, 4, 4, 8], [1, 2, 3, 4, 5])), np.int32))
+    shape = builder.CreateNumpyVector(
+        np.array(source.choice(([], [1, 4, 4, 8], [1, 2, 3, 4, 5])), np.int32)
+    )
     name = builder.CreateString(source.choice(NAMES))
     schema.OperatorStart(builder)
     schema.OperatorAddInputs(builder, inputs)

@@ -1,7 +1,9 @@
-"""Ways to damage a `.tflite` file, each a function of its bytes, its structure and a seeded random source.
+"""Ways to damage a `.tflite` file, each a function of its bytes, its structure
+and a seeded random source.
 
-The structure is guessed from the bytes alone, without the schema, so that it shares no assumption with the reader
-under test: a word is an offset where it leads to something that looks like a table or a vector.
+The structure is guessed from the bytes alone, without the schema, so that it shares no
+assumption with the reader under test: a word is an offset where it leads to something that looks
+like a table or a vector.
 """
 
 import random
@@ -10,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 
 EXTREME_WORDS = tuple(
-    struct.pack("<I", word) for word in (0, 1, 4, 127, 255, 65_535, 2**24, 2**31 - 1, 2**31, 2**32 - 4, 2**32 - 1)
+    struct.pack("<I", word)
+    for word in (0, 1, 4, 127, 255, 65_535, 2**24, 2**31 - 1, 2**31, 2**32 - 4, 2**32 - 1)
 )
 _MOST_TABLES = 20_000
 _MOST_TABLE_BYTES = 1024
@@ -20,7 +23,9 @@ _MOST_NUMBERS = 64
 
 @dataclass(frozen=True)
 class Structure:
-    """Positions in a file: of offsets, of vectors' lengths, of fields in tables, of elements of short vectors."""
+    """Positions in a file: of offsets, of vectors' lengths, of fields in tables, of
+    elements of short vectors.
+    """
 
     offsets: tuple[int, ...]
     lengths: tuple[int, ...]
@@ -30,7 +35,11 @@ class Structure:
 
 
 def _word(content, position, layout="<I"):
-    return struct.unpack_from(layout, content, position)[0] if 0 <= position <= len(content) - 4 else -1
+    return (
+        struct.unpack_from(layout, content, position)[0]
+        if 0 <= position <= len(content) - 4
+        else -1
+    )
 
 
 def _field_table(content, position):
@@ -39,7 +48,11 @@ def _field_table(content, position):
     if position % 4 or not 0 <= start <= len(content) - 4:
         return None
     list_bytes, table_bytes = struct.unpack_from("<HH", content, start)
-    is_one = 4 <= list_bytes <= _MOST_TABLE_BYTES and list_bytes % 2 == 0 and 4 <= table_bytes <= _MOST_TABLE_BYTES
+    is_one = (
+        4 <= list_bytes <= _MOST_TABLE_BYTES
+        and list_bytes % 2 == 0
+        and 4 <= table_bytes <= _MOST_TABLE_BYTES
+    )
     return start if is_one and start + list_bytes <= len(content) else None
 
 
@@ -70,11 +83,15 @@ def structure_of(content) -> Structure:
                 tables, elements = _elements(content, target)
                 pending += tables
                 (offsets if tables else numbers).extend(elements)
-    return Structure(tuple(offsets), tuple(lengths), tuple(fields), tuple(numbers), tuple(sorted(field_tables)))
+    return Structure(
+        tuple(offsets), tuple(lengths), tuple(fields), tuple(numbers), tuple(sorted(field_tables))
+    )
 
 
 def _elements(content, vector):
-    """(tables that the vector's elements lead to, positions of the elements); no tables for a vector of numbers."""
+    """(tables that the vector's elements lead to, positions of the elements); no
+    tables for a vector of numbers.
+    """
     count = _word(content, vector)
     if vector + 4 + 4 * count > len(content):
         return [], []
@@ -118,10 +135,14 @@ def copy_within(content, structure, source):
 
 
 def set_positions(kind, content, structure, source):
-    """Sets some fields, lengths or numbers to extremes: huge vectors, indices out of range, absurd options."""
+    """Sets some fields, lengths or numbers to extremes: huge vectors, indices out
+    of range, absurd options.
+    """
     positions = getattr(structure, kind)
     for position in source.choices(positions, k=source.choice((1, 1, 3))) if positions else ():
-        content = _put(content, position, source.choice(EXTREME_WORDS)[: source.choice((1, 2, 4, 4))])
+        content = _put(
+            content, position, source.choice(EXTREME_WORDS)[: source.choice((1, 2, 4, 4))]
+        )
     return content
 
 
@@ -150,13 +171,18 @@ def redirect(content, structure, source):
 def swap_tables(content, structure, source):
     changed = bytearray(content)
     one, other = source.choices(structure.offsets, k=2)
-    for position, target in ((one, other + _word(content, other)), (other, one + _word(content, one))):
+    for position, target in (
+        (one, other + _word(content, other)),
+        (other, one + _word(content, one)),
+    ):
         struct.pack_into("<I", changed, position, (target - position) % 2**32)
     return bytes(changed)
 
 
 def spoil_field_table(content, structure, source):
-    """Fields of a table vanish or lie elsewhere; tables of one form share the list, so many change at once."""
+    """Fields of a table vanish or lie elsewhere; tables of one form share the
+    list, so many change at once.
+    """
     start = source.choice(structure.field_tables or (0,))
     replacement = struct.pack("<H", source.choice((0, 4, 5, 6, 8, 12, 20, 65_535)))
     return _put(content, min(start + 2 * source.randrange(8), len(content) - 2), replacement)
@@ -183,5 +209,13 @@ def splice(content, other, source: random.Random):
 
 def not_a_model(source: random.Random):
     """Anything but a FlatBuffer, half of them with its identifier."""
-    body = source.choice((b"", b"\x89PNG\r\n\x1a\n" + bytes(40), b"PK\x03\x04" * 20, b"{}" * 9, source.randbytes(500)))
+    body = source.choice(
+        (
+            b"",
+            b"\x89PNG\r\n\x1a\n" + bytes(40),
+            b"PK\x03\x04" * 20,
+            b"{}" * 9,
+            source.randbytes(500),
+        )
+    )
     return body if source.random() < 0.5 else body[:4].ljust(4, b"\0") + b"TFL3" + body

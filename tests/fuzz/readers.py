@@ -1,6 +1,8 @@
-"""What the fuzzer calls with the bytes of each case: everything of ours that reads models from anywhere.
+"""What the fuzzer calls with the bytes of each case: everything of ours that
+reads models from anywhere.
 
-A reader returns where all is well and raises otherwise; what it raises beside a `BokehError` is a finding.
+A reader returns where all is well and raises otherwise; what it raises beside a
+`BokehError` is a finding.
 """
 
 import json
@@ -37,7 +39,9 @@ NATIVE_STEP_S = 20.0
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one case; no limit on memory where a reader's children, which inherit it, have their own."""
+    """Of one case; no limit on memory where a reader's children, which
+    inherit it, have their own.
+    """
 
     seconds: float = 10.0
     address_space_bytes: int | None = 1_000_000_000
@@ -52,7 +56,10 @@ def look_at(content):
     for tensor in model_file.tensors:
         values = model_file.values(tensor.index)
         assert values is None or values.shape == tensor.shape
-        assert all(tensor.index in model_file.operators[n].inputs for n in model_file.consumers(tensor.index))
+        assert all(
+            tensor.index in model_file.operators[n].inputs
+            for n in model_file.consumers(tensor.index)
+        )
         producer = model_file.producer(tensor.index)
         assert producer is None or tensor.index in model_file.operators[producer].outputs
     for operator in model_file.operators:
@@ -71,7 +78,9 @@ def check_reports(report):
 
 
 def check_text(judged, writer):
-    """The writer writes what a reader of its format takes, and no name from the file drives a terminal."""
+    """The writer writes what a reader of its format takes, and no name from
+    the file drives a terminal.
+    """
     written = writer.write(judged, POLICY)
     written.encode("utf-8")
     if writer in (document, sarif):
@@ -79,7 +88,9 @@ def check_text(judged, writer):
     elif writer is junit:
         ElementTree.fromstring(written)
     else:
-        assert all(map(str.isprintable, written.split("\n"))), f"{writer.__name__}: control characters"
+        assert all(map(str.isprintable, written.split("\n"))), (
+            f"{writer.__name__}: control characters"
+        )
 
 
 def everything(content):
@@ -99,7 +110,9 @@ def inspection(content):
 
 
 def native(content):
-    """The steps that run the file, in child processes: the interpreter, the real delegate, the audit."""
+    """The steps that run the file, in child processes: the interpreter, the
+    real delegate, the audit.
+    """
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_fuzz_") as folder:
         path = Path(folder) / "größe <&>.tflite"
         path.write_bytes(content)
@@ -115,7 +128,8 @@ def native(content):
         verify_loads(path, timeout_s=NATIVE_STEP_S)
 
 
-# Those that ask the interpreter while they rewrite; the fuzzer's own process must not run damaged files.
+# Those that ask the interpreter while they rewrite; the fuzzer's own process
+# must not run damaged files.
 RUNNING_RECIPES = frozenset({"dense-weights"})
 
 
@@ -123,12 +137,16 @@ def repairing(content):
     """The rewriting for a repair, its proof, and where that holds a second opinion on it."""
     model_file = inspect(content)
     graph, journal = Graph(content), Journal()
-    run_passes(graph, tuple(recipe for recipe in RECIPES if recipe.name not in RUNNING_RECIPES), journal)
+    run_passes(
+        graph, tuple(recipe for recipe in RECIPES if recipe.name not in RUNNING_RECIPES), journal
+    )
     graph.compact()
     repaired = graph.content()
     rewritten = look_at(repaired)
     for ports in ("inputs", "outputs"):
-        before, after = ([port.index for port in getattr(one, ports)] for one in (model_file, rewritten))
+        before, after = (
+            [port.index for port in getattr(one, ports)] for one in (model_file, rewritten)
+        )
         assert before == after, f"{ports} are other tensors"
     if journal.applied:
         ended = _in_a_fork(lambda: second_opinion(content, repaired))

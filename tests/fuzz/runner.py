@@ -1,11 +1,13 @@
-"""Throws damaged and absurd files at everything that reads what others made: `python -m tests.fuzz --cases 5000`.
+"""Throws damaged and absurd files at everything that reads what others made: `python -m
+tests.fuzz --cases 5000`.
 
-Every case must end in a report or in one `BokehError` of one line: no other exception, no death of the process, at
-most 10 s, at most 1 GB of address space; readers that start children of their own have other limits. The default
-reader takes models, `--reader documents` results, journals, manifests, baselines, sheets, checkpoints, weights and
-`.keras`. A case is a function of the seed, its number and the corpus, so that a failure can be had again; the offending
-file is written out too. Cases run in worker processes under a memory limit and a watchdog. Exit 0: all passed; 1: a
-case failed; 2: usage.
+Every case must end in a report or in one `BokehError` of one line: no other exception, no death
+of the process, at most 10 s, at most 1 GB of address space; readers that start children of
+their own have other limits. The default reader takes models, `--reader documents` results,
+journals, manifests, baselines, sheets, checkpoints, weights, `.keras`. A case is a function of the
+seed, its number and the corpus, so that a failure can be had again; the offending file is
+written out too. Cases run in worker processes under a memory limit and a watchdog. Exit 0: all
+passed; 1: a case failed; 2: usage.
 """
 
 import argparse
@@ -48,7 +50,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Summary:
-    """A run: cases by outcome ("report" or "refused"), failures, the slowest case and the most memory of a worker."""
+    """A run: cases by outcome ("report" or "refused"), failures, the slowest case and
+    the most memory of a worker.
+    """
 
     outcomes: Counter
     failures: tuple[Failure, ...]
@@ -59,8 +63,13 @@ class Summary:
 
 @cache
 def corpus(folders):
-    """(small files, large files) as bytes, in the order of their names; generated graphs are among the small."""
-    paths = sorted({path for folder in folders for path in Path(folder).glob("**/*.tflite")}, key=lambda p: p.name)
+    """(small files, large files) as bytes, in the order of their names; generated
+    graphs are among the small.
+    """
+    paths = sorted(
+        {path for folder in folders for path in Path(folder).glob("**/*.tflite")},
+        key=lambda p: p.name,
+    )
     contents = [path.read_bytes() for path in paths]
     contents += [random_graph(random.Random(seed)) for seed in range(GENERATED_SEEDS)]
     small = tuple(content for content in contents if len(content) <= LARGE_BYTES)
@@ -99,8 +108,13 @@ def outcome_of(reader, content):
         reader(content)
     except BokehError as error:
         lines = str(error).splitlines()
-        return ("refused", None) if len(lines) == 1 else ("failed", f"an error of {len(lines)} lines: {error!r}")
-    # Whatever it is, an exception of any other kind is what the fuzzer looks for; it is reported, never passed over.
+        return (
+            ("refused", None)
+            if len(lines) == 1
+            else ("failed", f"an error of {len(lines)} lines: {error!r}")
+        )
+    # Whatever it is, an exception of any other kind is what the fuzzer looks for; it is
+    # reported, never passed over.
     except Exception:
         return "failed", traceback.format_exc()
     return "report", None
@@ -111,7 +125,9 @@ MAKERS = {"documents": documents.case}
 
 
 def _work(reader, make, limits, seed, numbers, folders, deadline_s, watched, results):
-    """A worker: runs its share of the cases; `watched` tells the parent which one it is in and since when."""
+    """A worker: runs its share of the cases; `watched` tells the parent which
+    one it is in and since when.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     outcomes, slowest_s, failed = Counter(), 0.0, 0
     # What all cases share is made before time and memory are limited.
@@ -135,14 +151,22 @@ def _work(reader, make, limits, seed, numbers, folders, deadline_s, watched, res
 
 
 def _peak_bytes():
-    """The most memory this process had; `getrusage` would count what the parent had when it started this one."""
+    """The most memory this process had; `getrusage` would count what the parent had
+    when it started this one.
+    """
     status = Path("/proc/self/status")
     if not status.is_file():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return next(
+        int(line.split()[1]) * 1024
+        for line in status.read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
 
 
-def fuzz(reader, *, cases, make=case, limits=LIMITS, seed=0, seconds=None, folders=(), jobs=2, say=None) -> Summary:
+def fuzz(
+    reader, *, cases, make=case, limits=LIMITS, seed=0, seconds=None, folders=(), jobs=2, say=None
+) -> Summary:
     """Runs `cases` cases, or fewer in `seconds`.
 
     Args:
@@ -160,7 +184,17 @@ def fuzz(reader, *, cases, make=case, limits=LIMITS, seed=0, seconds=None, folde
     for job in range(jobs):
         watched = context.Array("d", [-1.0, 0.0, 0.0])
         share = range(job, cases, jobs)
-        arguments = (reader, make, limits, seed, share, tuple(map(str, folders)), deadline_s, watched, results)
+        arguments = (
+            reader,
+            make,
+            limits,
+            seed,
+            share,
+            tuple(map(str, folders)),
+            deadline_s,
+            watched,
+            results,
+        )
         workers.append((context.Process(target=_work, args=arguments, daemon=True), watched))
         workers[-1][0].start()
     failures, parts = _watch(workers, results, limits, say)
@@ -189,7 +223,9 @@ def _watch(workers, results, limits, say):
                 process.join()
                 failures.append(Failure(int(number), f"longer than {limits.seconds:g} s"))
             elif process.exitcode:
-                failures.append(Failure(int(number), f"the process dies with exit code {process.exitcode}"))
+                failures.append(
+                    Failure(int(number), f"the process dies with exit code {process.exitcode}")
+                )
             if not process.is_alive():
                 open_workers.remove((process, watched))
         if say and time.monotonic() - said_s > PROGRESS_EVERY_S:
@@ -212,12 +248,18 @@ def write_failures(failures, make, seed, folders, out):
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--cases", type=int, default=5000)
     parser.add_argument("--seconds", type=float, help="stop after this time")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--corpus", type=Path, nargs="+", default=[ROOT / "android_assets", PUBLIC_FILES])
-    parser.add_argument("--reader", choices=sorted(READERS), default="everything", help="what reads the files")
+    parser.add_argument(
+        "--corpus", type=Path, nargs="+", default=[ROOT / "android_assets", PUBLIC_FILES]
+    )
+    parser.add_argument(
+        "--reader", choices=sorted(READERS), default="everything", help="what reads the files"
+    )
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()) / "bokeh_tf_fuzz")
     return parser.parse_args(arguments)
@@ -242,11 +284,15 @@ def main(arguments=None):
     )
     total = sum(summary.outcomes.values())
     print(
-        f"seed {seed}: {total} cases in {summary.wall_s:.0f} s: {summary.outcomes['report']} reports, "
+        f"seed {seed}: {total} cases in {summary.wall_s:.0f} s: {summary.outcomes['report']}"
+        " reports, "
         f"{summary.outcomes['refused']} refused in one line, {len(summary.failures)} failed; "
         f"slowest {summary.slowest_s:.2f} s, peak memory {summary.peak_bytes / 1e6:.0f} MB"
     )
     paths = write_failures(summary.failures, make, seed, folders, options.out)
     for failure, path in zip(summary.failures, paths, strict=True):
-        print(f"FAILED seed {seed} case {failure.number}: {failure.what.strip().splitlines()[-1]} -> {path}")
+        print(
+            f"FAILED seed {seed} case {failure.number}: {failure.what.strip().splitlines()[-1]} ->"
+            f" {path}"
+        )
     return 1 if summary.failures else 0

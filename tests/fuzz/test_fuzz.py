@@ -1,4 +1,6 @@
-"""A short run of the fuzzer, and the proof that it would notice: broken readers of every kind are caught."""
+"""A short run of the fuzzer, and the proof that it would notice: broken readers
+of every kind are caught.
+"""
 
 import json
 import os
@@ -35,16 +37,21 @@ def test_every_case_ends_in_a_report_or_one_line():
     summary = fuzz.fuzz(everything, cases=CASES, seed=SEED, folders=OWN_FILES)
     assert summary.failures == ()
     assert sum(summary.outcomes.values()) == CASES
-    # Both ways are well trodden: neither is everything refused at the door nor does damage go unnoticed.
+    # Both ways are well trodden: neither is everything refused at the door nor
+    # does damage go unnoticed.
     assert summary.outcomes["report"] > CASES / 5 and summary.outcomes["refused"] > CASES / 5
-    assert summary.slowest_s < LIMITS.seconds and 0 < summary.peak_bytes < LIMITS.address_space_bytes
+    assert (
+        summary.slowest_s < LIMITS.seconds and 0 < summary.peak_bytes < LIMITS.address_space_bytes
+    )
 
 
 def test_every_document_is_read_or_refused_in_one_line():
     reader, limits = READERS["documents"]
     summary = fuzz.fuzz(reader, cases=DOCUMENTS, make=documents.case, limits=limits, seed=SEED)
     assert summary.failures == () and sum(summary.outcomes.values()) == DOCUMENTS
-    assert summary.outcomes["report"] > DOCUMENTS / 5 and summary.outcomes["refused"] > DOCUMENTS / 5
+    assert (
+        summary.outcomes["report"] > DOCUMENTS / 5 and summary.outcomes["refused"] > DOCUMENTS / 5
+    )
 
 
 def _trusts_json(content):
@@ -57,7 +64,9 @@ def test_a_reader_that_trusts_documents_is_caught():
 
 
 def test_no_repair_of_damaged_files_is_wrong():
-    summary = fuzz.fuzz(repairing, cases=REPAIR_CASES, limits=READERS["repair"][1], seed=SEED, folders=OWN_FILES)
+    summary = fuzz.fuzz(
+        repairing, cases=REPAIR_CASES, limits=READERS["repair"][1], seed=SEED, folders=OWN_FILES
+    )
     assert summary.failures == () and sum(summary.outcomes.values()) == REPAIR_CASES
 
 
@@ -69,12 +78,18 @@ def test_a_wrong_repair_would_be_seen():
     assert second_opinion(first, first) == PROVED
     assert second_opinion(first, second) == NOT_PROVED
     values = np.linspace(-1, 1, 8, dtype=np.float32)
-    assert agree(values, values) and not agree(values, values + 1e-3) and not agree(values, values[::-1].copy())
+    assert (
+        agree(values, values)
+        and not agree(values, values + 1e-3)
+        and not agree(values, values[::-1].copy())
+    )
 
 
 @pytest.mark.gpu
 def test_native_steps_survive_too(gpu):
-    summary = fuzz.fuzz(native, cases=NATIVE_CASES, limits=READERS["native"][1], seed=SEED, folders=OWN_FILES)
+    summary = fuzz.fuzz(
+        native, cases=NATIVE_CASES, limits=READERS["native"][1], seed=SEED, folders=OWN_FILES
+    )
     assert summary.failures == () and sum(summary.outcomes.values()) == NATIVE_CASES
 
 
@@ -94,8 +109,14 @@ def test_structure_is_found_in_a_shipped_file():
     """The walk guesses; on a sound file it must reach the tensors' shapes and the nodes' fields."""
     content = next((ROOT / "android_assets").glob("*.tflite")).read_bytes()
     structure = structure_of(content)
-    assert len(structure.fields) > 2000 and len(structure.offsets) > 1000 and len(structure.numbers) > 500
-    assert all(4 <= position <= len(content) - 4 for position in structure.fields + structure.numbers)
+    assert (
+        len(structure.fields) > 2000
+        and len(structure.offsets) > 1000
+        and len(structure.numbers) > 500
+    )
+    assert all(
+        4 <= position <= len(content) - 4 for position in structure.fields + structure.numbers
+    )
 
 
 def test_one_table_named_very_many_times_is_refused_at_once():
@@ -173,7 +194,10 @@ def test_the_command_writes_the_offending_file_and_says_so(tmp_path, capsys, mon
     written = sorted(tmp_path.glob("*.tflite"))
     assert written and "KeyError" in written[0].with_suffix(".txt").read_text()
     number = written[0].stem.removeprefix("seed5_case")
-    assert f"FAILED seed 5 case {number}: KeyError: 'an accident' -> {written[0]}" in capsys.readouterr().out
+    assert (
+        f"FAILED seed 5 case {number}: KeyError: 'an accident' -> {written[0]}"
+        in capsys.readouterr().out
+    )
     with pytest.raises(KeyError):
         _raises(written[0].read_bytes())
     assert fuzz.main([*arguments, "everything", "--corpus", *OWN_FILES]) == 0

@@ -20,7 +20,9 @@ def recipe(title):
 
 def files_to_edit(title):
     """The sources that a recipe tells to write or to edit, in its order, each once."""
-    named = re.findall(r"`((?:bokeh_tf|benchmarks|export|tests)/[^`]*\.(?:py|json))`", recipe(title))
+    named = re.findall(
+        r"`((?:bokeh_tf|benchmarks|export|tests)/[^`]*\.(?:py|json))`", recipe(title)
+    )
     return list(dict.fromkeys(name for name in named if "test_" not in name))
 
 
@@ -36,7 +38,9 @@ def copy_project(folder):
 
 
 def follow(folder, steps):
-    """Does `steps` in a copy: file -> (None, its text), or (the text after which to insert, what is inserted)."""
+    """Does `steps` in a copy: file -> (None, its text), or (the text after which to
+    insert, what is inserted).
+    """
     for name, edits in steps.items():
         path = folder / name.replace("<name>", "toy")
         for after, text in edits:
@@ -53,7 +57,13 @@ def run(folder, *arguments, status=0):
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     command = [sys.executable, "-m", *map(str, arguments)]
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
     )
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout

@@ -1,4 +1,6 @@
-"""What others put into their CI: the GitHub action and the pre-commit hook, run as their runners run them."""
+"""What others put into their CI: the GitHub action and the pre-commit hook, run
+as their runners run them.
+"""
 
 import json
 import os
@@ -33,7 +35,9 @@ def step(name):
 
 def run_step(name, folder, *, environment=None, **inputs):
     """One step of the action with its inputs filled in, in `folder`, as the runner does it."""
-    values = {key: entry.get("default") for key, entry in action()["inputs"].items()} | {"python": sys.executable}
+    values = {key: entry.get("default") for key, entry in action()["inputs"].items()} | {
+        "python": sys.executable
+    }
     temporary = folder / "runner temp"
     temporary.mkdir(exist_ok=True)
     values |= {key.replace("_", "-"): value for key, value in inputs.items()}
@@ -77,12 +81,16 @@ def left_behind(folder):
     """(the step's outputs, the job's summary)."""
     temporary = folder / "runner temp"
     lines = (temporary / "outputs").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines), (temporary / "summary.md").read_text(encoding="utf-8")
+    return dict(line.split("=", 1) for line in lines), (temporary / "summary.md").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.fixture
 def workplace(tmp_path, tiny_convolution, tiny_tflite):
-    """A checkout of someone's models: a good one, and one that no delegate takes, under awkward names."""
+    """A checkout of someone's models: a good one, and one that no delegate
+    takes, under awkward names.
+    """
 
     def graph(image):
         import keras
@@ -97,16 +105,36 @@ def workplace(tmp_path, tiny_convolution, tiny_tflite):
 
 
 def test_the_action_is_valid_by_githubs_schema():
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-actions"]
-    checked = subprocess.run([*command, str(ACTION)], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.github-actions",
+    ]
+    checked = subprocess.run(
+        [*command, str(ACTION)], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
     assert checked.returncode == 0, checked.stdout
 
 
 def test_the_schema_refuses_a_broken_action(tmp_path):
     broken = tmp_path / "action.yml"
-    broken.write_text(ACTION.read_text(encoding="utf-8").replace("using: composite", "using: magic"), encoding="utf-8")
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-actions", str(broken)]
-    assert subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False).returncode == 1
+    broken.write_text(
+        ACTION.read_text(encoding="utf-8").replace("using: composite", "using: magic"),
+        encoding="utf-8",
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.github-actions",
+        str(broken),
+    ]
+    assert (
+        subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False).returncode == 1
+    )
 
 
 def test_no_input_is_read_as_code():
@@ -118,8 +146,13 @@ def test_the_action_annotates_what_fails(workplace):
     good = "models/good größe.tflite\n"
     passed = run_step("Check", workplace, paths=good)
     assert passed.returncode == 0, passed.stderr
-    assert passed.stdout.startswith("PASSED: models/good größe.tflite") and "::error" not in passed.stdout
-    failed = run_step("Check", workplace, paths=f"\n{good}\nmodels/$(touch injected) ; bad.tflite\n\n")
+    assert (
+        passed.stdout.startswith("PASSED: models/good größe.tflite")
+        and "::error" not in passed.stdout
+    )
+    failed = run_step(
+        "Check", workplace, paths=f"\n{good}\nmodels/$(touch injected) ; bad.tflite\n\n"
+    )
     assert failed.returncode == 3, failed.stderr
     assert "::error file=models/$(touch injected) ; bad.tflite,title=" in failed.stdout
     assert not list(workplace.glob("**/injected"))
@@ -128,13 +161,21 @@ def test_the_action_annotates_what_fails(workplace):
 def test_the_action_leaves_outputs_and_a_summary(workplace):
     run_step("Check", workplace, paths="models")
     outputs, summary = left_behind(workplace)
-    assert outputs == {"exit-code": "3", "files": "2", "passed": "1", "failed": "1", "not-checked": "0"}
+    assert outputs == {
+        "exit-code": "3",
+        "files": "2",
+        "passed": "1",
+        "failed": "1",
+        "not-checked": "0",
+    }
     assert summary.startswith("# bokeh-tf check\n") and "UpSampling2D" in summary
     assert set(action()["outputs"]) == set(outputs)
 
 
 def test_the_action_takes_patterns_and_several_outputs(workplace):
-    outputs = "\n".join(["check.sarif", "junit:check.xml", "gitlab:out put.json", "markdown:check.md"])
+    outputs = "\n".join(
+        ["check.sarif", "junit:check.xml", "gitlab:out put.json", "markdown:check.md"]
+    )
     done = run_step("Check", workplace, paths="mod*/**/*.tflite", output=outputs, target="v2")
     assert done.returncode == 3 and "::error file=models/" in done.stdout, done.stderr
     assert json.loads((workplace / "check.sarif").read_text(encoding="utf-8"))["runs"]
@@ -154,7 +195,16 @@ def test_the_action_writes_a_file_for_code_scanning(workplace):
 
 def test_the_action_takes_a_baseline_and_conditions(workplace):
     assert run_step("Check", workplace, paths="models", fail_on="").returncode == 0
-    command = [sys.executable, "-m", "bokeh_tf", "check", "models", "--no-probe", "--write-baseline", "known.json"]
+    command = [
+        sys.executable,
+        "-m",
+        "bokeh_tf",
+        "check",
+        "models",
+        "--no-probe",
+        "--write-baseline",
+        "known.json",
+    ]
     subprocess.run(command, cwd=workplace, check=True, capture_output=True, timeout=TIMEOUT_S)
     assert run_step("Check", workplace, paths="models", baseline="known.json").returncode == 0
     assert run_step("Check", workplace, paths="models", baseline="absent.json").returncode == 1
@@ -162,7 +212,9 @@ def test_the_action_takes_a_baseline_and_conditions(workplace):
 
 
 def test_the_action_installs_what_it_runs(workplace):
-    """The install step itself, in an environment of its own and without its dependencies, which are here already."""
+    """The install step itself, in an environment of its own and without its
+    dependencies, which are here already.
+    """
     source = workplace / "source"
     source.mkdir()
     ignored = shutil.ignore_patterns("__pycache__", "*.tflite", "*.h5")
@@ -180,7 +232,10 @@ def test_the_action_installs_what_it_runs(workplace):
     (package,) = (workplace / "runner temp" / "bokeh-tf").glob("lib/*/site-packages/bokeh_tf")
     checked = run_step("Check", workplace, paths="models", environment=here)
     assert checked.returncode == 3, checked.stderr
-    assert {path.name for path in (package / "delegate" / "rules").glob("*.json")} >= {"v2.json", "mldrift.json"}
+    assert {path.name for path in (package / "delegate" / "rules").glob("*.json")} >= {
+        "v2.json",
+        "mldrift.json",
+    }
 
 
 def hook():
@@ -204,7 +259,9 @@ def run_hook(folder, *files):
 
 def test_the_hook_has_what_pre_commit_needs():
     assert {"id", "name", "entry", "language"} <= hook().keys()
-    assert re.search(hook()["files"], "a/b.tflite") and not re.search(hook()["files"], "a.tflite.md")
+    assert re.search(hook()["files"], "a/b.tflite") and not re.search(
+        hook()["files"], "a.tflite.md"
+    )
 
 
 def test_the_hook_refuses_what_a_phone_would(workplace):
@@ -228,13 +285,18 @@ def test_an_example_is_valid_by_its_official_schema(name, schema, tmp_path):
     assert checked.returncode == 0, checked.stdout
     broken = tmp_path / name
     text = (EXAMPLES / name).read_text(encoding="utf-8")
-    broken.write_text(text.replace("    steps:", "    stages:").replace("  script:", "  scripts:"), encoding="utf-8")
+    broken.write_text(
+        text.replace("    steps:", "    stages:").replace("  script:", "  scripts:"),
+        encoding="utf-8",
+    )
     assert valid_by(schema, broken).returncode == 1
 
 
 def test_the_readme_s_workflow_is_the_example():
     (shown,) = re.findall(
-        r"```yaml\n(name: models\n.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+        r"```yaml\n(name: models\n.*?)```",
+        (ROOT / "README.md").read_text(encoding="utf-8"),
+        re.DOTALL,
     )
     example = (EXAMPLES / "github-workflow.yml").read_text(encoding="utf-8")
     assert example.partition("\n")[2] == shown
@@ -260,5 +322,7 @@ def test_the_example_s_command_for_gitlab_runs(workplace):
 
 
 def test_the_example_for_pre_commit_names_the_hook():
-    (repository,) = yaml.safe_load((EXAMPLES / "pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    (repository,) = yaml.safe_load(
+        (EXAMPLES / "pre-commit-config.yaml").read_text(encoding="utf-8")
+    )["repos"]
     assert [one["id"] for one in repository["hooks"]] == [hook()["id"]]

@@ -1,4 +1,6 @@
-"""What the documents say must be so: paths exist, commands exist, versions agree, shipped files are as listed."""
+"""What the documents say must be so: paths exist, commands exist, versions agree,
+shipped files are as listed.
+"""
 
 import hashlib
 import json
@@ -16,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "WORKSPACE.md", "android_assets/README.md")
 COMMANDS = (
     *("convert", "check", "repair", "bench", "compare", "report", "ai-benchmark", "app", "render"),
-    *("models", "export", "port", "data", "evaluate", "train"),
+    *("models", "export", "port", "data", "evaluate", "train", "web"),
 )
 
 
@@ -41,12 +43,16 @@ def test_make_targets_exist_and_are_documented(target):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_documented_and_explain_themselves(command):
     assert f"bokeh-tf {command}" in text_of("README.md")
-    shown = subprocess.run([sys.executable, "-m", "bokeh_tf", command, "--help"], capture_output=True, text=True)
+    shown = subprocess.run(
+        [sys.executable, "-m", "bokeh_tf", command, "--help"], capture_output=True, text=True
+    )
     assert shown.returncode == 0 and "usage:" in shown.stdout and len(shown.stdout.splitlines()) > 6
 
 
 def test_commands_are_all_known_here():
-    shown = subprocess.run([sys.executable, "-m", "bokeh_tf", "--help"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-m", "bokeh_tf", "--help"], capture_output=True, text=True, check=True
+    )
     assert set(re.findall(r"^    ([\w-]+)(?:  |$)", shown.stdout, re.MULTILINE)) == set(COMMANDS)
 
 
@@ -68,8 +74,13 @@ def test_shipped_files_are_those_of_the_manifest():
     assert shipped == {entry["file"] for entry in entries} and shipped
     for entry in entries:
         content = (ROOT / "android_assets" / entry["file"]).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == entry["sha256"] and len(content) == entry["bytes"]
-        assert entry["check"]["verdict"] == "full", "what is shipped was checked on the real delegate"
+        assert (
+            hashlib.sha256(content).hexdigest() == entry["sha256"]
+            and len(content) == entry["bytes"]
+        )
+        assert entry["check"]["verdict"] == "full", (
+            "what is shipped was checked on the real delegate"
+        )
 
 
 def test_packaged_file_is_the_shipped_one():

@@ -1,4 +1,6 @@
-"""What others get: a source archive that builds, metadata that a registry shows, a public interface that exists."""
+"""What others get: a source archive that builds, metadata that a registry shows, a
+public interface that exists.
+"""
 
 import importlib
 import re
@@ -46,7 +48,14 @@ def metadata(archive):
 def test_the_source_archive_has_all_of_the_package_and_no_half_of_the_tests(archive):
     assert not (archive / "tests").exists()
     names = {path.relative_to(archive).as_posix() for path in archive.rglob("*") if path.is_file()}
-    assert names >= {"LICENSE", "NOTICE", "README.md", "setup.py", "pyproject.toml", "bokeh_tf/py.typed"}
+    assert names >= {
+        "LICENSE",
+        "NOTICE",
+        "README.md",
+        "setup.py",
+        "pyproject.toml",
+        "bokeh_tf/py.typed",
+    }
     assert names >= {f"bokeh_tf/delegate/rules/{name}.json" for name in ("v2", "mldrift", "fp16")}
 
 
@@ -56,7 +65,13 @@ def test_a_registry_can_show_the_package(metadata):
         link.startswith("https://") for link in links.values()
     )
     assert "Typing :: Typed" in metadata.get_all("Classifier")
-    assert set(metadata.get_all("Provides-Extra")) >= {"run", "tensorflow", "pytorch", "photos", "dev"}
+    assert set(metadata.get_all("Provides-Extra")) >= {
+        "run",
+        "tensorflow",
+        "pytorch",
+        "photos",
+        "dev",
+    }
 
 
 def test_no_link_of_the_description_is_relative(metadata):
@@ -70,7 +85,12 @@ def test_no_link_of_the_description_is_relative(metadata):
 def test_the_base_install_is_small(archive):
     listed = (archive / "bokeh_tf.egg-info" / "requires.txt").read_text(encoding="utf-8")
     base = listed.partition("\n[")[0].split()
-    assert {re.match(r"[\w-]+", entry)[0] for entry in base} == {"absl-py", "msgspec", "rich", "shtab"}
+    assert {re.match(r"[\w-]+", entry)[0] for entry in base} == {
+        "absl-py",
+        "msgspec",
+        "rich",
+        "shtab",
+    }
 
 
 def test_the_public_interface_is_there():

@@ -1,4 +1,6 @@
-"""Recipes of WORKSPACE.md that a machine can walk, followed to the letter; "Add a model" has a file of its own."""
+"""Recipes of WORKSPACE.md that a machine can walk, followed to the letter; "Add a
+model" has a file of its own.
+"""
 
 import json
 
@@ -136,7 +138,15 @@ def project(tmp_path_factory):
 
 def test_an_added_loss_and_plan_keep_all_contracts(project):
     assert " toy" in run(project, "bokeh_tf", "train", "--help")
-    shown = run(project, "pytest", "-q", "-k", "toy", "tests/losses/test_losses.py", "tests/training/test_plans.py")
+    shown = run(
+        project,
+        "pytest",
+        "-q",
+        "-k",
+        "toy",
+        "tests/losses/test_losses.py",
+        "tests/training/test_plans.py",
+    )
     assert "passed" in shown
 
 
@@ -150,7 +160,10 @@ def test_an_added_layout_is_recognised(project, tmp_path):
 
 def test_an_added_suite_runs(project, tmp_path):
     assert "count" in run(project, "benchmarks", "--help")
-    assert run(project, "benchmarks", "toy", "--out", tmp_path) == f"written: {tmp_path / 'toy.json'}\n"
+    assert (
+        run(project, "benchmarks", "toy", "--out", tmp_path)
+        == f"written: {tmp_path / 'toy.json'}\n"
+    )
 
 
 def test_an_added_rule_is_explained_and_finds_its_nodes(project):

@@ -20,7 +20,8 @@ def encoder_model(encoder, image_shape=(32, 64)):
     return keras.Model(image, backbones.encode(image, encoder, prefix="net"))
 
 
-# torchvision's parameters of the whole networks, less the 2,049,000 of the classifier; batch-norm channels.
+# torchvision's parameters of the whole networks, less the 2,049,000 of the
+# classifier; batch-norm channels.
 @pytest.mark.parametrize(
     ("encoder", "whole", "normalised"),
     [(backbones.RESNET50, 25_557_032, 26_560), (backbones.RESNEXT50, 25_028_904, 34_112)],
@@ -38,7 +39,11 @@ def test_parameters_are_the_published_ones(encoder, whole, normalised):
 
 
 def test_layers_are_called_as_in_torchvision():
-    shapes = {layer.name: layer.kernel.shape for layer in encoder_model(SMALL).layers if hasattr(layer, "kernel")}
+    shapes = {
+        layer.name: layer.kernel.shape
+        for layer in encoder_model(SMALL).layers
+        if hasattr(layer, "kernel")
+    }
     assert shapes["net_conv1"] == (7, 7, 3, 4)
     assert shapes["net_layer1_0_conv2"] == (3, 3, 4, 8)
     assert shapes["net_layer2_0_downsample_0"] == (1, 1, 16, 32)
@@ -47,12 +52,18 @@ def test_layers_are_called_as_in_torchvision():
 
 
 def numpy_conv(images, kernel, *, stride, groups=1):
-    """Convolution padded by half the kernel on all four sides, as PyTorch's `padding=k // 2`; [H, W, C] arrays."""
+    """Convolution padded by half the kernel on all four sides, as PyTorch's
+    `padding=k // 2`; [H, W, C] arrays.
+    """
     size = kernel.shape[0]
     padded = np.pad(images, ((size // 2, size // 2), (size // 2, size // 2), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(0, 1))[::stride, ::stride]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(0, 1))[
+        ::stride, ::stride
+    ]
     parts = zip(np.split(windows, groups, axis=2), np.split(kernel, groups, axis=3), strict=True)
-    return np.concatenate([np.einsum("hwcij,ijco->hwo", part, taps) for part, taps in parts], axis=-1)
+    return np.concatenate(
+        [np.einsum("hwcij,ijco->hwo", part, taps) for part, taps in parts], axis=-1
+    )
 
 
 def numpy_encode(image, weights, encoder):
@@ -65,15 +76,23 @@ def numpy_encode(image, weights, encoder):
 
     x = np.maximum(conv_norm(image, ("net_conv1", "net_bn1"), stride=2), 0)
     padded = np.pad(x, ((1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
-    x = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))[::2, ::2].max(axis=(3, 4))
+    x = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))[::2, ::2].max(
+        axis=(3, 4)
+    )
     stages = []
     for stage, count in enumerate(encoder.blocks, start=1):
         for block in range(count):
             name, stride = f"net_layer{stage}_{block}", 2 if stage > 1 and block == 0 else 1
             y = np.maximum(conv_norm(x, (f"{name}_conv1", f"{name}_bn1")), 0)
-            y = np.maximum(conv_norm(y, (f"{name}_conv2", f"{name}_bn2"), stride, encoder.groups), 0)
+            y = np.maximum(
+                conv_norm(y, (f"{name}_conv2", f"{name}_bn2"), stride, encoder.groups), 0
+            )
             y = conv_norm(y, (f"{name}_conv3", f"{name}_bn3"))
-            x = conv_norm(x, (f"{name}_downsample_0", f"{name}_downsample_1"), stride) if block == 0 else x
+            x = (
+                conv_norm(x, (f"{name}_downsample_0", f"{name}_downsample_1"), stride)
+                if block == 0
+                else x
+            )
             x = np.maximum(x + y, 0)
         stages.append(x)
     return stages
@@ -90,10 +109,14 @@ def test_forward_pass_equals_numpy(groups):
         elif not weight.path.endswith("kernel"):
             weight.assign(random.uniform(-0.5, 0.5, weight.shape))
     image = random.standard_normal((32, 64, 3)).astype(np.float32)
-    expected = numpy_encode(image, lambda name: [np.asarray(w) for w in model.get_layer(name).weights], encoder)
+    expected = numpy_encode(
+        image, lambda name: [np.asarray(w) for w in model.get_layer(name).weights], encoder
+    )
     for actual, stage in zip(model(image[None], training=False), expected, strict=True):
         assert stage.max() > 0.5
-        np.testing.assert_allclose(np.asarray(actual)[0], stage, rtol=0, atol=FORWARD_TOLERANCE * stage.max())
+        np.testing.assert_allclose(
+            np.asarray(actual)[0], stage, rtol=0, atol=FORWARD_TOLERANCE * stage.max()
+        )
 
 
 def test_first_input_keeps_the_others_weights(tmp_path):
@@ -103,7 +126,9 @@ def test_first_input_keeps_the_others_weights(tmp_path):
     model = keras.Model(image, backbones.FirstInput(name="first")([kept, unused]))
     assert elements(model.trainable_weights) == 4 * 2 + 4 * 5
     values = np.random.default_rng(2).random((1, 4, 6, 3), np.float32)
-    np.testing.assert_array_equal(np.asarray(model(values)), np.asarray(model.get_layer("kept")(values)))
+    np.testing.assert_array_equal(
+        np.asarray(model(values)), np.asarray(model.get_layer("kept")(values))
+    )
 
 
 def test_a_converted_file_leaves_unused_weights_out():

@@ -1,4 +1,6 @@
-"""The catalogue and the reported rows against hand-copied facts of the papers, and `bokeh-tf models`."""
+"""The catalogue and the reported rows against hand-copied facts of the
+papers, and `bokeh-tf models`.
+"""
 
 import json
 import subprocess
@@ -62,18 +64,28 @@ CVL-IITM-FDL 22.90 0.87 -
 def parsed(text):
     lines = [line.split() for line in text.strip().splitlines()]
     return [
-        (name.replace("_", " "), *(None if word == "-" else float(word) for word in words)) for name, *words in lines
+        (name.replace("_", " "), *(None if word == "-" else float(word) for word in words))
+        for name, *words in lines
     ]
 
 
 def rows_in(paper, table):
-    return [row for row in ROWS if row.conditions.paper == paper and row.conditions.table.startswith(table)]
+    return [
+        row
+        for row in ROWS
+        if row.conditions.paper == paper and row.conditions.table.startswith(table)
+    ]
 
 
-@pytest.mark.parametrize(("table", "copied"), [("table 1", AIM_2020_TABLE_1), ("table 2", AIM_2020_TABLE_2)])
+@pytest.mark.parametrize(
+    ("table", "copied"), [("table 1", AIM_2020_TABLE_1), ("table 2", AIM_2020_TABLE_2)]
+)
 def test_rows_are_those_of_the_aim_2020_report(table, copied):
     rows = rows_in("AIM 2020", table)
-    ours = [(row.subject.replace("_", " "), row.runtime_s, row.psnr_db, row.ssim, row.mos) for row in rows]
+    ours = [
+        (row.subject.replace("_", " "), row.runtime_s, row.psnr_db, row.ssim, row.mos)
+        for row in rows
+    ]
     assert ours == parsed(copied)
 
 
@@ -84,7 +96,8 @@ def test_rows_are_those_of_the_dbsi_paper():
     ]  # fmt: skip
     assert ours == parsed(DBSI_TABLES)
     leaderboard = [
-        (row.subject.replace("_", " "), row.psnr_db, row.ssim, row.mos) for row in rows_in("DBSI", "table 5")
+        (row.subject.replace("_", " "), row.psnr_db, row.ssim, row.mos)
+        for row in rows_in("DBSI", "table 5")
     ]
     assert leaderboard == parsed(AIM_2019_TABLE)
 
@@ -112,7 +125,9 @@ def test_the_catalogue_is_in_the_order_of_the_models():
 
 
 def test_measured_rows_are_of_models_there_are():
-    known = {(entry.name, variant.name) for entry in catalogue.ENTRIES for variant in entry.variants}
+    known = {
+        (entry.name, variant.name) for entry in catalogue.ENTRIES for variant in entry.variants
+    }
     assert set(measured.read()) <= known
 
 
@@ -142,7 +157,14 @@ def test_models_lists_every_variant(capsys):
 def test_one_model_shows_what_its_authors_report_and_where(capsys):
     assert main(["models", "bgnet"]) == 0
     text = capsys.readouterr().out
-    for part in ("Airia-bokeh", "23.58", "0.8770", "1.52 s", "AIM 2020, table 2, track 2", "AIM2020-bokeh-BGNet"):
+    for part in (
+        "Airia-bokeh",
+        "23.58",
+        "0.8770",
+        "1.52 s",
+        "AIM 2020, table 2, track 2",
+        "AIM2020-bokeh-BGNet",
+    ):
         assert part in text
     assert "dmshn" not in text
 
@@ -167,7 +189,10 @@ def test_an_unknown_model_is_wrong_usage(capsys):
 def test_the_list_needs_no_keras():
     code = (
         "import sys; from bokeh_tf.cli import main; main(['models', '--json']);"
-        "sys.exit(any(name in sys.modules for name in ('keras', 'tensorflow', 'ai_edge_litert', 'cv2')))"
+        "sys.exit(any(name in sys.modules for name in ('keras', 'tensorflow', 'ai_edge_litert',"
+        " 'cv2')))"
     )
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    child = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert child.returncode == 0, child.stderr

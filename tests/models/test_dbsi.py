@@ -23,7 +23,8 @@ def trainable(model):
 
 
 @pytest.mark.parametrize(
-    ("variant", "parameters"), [("base", 5_358_884), ("one_kernel", 5_357_730), ("small_kernels", 5_358_884)]
+    ("variant", "parameters"),
+    [("base", 5_358_884), ("one_kernel", 5_357_730), ("small_kernels", 5_358_884)],
 )
 def test_parameters_are_the_published_ones(variant, parameters):
     model = dbsi.build(dbsi.VARIANTS[variant], image_shape=SHAPE)
@@ -32,7 +33,8 @@ def test_parameters_are_the_published_ones(variant, parameters):
 
 
 def opencv_bank(photo, sizes_px):
-    # sigma is spelled out because OpenCV's own default up to size 7 is a table of binomials, not its formula.
+    # sigma is spelled out because OpenCV's own default up to size 7 is a table of
+    # binomials, not its formula.
     sigmas_px = [0.3 * ((k - 1) * 0.5 - 1) + 0.8 for k in sizes_px]
     return [
         photo,
@@ -43,7 +45,9 @@ def opencv_bank(photo, sizes_px):
     ]
 
 
-@pytest.mark.parametrize(("variant", "sizes_px"), [("base", (25, 45, 75)), ("small_kernels", (5, 25, 45))])
+@pytest.mark.parametrize(
+    ("variant", "sizes_px"), [("base", (25, 45, 75)), ("small_kernels", (5, 25, 45))]
+)
 def test_blend_is_the_softmax_weighted_sum_of_the_photo_and_its_blurs(variant, sizes_px):
     model = dbsi.build(dbsi.VARIANTS[variant], image_shape=SHAPE)
     # Large head weights, so that the maps are far from uniform.
@@ -52,11 +56,15 @@ def test_blend_is_the_softmax_weighted_sum_of_the_photo_and_its_blurs(variant, s
     photo = np.random.default_rng(2).random((*SHAPE, 3), dtype=np.float32)
 
     probe = keras.Model(model.input, [head.output, *model.outputs])
-    logits, rendered, in_focus_weight = (np.asarray(x)[0] for x in probe(photo[None], training=False))
+    logits, rendered, in_focus_weight = (
+        np.asarray(x)[0] for x in probe(photo[None], training=False)
+    )
 
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     weights = powers / powers.sum(axis=-1, keepdims=True)
-    expected = sum(weights[..., i : i + 1] * image for i, image in enumerate(opencv_bank(photo, sizes_px)))
+    expected = sum(
+        weights[..., i : i + 1] * image for i, image in enumerate(opencv_bank(photo, sizes_px))
+    )
     assert weights.std() > 0.01
     np.testing.assert_allclose(rendered, expected, atol=BLEND_TOLERANCE)
     np.testing.assert_allclose(in_focus_weight, weights[..., :1], atol=BLEND_TOLERANCE)
@@ -81,15 +89,25 @@ def test_tiny_blends_by_weights_from_half_the_size_and_fits_a_phone():
     head = model.get_layer("blend_logits")
     head.kernel.assign(100 * np.asarray(head.kernel))
     rows, columns = np.mgrid[: shape[0], : shape[1]]
-    photo = np.stack([np.sin(rows / 5), np.cos(columns / 7), rows > columns], axis=-1).astype(np.float32) / 2 + 0.5
+    photo = (
+        np.stack([np.sin(rows / 5), np.cos(columns / 7), rows > columns], axis=-1).astype(
+            np.float32
+        )
+        / 2
+        + 0.5
+    )
 
     probe = keras.Model(model.input, [head.output, *model.outputs])
-    logits, rendered, in_focus_weight = (np.asarray(x)[0] for x in probe(photo[None], training=False))
+    logits, rendered, in_focus_weight = (
+        np.asarray(x)[0] for x in probe(photo[None], training=False)
+    )
 
     enlarged = cv2.resize(logits, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
     powers = np.exp(enlarged - enlarged.max(axis=-1, keepdims=True))
     weights = powers / powers.sum(axis=-1, keepdims=True)
-    expected = sum(weights[..., i : i + 1] * image for i, image in enumerate(opencv_bank(photo, (25, 45, 75))))
+    expected = sum(
+        weights[..., i : i + 1] * image for i, image in enumerate(opencv_bank(photo, (25, 45, 75)))
+    )
     assert weights.std() > 0.01
     np.testing.assert_allclose(in_focus_weight, weights[..., :1], atol=BLEND_TOLERANCE)
     np.testing.assert_allclose(rendered, expected, atol=DECIMATED_TOLERANCE)

@@ -1,4 +1,6 @@
-"""The flagship's variant with a lens: what it keeps, what its blur is, and what its second input does."""
+"""The flagship's variant with a lens: what it keeps, what its blur is, and
+what its second input does.
+"""
 
 import cv2
 import keras
@@ -51,15 +53,23 @@ def nothing_in_focus():
 
 @pytest.fixture(scope="module")
 def photo():
-    return cv2.GaussianBlur(texture(SHAPE, (120, 130, 110), seed=8).astype(np.float32) / 255, (0, 0), 1.0)
+    return cv2.GaussianBlur(
+        texture(SHAPE, (120, 130, 110), seed=8).astype(np.float32) / 255, (0, 0), 1.0
+    )
 
 
 def run(model, image, *numbers, **named):
-    return [np.asarray(part)[0] for part in model([image[None], focus(*numbers, **named)], training=False)]
+    return [
+        np.asarray(part)[0]
+        for part in model([image[None], focus(*numbers, **named)], training=False)
+    ]
 
 
 def test_ports_and_their_range(model, photo):
-    assert {port.name: port.shape[1:] for port in model.inputs} == {"image": (*SHAPE, 3), "focus": (1, 1, 4)}
+    assert {port.name: port.shape[1:] for port in model.inputs} == {
+        "image": (*SHAPE, 3),
+        "focus": (1, 1, 4),
+    }
     assert model.output_names == ["rendered", "in_focus_weight", "subject_confidence"]
     for image in (photo, np.zeros_like(photo), np.ones_like(photo)):
         parts = run(model, image, 0.5, 0.5, 1.0)
@@ -105,9 +115,14 @@ def test_a_lamp_becomes_a_disc_and_a_white_wall_stays_white():
     night[127:129, 191:193] = 1.0
     rendered, _, _ = run(model, night, aperture=1.0)
     profile = rendered[127, :, 1]
-    inside, outside = profile[np.abs(np.arange(384) - 192) < 14], profile[np.abs(np.arange(384) - 192) > 28]
+    inside, outside = (
+        profile[np.abs(np.arange(384) - 192) < 14],
+        profile[np.abs(np.arange(384) - 192) > 28],
+    )
     assert inside.min() > outside.max() + 0.01
-    assert inside.max() - inside.min() < 0.5 * (inside.min() - outside.max()), "a disc is flat, no Gaussian"
+    assert inside.max() - inside.min() < 0.5 * (inside.min() - outside.max()), (
+        "a disc is flat, no Gaussian"
+    )
     wall = np.ones((*SHAPE, 3), np.float32)
     np.testing.assert_allclose(run(model, wall, aperture=1.0)[0], 1, atol=EXACT_TOLERANCE)
     grey = np.full((*SHAPE, 3), 0.7, np.float32)
@@ -140,12 +155,36 @@ def test_the_subjects_colour_does_not_bleed():
 def test_a_tap_is_seen_where_it_is_and_nowhere_without_one():
     layer = subject.TapMap()
     features = np.random.default_rng(0).random((1, 32, 48, 5), np.float32)
-    tap = np.asarray(layer(features, focus(0.25, 0.75)))[0, ..., 0]
-    assert np.unravel_index(tap.argmax(), tap.shape) in [(7, 35), (7, 36), (8, 35), (8, 36)]
-    rows, columns = np.nonzero(tap)
-    assert max(np.abs(rows - 7.5).max(), np.abs(columns - 35.5).max()) <= 32 * subject.TAP_RADIUS
+    taps = np.asarray(layer(features, focus(0.25, 0.75)))[0]
+    for tap, radius in zip(taps.transpose(2, 0, 1), subject.TAP_RADII, strict=True):
+        assert np.unravel_index(tap.argmax(), tap.shape) in [(7, 35), (7, 36), (8, 35), (8, 36)]
+        rows, columns = np.nonzero(tap)
+        reach = max(np.abs(rows - 7.5).max(), np.abs(columns - 35.5).max())
+        assert min(23.5, 32 * radius - 1.5) <= reach <= 32 * radius
     assert np.asarray(layer(features, focus())).max() == 0
-    assert [np.asarray(subject.HasTap()(focus(row))).item() for row in (-1.0, 0.0, 1.0)] == [0, 1, 1]
+    assert [np.asarray(subject.HasTap()(focus(row))).item() for row in (-1.0, 0.0, 1.0)] == [
+        0,
+        1,
+        1,
+    ]
+
+
+def test_a_tap_adds_to_the_answer_and_nothing_without_one(photo):
+    model = built()
+    head = model.get_layer("tap_logit_conv")
+    head.kernel.assign(0 * head.kernel)
+    head.bias.assign([50.0])
+    untold = run(built(), photo, aperture=1.0)
+    for expected, actual in zip(untold, run(model, photo, aperture=1.0), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    np.testing.assert_allclose(run(model, photo, 0.5, 0.5, 1.0)[1], 1, atol=EXACT_TOLERANCE)
+
+
+def test_things_that_are_like_the_tapped_one_differ_in_nothing():
+    features = np.random.default_rng(2).random((1, 4, 6, 3), np.float32)
+    difference = np.asarray(subject.TapDifference()(features, features[:, 1:2, 2:3]))[0]
+    assert difference[1, 2].max() == 0
+    np.testing.assert_allclose(difference, (features[0] - features[0, 1, 2]) ** 2, rtol=1e-5)
 
 
 def test_what_is_tapped_is_averaged():
@@ -154,13 +193,17 @@ def test_what_is_tapped_is_averaged():
     tap[0, 2:6, 3:9] = 0.5
     mean = np.asarray(subject.TappedMean()(features, tap))[0, 0, 0]
     np.testing.assert_allclose(mean, features[0, 2:6, 3:9].mean(axis=(0, 1)), rtol=0.01)
-    np.testing.assert_array_equal(np.asarray(subject.TappedMean()(features, 0 * tap)), np.zeros((1, 1, 1, 3)))
+    np.testing.assert_array_equal(
+        np.asarray(subject.TappedMean()(features, 0 * tap)), np.zeros((1, 1, 1, 3))
+    )
 
 
 def test_maps_are_sharpened_along_edges():
     image = np.zeros((64, 96, 3), np.float32)
     image[:, 48:] = 1
-    weights = cv2.GaussianBlur((np.arange(48) >= 24).astype(np.float32)[None].repeat(32, axis=0), (0, 0), 1.5)
+    weights = cv2.GaussianBlur(
+        (np.arange(48) >= 24).astype(np.float32)[None].repeat(32, axis=0), (0, 0), 1.5
+    )
     layer = dbsi_focus.FastGuidedFilter(2, 1e-3, (0.2, 0.8))
     reduced = image[::2, ::2]
     sharpened = np.asarray(layer(weights[None, ..., None], reduced[None], image[None]))[0, 32, :, 0]

@@ -19,7 +19,8 @@ FLOAT32_TOLERANCE = 1e-5
 EXACT_TOLERANCE = 1e-3
 # The blurs of the rest keep this much of the subject, for the floor under the mask.
 BLEED_TOLERANCE = 0.05
-# Sampling a Gaussian of 0.9 grid pixels and cutting it at three sigma changes its variance a little.
+# Sampling a Gaussian of 0.9 grid pixels and cutting it at three sigma
+# changes its variance a little.
 SIGMA_RELATIVE_TOLERANCE = 0.01
 SIGMAS_PX = (4.1, 7.1, 11.6)
 
@@ -47,7 +48,9 @@ def full_size():
 
 @pytest.fixture(scope="module")
 def photo():
-    return cv2.GaussianBlur(texture(SHAPE, (120, 130, 110), seed=8).astype(np.float32) / 255, (0, 0), 1.0)
+    return cv2.GaussianBlur(
+        texture(SHAPE, (120, 130, 110), seed=8).astype(np.float32) / 255, (0, 0), 1.0
+    )
 
 
 def run(model, image):
@@ -68,14 +71,19 @@ def test_full_size_keeps_to_the_budget(full_size):
     assert file.macs <= 8e9
     assert file.size_bytes <= 0.5e6
     assert [tensor.shape for tensor in file.inputs] == [(1, *FULL_SHAPE, 3)]
-    assert sorted(tensor.shape for tensor in file.outputs) == [(1, *FULL_SHAPE, 1), (1, *FULL_SHAPE, 3)]
+    assert sorted(tensor.shape for tensor in file.outputs) == [
+        (1, *FULL_SHAPE, 1),
+        (1, *FULL_SHAPE, 3),
+    ]
 
 
 def test_at_most_eight_channels_at_full_resolution(full_size):
     # Elements, not last dimensions: a reshape may keep several pixels side by side as channels.
     pixels = FULL_SHAPE[0] * FULL_SHAPE[1]
     channels = {
-        tensor.name: np.prod(tensor.shape) / pixels for tensor in full_size[1].tensors if not tensor.is_constant
+        tensor.name: np.prod(tensor.shape) / pixels
+        for tensor in full_size[1].tensors
+        if not tensor.is_constant
     }
     assert max(channels.values()) >= 3, "the photo itself has three"
     assert {name: count for name, count in channels.items() if count > 8} == {}
@@ -99,7 +107,12 @@ def test_a_larger_photo_of_the_same_scene_has_the_same_map(model, photo):
 
 def test_outputs_and_their_range(model, photo):
     assert model.output_names == ["rendered", "in_focus_weight"]
-    for image in (photo, (photo > photo.mean()).astype(np.float32), np.zeros_like(photo), np.ones_like(photo)):
+    for image in (
+        photo,
+        (photo > photo.mean()).astype(np.float32),
+        np.zeros_like(photo),
+        np.ones_like(photo),
+    ):
         rendered, in_focus = run(model, image)
         assert rendered.shape == (*SHAPE, 3) and in_focus.shape == (*SHAPE, 1)
         for values in (rendered, in_focus):
@@ -119,13 +132,17 @@ def test_nothing_in_focus_is_the_chosen_blur(model, photo, chosen):
     logits = np.where(np.arange(4) == chosen, 50.0, 0.0) - 50.0 * (np.arange(4) == 0)
     rendered, in_focus = run(with_logits(model, logits), photo)
     np.testing.assert_allclose(in_focus, 0, atol=EXACT_TOLERANCE)
-    expected = opencv_blur(photo, SIGMAS_PX[chosen - 1] / 4) / opencv_blur(np.ones(SHAPE), SIGMAS_PX[chosen - 1] / 4)
+    expected = opencv_blur(photo, SIGMAS_PX[chosen - 1] / 4) / opencv_blur(
+        np.ones(SHAPE), SIGMAS_PX[chosen - 1] / 4
+    )
     np.testing.assert_allclose(rendered, expected, atol=EXACT_TOLERANCE)
 
 
 def opencv_blur(image, sigma_px):
     side_px = 2 * int(np.ceil(3 * sigma_px)) + 1
-    blurred = cv2.GaussianBlur(image.astype(np.float64), (side_px, side_px), sigma_px, borderType=cv2.BORDER_CONSTANT)
+    blurred = cv2.GaussianBlur(
+        image.astype(np.float64), (side_px, side_px), sigma_px, borderType=cv2.BORDER_CONSTANT
+    )
     return blurred.reshape(*image.shape[:2], -1)
 
 
@@ -135,7 +152,10 @@ def test_background_blend_is_its_formula():
     weights = random.dirichlet((1, 1), (24, 40))
     sigmas_px = (1.0, 2.5)
     mask = np.maximum(1 - in_focus, 0.02)
-    blurred = [opencv_blur(np.concatenate([image * mask, mask], axis=-1), sigma_px) for sigma_px in sigmas_px]
+    blurred = [
+        opencv_blur(np.concatenate([image * mask, mask], axis=-1), sigma_px)
+        for sigma_px in sigmas_px
+    ]
     blended = sum(weights[..., [index]] * part for index, part in enumerate(blurred))
     expected = (1 - in_focus) * blended[..., :3] / blended[..., 3:]
 
@@ -149,7 +169,9 @@ def test_the_subjects_colour_does_not_bleed():
     image = np.where(mask[..., None], np.float32([1, 0, 0]), np.float32([0, 0, 1]))
     in_focus = mask[..., None].astype(np.float32)
     everything = np.ones_like(in_focus)
-    blend = np.asarray(dbsi_mobile.BackgroundBlend((2.9,))(image[None], in_focus[None], everything[None]))[0]
+    blend = np.asarray(
+        dbsi_mobile.BackgroundBlend((2.9,))(image[None], in_focus[None], everything[None])
+    )[0]
     assert blend[~mask][:, 0].max() < BLEED_TOLERANCE
     assert blend[~mask][:, 2].min() > 1 - BLEED_TOLERANCE
     plain = np.asarray(gaussian_blur_inside(image[None], 2.9))[0]
@@ -157,23 +179,29 @@ def test_the_subjects_colour_does_not_bleed():
 
 
 def test_sigmas_on_the_grid_by_hand():
-    # (4.1, 7.1, 11.6) / 4; at 1024 rows less 15/12/16 for the mean of 4 and (7 + 15) / 128 for the enlargement, whose
-    # phases lie 1/8 and 3/8 from the nearest grid point: 0.25 of their squares in all.
+    # (4.1, 7.1, 11.6) / 4; at 1024 rows less 15/12/16 for the mean of 4 and (7 + 15) / 128
+    # for the enlargement, whose phases lie 1/8 and 3/8 from the nearest grid point: 0.25
+    # of their squares in all.
     config = dbsi_mobile.Config()
     assert dbsi_mobile.grid_sigmas_px(config, 1) == pytest.approx((1.025, 1.775, 2.9))
-    assert dbsi_mobile.grid_sigmas_px(config, 4) == pytest.approx((0.89478, 1.70312, 2.85657), abs=1e-5)
+    assert dbsi_mobile.grid_sigmas_px(config, 4) == pytest.approx(
+        (0.89478, 1.70312, 2.85657), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("decimation", [2, 4])
 def test_pooling_blur_and_enlargement_add_up_to_the_sigma(decimation):
-    # A lit column at each of the places it can have in a pooled pixel; the variance of what becomes of it.
+    # A lit column at each of the places it can have in a pooled pixel; the
+    # variance of what becomes of it.
     centre = 64
     columns = np.arange(2 * centre)
     variances = []
     for column in range(centre, centre + decimation):
         image = np.tile((columns == column).astype(np.float32), (32, 1))[None, ..., None]
         pooled = keras.layers.AveragePooling2D(decimation)(image)
-        blurred = gaussian_blur_inside(pooled, dbsi_mobile.grid_sigmas_px(dbsi_mobile.Config(), decimation)[0])
+        blurred = gaussian_blur_inside(
+            pooled, dbsi_mobile.grid_sigmas_px(dbsi_mobile.Config(), decimation)[0]
+        )
         profile = np.asarray(BilinearUpsampling(decimation)(blurred))[0, 16, :, 0]
         variances.append((profile * (columns - column) ** 2).sum() / profile.sum())
     expected_px = SIGMAS_PX[0] * 256 * decimation / 1024
@@ -196,10 +224,14 @@ def test_in_focus_map_of_a_photo_without_edges_is_smoothed_and_stretched(model, 
     focus, in_focus = run(probe, np.full_like(photo, 0.5))
     smoothed = np.asarray(box_mean(box_mean(focus[None], 3), 3))[0]
     low, high = dbsi_mobile.Config().focus_range
-    np.testing.assert_allclose(in_focus, np.clip((smoothed - low) / (high - low), 0, 1), atol=10 * FLOAT32_TOLERANCE)
+    np.testing.assert_allclose(
+        in_focus, np.clip((smoothed - low) / (high - low), 0, 1), atol=10 * FLOAT32_TOLERANCE
+    )
 
 
-@pytest.mark.parametrize("image_shape", [(128, 192), (256, 100), (384, 576), (512, 736), (250, 384)])
+@pytest.mark.parametrize(
+    "image_shape", [(128, 192), (256, 100), (384, 576), (512, 736), (250, 384)]
+)
 def test_shapes_off_the_grid_are_refused(image_shape):
     with pytest.raises(ValueError, match=r"image_shape must .*Received"):
         dbsi_mobile.build(image_shape=image_shape)

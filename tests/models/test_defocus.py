@@ -1,4 +1,6 @@
-"""Bokeh from defocus against the released network's counts, and its unusual parts in plain NumPy."""
+"""Bokeh from defocus against the released network's counts, and its
+unusual parts in plain NumPy.
+"""
 
 import keras
 import numpy as np
@@ -27,7 +29,14 @@ def elements(weights):
 
 
 def of_parts(model, prefix):
-    return elements([w for layer in model.layers if layer.name.startswith(prefix) for w in layer.trainable_weights])
+    return elements(
+        [
+            w
+            for layer in model.layers
+            if layer.name.startswith(prefix)
+            for w in layer.trainable_weights
+        ]
+    )
 
 
 def small_model(**changes):
@@ -43,15 +52,21 @@ def small_model(**changes):
 
 def outputs_of(model, photo, *names):
     """Named layers' outputs, then the model's, for one photo."""
-    probe = keras.Model(model.input, [*(model.get_layer(name).output for name in names), *model.outputs])
-    return [np.asarray(output)[0] for output in keras.tree.flatten(probe(photo[None], training=False))]
+    probe = keras.Model(
+        model.input, [*(model.get_layer(name).output for name in names), *model.outputs]
+    )
+    return [
+        np.asarray(output)[0] for output in keras.tree.flatten(probe(photo[None], training=False))
+    ]
 
 
 def random_photo(seed=0):
     return np.random.default_rng(seed).random((*SHAPE, 3), dtype=np.float32)
 
 
-@pytest.mark.parametrize(("variant", "network"), [("base", 41_600_678), ("single_channel", 41_600_513)])
+@pytest.mark.parametrize(
+    ("variant", "network"), [("base", 41_600_678), ("single_channel", 41_600_513)]
+)
 def test_parameters_are_the_released_ones(variant, network):
     model = defocus.build(defocus.VARIANTS[variant], image_shape=(128, 192))
     assert of_parts(model, "defocus") == network
@@ -77,9 +92,13 @@ def test_the_idle_unit_changes_nothing():
     for layer in with_unit.layers:
         if layer.name in names:
             without.get_layer(layer.name).set_weights(layer.get_weights())
-    assert elements(with_unit.trainable_weights) - elements(without.trainable_weights) == 2 * (3 * 3 * 8 * 8 + 8)
+    assert elements(with_unit.trainable_weights) - elements(without.trainable_weights) == 2 * (
+        3 * 3 * 8 * 8 + 8
+    )
     photo = random_photo()
-    np.testing.assert_array_equal(*(np.asarray(model(photo[None], training=False)) for model in (with_unit, without)))
+    np.testing.assert_array_equal(
+        *(np.asarray(model(photo[None], training=False)) for model in (with_unit, without))
+    )
 
 
 def numpy_conv(x, layer):
@@ -134,7 +153,9 @@ def naive_layers(image, masks, sizes):
 
 
 def upsampled(image):
-    return np.asarray(keras.ops.image.resize(image[None].astype(np.float32), SHAPE, interpolation="bilinear"))[0]
+    return np.asarray(
+        keras.ops.image.resize(image[None].astype(np.float32), SHAPE, interpolation="bilinear")
+    )[0]
 
 
 def test_base_composites_the_probabilities_layers():
@@ -153,7 +174,9 @@ def test_single_channel_composites_its_masks_and_pastes_the_foreground():
     photo = random_photo(3)
     model = small_model(is_single_channel=True)
     assert model.output_names == ["rendered", "in_focus_weight"]
-    half, weight, value, rendered, in_focus = outputs_of(model, photo, "half_size", "radiance_weight", "defocus")
+    half, weight, value, rendered, in_focus = outputs_of(
+        model, photo, "half_size", "radiance_weight", "defocus"
+    )
     assert 0 <= value.min() < 0.3 and 0.7 < value.max() <= 1
     masks = [0.5 + 0.5 * np.tanh(100 * (1 / 2 - np.abs(value - index / 2))) for index in range(3)]
     light, total = (naive_layers(part, masks, (None, 3, 5)) for part in (half * weight, weight))
@@ -182,14 +205,17 @@ def test_config_refuses_impossible_disks(sizes_px):
         defocus.Config(disk_sizes_px=sizes_px)
 
 
-@pytest.mark.parametrize("sizes", [{"features": 0}, {"head_features": (8,)}, {"head_features": (8, 0)}])
+@pytest.mark.parametrize(
+    "sizes", [{"features": 0}, {"head_features": (8,)}, {"head_features": (8, 0)}]
+)
 def test_config_refuses_impossible_widths(sizes):
     with pytest.raises(ValueError, match="features and two head_features must be positive"):
         defocus.Config(**sizes)
 
 
 @pytest.mark.parametrize(
-    ("image_shape", "rule"), [((96, 128), "multiples of 64"), ((64, 128), "exceed the largest disk")]
+    ("image_shape", "rule"),
+    [((96, 128), "multiples of 64"), ((64, 128), "exceed the largest disk")],
 )
 def test_impossible_shapes_are_refused(image_shape, rule):
     with pytest.raises(ValueError, match=rule):

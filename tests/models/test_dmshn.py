@@ -56,7 +56,9 @@ def test_tiny_fits_a_phone():
 @pytest.mark.parametrize(("variant", "macs"), [("base", 513.0e9), ("stacked", 1026.1e9)])
 def test_macs_are_the_published_ones(variant, macs):
     model = dmshn.build(dmshn.VARIANTS[variant], image_shape=SHAPE)
-    assert macs_per_pixel(model, SHAPE) * REFERENCE_PIXELS == pytest.approx(macs, rel=MACS_TOLERANCE)
+    assert macs_per_pixel(model, SHAPE) * REFERENCE_PIXELS == pytest.approx(
+        macs, rel=MACS_TOLERANCE
+    )
 
 
 class NumpyDmshn:
@@ -67,13 +69,21 @@ class NumpyDmshn:
 
     def convolve(self, x, name, stride=1):
         """Cross-correlation with a margin of one zero on every side."""
-        kernel, bias = (np.asarray(weight) for weight in self.model.get_layer(self.prefix + name).weights)
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((1, 1), (1, 1), (0, 0))), (3, 3), axis=(0, 1))
+        kernel, bias = (
+            np.asarray(weight) for weight in self.model.get_layer(self.prefix + name).weights
+        )
+        windows = np.lib.stride_tricks.sliding_window_view(
+            np.pad(x, ((1, 1), (1, 1), (0, 0))), (3, 3), axis=(0, 1)
+        )
         return np.einsum("hwcij,ijco->hwo", windows[::stride, ::stride], kernel) + bias
 
     def spread(self, x, name):
-        """Transposed convolution: every pixel adds its 4 x 4 kernel, two pixels apart; a margin of one is cropped."""
-        kernel, bias = (np.asarray(weight) for weight in self.model.get_layer(self.prefix + name).weights)
+        """Transposed convolution: every pixel adds its 4 x 4 kernel, two pixels apart; a
+        margin of one is cropped.
+        """
+        kernel, bias = (
+            np.asarray(weight) for weight in self.model.get_layer(self.prefix + name).weights
+        )
         height, width, _ = x.shape
         result = np.zeros((2 * height + 2, 2 * width + 2, kernel.shape[2]))
         for row, column in np.ndindex(height, width):
@@ -117,12 +127,20 @@ def halved(image):
 
 
 def doubled(image):
-    """Half-pixel bilinear: three quarters of the nearest pixel and one of the next, along each axis."""
+    """Half-pixel bilinear: three quarters of the nearest pixel and one of
+    the next, along each axis.
+    """
     for axis in (0, 1):
-        before = np.concatenate([image.take([0], axis), image], axis).take(range(image.shape[axis]), axis)
-        after = np.concatenate([image, image.take([-1], axis)], axis).take(range(1, 1 + image.shape[axis]), axis)
+        before = np.concatenate([image.take([0], axis), image], axis).take(
+            range(image.shape[axis]), axis
+        )
+        after = np.concatenate([image, image.take([-1], axis)], axis).take(
+            range(1, 1 + image.shape[axis]), axis
+        )
         phases = np.stack([0.75 * image + 0.25 * before, 0.75 * image + 0.25 * after], axis + 1)
-        image = phases.reshape([2 * size if index == axis else size for index, size in enumerate(image.shape)])
+        image = phases.reshape(
+            [2 * size if index == axis else size for index, size in enumerate(image.shape)]
+        )
     return image
 
 
@@ -143,7 +161,9 @@ def test_network_equals_numpy(blocks):
     expected = NumpyDmshn(model, "")(image, blocks)
     assert expected.std() > 0.1 and expected.min() < 0 < expected.max()
     tolerance = FORWARD_TOLERANCE * np.abs(expected).max()
-    np.testing.assert_allclose(np.asarray(model(image[None], training=True))[0], expected, atol=tolerance)
+    np.testing.assert_allclose(
+        np.asarray(model(image[None], training=True))[0], expected, atol=tolerance
+    )
     np.testing.assert_allclose(
         np.asarray(model(image[None], training=False))[0], np.clip(expected, 0, 1), atol=tolerance
     )
@@ -156,7 +176,9 @@ def test_stacked_networks_run_in_a_row_without_a_clip_between():
     expected = NumpyDmshn(model, "net2_")(first, 1)
     assert first.min() < 0
     tolerance = FORWARD_TOLERANCE * np.abs(expected).max()
-    np.testing.assert_allclose(np.asarray(model(image[None], training=True))[0], expected, atol=tolerance)
+    np.testing.assert_allclose(
+        np.asarray(model(image[None], training=True))[0], expected, atol=tolerance
+    )
 
 
 @pytest.mark.parametrize(

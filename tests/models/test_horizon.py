@@ -1,4 +1,6 @@
-"""Team Horizon's network: counts, what each level sees, and its blends against OpenCV's blurs and resizes."""
+"""Team Horizon's network: counts, what each level sees, and its blends against
+OpenCV's blurs and resizes.
+"""
 
 import cv2
 import keras
@@ -41,7 +43,13 @@ def values(model, photo):
     """`values[name]`: what a layer gives for the photo, `[H, W, C]`."""
     names = [layer.name for layer in model.layers if layer.name != "image"]
     probe = keras.Model(model.input, [model.get_layer(name).output for name in names])
-    return dict(zip(names, (np.asarray(value)[0] for value in probe(photo[None], training=False)), strict=True))
+    return dict(
+        zip(
+            names,
+            (np.asarray(value)[0] for value in probe(photo[None], training=False)),
+            strict=True,
+        )
+    )
 
 
 def opencv_blur(image, size_px):
@@ -51,7 +59,13 @@ def opencv_blur(image, size_px):
 
 def opencv_doubled(image):
     channels = [
-        cv2.resize(np.ascontiguousarray(image[..., index]), None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+        cv2.resize(
+            np.ascontiguousarray(image[..., index]),
+            None,
+            fx=2,
+            fy=2,
+            interpolation=cv2.INTER_LINEAR,
+        )
         for index in range(image.shape[-1])
     ]
     return np.stack(channels, axis=-1)
@@ -65,20 +79,27 @@ def test_parameters(model):
     assert model.count_params() == elements(model.trainable_weights) == 5_429_292
     by_part = {
         f"level{level}_{part}": sum(
-            elements(layer.weights) for layer in model.layers if layer.name.startswith(f"level{level}_{part}")
+            elements(layer.weights)
+            for layer in model.layers
+            if layer.name.startswith(f"level{level}_{part}")
         )
         for level in (1, 2, 3)
         for part in ("encoder", "decoder")
     }
-    # DMSHN's parts, with seven more input channels on the two finer levels and one more output channel on all.
-    assert [by_part[f"level{level}_encoder"] for level in (1, 2, 3)] == [868_288 + 2_016] * 2 + [868_288]
+    # DMSHN's parts, with seven more input channels on the two finer levels and one
+    # more output channel on all.
+    assert [by_part[f"level{level}_encoder"] for level in (1, 2, 3)] == [868_288 + 2_016] * 2 + [
+        868_288
+    ]
     assert [by_part[f"level{level}_decoder"] for level in (1, 2, 3)] == [939_843 + 289] * 3
 
 
 @pytest.mark.slow
 def test_macs_at_the_reference_size():
     model = horizon.build(image_shape=(1024, 1536))
-    assert inspect(convert(model, precision="float16")).macs == pytest.approx(515e9, rel=MACS_TOLERANCE)
+    assert inspect(convert(model, precision="float16")).macs == pytest.approx(
+        515e9, rel=MACS_TOLERANCE
+    )
 
 
 def test_tiny_fits_a_phone():
@@ -96,7 +117,9 @@ def test_levels_are_the_photo_a_half_and_a_quarter(values, photo):
         np.testing.assert_allclose(values[f"level{level}_image"], expected, atol=BLEND_TOLERANCE)
 
 
-@pytest.mark.parametrize(("level", "picture"), [(1, "rendered"), (2, "level2_rendered"), (3, "level3_rendered")])
+@pytest.mark.parametrize(
+    ("level", "picture"), [(1, "rendered"), (2, "level2_rendered"), (3, "level3_rendered")]
+)
 def test_every_level_blends_its_image_with_blurs_of_it(values, photo, level, picture):
     image = photo if level == 1 else values[f"level{level}_image"]
     logits = values[f"level{level}_decoder_head"]
@@ -119,7 +142,9 @@ def test_a_finer_level_sees_the_coarser_ones_picture_and_maps(values, photo, lev
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_encoded_features_are_added_to_the_next_levels(values, level):
-    own, coarser = (values[f"level{number}_encoder_scale3_block2_sum"] for number in (level, level + 1))
+    own, coarser = (
+        values[f"level{number}_encoder_scale3_block2_sum"] for number in (level, level + 1)
+    )
     expected = own + opencv_doubled(coarser)
     tolerance = BLEND_TOLERANCE * np.abs(expected).max()
     np.testing.assert_allclose(values[f"level{level}_features"], expected, atol=tolerance)
@@ -137,10 +162,18 @@ def test_tiny_with_all_weight_on_one_image_returns_it(chosen):
     head.kernel.assign(np.zeros(head.kernel.shape))
     head.bias.assign(50.0 * np.eye(4)[chosen])
     rows, columns = np.mgrid[: TINY_SHAPE[0], : TINY_SHAPE[1]]
-    photo = np.stack([np.sin(rows / 5), np.cos(columns / 7), rows > columns], axis=-1).astype(np.float32) / 2 + 0.5
+    photo = (
+        np.stack([np.sin(rows / 5), np.cos(columns / 7), rows > columns], axis=-1).astype(
+            np.float32
+        )
+        / 2
+        + 0.5
+    )
     rendered = np.asarray(model(photo[None], training=False)[0])[0]
     expected = [photo, *(opencv_blur(photo, size_px) for size_px in LEVEL_SIZES_PX[1])][chosen]
-    np.testing.assert_allclose(rendered, expected, atol=DECIMATED_TOLERANCE if chosen else BLEND_TOLERANCE)
+    np.testing.assert_allclose(
+        rendered, expected, atol=DECIMATED_TOLERANCE if chosen else BLEND_TOLERANCE
+    )
 
 
 @pytest.mark.parametrize("sizes_px", [(), (25, 25), (45, 25), (24,), (7,)])

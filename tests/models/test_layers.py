@@ -1,4 +1,6 @@
-"""Shared layers against NumPy: instance normalisation, clipping at inference, map inputs, inverse depth."""
+"""Shared layers against NumPy: instance normalisation, clipping at inference,
+map inputs, inverse depth.
+"""
 
 import keras
 import numpy as np
@@ -36,7 +38,9 @@ class TestInstanceNormalization:
                 plane = values[image, :, :, channel].astype(np.float64)
                 expected = (plane - plane.mean()) / np.sqrt(plane.var() + 1e-4)
                 # An offset of ten standard deviations costs float32 as many times its precision.
-                np.testing.assert_allclose(actual[image, :, :, channel], expected, atol=10 * FLOAT32_TOLERANCE)
+                np.testing.assert_allclose(
+                    actual[image, :, :, channel], expected, atol=10 * FLOAT32_TOLERANCE
+                )
 
     def test_epsilon_is_added_to_the_variance(self):
         values = features(scale=0.5)
@@ -59,7 +63,9 @@ class TestInstanceNormalization:
         np.testing.assert_allclose(np.asarray(layer(values)), plain, atol=FLOAT32_TOLERANCE)
         layer.gamma.assign(scale)
         layer.beta.assign(shift)
-        np.testing.assert_allclose(np.asarray(layer(values)), plain * scale + shift, atol=FLOAT32_TOLERANCE)
+        np.testing.assert_allclose(
+            np.asarray(layer(values)), plain * scale + shift, atol=FLOAT32_TOLERANCE
+        )
 
     def test_plain_has_no_weights(self):
         layer = InstanceNormalization()
@@ -73,7 +79,9 @@ class TestInstanceNormalization:
         for weight in layer.weights:
             weight.assign(features(shape=(5,), seed=3))
         model, loaded = reload(layer, SHAPE[1:], tmp_path)
-        assert loaded.get_layer("norm").epsilon == 3e-3 and loaded.get_layer("norm").affine == affine
+        assert (
+            loaded.get_layer("norm").epsilon == 3e-3 and loaded.get_layer("norm").affine == affine
+        )
         np.testing.assert_array_equal(np.asarray(loaded(features())), np.asarray(model(features())))
 
     @pytest.mark.gpu
@@ -89,7 +97,10 @@ class TestInstanceNormalization:
         path.write_bytes(convert(model, precision="float16"))
         report = probe(path, precisions=("default",))
         assert report.verdict is Verdict.FULL, report
-        assert max(output.difference.max_abs for output in report.precisions[0].outputs) <= HALF_MAX_ERROR
+        assert (
+            max(output.difference.max_abs for output in report.precisions[0].outputs)
+            <= HALF_MAX_ERROR
+        )
 
 
 class TestClipAtInference:
@@ -105,7 +116,9 @@ class TestClipAtInference:
         values = features(shape=(1, 4, 6, 3))
         for network in (model, loaded):
             np.testing.assert_array_equal(np.asarray(network(values, training=True)), values)
-            np.testing.assert_array_equal(np.asarray(network(values, training=False)), values.clip(0, 1))
+            np.testing.assert_array_equal(
+                np.asarray(network(values, training=False)), values.clip(0, 1)
+            )
 
 
 def test_map_input_is_one_channel_of_the_size_of_the_image():

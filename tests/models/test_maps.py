@@ -15,7 +15,9 @@ TOLERANCE = 2e-6
 DEPTH_TOLERANCE = 1e-4
 
 
-@pytest.mark.parametrize(("map_of", "name"), [(maps.depth_map, "depth"), (maps.saliency_map, "saliency")])
+@pytest.mark.parametrize(
+    ("map_of", "name"), [(maps.depth_map, "depth"), (maps.saliency_map, "saliency")]
+)
 def test_a_map_that_is_not_estimated_is_an_input(map_of, name):
     given = map_of(keras.Input((*SHAPE, 3)), is_estimated=False)
     assert given.shape == (None, *SHAPE, 1)
@@ -24,7 +26,14 @@ def test_a_map_that_is_not_estimated_is_an_input(map_of, name):
 
 @pytest.mark.parametrize(
     ("image_shape", "factor"),
-    [((352, 352), 1), ((1024, 1536), 4), ((768, 1024), 2), ((512, 768), 2), ((128, 192), 1), ((1056, 1568), 1)],
+    [
+        ((352, 352), 1),
+        ((1024, 1536), 4),
+        ((768, 1024), 2),
+        ((512, 768), 2),
+        ((128, 192), 1),
+        ((1056, 1568), 1),
+    ],
 )
 def test_saliency_is_estimated_near_the_size_scrn_was_trained_at(image_shape, factor):
     assert maps.saliency_reduction(image_shape) == factor
@@ -39,7 +48,9 @@ def test_estimated_saliency_is_scrns_on_the_reduced_photo_enlarged():
     estimator.set_weights(model.get_weights())
     photo = np.random.default_rng(2).random((1, *shape, 3), dtype=np.float32)
     reduced = photo.reshape(1, 256, 2, 384, 2, 3).mean(axis=(2, 4))
-    expected = keras.ops.image.resize(estimator(reduced, training=False), shape, interpolation="bilinear")
+    expected = keras.ops.image.resize(
+        estimator(reduced, training=False), shape, interpolation="bilinear"
+    )
     actual = np.asarray(model(photo, training=False))
     assert actual.std() > 0.005
     np.testing.assert_allclose(actual, np.asarray(expected), atol=20 * TOLERANCE)
@@ -59,7 +70,10 @@ def test_estimated_depth_is_megadepths_as_inverse_depth_over_its_largest():
 
 def test_both_maps_fit_into_one_graph():
     image = keras.Input((*SHAPE, 3), name="image")
-    both = [maps.depth_map(image, is_estimated=True), maps.saliency_map(image, is_estimated=True, network=SMALL)]
+    both = [
+        maps.depth_map(image, is_estimated=True),
+        maps.saliency_map(image, is_estimated=True, network=SMALL),
+    ]
     model = keras.Model(image, both)
     names = [layer.name for layer in model.layers]
     assert len(set(names)) == len(names)

@@ -10,7 +10,8 @@ from bokeh_tf.models import megadepth
 from bokeh_tf.tflite.conversion import convert
 from bokeh_tf.tflite.inspection import inspect
 
-# Published block types: letter, input channels, output channels, convolution parameters, normalised channels, uses.
+# Published block types: letter, input channels, output channels, convolution parameters,
+# normalised channels, uses.
 BLOCK_TABLE = [
     ("a", 128, 128, 101_600, 224, 4),
     ("b", 128, 256, 190_816, 352, 1),
@@ -49,7 +50,9 @@ def test_the_block_table_adds_up_to_the_published_total():
     assert 2 * (STEM_CHANNELS + sum(row[4] * row[5] for row in BLOCK_TABLE)) == 14_144
 
 
-@pytest.mark.parametrize(("letter", "channels", "out_channels", "parameters", "normalised", "uses"), BLOCK_TABLE)
+@pytest.mark.parametrize(
+    ("letter", "channels", "out_channels", "parameters", "normalised", "uses"), BLOCK_TABLE
+)
 def test_block_types(model, letter, channels, out_channels, parameters, normalised, uses):
     image = keras.Input((16, 16, channels))
     block = keras.Model(image, blocks.inception(image, blocks.INCEPTIONS[letter], name="block"))
@@ -80,7 +83,9 @@ def test_upsampling_repeats_every_pixel(model):
 
 
 def numpy_conv_norm_relu(images, layer_of, name):
-    """Zero-padded convolution, normalisation without scale and shift, ReLU, from the layers' weights."""
+    """Zero-padded convolution, normalisation without scale and shift, ReLU,
+    from the layers' weights.
+    """
     kernel, bias = (np.asarray(weight) for weight in layer_of(f"{name}_conv").weights)
     mean, variance = (np.asarray(weight) for weight in layer_of(f"{name}_norm").weights)
     radius = kernel.shape[0] // 2
@@ -106,7 +111,9 @@ def test_inception_block_equals_numpy():
     actual = np.asarray(block(values[None], training=False))[0]
     expected = np.concatenate(expected, axis=-1)
     assert expected.max() > 1
-    np.testing.assert_allclose(actual, expected, rtol=FORWARD_TOLERANCE, atol=FORWARD_TOLERANCE * expected.max())
+    np.testing.assert_allclose(
+        actual, expected, rtol=FORWARD_TOLERANCE, atol=FORWARD_TOLERANCE * expected.max()
+    )
 
 
 def test_tiny_is_the_same_network_with_a_quarter_of_the_channels(model):
@@ -118,7 +125,9 @@ def test_tiny_is_the_same_network_with_a_quarter_of_the_channels(model):
         if isinstance(layer, keras.layers.Conv2D) and layer.name != "reduced_log_depth":
             assert layer.filters == published.pop(layer.name).filters // 4
             assert layer.kernel_size == model.get_layer(layer.name).kernel_size
-    assert [name for name, layer in published.items() if isinstance(layer, keras.layers.Conv2D)] == ["log_depth"]
+    assert [
+        name for name, layer in published.items() if isinstance(layer, keras.layers.Conv2D)
+    ] == ["log_depth"]
 
 
 def test_tiny_works_at_half_the_size_and_fits_a_phone():
@@ -128,7 +137,9 @@ def test_tiny_works_at_half_the_size_and_fits_a_phone():
     image = np.random.default_rng(2).random((1, *shape, 3), dtype=np.float32)
     names = ("reduced_image", "reduced_log_depth", "log_depth")
     probe = keras.Model(tiny.input, [tiny.get_layer(name).output for name in names])
-    reduced_image, reduced, log_depth = (np.asarray(value)[0] for value in probe(image, training=False))
+    reduced_image, reduced, log_depth = (
+        np.asarray(value)[0] for value in probe(image, training=False)
+    )
     means = image[0].reshape(32, 2, 48, 2, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(reduced_image, means, atol=FORWARD_TOLERANCE)
     enlarged = cv2.resize(reduced, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)[..., None]

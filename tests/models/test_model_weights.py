@@ -5,12 +5,19 @@ import resource
 import subprocess
 import sys
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from bokeh_tf.errors import ModelFileError, OutputError
-from bokeh_tf.models.weights import FLAGSHIP_FILE, load_weights, packaged_weights, save_weights, weights_name
+from bokeh_tf.models.weights import (
+    FLAGSHIP_FILE,
+    load_weights,
+    packaged_weights,
+    save_weights,
+    weights_name,
+)
 
 
 def network():
@@ -56,9 +63,48 @@ def test_damaged_weights_are_one_line(tmp_path):
     assert refused > 0
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda group: group.create_dataset(
+                "2", shape=(2**14, 2**15), chunks=(1, 1024), dtype="f4"
+            ),
+            "would take",
+        ),
+        (
+            lambda group: group.create_dataset("2", data=np.zeros(10**7), compression="gzip"),
+            "would take",
+        ),
+        (
+            lambda group: group.__setitem__("2", h5py.ExternalLink("/etc/passwd", "/")),
+            "in another file",
+        ),
+        (
+            lambda group: group.create_dataset("2", (9,), "u1", external=[("/etc/passwd", 0, 9)]),
+            "in another file",
+        ),
+    ],
+)
+def test_weights_that_expand_or_lie_elsewhere_are_refused_before_they_are_read(
+    change, message, tmp_path
+):
+    path, model = tmp_path / "a.weights.h5", network()
+    save_weights(model, path)
+    load_weights(model, path)
+    with h5py.File(path, "r+") as file:
+        # A circle by itself does no harm.
+        file["layers/again"] = h5py.SoftLink("/layers")
+        change(file["layers/dense/vars"])
+    with pytest.raises(ModelFileError, match=message):
+        load_weights(model, path)
+
+
 def test_what_is_no_weights_file_is_one_line(tmp_path):
     os.mkfifo(tmp_path / "pipe.weights.h5")
-    (tmp_path / "lfs.weights.h5").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n")
+    (tmp_path / "lfs.weights.h5").write_bytes(
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n"
+    )
     model = network()
     for name in ("pipe.weights.h5", "missing.weights.h5", "a" * 5000, "a\0b"):
         with pytest.raises(ModelFileError, match="no trained weights"):
@@ -77,7 +123,9 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_weights(tmp_path, capfd):
     # The system cuts every file off here, as a full disk would.
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
-        with pytest.raises(OutputError, match=r"größe\.weights\.h5: cannot write \(File too large\)") as error:
+        with pytest.raises(
+            OutputError, match=r"größe\.weights\.h5: cannot write \(File too large\)"
+        ) as error:
             save_weights(model, path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

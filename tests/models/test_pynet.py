@@ -58,18 +58,30 @@ def test_parameters_of_each_level_are_the_released_ones():
     model = pynet.build(pynet.Config(are_coarser_levels_output=True), image_shape=SHAPE)
     assert model.count_params() == sum(PARAMETERS.values()) == 47_551_791
     for prefix, parameters in PARAMETERS.items():
-        assert trainable(layer for layer in model.layers if layer.name.startswith(prefix)) == parameters
+        assert (
+            trainable(layer for layer in model.layers if layer.name.startswith(prefix))
+            == parameters
+        )
 
 
 @pytest.mark.parametrize(
     ("variant", "parameters", "inputs"),
     [
         ("tiny", 2_123_968, ["image", "depth"]),
-        pytest.param("base", 47_551_791 - COARSER_OUTPUTS, ["image", "depth"], marks=pytest.mark.slow),
+        pytest.param(
+            "base", 47_551_791 - COARSER_OUTPUTS, ["image", "depth"], marks=pytest.mark.slow
+        ),
         # One channel less is four less after space-to-depth, for the encoder's first convolution.
-        pytest.param("without_depth", 47_551_791 - COARSER_OUTPUTS - 9 * 4 * 32, ["image"], marks=pytest.mark.slow),
+        pytest.param(
+            "without_depth",
+            47_551_791 - COARSER_OUTPUTS - 9 * 4 * 32,
+            ["image"],
+            marks=pytest.mark.slow,
+        ),
         # And MegaDepth's.
-        pytest.param("fused", 47_551_791 - COARSER_OUTPUTS + 5_357_153, ["image"], marks=pytest.mark.slow),
+        pytest.param(
+            "fused", 47_551_791 - COARSER_OUTPUTS + 5_357_153, ["image"], marks=pytest.mark.slow
+        ),
     ],
 )
 def test_parameters(variant, parameters, inputs):
@@ -87,7 +99,9 @@ def test_multiply_accumulates():
     # A multiple of 128 rows and columns: odd features are padded, which costs a little.
     shape = (128, 256)
     macs = inspect(convert(pynet.build(image_shape=shape), precision="float16")).macs
-    assert macs * np.prod(REFERENCE_SHAPE) / np.prod(shape) == pytest.approx(REFERENCE_MACS, rel=0.01)
+    assert macs * np.prod(REFERENCE_SHAPE) / np.prod(shape) == pytest.approx(
+        REFERENCE_MACS, rel=0.01
+    )
 
 
 def test_every_level_doubles_the_picture(small):
@@ -106,7 +120,9 @@ def test_a_coarser_model_is_a_part_of_the_whole_one(small, level):
         layer.set_weights(small.get_layer(layer.name).get_weights() if layer.weights else [])
     assert part.output_names == ["rendered"]
     expected = small(photo_and_depth())[level - 1]
-    np.testing.assert_allclose(np.asarray(part(photo_and_depth())), np.asarray(expected), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        np.asarray(part(photo_and_depth())), np.asarray(expected), rtol=0, atol=TOLERANCE
+    )
 
 
 def test_picture_is_a_stretched_tanh(small):
@@ -116,7 +132,9 @@ def test_picture_is_a_stretched_tanh(small):
 
 
 def test_level_2_hands_its_unbounded_colours_to_level_1(small):
-    """The transposed convolution between them, as a loop: every pixel adds its kernel, the end is dropped."""
+    """The transposed convolution between them, as a loop: every pixel adds its
+    kernel, the end is dropped.
+    """
     colours, enlarged = features(small, ["level2_colours", "level1_transposed_relu"])
     kernel = np.asarray(small.get_layer("level1_transposed").kernel)
     height, width = colours.shape[1:3]
@@ -124,7 +142,9 @@ def test_level_2_hands_its_unbounded_colours_to_level_1(small):
     for row, column in np.ndindex(height, width):
         full[2 * row : 2 * row + 3, 2 * column : 2 * column + 3] += kernel @ colours[0, row, column]
     expected = full[: 2 * height, : 2 * width]
-    np.testing.assert_allclose(enlarged[0], np.maximum(expected, 0.2 * expected), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        enlarged[0], np.maximum(expected, 0.2 * expected), rtol=0, atol=TOLERANCE
+    )
 
 
 def test_photo_and_depth_are_halved_and_made_cells(small):
@@ -149,19 +169,35 @@ def test_branches_are_normalised_over_each_image(small):
     convolved, activated = features(small, [name, f"{name}_relu"])
     centred = convolved - convolved.mean(axis=(1, 2), keepdims=True)
     normalised = centred / np.sqrt((centred**2).mean(axis=(1, 2), keepdims=True) + 1e-3)
-    np.testing.assert_allclose(activated, np.maximum(normalised, 0.2 * normalised), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        activated, np.maximum(normalised, 0.2 * normalised), rtol=0, atol=TOLERANCE
+    )
 
 
 def test_branches_have_every_kernel_up_to_the_largest(small):
-    for block, sizes in [("level7_block1", (3,)), ("level4_block2", (3, 5, 7)), ("level3_block3", (3, 5, 7, 9))]:
+    for block, sizes in [
+        ("level7_block1", (3,)),
+        ("level4_block2", (3, 5, 7)),
+        ("level3_block3", (3, 5, 7, 9)),
+    ]:
         for size in (3, 5, 7, 9):
             names = {layer.name for layer in small.layers}
             assert (f"{block}_{size}x{size}_conv2" in names) is (size in sizes)
 
 
 def test_normalisation_ends_at_level_4_and_can_be_left_out(small):
-    normalised = {x.name.split("_")[0] for x in small.layers if isinstance(x, InstanceNormalization)}
-    assert normalised == {"level7", "level6", "level5", "level4", "encoder6", "encoder5", "encoder4"}
+    normalised = {
+        x.name.split("_")[0] for x in small.layers if isinstance(x, InstanceNormalization)
+    }
+    assert normalised == {
+        "level7",
+        "level6",
+        "level5",
+        "level4",
+        "encoder6",
+        "encoder5",
+        "encoder4",
+    }
     plain = pynet.build(pynet.Config(**SMALL, is_normalised=False), image_shape=SHAPE)
     assert not any(isinstance(layer, InstanceNormalization) for layer in plain.layers)
 

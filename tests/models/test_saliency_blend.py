@@ -45,7 +45,9 @@ def test_blend_is_the_papers_equation():
     np.testing.assert_allclose(rendered, expected, atol=BLEND_TOLERANCE)
 
 
-@pytest.mark.parametrize(("is_decimated", "tolerance"), [(False, BLEND_TOLERANCE), (True, BANK_TOLERANCE)])
+@pytest.mark.parametrize(
+    ("is_decimated", "tolerance"), [(False, BLEND_TOLERANCE), (True, BANK_TOLERANCE)]
+)
 def test_estimated_saliency_weighs_the_photo(is_decimated, tolerance):
     config = saliency_blend.Config(is_blur_decimated=is_decimated, network=SMALL)
     model = saliency_blend.build(config, image_shape=SHAPE)

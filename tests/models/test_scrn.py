@@ -11,7 +11,8 @@ from bokeh_tf.tflite.inspection import inspect
 
 SHAPE = (64, 96)
 SMALL = scrn.Config(channels=4, units=1, encoder=Encoder(planes=4, blocks=(1, 1, 1, 1), width=4))
-# Batch-norm channels: 26,560 in the encoder, 8 x 96, per unit 12 x 32 + 8 x 64, per head 4 x 32 + 3 x 96.
+# Batch-norm channels: 26,560 in the encoder, 8 x 96, per unit 12 x 32 + 8 x 64,
+# per head 4 x 32 + 3 x 96.
 NORMALISED = 26_560 + 768 + 4 * 896 + 2 * 416
 # float32 sums of some hundred terms of order one.
 FORWARD_TOLERANCE = 1e-5
@@ -24,7 +25,14 @@ def elements(weights):
 
 
 def of_parts(model, *prefixes):
-    return elements([w for layer in model.layers if layer.name.startswith(prefixes) for w in layer.trainable_weights])
+    return elements(
+        [
+            w
+            for layer in model.layers
+            if layer.name.startswith(prefixes)
+            for w in layer.trainable_weights
+        ]
+    )
 
 
 def test_parameters_are_the_released_ones():
@@ -34,7 +42,9 @@ def test_parameters_are_the_released_ones():
     assert of_parts(model, "scrn_resnet") == 23_508_032
     assert [of_parts(model, f"scrn_unit{unit}_") for unit in (1, 2, 3, 4)] == [253_696] * 4
     assert of_parts(model, "scrn_saliency_head") == of_parts(model, "scrn_edges_head") == 154_465
-    branches = of_parts(model, *(f"scrn_{name}{level}_" for name in ("saliency", "edges") for level in (1, 2, 3, 4)))
+    branches = of_parts(
+        model, *(f"scrn_{name}{level}_" for name in ("saliency", "edges") for level in (1, 2, 3, 4))
+    )
     assert branches == 394_752
 
 
@@ -58,15 +68,21 @@ def numpy_resize(x, factor):
 
 def numpy_conv_norm(x, model, name):
     kernel = np.asarray(model.get_layer(f"{name}_conv").kernel)
-    gamma, beta, mean, variance = (np.asarray(weight) for weight in model.get_layer(f"{name}_norm").weights)
+    gamma, beta, mean, variance = (
+        np.asarray(weight) for weight in model.get_layer(f"{name}_norm").weights
+    )
     radius = kernel.shape[0] // 2
     padded = np.pad(x, ((radius, radius), (radius, radius), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[:2], axis=(0, 1))
-    return (np.einsum("hwcij,ijco->hwo", windows, kernel) - mean) / np.sqrt(variance + 1e-5) * gamma + beta
+    return (np.einsum("hwcij,ijco->hwo", windows, kernel) - mean) / np.sqrt(
+        variance + 1e-5
+    ) * gamma + beta
 
 
 def numpy_unit(saliency, edges, model):
-    """s + F([s, e, U(e of coarser levels)]) and e + F'(e * s * product of U(s of coarser levels))."""
+    """s + F([s, e, U(e of coarser levels)]) and e + F'(e * s * product
+    of U(s of coarser levels)).
+    """
 
     def convs(x, name):
         return numpy_conv_norm(numpy_conv_norm(x, model, f"{name}_3x3_1"), model, f"{name}_3x3_2")

@@ -18,10 +18,14 @@ def photo(seed=0):
     return np.random.default_rng(seed).random((1, *SHAPE, 3), dtype=np.float32)
 
 
-@pytest.mark.parametrize(("variant", "parameters"), [("base", 2_942_963), ("width32", 11_765_731), ("tiny", 736_507)])
+@pytest.mark.parametrize(
+    ("variant", "parameters"), [("base", 2_942_963), ("width32", 11_765_731), ("tiny", 736_507)]
+)
 def test_parameters(variant, parameters):
     model = unet.build(unet.VARIANTS[variant], image_shape=SHAPE)
-    assert model.count_params() == parameters == sum(np.prod(w.shape) for w in model.trainable_weights)
+    assert (
+        model.count_params() == parameters == sum(np.prod(w.shape) for w in model.trainable_weights)
+    )
 
 
 def test_multiply_accumulates():
@@ -31,7 +35,9 @@ def test_multiply_accumulates():
     # A multiple of 32 rows and columns: odd features are padded, which costs a little.
     shape = (32, 64)
     macs = inspect(convert(unet.build(image_shape=shape), precision="float16")).macs
-    assert macs * np.prod(REFERENCE_SHAPE) / np.prod(shape) == pytest.approx(REFERENCE_MACS, rel=0.01)
+    assert macs * np.prod(REFERENCE_SHAPE) / np.prod(shape) == pytest.approx(
+        REFERENCE_MACS, rel=0.01
+    )
 
 
 @pytest.mark.parametrize("scale", [0, 1, 2, 3])

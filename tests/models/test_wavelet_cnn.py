@@ -23,7 +23,9 @@ def photo(seed=0):
 )
 def test_parameters(variant, parameters):
     model = wavelet_cnn.build(wavelet_cnn.VARIANTS[variant], image_shape=SHAPE)
-    assert model.count_params() == parameters == sum(np.prod(w.shape) for w in model.trainable_weights)
+    assert (
+        model.count_params() == parameters == sum(np.prod(w.shape) for w in model.trainable_weights)
+    )
 
 
 def test_multiply_accumulates():
@@ -31,7 +33,9 @@ def test_multiply_accumulates():
     from bokeh_tf.tflite.inspection import inspect
 
     macs = inspect(convert(wavelet_cnn.build(image_shape=SHAPE), precision="float16")).macs
-    assert macs * np.prod(REFERENCE_SHAPE) / np.prod(SHAPE) == pytest.approx(REFERENCE_MACS, rel=0.01)
+    assert macs * np.prod(REFERENCE_SHAPE) / np.prod(SHAPE) == pytest.approx(
+        REFERENCE_MACS, rel=0.01
+    )
 
 
 def test_dilations_are_those_of_the_released_network():
@@ -58,8 +62,12 @@ def test_scales_are_linked_by_haar_transforms_and_sums(scale):
     low, to_right, to_bottom, diagonal = np.split(handed_up / 2, 4, axis=-1)
     top_left = low - to_right - to_bottom + diagonal
     bottom_right = low + to_right + to_bottom + diagonal
-    np.testing.assert_allclose(joined[:, 0::2, 0::2], encoded[:, 0::2, 0::2] + top_left, rtol=0, atol=TOLERANCE)
-    np.testing.assert_allclose(joined[:, 1::2, 1::2], encoded[:, 1::2, 1::2] + bottom_right, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        joined[:, 0::2, 0::2], encoded[:, 0::2, 0::2] + top_left, rtol=0, atol=TOLERANCE
+    )
+    np.testing.assert_allclose(
+        joined[:, 1::2, 1::2], encoded[:, 1::2, 1::2] + bottom_right, rtol=0, atol=TOLERANCE
+    )
 
 
 def test_renders_the_photo_and_a_change_to_it():
@@ -68,8 +76,12 @@ def test_renders_the_photo_and_a_change_to_it():
     change.kernel.assign(np.zeros(change.kernel.shape))
     np.testing.assert_array_equal(np.asarray(model(photo())), photo())
     change.bias.assign(np.full(3, 0.5))
-    np.testing.assert_allclose(np.asarray(model(photo())), np.minimum(photo() + 0.5, 1), rtol=0, atol=TOLERANCE)
-    np.testing.assert_allclose(np.asarray(model(photo(), training=True)), photo() + 0.5, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        np.asarray(model(photo())), np.minimum(photo() + 0.5, 1), rtol=0, atol=TOLERANCE
+    )
+    np.testing.assert_allclose(
+        np.asarray(model(photo(), training=True)), photo() + 0.5, rtol=0, atol=TOLERANCE
+    )
 
 
 def test_config_refuses_no_channels():

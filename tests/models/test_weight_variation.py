@@ -16,7 +16,11 @@ def network():
 
 
 def values_of(model):
-    return {weight.path.split("/", 1)[1]: np.asarray(weight) for weight in model.weights if "seed" not in weight.path}
+    return {
+        weight.path.split("/", 1)[1]: np.asarray(weight)
+        for weight in model.weights
+        if "seed" not in weight.path
+    }
 
 
 def test_only_constant_weights_are_moved_and_by_little():

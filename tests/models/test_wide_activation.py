@@ -1,4 +1,6 @@
-"""The wide-activation network against its counts, its channel attention and its shuffles in NumPy."""
+"""The wide-activation network against its counts, its channel attention
+and its shuffles in NumPy.
+"""
 
 import keras
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 from bokeh_tf.models import wide_activation
 
 SHAPE = (16, 24)
-# Multiply-accumulates of "base" at 1024x1536; all but the attention's 128 per block are proportional to the pixels.
+# Multiply-accumulates of "base" at 1024x1536; all but the attention's 128 per block are
+# proportional to the pixels.
 REFERENCE_SHAPE, REFERENCE_MACS = (1024, 1536), 61.6e9
 # Means of 24 float32 numbers, then two small products.
 TOLERANCE = 1e-5
@@ -28,15 +31,26 @@ def features(model, names, seed=0):
 @pytest.mark.parametrize(("variant", "parameters"), [("base", 629_376), ("tiny", 276_594)])
 def test_parameters(variant, parameters):
     model = wide_activation.build(wide_activation.VARIANTS[variant], image_shape=SHAPE)
-    assert model.count_params() == parameters == sum(np.prod(w.shape) for w in model.trainable_weights)
+    assert (
+        model.count_params() == parameters == sum(np.prod(w.shape) for w in model.trainable_weights)
+    )
 
 
 @pytest.mark.parametrize(
     ("prefix", "parameters"),
-    [("features", 13_856), ("block1_", 74_050), ("block2_", 74_050), ("last_", 9_248), ("colours", 13_872)],
+    [
+        ("features", 13_856),
+        ("block1_", 74_050),
+        ("block2_", 74_050),
+        ("last_", 9_248),
+        ("colours", 13_872),
+    ],
 )
 def test_parameters_of_each_part(model, prefix, parameters):
-    assert sum(layer.count_params() for layer in model.layers if layer.name.startswith(prefix)) == parameters
+    assert (
+        sum(layer.count_params() for layer in model.layers if layer.name.startswith(prefix))
+        == parameters
+    )
 
 
 def test_multiply_accumulates():
@@ -45,11 +59,15 @@ def test_multiply_accumulates():
 
     shape = (64, 96)
     macs = inspect(convert(wide_activation.build(image_shape=shape), precision="float16")).macs
-    assert macs * np.prod(REFERENCE_SHAPE) / np.prod(shape) == pytest.approx(REFERENCE_MACS, rel=0.01)
+    assert macs * np.prod(REFERENCE_SHAPE) / np.prod(shape) == pytest.approx(
+        REFERENCE_MACS, rel=0.01
+    )
 
 
 def test_photo_comes_as_cells_and_leaves_as_pixels(model):
-    photo, cells, colours_of_cells, colours = features(model, ["cells", "colours_of_cells", "colours"])
+    photo, cells, colours_of_cells, colours = features(
+        model, ["cells", "colours_of_cells", "colours"]
+    )
     high, wide = SHAPE[0] // 4, SHAPE[1] // 4
     for row, column in [(0, 0), (1, 3), (high - 1, wide - 1)]:
         pixels = photo[0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
@@ -68,7 +86,9 @@ def test_attention_scales_channels_by_a_function_of_their_means(model):
     means = projected.mean(axis=(1, 2))
     hidden = np.maximum(means @ reduce[0][0, 0] + reduce[1], 0)
     scales = 1 / (1 + np.exp(-(hidden @ scale[0][0, 0] + scale[1])))
-    np.testing.assert_allclose(summed, before + projected * scales[:, None, None], rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        summed, before + projected * scales[:, None, None], rtol=0, atol=TOLERANCE
+    )
 
 
 def test_blocks_are_wide_where_they_are_activated(model):

@@ -1,4 +1,5 @@
-"""Every model of the catalogue against published sizes, its own `.tflite`, the rules and the real delegate.
+"""Every model of the catalogue against published sizes, its own `.tflite`, the
+rules and the real delegate.
 
 Quick files run always, all others in the slow tests. No weights here are trained ones.
 """
@@ -37,7 +38,8 @@ from tests.models.zoo_models import (
 GMAC_TOLERANCE = 0.01
 # Relative to the largest value: sums of thousands of terms in another order.
 FLOAT32_TOLERANCE = 1e-4
-# Weights are rounded to eleven bits; what differs by half a unit of each adds up over dozens of layers.
+# Weights are rounded to eleven bits; what differs by half a unit of each adds
+# up over dozens of layers.
 FLOAT16_TOLERANCE = 2e-2
 PROBE_TIMEOUT_S = 1800
 
@@ -71,7 +73,9 @@ def test_parameters_are_the_published_ones(key):
     assert_size_is_published(key)
 
 
-@pytest.mark.parametrize("key", [("unet", "base"), ("wavelet_cnn", "base"), ("wide_activation", "base")], ids=key_id)
+@pytest.mark.parametrize(
+    "key", [("unet", "base"), ("wavelet_cnn", "base"), ("wide_activation", "base")], ids=key_id
+)
 def test_parameters_of_the_quick_ones(key):
     assert_size_is_published(key)
 
@@ -120,7 +124,9 @@ def test_the_output_depends_on_the_image(key):
     assert np.abs(first[name] - second[name]).max() > FLOAT32_TOLERANCE
 
 
-@pytest.mark.parametrize("key", [("dbsi_mobile", "base"), ("unet", "tiny"), ("wavelet_cnn", "tiny")], ids=key_id)
+@pytest.mark.parametrize(
+    "key", [("dbsi_mobile", "base"), ("unet", "tiny"), ("wavelet_cnn", "tiny")], ids=key_id
+)
 def test_full_precision_is_kept(key):
     assert_file_agrees(small_model(*key), small_file(*key, "float32"), FLOAT32_TOLERANCE)
 
@@ -128,7 +134,9 @@ def test_full_precision_is_kept(key):
 @pytest.mark.slow
 @each_quick_file
 def test_every_small_file_keeps_full_precision(key):
-    assert_file_agrees(small_model(*key), convert(small_model(*key), precision="float32"), FLOAT32_TOLERANCE)
+    assert_file_agrees(
+        small_model(*key), convert(small_model(*key), precision="float32"), FLOAT32_TOLERANCE
+    )
 
 
 @pytest.mark.slow

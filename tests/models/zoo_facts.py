@@ -1,7 +1,9 @@
-"""What the papers and the released code say of each network's size, written down independently of our code.
+"""What the papers and the released code say of each network's size, written down
+independently of our code.
 
-`FACTS[(model, variant)]` has the trainable parameters, and where they are published or follow from the published
-layers, the moving statistics, and billions of multiply-accumulates at a size (height, width) in pixels.
+`FACTS[(model, variant)]` has the trainable parameters, and where they are published or follow from
+the published layers, the moving statistics, and billions of multiply-accumulates at a size
+(height, width) in pixels.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,8 @@
-"""Models of the catalogue for table tests: built and converted once per test run, and what to feed them.
+"""Models of the catalogue for table tests: built and converted once per test
+run, and what to feed them.
 
-Images and maps are float32 NHWC in [0, 1]; the small variant of a model is "tiny", or "base" where there is no other.
+Images and maps are float32 NHWC in [0, 1]; the small variant of a model is "tiny", or
+"base" where there is no other.
 """
 
 import functools
@@ -25,7 +27,8 @@ ALL = tuple((entry.name, variant.name) for entry in catalogue.ENTRIES for varian
 SMALL = tuple((entry.name, entry.variants[-1].name) for entry in catalogue.ENTRIES)
 # As a file, the small saliency blend is the small SCRN once more.
 QUICK_FILES = tuple(
-    ("saliency_blend", "from_map") if name == "saliency_blend" else (name, variant) for name, variant in SMALL
+    ("saliency_blend", "from_map") if name == "saliency_blend" else (name, variant)
+    for name, variant in SMALL
 )
 SLOW_FILES = tuple(key for key in ALL if key not in QUICK_FILES)
 
@@ -42,7 +45,9 @@ def small_model(name, variant):
 
 
 def fresh_model(name, variant):
-    """Any variant at its check size, the same each time; the caller keeps it no longer than needed."""
+    """Any variant at its check size, the same each time; the caller keeps
+    it no longer than needed.
+    """
     keras.utils.set_random_seed(SEED)
     model = models.build(name, variant=variant, image_shape=catalogue.entry(name).check_size_px)
     vary_constant_weights(model)
@@ -72,7 +77,9 @@ def small_file(name, variant, precision):
 def random_inputs(model, *, seed=0):
     """One array per input, by name: uniform random numbers in [0, 1]."""
     generator = np.random.default_rng(seed)
-    return {tensor.name: generator.random((1, *tensor.shape[1:]), np.float32) for tensor in model.inputs}
+    return {
+        tensor.name: generator.random((1, *tensor.shape[1:]), np.float32) for tensor in model.inputs
+    }
 
 
 def photo_inputs(model):

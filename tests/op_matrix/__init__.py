@@ -1,7 +1,8 @@
 """The op matrix: small models of one idea each, and what both GPU delegates said of them.
 
-`VERDICTS` holds the facts by variant; `build_all(folder)` rebuilds the models as `folder/<variant>.tflite`, so that a
-rule of the static check can be held against what was measured. The verdicts need no TensorFlow, the models do.
+`VERDICTS` holds the facts by variant; `build_all(folder)` rebuilds the models as
+`folder/<variant>.tflite`, so that a rule of the static check can be held against what was measured.
+The verdicts need no TensorFlow, the models do.
 """
 
 import json
@@ -18,12 +19,14 @@ WRONG_ERROR = 0.01
 
 @dataclass(frozen=True)
 class OpVerdict:
-    """What was measured of one variant; `input_shapes` are without the batch, `ops` are "NAME.v<version>", sorted.
+    """What was measured of one variant; `input_shapes` are without the batch, `ops` are
+    "NAME.v<version>", sorted.
 
-    `classic` and `mldrift` are None where the variant has no file: `not_rebuilt` says why. `mldrift` is "gpu" where the
-    delegate takes the whole file, right or wrong, "refused", or "crash". The errors are relative to the output's range,
-    on inputs such as the variant's name says: None where not measured, infinite or NaN where a value is;
-    `error_weights16_*` are those of the file with float16 weights.
+    `classic` and `mldrift` are None where the variant has no file: `not_rebuilt` says why.
+    `mldrift` is "gpu" where the delegate takes the whole file, right or wrong, "refused", or
+    "crash". The errors are relative to the output's range, on inputs such as the variant's name
+    says: None where not measured, infinite or NaN where a value is; `error_weights16_*` are those
+    of the file with float16 weights.
     """
 
     variant: str
@@ -49,7 +52,9 @@ class OpVerdict:
     @property
     def is_wrong_with_float16_weights(self):
         """The same of the file with float16 weights."""
-        return self.error_weights16_float32 is not None and self.error_weights16_float32 > WRONG_ERROR
+        return (
+            self.error_weights16_float32 is not None and self.error_weights16_float32 > WRONG_ERROR
+        )
 
 
 def _verdict(variant, facts):

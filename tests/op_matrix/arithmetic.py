@@ -6,7 +6,18 @@ from keras import layers
 from tests.op_matrix.constants import normal
 
 _ACTIVATIONS = (
-    *("relu", "relu6", "elu", "selu", "gelu", "silu", "hard_silu", "hard_sigmoid", "sigmoid", "tanh"),
+    *(
+        "relu",
+        "relu6",
+        "elu",
+        "selu",
+        "gelu",
+        "silu",
+        "hard_silu",
+        "hard_sigmoid",
+        "sigmoid",
+        "tanh",
+    ),
     *("softplus", "softsign", "mish", "exponential"),
 )
 
@@ -43,7 +54,9 @@ KERAS = {
     "prelu_shared": layers.PReLU(shared_axes=[1, 2]),
     "prelu_full": layers.PReLU(),
     "f16c_prelu": layers.PReLU(shared_axes=[1, 2]),
-    "u8_input_rescaling_conv": lambda x: layers.Conv2D(8, 3, padding="same")(layers.Rescaling(1 / 255)(x)),
+    "u8_input_rescaling_conv": lambda x: layers.Conv2D(8, 3, padding="same")(
+        layers.Rescaling(1 / 255)(x)
+    ),
 }
 
 _UNARY = {
@@ -109,7 +122,10 @@ _BINARY = {
     "minimum": tf.minimum,
     "squared_difference": tf.math.squared_difference,
     "atan2": tf.math.atan2,
-    **dict.fromkeys(("mul_1ch_x_3ch", "mul_3ch_x_1ch", "mul_11C", "mul_H11", "both_broadcast_H1_1W"), tf.multiply),
+    **dict.fromkeys(
+        ("mul_1ch_x_3ch", "mul_3ch_x_1ch", "mul_11C", "mul_H11", "both_broadcast_H1_1W"),
+        tf.multiply,
+    ),
     "add_1ch_3ch": tf.add,
     "sub_1ch_3ch": tf.subtract,
     "div_3ch_1ch": lambda x, y: x / (y + 3.0),

@@ -1,7 +1,9 @@
-"""Makes the `.tflite` bytes of one variant with TensorFlow's own converter, builtins only: `build(verdict)`.
+"""Makes the `.tflite` bytes of one variant with TensorFlow's own converter,
+builtins only: `build(verdict)`.
 
-A family's `KERAS` maps variants to a layer or a function of Keras tensors, its `TENSORFLOW` to a function of tensors.
-The bytes depend neither on what was built before nor on the machine's random state.
+A family's `KERAS` maps variants to a layer or a function of Keras tensors, its
+`TENSORFLOW` to a function of tensors. The bytes depend neither on what was built before
+nor on the machine's random state.
 """
 
 import warnings
@@ -11,12 +13,24 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from tests.op_matrix import arithmetic, convolutions, layout, networks, reductions, resampling, unconvertible
+from tests.op_matrix import (
+    arithmetic,
+    convolutions,
+    layout,
+    networks,
+    reductions,
+    resampling,
+    unconvertible,
+)
 from tests.op_matrix.constants import SEED
 
 _FAMILIES = (arithmetic, convolutions, layout, networks, reductions, resampling)
 KERAS = {name: graph for family in _FAMILIES for name, graph in family.KERAS.items()}
-TENSORFLOW = {name: graph for family in (*_FAMILIES, unconvertible) for name, graph in family.TENSORFLOW.items()}
+TENSORFLOW = {
+    name: graph
+    for family in (*_FAMILIES, unconvertible)
+    for name, graph in family.TENSORFLOW.items()
+}
 QUANTISED = convolutions.QUANTISED
 NAMES = {*KERAS, *TENSORFLOW, *QUANTISED}
 UNCONVERTIBLE_NAMES = set(unconvertible.TENSORFLOW)
@@ -42,7 +56,8 @@ def build(verdict, *, weights="float32"):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     with warnings.catch_warnings():
-        # The converter says so of every quantised graph that is not from the days of fake quantisation.
+        # The converter says so of every quantised graph that is not from the
+        # days of fake quantisation.
         warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
         return converter.convert()
 
@@ -64,7 +79,8 @@ def _network(graph, shapes, dtype):
 def _converter(graph, shapes, dtype):
     specs = [tf.TensorSpec(shape, dtype) for shape in shapes]
     function = tf.function(graph, input_signature=specs, autograph=False).get_concrete_function()
-    # The converter leaves variable handles in the graph of a Keras 3 model unless it is frozen first.
+    # The converter leaves variable handles in the graph of a Keras 3 model
+    # unless it is frozen first.
     frozen = convert_variables_to_constants_v2(function)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

@@ -11,7 +11,9 @@ def normal(*shape):
 
 
 def taps_kernel(channels):
-    """A depthwise 3x3 kernel [3, 3, channels, 9] whose output channels are the nine neighbours of each pixel."""
+    """A depthwise 3x3 kernel [3, 3, channels, 9] whose output channels are the nine
+    neighbours of each pixel.
+    """
     return np.tile(np.eye(9, dtype=np.float32).reshape(3, 3, 1, 9), (1, 1, channels, 1))
 
 
@@ -22,11 +24,16 @@ def taps_kernel_dense(channels):
 
 def haar_kernel():
     """The four 2x2 Haar filters [2, 2, 4]."""
-    filters = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]], np.float32) / 2
+    filters = (
+        np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]], np.float32) / 2
+    )
     return filters.T.reshape(2, 2, 4)
 
 
 def haar_kernel_dense(channels):
     """All Haar filters of each channel as a convolution's kernel [2, 2, channels, 4 * channels]."""
-    kernel = haar_kernel()[:, :, None, :, None] * np.eye(channels, dtype=np.float32)[None, None, :, None, :]
+    kernel = (
+        haar_kernel()[:, :, None, :, None]
+        * np.eye(channels, dtype=np.float32)[None, None, :, None, :]
+    )
     return kernel.reshape(2, 2, channels, 4 * channels)

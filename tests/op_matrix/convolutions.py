@@ -75,11 +75,29 @@ KERAS = {
     "batch2_conv": _convolution(6, 3),
     **{
         f"grp_in{channels}_g{groups}_out{channels}": _convolution(channels, 3, groups=groups)
-        for channels, groups in [(8, 2), (8, 4), (16, 4), (16, 2), (12, 3), (32, 8), (6, 2), (6, 3), (12, 2), (24, 4)]
+        for channels, groups in [
+            (8, 2),
+            (8, 4),
+            (16, 4),
+            (16, 2),
+            (12, 3),
+            (32, 8),
+            (6, 2),
+            (6, 3),
+            (12, 2),
+            (24, 4),
+        ]
     },
     **{
         f"dwm_in{channels}_m{multiplier}": _depthwise(3, depth_multiplier=multiplier)
-        for channels, multipliers in [(1, (3, 9)), (2, (1,)), (3, (1, 2, 4, 9)), (4, (2, 9)), (5, (1,)), (6, (2,))]
+        for channels, multipliers in [
+            (1, (3, 9)),
+            (2, (1,)),
+            (3, (1, 2, 4, 9)),
+            (4, (2, 9)),
+            (5, (1,)),
+            (6, (2,)),
+        ]
         for multiplier in multipliers
     },
     "dwm_in8_m2": _depthwise(3, depth_multiplier=2),
@@ -88,7 +106,9 @@ KERAS = {
 
 TENSORFLOW = {
     "dw75x1_valid_on_pad": _reflected_then_filtered,
-    "dw_tfnn_1x75_ch1": lambda x: tf.nn.depthwise_conv2d(x, normal(1, 75, 1, 1), [1, 1, 1, 1], "SAME"),
+    "dw_tfnn_1x75_ch1": lambda x: tf.nn.depthwise_conv2d(
+        x, normal(1, 75, 1, 1), [1, 1, 1, 1], "SAME"
+    ),
     "dwm_pick_in3_m9": lambda x: tf.nn.depthwise_conv2d(x, taps_kernel(3), [1, 1, 1, 1], "SAME"),
 }
 

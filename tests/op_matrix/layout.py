@@ -90,9 +90,13 @@ _SHAPES = {
     "transpose_hw": lambda x: tf.transpose(x, [0, 2, 1, 3]),
     "reshape_4d": lambda x: tf.reshape(x, (1, 24, 128, 6)),
     "reshape_hw_merge": lambda x: tf.reshape(x, (1, 48 * 64, 6)),
-    "reshape_hw_merge_back": lambda x: tf.reshape(tf.reshape(x, (1, 48 * 64, 6)) * 2.0, (1, 48, 64, 6)),
+    "reshape_hw_merge_back": lambda x: tf.reshape(
+        tf.reshape(x, (1, 48 * 64, 6)) * 2.0, (1, 48, 64, 6)
+    ),
     "reshape_5d_out": lambda x: tf.reshape(x, (1, 48, 64, 2, 3)),
-    "reshape_5d_mul_back": lambda x: tf.reshape(tf.reshape(x, (1, 48, 64, 2, 3)) * normal(2, 1), (1, 48, 64, 6)),
+    "reshape_5d_mul_back": lambda x: tf.reshape(
+        tf.reshape(x, (1, 48, 64, 2, 3)) * normal(2, 1), (1, 48, 64, 6)
+    ),
     "reshape_5d_sum": lambda x: tf.reduce_sum(tf.reshape(x, (1, 48, 64, 2, 3)), 3),
     "reshape_5d_mul_broadcast_sum": _grouped_weights,
     "reshape_6d_mean_pool": lambda x: tf.reduce_mean(tf.reshape(x, (1, 24, 2, 32, 2, 6)), [2, 4]),

@@ -1,4 +1,6 @@
-"""Small pieces of networks: matrix products, attention, dynamic filters, warps, colour, control flow."""
+"""Small pieces of networks: matrix products, attention, dynamic filters,
+warps, colour, control flow.
+"""
 
 import numpy as np
 import tensorflow as tf
@@ -33,7 +35,9 @@ def _weighted_sums(taps, weights):
 def _filtered_by_convolutions(image, weights):
     repeated = np.repeat(np.eye(9, dtype=np.float32), 3, axis=1).reshape(1, 1, 9, 27)
     summed = np.tile(np.eye(3, dtype=np.float32), (9, 1)).reshape(1, 1, 27, 3)
-    return _convolution(_convolution(image, taps_kernel_dense(3)) * _convolution(weights, repeated), summed)
+    return _convolution(
+        _convolution(image, taps_kernel_dense(3)) * _convolution(weights, repeated), summed
+    )
 
 
 def _blended_blurs(image, scores):
@@ -91,7 +95,9 @@ def _two_terms(taps, weights, width):
 
 
 def _max_and_mean(image):
-    return tf.concat([tf.reduce_max(image, -1, keepdims=True), tf.reduce_mean(image, -1, keepdims=True)], -1)
+    return tf.concat(
+        [tf.reduce_max(image, -1, keepdims=True), tf.reduce_mean(image, -1, keepdims=True)], -1
+    )
 
 
 def _spatial_attention(image):
@@ -128,7 +134,9 @@ def _first_tap_weighted(taps, weights):
 
 def _summed_by_convolution(taps, weights):
     ones = np.ones((1, 1, 9, 1), np.float32)
-    return tf.concat([_convolution(taps[..., start : start + 9] * weights, ones) for start in (0, 9)], -1)
+    return tf.concat(
+        [_convolution(taps[..., start : start + 9] * weights, ones) for start in (0, 9)], -1
+    )
 
 
 def _channelwise_attention(taps, weights):
@@ -140,8 +148,12 @@ KERAS = {
     "flatten_dense": lambda x: layers.Dense(10)(layers.Flatten()(x)),
     "dense_2d": layers.Dense(8),
     "dense_on_4d": layers.Dense(8),
-    "se_block": _squeezed(layers.Dense(4, activation="relu"), layers.Dense(8, activation="sigmoid")),
-    "se_block_conv": _squeezed(layers.Conv2D(4, 1, activation="relu"), layers.Conv2D(8, 1, activation="sigmoid")),
+    "se_block": _squeezed(
+        layers.Dense(4, activation="relu"), layers.Dense(8, activation="sigmoid")
+    ),
+    "se_block_conv": _squeezed(
+        layers.Conv2D(4, 1, activation="relu"), layers.Conv2D(8, 1, activation="sigmoid")
+    ),
     "se_block_reshape": _squeezed_flat,
     "bis_upnearest5d_conv": _upsampled_between,
 }
@@ -178,10 +190,14 @@ _PIECES = {
     "bis_dw_slice1_mul": lambda x, w: _depthwise(x, taps_kernel(3))[..., 9:18] * w,
     "bis_dw_slice1_mul_reduce": lambda x, w: _sum(_depthwise(x, taps_kernel(3))[..., 9:18] * w),
     "bis_slices_mul_reduce_concat": _weighted_sums,
-    "bis_reduce_concat": lambda x: tf.concat([_sum(x[..., start : start + 9]) for start in (0, 9, 18)], -1),
+    "bis_reduce_concat": lambda x: tf.concat(
+        [_sum(x[..., start : start + 9]) for start in (0, 9, 18)], -1
+    ),
     "bis_reduce_add": lambda x: _sum(x[..., :9]) + _sum(x[..., 9:18]),
     "bis_reduce_two_out": lambda x: (_sum(x[..., :9]), _sum(x[..., 9:18])),
-    "bis_concat_ones": lambda x: tf.concat([x[..., :1], x[..., 9:10] * 2.0, x[..., 18:19] + 1.0], -1),
+    "bis_concat_ones": lambda x: tf.concat(
+        [x[..., :1], x[..., 9:10] * 2.0, x[..., 18:19] + 1.0], -1
+    ),
     "bis_reduce_same_concat": lambda x: tf.concat([_sum(x), _sum(x * x)], -1),
     "bis_reduceconcat_in2": lambda x, y: tf.concat([_sum(x), _sum(y)], -1),
     "bis_reducemax_concat": _max_and_mean,
@@ -199,11 +215,15 @@ _PIECES = {
     "b2_c8": lambda x, w: tf.concat(_two_terms(x, w, 8), -1),
     "b2_c4": lambda x, w: tf.concat(_two_terms(x, w, 4), -1),
     "b2_mulonly_concat": lambda x, w: tf.concat([x[..., :9] * w, x[..., 9:18] * w], -1),
-    "b2_slice_add_reduce": lambda x, w: tf.concat([_sum(x[..., start : start + 9] + w) for start in (0, 9)], -1),
+    "b2_slice_add_reduce": lambda x, w: tf.concat(
+        [_sum(x[..., start : start + 9] + w) for start in (0, 9)], -1
+    ),
     "b2_conv1x1_instead": _summed_by_convolution,
     "b2_slice_reduce_w1": _first_tap_weighted,
     "b2_two_outputs": lambda x, w: tuple(_two_terms(x, w, 9)),
-    "b2_slice_relu_reduce": lambda x: tf.concat([_sum(tf.nn.relu(x[..., start : start + 9])) for start in (0, 9)], -1),
+    "b2_slice_relu_reduce": lambda x: tf.concat(
+        [_sum(tf.nn.relu(x[..., start : start + 9])) for start in (0, 9)], -1
+    ),
     "b2_attention3": _channelwise_attention,
 }
 

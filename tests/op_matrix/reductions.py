@@ -1,4 +1,6 @@
-"""Sums, means and extremes over an axis, and what is made of them: softmax, normalisation, ranking."""
+"""Sums, means and extremes over an axis, and what is made of them:
+softmax, normalisation, ranking.
+"""
 
 import tensorflow as tf
 from keras import layers
@@ -47,8 +49,12 @@ KERAS = {
     "bn_alone": layers.BatchNormalization(),
     "bn_after_conv": lambda x: layers.BatchNormalization()(layers.Conv2D(8, 3, padding="same")(x)),
     "bn_before_conv": lambda x: layers.Conv2D(8, 3, padding="same")(layers.BatchNormalization()(x)),
-    "bn_after_dw": lambda x: layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same")(x)),
-    "bn_after_convT": lambda x: layers.BatchNormalization()(layers.Conv2DTranspose(8, 2, strides=2, padding="same")(x)),
+    "bn_after_dw": lambda x: layers.BatchNormalization()(
+        layers.DepthwiseConv2D(3, padding="same")(x)
+    ),
+    "bn_after_convT": lambda x: layers.BatchNormalization()(
+        layers.Conv2DTranspose(8, 2, strides=2, padding="same")(x)
+    ),
     "layernorm_c": layers.LayerNormalization(),
     "layernorm_hwc": layers.LayerNormalization(axis=(1, 2, 3)),
     "groupnorm": layers.GroupNormalization(4),
@@ -67,7 +73,11 @@ _PER_CHANNEL_COUNT = {
 }
 
 TENSORFLOW = {
-    **{f"{name}_c{count}": model for name, model in _PER_CHANNEL_COUNT.items() for count in CHANNEL_COUNTS},
+    **{
+        f"{name}_c{count}": model
+        for name, model in _PER_CHANNEL_COUNT.items()
+        for count in CHANNEL_COUNTS
+    },
     "mean_hw_keep": lambda x: tf.reduce_mean(x, [1, 2], keepdims=True),
     "mean_hw_nokeep": lambda x: tf.reduce_mean(x, [1, 2]),
     "mean_h_keep": lambda x: tf.reduce_mean(x, 1, keepdims=True),

@@ -36,7 +36,9 @@ def _haar_of_slices(image):
 
 def _haar_per_band(image):
     bands = [np.repeat(haar_kernel()[:, :, None, i, None], 3, axis=2) for i in range(4)]
-    return tf.concat([tf.nn.depthwise_conv2d(image, band, [1, 2, 2, 1], "VALID") for band in bands], axis=-1)
+    return tf.concat(
+        [tf.nn.depthwise_conv2d(image, band, [1, 2, 2, 1], "VALID") for band in bands], axis=-1
+    )
 
 
 def _haar_depthwise(image):
@@ -67,8 +69,14 @@ KERAS = {
     "avgpool25_s1_same": layers.AveragePooling2D(25, strides=1, padding="same"),
     "maxpool_1x25_s1_same": layers.MaxPooling2D((1, 25), strides=1, padding="same"),
     "rng_avgpool_51_s1": layers.AveragePooling2D(51, strides=1, padding="same"),
-    **{f"xl_upbilinear_keras_x2_w{w}": layers.UpSampling2D(2, interpolation="bilinear") for w in WIDTHS_PX},
-    **{f"xl_convT_x2_w{w}": layers.Conv2DTranspose(4, 4, strides=2, padding="same") for w in WIDTHS_PX},
+    **{
+        f"xl_upbilinear_keras_x2_w{w}": layers.UpSampling2D(2, interpolation="bilinear")
+        for w in WIDTHS_PX
+    },
+    **{
+        f"xl_convT_x2_w{w}": layers.Conv2DTranspose(4, 4, strides=2, padding="same")
+        for w in WIDTHS_PX
+    },
 }
 
 _LARGE = {
@@ -89,10 +97,16 @@ TENSORFLOW = {
     "resize_nearest_up": lambda x: tf.image.resize(x, _doubled(x), method="nearest"),
     "resize_nearest_down": lambda x: tf.image.resize(x, _scaled(x, 0.5), method="nearest"),
     "v1resize_bilinear_align": lambda x: V1.resize_bilinear(x, _doubled(x), align_corners=True),
-    "v1resize_bilinear_halfpixel": lambda x: V1.resize_bilinear(x, _doubled(x), half_pixel_centers=True),
+    "v1resize_bilinear_halfpixel": lambda x: V1.resize_bilinear(
+        x, _doubled(x), half_pixel_centers=True
+    ),
     "v1resize_bilinear_legacy": lambda x: V1.resize_bilinear(x, _doubled(x)),
-    "v1resize_nearest_align": lambda x: V1.resize_nearest_neighbor(x, _doubled(x), align_corners=True),
-    "v1resize_nearest_halfpixel": lambda x: V1.resize_nearest_neighbor(x, _doubled(x), half_pixel_centers=True),
+    "v1resize_nearest_align": lambda x: V1.resize_nearest_neighbor(
+        x, _doubled(x), align_corners=True
+    ),
+    "v1resize_nearest_halfpixel": lambda x: V1.resize_nearest_neighbor(
+        x, _doubled(x), half_pixel_centers=True
+    ),
     "v1resize_nearest_legacy": lambda x: V1.resize_nearest_neighbor(x, _doubled(x)),
     "nearest_tfimage": lambda x: tf.image.resize(x, _doubled(x), method="nearest"),
     "nearest_ones_convT": lambda x: _spread(x, np.ones((2, 2), np.float32)),

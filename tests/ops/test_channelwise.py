@@ -1,4 +1,6 @@
-"""ChannelwiseUpsampling against NumPy's interpolation and Keras' resize, and on the real delegate."""
+"""ChannelwiseUpsampling against NumPy's interpolation and Keras' resize,
+and on the real delegate.
+"""
 
 import keras
 import numpy as np
@@ -17,7 +19,9 @@ def numpy_align_corners(images, factor):
     for axis in (1, 2):
         size = images.shape[axis]
         points = np.linspace(0, size - 1, factor * size)
-        images = np.apply_along_axis(lambda line: np.interp(points, np.arange(size), line), axis, images)  # noqa: B023
+        images = np.apply_along_axis(
+            lambda line, points=points: np.interp(points, np.arange(len(line)), line), axis, images
+        )
     return images
 
 
@@ -35,13 +39,19 @@ def test_half_pixels_equal_keras_bilinear_resize(factor, shape):
     images = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
     size = (shape[1] * factor, shape[2] * factor)
     expected = np.asarray(keras.ops.image.resize(images, size, interpolation="bilinear"))
-    np.testing.assert_allclose(np.asarray(ChannelwiseUpsampling(factor)(images)), expected, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        np.asarray(ChannelwiseUpsampling(factor)(images)), expected, rtol=0, atol=TOLERANCE
+    )
 
 
 def test_offsets_by_hand():
     # Three pixels become six: outputs 0 to 5 lie at 0, 0.4, 0.8, 1.2, 1.6 and 2.
-    np.testing.assert_allclose(phase_offsets(3, 2, align_corners=True), [[0, -0.2, -0.4], [0.4, 0.2, 0]])
-    np.testing.assert_allclose(phase_offsets(3, 2, align_corners=False), [[0, -0.25, -0.25], [0.25, 0.25, 0]])
+    np.testing.assert_allclose(
+        phase_offsets(3, 2, align_corners=True), [[0, -0.2, -0.4], [0.4, 0.2, 0]]
+    )
+    np.testing.assert_allclose(
+        phase_offsets(3, 2, align_corners=False), [[0, -0.25, -0.25], [0.25, 0.25, 0]]
+    )
 
 
 @pytest.mark.parametrize("factor", [0, -2, 1.5, "2"])
@@ -65,7 +75,9 @@ def test_saved_and_loaded_model_gives_the_same(tmp_path):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize(("align_corners", "image_shape"), [(True, (8, 1024, 8)), (False, (1024, 8, 8))])
+@pytest.mark.parametrize(
+    ("align_corners", "image_shape"), [(True, (8, 1024, 8)), (False, (1024, 8, 8))]
+)
 def test_right_on_the_delegate_in_half_precision(gpu, align_corners, image_shape, tmp_path):
     from bokeh_tf.delegate.probing.probe import Verdict, probe
     from bokeh_tf.tflite.conversion import convert
@@ -73,7 +85,11 @@ def test_right_on_the_delegate_in_half_precision(gpu, align_corners, image_shape
     image = keras.Input(image_shape, batch_size=1, name="image")
     path = tmp_path / "upsampling.tflite"
     layer = ChannelwiseUpsampling(2, align_corners=align_corners)
-    path.write_bytes(convert(keras.Model(image, layer(image), name="upsampling"), precision="float16"))
+    path.write_bytes(
+        convert(keras.Model(image, layer(image), name="upsampling"), precision="float16")
+    )
     report = probe(path, precisions=("default",))
     assert report.verdict is Verdict.FULL, report
-    assert max(output.difference.max_abs for output in report.precisions[0].outputs) <= HALF_MAX_ERROR
+    assert (
+        max(output.difference.max_abs for output in report.precisions[0].outputs) <= HALF_MAX_ERROR
+    )

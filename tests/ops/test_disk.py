@@ -1,4 +1,6 @@
-"""Soft disks and the layered compositor against plain NumPy, and the decimated disks against the exact ones."""
+"""Soft disks and the layered compositor against plain NumPy, and the decimated
+disks against the exact ones.
+"""
 
 import keras
 import numpy as np
@@ -20,7 +22,10 @@ HALF_MAX_ERROR = 1e-2
 def naive_kernel(size):
     radius = size // 2
     rows = [
-        [0.5 + 0.5 * np.tanh(0.25 * (radius**2 - x * x - y * y) + 0.5) for x in range(-radius, radius + 1)]
+        [
+            0.5 + 0.5 * np.tanh(0.25 * (radius**2 - x * x - y * y) + 0.5)
+            for x in range(-radius, radius + 1)
+        ]
         for y in range(-radius, radius + 1)
     ]
     return np.array(rows) / np.sum(rows)
@@ -30,7 +35,9 @@ def naive_blur(image, kernel):
     """Correlation of `[H, W, C]` by loops over the kernel, mirrored without the edge pixel."""
     radius = len(kernel) // 2
     height, width, _ = image.shape
-    padded = np.pad(image.astype(np.float64), ((radius, radius), (radius, radius), (0, 0)), mode="reflect")
+    padded = np.pad(
+        image.astype(np.float64), ((radius, radius), (radius, radius), (0, 0)), mode="reflect"
+    )
     offsets = np.ndindex(kernel.shape)
     return sum(kernel[y, x] * padded[y : y + height, x : x + width] for y, x in offsets)
 
@@ -45,7 +52,9 @@ def test_kernel_of_three_by_hand():
     middle, side, corner = (0.5 + 0.5 * np.tanh(t) for t in (0.75, 0.5, 0.25))
     total = middle + 4 * side + 4 * corner
     assert soft_disk_kernel(3)[1, 1] == pytest.approx(middle / total)
-    assert soft_disk_kernel(3)[0].tolist() == pytest.approx([corner / total, side / total, corner / total])
+    assert soft_disk_kernel(3)[0].tolist() == pytest.approx(
+        [corner / total, side / total, corner / total]
+    )
 
 
 @pytest.mark.parametrize("size", [0, 2, -3])
@@ -58,7 +67,9 @@ def test_kernel_sizes_must_be_odd(size):
 def test_blur_equals_numpy(size):
     image = np.random.default_rng(1).random((12, 17, 4), dtype=np.float32)
     actual = np.asarray(SoftDiskBlur(size)(image[None]))[0]
-    np.testing.assert_allclose(actual, naive_blur(image, naive_kernel(size)), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        actual, naive_blur(image, naive_kernel(size)), rtol=0, atol=TOLERANCE
+    )
 
 
 def test_image_must_be_larger_than_the_radius():
@@ -87,14 +98,18 @@ def test_decimated_kernel_by_hand():
 def test_decimated_blur_is_close_to_the_exact_one(size):
     picture = texture((192, 256), (120, 130, 110), seed=3).astype(np.float32)[None] / 255
     picture[:, 60:120, 80:160] = (1.0, 0.2, 0.1)
-    exact, decimated = (np.asarray(SoftDiskBlur(size, is_decimated)(picture)) for is_decimated in (False, True))
+    exact, decimated = (
+        np.asarray(SoftDiskBlur(size, is_decimated)(picture)) for is_decimated in (False, True)
+    )
     assert psnr(decimated[0], exact[0]) >= DECIMATED_MIN_DB
 
 
 @pytest.mark.parametrize("size", [9, 21, 69])
 def test_decimated_blur_keeps_constants(size):
     constant = np.full((1, 48, 64, 2), 0.7, np.float32)
-    np.testing.assert_allclose(np.asarray(SoftDiskBlur(size, is_decimated=True)(constant)), 0.7, atol=1e-5)
+    np.testing.assert_allclose(
+        np.asarray(SoftDiskBlur(size, is_decimated=True)(constant)), 0.7, atol=1e-5
+    )
 
 
 def test_decimated_blur_needs_whole_cells():
@@ -116,12 +131,16 @@ def test_masks_are_the_released_ones():
     for count in (6, 15):
         interval = 1 / (count - 1)
         for index, mask in enumerate(defocus_masks(defocus, count)):
-            expected = 0.5 + 0.5 * np.tanh(100 * (interval - np.abs(defocus.astype(np.float64) - index * interval)))
+            expected = 0.5 + 0.5 * np.tanh(
+                100 * (interval - np.abs(defocus.astype(np.float64) - index * interval))
+            )
             np.testing.assert_allclose(np.asarray(mask), expected, atol=1e-5)
 
 
 def naive_composite(image, masks, kernels, epsilon):
-    """Released recursion, with the cover M kept as such: S and M fade by 1 - m, and s and m are added."""
+    """Released recursion, with the cover M kept as such: S and M fade by 1 -
+    m, and s and m are added.
+    """
     total, cover = np.zeros_like(image, np.float64), np.zeros((*image.shape[:2], 1))
     for mask, kernel in reversed(list(zip(masks, kernels, strict=True))):
         blurred_mask = mask if kernel is None else naive_blur(mask, kernel)
@@ -138,7 +157,9 @@ def test_composite_equals_numpy(epsilon):
     masks = random.dirichlet((1, 1, 1, 0.2), (14, 19)).astype(np.float32)
     masks = [masks[..., index : index + 1] for index in range(4)]
     sizes = (3, 5, 9)
-    actual = composite(image[None], [m[None] for m in masks], [None, *map(SoftDiskBlur, sizes)], epsilon=epsilon)
+    actual = composite(
+        image[None], [m[None] for m in masks], [None, *map(SoftDiskBlur, sizes)], epsilon=epsilon
+    )
     expected = naive_composite(image, masks, [None, *map(naive_kernel, sizes)], epsilon)
     np.testing.assert_allclose(np.asarray(actual)[0], expected, rtol=0, atol=10 * TOLERANCE)
 
@@ -164,4 +185,6 @@ def test_decimated_disk_is_right_on_the_delegate_in_half_precision(gpu, tmp_path
     path.write_bytes(convert(keras.Model(image, blurred, name="disk"), precision="float16"))
     report = probe(path, precisions=("default",))
     assert report.verdict is Verdict.FULL, report
-    assert max(output.difference.max_abs for output in report.precisions[0].outputs) <= HALF_MAX_ERROR
+    assert (
+        max(output.difference.max_abs for output in report.precisions[0].outputs) <= HALF_MAX_ERROR
+    )

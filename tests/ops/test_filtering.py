@@ -1,4 +1,6 @@
-"""Box mean, guided filter and masked Gaussian against OpenCV, and the guided filter in emulated half precision."""
+"""Box mean, guided filter and masked Gaussian against OpenCV, and the guided filter
+in emulated half precision.
+"""
 
 import cv2
 import numpy as np
@@ -11,7 +13,8 @@ SHAPE = (40, 56)
 RADIUS_PX, EPSILON = 3, 1e-3
 # float32 sums of at most a few hundred values up to 1.
 FLOAT32_TOLERANCE = 2e-6
-# The guided filter divides a covariance by a variance of the order of epsilon, which magnifies those errors.
+# The guided filter divides a covariance by a variance of the order of epsilon, which
+# magnifies those errors.
 GUIDED_TOLERANCE = 2e-5
 # Four units in the last place of half precision just below 1.
 HALF_PRECISION_TOLERANCE = 2e-3
@@ -26,7 +29,9 @@ def batched(image):
 
 
 def opencv_box_mean(image, radius_px):
-    """Mean over the part of the window inside the image: a sum with zeros outside over a count of ones."""
+    """Mean over the part of the window inside the image: a sum with zeros
+    outside over a count of ones.
+    """
     side = (2 * radius_px + 1,) * 2
     sums, counts = (
         cv2.boxFilter(part, cv2.CV_64F, side, normalize=False, borderType=cv2.BORDER_CONSTANT)
@@ -51,7 +56,9 @@ def opencv_guided_filter(weights, guide, radius_px, epsilon):
 def test_luminance_is_opencvs():
     image = random_map(0, shape=(*SHAPE, 3))
     expected = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    np.testing.assert_allclose(np.asarray(luminance(image[None]))[0, ..., 0], expected, atol=FLOAT32_TOLERANCE)
+    np.testing.assert_allclose(
+        np.asarray(luminance(image[None]))[0, ..., 0], expected, atol=FLOAT32_TOLERANCE
+    )
 
 
 @pytest.mark.parametrize("radius_px", [1, 3, 7])
@@ -59,12 +66,16 @@ def test_box_mean_counts_only_pixels_inside_the_image(radius_px):
     image = random_map(1)
     actual = np.asarray(box_mean(batched(image), radius_px))[0, ..., 0]
     np.testing.assert_allclose(actual, opencv_box_mean(image, radius_px), atol=FLOAT32_TOLERANCE)
-    assert actual[0, 0] == pytest.approx(image[: radius_px + 1, : radius_px + 1].mean(), abs=FLOAT32_TOLERANCE)
+    assert actual[0, 0] == pytest.approx(
+        image[: radius_px + 1, : radius_px + 1].mean(), abs=FLOAT32_TOLERANCE
+    )
 
 
 def test_guided_filter_is_its_formula():
     weights, guide = random_map(2), random_map(3)
-    actual = np.asarray(guided_filter(batched(weights), batched(guide), radius_px=RADIUS_PX, epsilon=EPSILON))
+    actual = np.asarray(
+        guided_filter(batched(weights), batched(guide), radius_px=RADIUS_PX, epsilon=EPSILON)
+    )
     expected = opencv_guided_filter(weights, guide, RADIUS_PX, EPSILON)
     np.testing.assert_allclose(actual[0, ..., 0], expected, atol=GUIDED_TOLERANCE)
 
@@ -73,7 +84,9 @@ def test_guided_filter_puts_a_soft_map_back_on_the_edge_of_the_guide():
     columns = np.tile(np.arange(SHAPE[1]), (SHAPE[0], 1))
     subject = (columns >= 28).astype(np.float32)
     soft = cv2.GaussianBlur(subject, (0, 0), 2)
-    sharpened = np.asarray(guided_filter(batched(soft), batched(0.3 + 0.4 * subject), radius_px=3, epsilon=EPSILON))
+    sharpened = np.asarray(
+        guided_filter(batched(soft), batched(0.3 + 0.4 * subject), radius_px=3, epsilon=EPSILON)
+    )
     step = np.diff(sharpened[0, SHAPE[0] // 2, :, 0])[27]
     assert np.diff(soft[SHAPE[0] // 2])[27] < 0.21
     assert step > 0.5
@@ -82,7 +95,9 @@ def test_guided_filter_puts_a_soft_map_back_on_the_edge_of_the_guide():
 def test_guided_filter_without_edges_in_the_guide_only_smooths():
     weights = random_map(4)
     flat = np.full_like(weights, 0.7)
-    actual = np.asarray(guided_filter(batched(weights), batched(flat), radius_px=RADIUS_PX, epsilon=EPSILON))
+    actual = np.asarray(
+        guided_filter(batched(weights), batched(flat), radius_px=RADIUS_PX, epsilon=EPSILON)
+    )
     twice_smoothed = opencv_box_mean(opencv_box_mean(weights, RADIUS_PX), RADIUS_PX)
     np.testing.assert_allclose(actual[0, ..., 0], twice_smoothed, atol=GUIDED_TOLERANCE)
 
@@ -106,7 +121,9 @@ def half(values):
 
 
 def half_mean(values):
-    """Box mean as a delegate in half precision gives it: inputs and result rounded, whatever it sums in."""
+    """Box mean as a delegate in half precision gives it: inputs and result
+    rounded, whatever it sums in.
+    """
     return half(opencv_box_mean(values, RADIUS_PX))
 
 
@@ -122,14 +139,24 @@ def half_guided_filter(weights, guide, *, zero):
 
 
 def test_centring_makes_the_guided_filter_survive_half_precision():
-    # A bright sky with faint texture and a slightly darker subject: variances far smaller than the squares.
+    # A bright sky with faint texture and a slightly darker subject: variances far
+    # smaller than the squares.
     subject = disc(SHAPE, radius=0.3).astype(np.float32)
-    guide = 0.9 - 0.15 * subject + np.random.default_rng(6).normal(0, 0.02, SHAPE).astype(np.float32)
+    guide = (
+        0.9 - 0.15 * subject + np.random.default_rng(6).normal(0, 0.02, SHAPE).astype(np.float32)
+    )
     weights = cv2.GaussianBlur(subject, (0, 0), 2)
-    exact = np.asarray(guided_filter(batched(weights), batched(guide), radius_px=RADIUS_PX, epsilon=EPSILON))
-    errors = [np.abs(half_guided_filter(weights, guide, zero=zero) - exact[0, ..., 0]).max() for zero in (0.5, 0.0)]
+    exact = np.asarray(
+        guided_filter(batched(weights), batched(guide), radius_px=RADIUS_PX, epsilon=EPSILON)
+    )
+    errors = [
+        np.abs(half_guided_filter(weights, guide, zero=zero) - exact[0, ..., 0]).max()
+        for zero in (0.5, 0.0)
+    ]
     assert errors[0] < HALF_PRECISION_TOLERANCE
-    assert errors[1] > 2 * HALF_PRECISION_TOLERANCE, "the test picture must be one where centring matters"
+    assert errors[1] > 2 * HALF_PRECISION_TOLERANCE, (
+        "the test picture must be one where centring matters"
+    )
 
 
 @pytest.mark.parametrize("sigma_px", [0.3, 0.9, 2.9])
@@ -139,4 +166,7 @@ def test_gaussian_is_opencvs_with_zeros_outside(sigma_px):
     expected = cv2.GaussianBlur(image, (side_px, side_px), sigma_px, borderType=cv2.BORDER_CONSTANT)
     actual = np.asarray(gaussian_blur_inside(image[None], sigma_px))[0]
     np.testing.assert_allclose(actual, expected, atol=FLOAT32_TOLERANCE)
-    assert np.asarray(gaussian_blur_inside(np.ones((1, *SHAPE, 1), np.float32), sigma_px))[0, 0, 0, 0] < 1
+    assert (
+        np.asarray(gaussian_blur_inside(np.ones((1, *SHAPE, 1), np.float32), sigma_px))[0, 0, 0, 0]
+        < 1
+    )

@@ -1,4 +1,6 @@
-"""The grouped convolution against a loop in NumPy, Keras's own, the file format of its weights, and the delegates."""
+"""The grouped convolution against a loop in NumPy, Keras's own, the file format of its
+weights, and the delegates.
+"""
 
 import os
 import subprocess
@@ -18,7 +20,8 @@ from bokeh_tf.tflite.inspection import inspect
 # Sums of up to 150 products of numbers around 1, in another order.
 TOLERANCE = 1e-4
 TIME_LIMIT_S = 300
-# Input channels, filters, groups: two and three channels a group, as many groups as channels, one group.
+# Input channels, filters, groups: two and three channels a group, as many groups
+# as channels, one group.
 WIDTHS = [(8, 8, 4), (6, 12, 2), (5, 10, 5), (4, 6, 1)]
 STRIDES = [1, 2]
 HEIGHT, WIDTH, SIDE = 7, 10, 3
@@ -32,7 +35,11 @@ def arrays(widths, stride):
     inputs, filters, groups = widths
     random = np.random.default_rng(3)
     rows, columns = (HEIGHT - SIDE) // stride + 1, (WIDTH - SIDE) // stride + 1
-    shapes = [(2, HEIGHT, WIDTH, inputs), (SIDE, SIDE, inputs // groups, filters), (2, rows, columns, filters)]
+    shapes = [
+        (2, HEIGHT, WIDTH, inputs),
+        (SIDE, SIDE, inputs // groups, filters),
+        (2, rows, columns, filters),
+    ]
     return [random.standard_normal(shape).astype(np.float32) for shape in shapes]
 
 
@@ -128,7 +135,10 @@ def test_same_padding_bias_and_activation_are_those_of_keras():
     keras.utils.set_random_seed(1)
     settings = {"padding": "same", "activation": "relu", "bias_initializer": "random_normal"}
     images = np.random.default_rng(4).standard_normal((1, 6, 9, 4)).astype(np.float32)
-    ours, whole = grouped.Conv2D(6, 3, 2, groups=2, **settings), keras.layers.Conv2D(6, 3, 2, **settings)
+    ours, whole = (
+        grouped.Conv2D(6, 3, 2, groups=2, **settings),
+        keras.layers.Conv2D(6, 3, 2, **settings),
+    )
     actual = np.asarray(ours(images))
     whole.build(images.shape)
     kernel, bias = ours.get_weights()
@@ -163,13 +173,18 @@ def test_weights_filed_with_keras_own_layer_fit(tmp_path):
 def test_a_saved_model_keeps_the_layer(tmp_path):
     model = network(grouped.Conv2D)
     model.save(tmp_path / "network.keras")
-    assert type(keras.saving.load_model(tmp_path / "network.keras").get_layer("grouped")) is grouped.Conv2D
+    assert (
+        type(keras.saving.load_model(tmp_path / "network.keras").get_layer("grouped"))
+        is grouped.Conv2D
+    )
 
 
 def groups_in(file):
     """Input channels over those that a filter sees, of each convolution of a file."""
     sources = [node.inputs[:2] for node in file.operators if node.name == "CONV_2D"]
-    return [file.tensors[image].shape[3] // file.tensors[kernel].shape[3] for image, kernel in sources]
+    return [
+        file.tensors[image].shape[3] // file.tensors[kernel].shape[3] for image, kernel in sources
+    ]
 
 
 def test_a_file_has_a_plain_convolution_for_each_group():

@@ -1,16 +1,26 @@
-"""BilinearUpsampling against Keras' own bilinear resize, and on the real delegate, where that one is wrong."""
+"""BilinearUpsampling against Keras' own bilinear resize, and on the real
+delegate, where that one is wrong.
+"""
 
 import keras
 import numpy as np
 import pytest
 
-from bokeh_tf.ops.resize import BilinearUpsampling, bilinear_taps, spline_taps, taps_variance, upsample_extended
+from bokeh_tf.ops.resize import (
+    BilinearUpsampling,
+    bilinear_taps,
+    spline_taps,
+    taps_variance,
+    upsample_extended,
+)
 
 # Two sums of three float32 products each, of values up to 4.
 TOLERANCE = 3e-6
-# Half precision keeps 11 bits of each intermediate value: about 2e-3 of the range after three roundings.
+# Half precision keeps 11 bits of each intermediate value: about 2e-3 of the
+# range after three roundings.
 HALF_MAX_ERROR = 4e-3
-# What RESIZE_BILINEAR makes of random numbers where its half-precision coordinates go wrong: 0.12 to 0.25 and more.
+# What RESIZE_BILINEAR makes of random numbers where its half-precision coordinates go
+# wrong: 0.12 to 0.25 and more.
 WRONG_ERROR = 0.05
 
 
@@ -20,7 +30,9 @@ def test_equals_keras_bilinear_resize(factor, shape):
     images = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
     size = (shape[1] * factor, shape[2] * factor)
     expected = np.asarray(keras.ops.image.resize(images, size, interpolation="bilinear"))
-    np.testing.assert_allclose(np.asarray(BilinearUpsampling(factor)(images)), expected, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        np.asarray(BilinearUpsampling(factor)(images)), expected, rtol=0, atol=TOLERANCE
+    )
 
 
 @pytest.mark.parametrize("factor", [0, -2, 1.5, "2"])
@@ -68,14 +80,17 @@ def _probe(layer, image_shape, folder):
 
     image = keras.Input(image_shape, batch_size=1, name="image")
     path = folder / "upsampling.tflite"
-    path.write_bytes(convert(keras.Model(image, layer(image), name="upsampling"), precision="float16"))
+    path.write_bytes(
+        convert(keras.Model(image, layer(image), name="upsampling"), precision="float16")
+    )
     report = probe(path, precisions=("default",))
     return report, max(output.difference.max_abs for output in report.precisions[0].outputs)
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(
-    ("factor", "image_shape"), [(4, (16, 512, 4)), (4, (512, 16, 4)), (2, (16, 1024, 4)), (8, (8, 256, 3))]
+    ("factor", "image_shape"),
+    [(4, (16, 512, 4)), (4, (512, 16, 4)), (2, (16, 1024, 4)), (8, (8, 256, 3))],
 )
 def test_right_on_the_delegate_in_half_precision(gpu, factor, image_shape, tmp_path):
     from bokeh_tf.delegate.probing.probe import Verdict
@@ -88,5 +103,7 @@ def test_right_on_the_delegate_in_half_precision(gpu, factor, image_shape, tmp_p
 @pytest.mark.gpu
 def test_bilinear_resize_is_wrong_there(gpu, tmp_path):
     # The reason for BilinearUpsampling; once this fails, the delegate has been mended.
-    report, max_error = _probe(keras.layers.Resizing(64, 2048, interpolation="bilinear"), (16, 512, 4), tmp_path)
+    report, max_error = _probe(
+        keras.layers.Resizing(64, 2048, interpolation="bilinear"), (16, 512, 4), tmp_path
+    )
     assert max_error > WRONG_ERROR or report.adapter_has_float16 is False

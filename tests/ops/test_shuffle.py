@@ -1,11 +1,20 @@
-"""Space-to-depth and depth-to-space against NumPy's reshape and transpose, TensorFlow's own, and the real delegate."""
+"""Space-to-depth and depth-to-space against NumPy's reshape and transpose, TensorFlow's
+own, and the real delegate.
+"""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bokeh_tf.ops.shuffle import DepthToSpace, SpaceToDepth, cell_rows, depth_to_space, join_cell_rows, space_to_depth
+from bokeh_tf.ops.shuffle import (
+    DepthToSpace,
+    SpaceToDepth,
+    cell_rows,
+    depth_to_space,
+    join_cell_rows,
+    space_to_depth,
+)
 
 
 def numbered(shape):
@@ -15,8 +24,12 @@ def numbered(shape):
 
 def numpy_space_to_depth(images, block_px):
     batch, height, width, channels = images.shape
-    cells = images.reshape(batch, height // block_px, block_px, width // block_px, block_px, channels)
-    return cells.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // block_px, width // block_px, -1)
+    cells = images.reshape(
+        batch, height // block_px, block_px, width // block_px, block_px, channels
+    )
+    return cells.transpose(0, 1, 3, 2, 4, 5).reshape(
+        batch, height // block_px, width // block_px, -1
+    )
 
 
 @pytest.mark.parametrize("block_px", [1, 2, 3, 4])
@@ -44,7 +57,9 @@ class TestShuffles:
 
 
 def test_sizes_must_fit():
-    with pytest.raises(ValueError, match=r"height and width must be multiples of 4\. Received: 8x6"):
+    with pytest.raises(
+        ValueError, match=r"height and width must be multiples of 4\. Received: 8x6"
+    ):
         space_to_depth(numbered((1, 8, 6, 3)), 4)
     with pytest.raises(ValueError, match=r"channels must be a multiple of 2²\. Received: 6"):
         depth_to_space(numbered((1, 2, 2, 6)), 2)
@@ -83,7 +98,12 @@ def test_converted_without_arithmetic_or_a_fifth_dimension():
     from bokeh_tf.tflite.inspection import inspect
 
     file = inspect(convert(there_and_back((8, 12, 3)), precision="float32"))
-    assert {operator.name for operator in file.operators} <= {"RESHAPE", "STRIDED_SLICE", "SLICE", "CONCATENATION"}
+    assert {operator.name for operator in file.operators} <= {
+        "RESHAPE",
+        "STRIDED_SLICE",
+        "SLICE",
+        "CONCATENATION",
+    }
     assert max(len(tensor.shape) for tensor in file.tensors) <= 4
     assert file.macs == 0
 
@@ -96,8 +116,16 @@ def test_right_on_the_delegate(gpu, tmp_path):
     # The delegate keeps channels in fours: 3, 6 and 12 of them meet that at every offset.
     image = keras.Input((16, 24, 3), batch_size=1, name="image")
     cells = [SpaceToDepth(block_px, name=f"cells{block_px}")(image) for block_px in (2, 4)]
-    changed = [keras.layers.ReLU(name=f"changed{block_px}")(x) for block_px, x in zip((2, 4), cells, strict=True)]
-    pixels = [DepthToSpace(block_px, name=f"pixels{block_px}")(x) for block_px, x in zip((2, 4), changed, strict=True)]
+    changed = [
+        keras.layers.ReLU(name=f"changed{block_px}")(x)
+        for block_px, x in zip((2, 4), cells, strict=True)
+    ]
+    pixels = [
+        DepthToSpace(block_px, name=f"pixels{block_px}")(x)
+        for block_px, x in zip((2, 4), changed, strict=True)
+    ]
     path = tmp_path / "shuffles.tflite"
-    path.write_bytes(convert(keras.Model(image, [*cells, *pixels], name="shuffles"), precision="float32"))
+    path.write_bytes(
+        convert(keras.Model(image, [*cells, *pixels], name="shuffles"), precision="float32")
+    )
     assert probe(path, precisions=("float32",)).verdict is Verdict.FULL

@@ -1,4 +1,6 @@
-"""The doubling transposed convolution against a loop in NumPy, and on the real delegate, where Keras's own is wrong."""
+"""The doubling transposed convolution against a loop in NumPy, and on the real delegate,
+where Keras's own is wrong.
+"""
 
 import keras
 import numpy as np
@@ -13,7 +15,9 @@ SIZES = [(3, 4), (4, 3), (5, 3), (1, 1), (4, 6)]
 
 
 def numpy_transposed(images, kernel, bias):
-    """Every input pixel adds its kernel, two pixels further than the one before; the end is dropped."""
+    """Every input pixel adds its kernel, two pixels further than the one
+    before; the end is dropped.
+    """
     batch, height, width, _ = images.shape
     size = kernel.shape[0]
     full = np.zeros((batch, 2 * height + size - 2, 2 * width + size - 2, kernel.shape[2]))
@@ -61,7 +65,9 @@ def verdict(layer, size, folder):
 
     image = keras.Input((*size, 3), batch_size=1, name="image")
     path = folder / "transposed.tflite"
-    path.write_bytes(convert(keras.Model(image, layer(image), name="transposed"), precision="float32"))
+    path.write_bytes(
+        convert(keras.Model(image, layer(image), name="transposed"), precision="float32")
+    )
     return probe(path, precisions=("float32",)).verdict
 
 
@@ -69,7 +75,9 @@ def verdict(layer, size, folder):
 def test_right_on_the_delegate(gpu, tmp_path):
     from bokeh_tf.delegate.probing.probe import Verdict
 
-    assert verdict(DoublingConv2DTranspose(4, 3, 2, padding="same"), (7, 9), tmp_path) is Verdict.FULL
+    assert (
+        verdict(DoublingConv2DTranspose(4, 3, 2, padding="same"), (7, 9), tmp_path) is Verdict.FULL
+    )
 
 
 @pytest.mark.gpu

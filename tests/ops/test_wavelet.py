@@ -4,7 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from bokeh_tf.ops.wavelet import HaarTransform, InverseHaarTransform, haar_transform, inverse_haar_transform
+from bokeh_tf.ops.wavelet import (
+    HaarTransform,
+    InverseHaarTransform,
+    haar_transform,
+    inverse_haar_transform,
+)
 
 # Sums of four float32 numbers around 1, there and back.
 TOLERANCE = 1e-6
@@ -28,7 +33,9 @@ def numpy_haar(images):
 class TestTransform:
     def test_bands_are_those_of_the_definition(self, shape):
         images = random_images(shape)
-        np.testing.assert_allclose(np.asarray(haar_transform(images)), numpy_haar(images), rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(
+            np.asarray(haar_transform(images)), numpy_haar(images), rtol=0, atol=TOLERANCE
+        )
 
     def test_inverse_reconstructs_the_images(self, shape):
         images = random_images(shape)
@@ -42,12 +49,16 @@ class TestTransform:
 
     def test_keeps_energy(self, shape):
         images = random_images(shape)
-        assert np.sum(np.asarray(haar_transform(images)) ** 2) == pytest.approx(np.sum(images**2), rel=1e-5)
+        assert np.sum(np.asarray(haar_transform(images)) ** 2) == pytest.approx(
+            np.sum(images**2), rel=1e-5
+        )
 
 
 def test_matrix_is_orthonormal():
     # The four unit images of one square give the columns of the transform.
-    columns = np.asarray(haar_transform(np.eye(4, dtype=np.float32).reshape(4, 2, 2, 1))).reshape(4, 4)
+    columns = np.asarray(haar_transform(np.eye(4, dtype=np.float32).reshape(4, 2, 2, 1))).reshape(
+        4, 4
+    )
     np.testing.assert_array_equal(columns @ columns.T, np.eye(4))
 
 
@@ -58,15 +69,21 @@ def test_constant_has_only_the_low_band():
 
 
 def test_sizes_must_fit():
-    with pytest.raises(ValueError, match=r"height and width must be multiples of 2\. Received: 4x5"):
+    with pytest.raises(
+        ValueError, match=r"height and width must be multiples of 2\. Received: 4x5"
+    ):
         haar_transform(random_images((1, 4, 5, 3)))
-    with pytest.raises(ValueError, match=r"channels must be four bands of as many each\. Received: 6"):
+    with pytest.raises(
+        ValueError, match=r"channels must be four bands of as many each\. Received: 6"
+    ):
         inverse_haar_transform(random_images((1, 4, 4, 6)))
 
 
 def test_saved_and_loaded_model_gives_the_same(tmp_path):
     image = keras.Input((4, 6, 3))
-    model = keras.Model(image, InverseHaarTransform()(keras.layers.Rescaling(2.0)(HaarTransform()(image))))
+    model = keras.Model(
+        image, InverseHaarTransform()(keras.layers.Rescaling(2.0)(HaarTransform()(image)))
+    )
     model.save(tmp_path / "wavelet.keras")
     images = random_images((1, 4, 6, 3))
     loaded = keras.saving.load_model(tmp_path / "wavelet.keras")
@@ -80,11 +97,17 @@ def test_right_on_the_delegate(gpu, tmp_path):
 
     image = keras.Input((16, 24, 3), batch_size=1, name="image")
     bands = HaarTransform(name="bands")(image)
-    restored = InverseHaarTransform(name="restored")(keras.layers.LeakyReLU(0.5, name="changed")(bands))
+    restored = InverseHaarTransform(name="restored")(
+        keras.layers.LeakyReLU(0.5, name="changed")(bands)
+    )
     path = tmp_path / "wavelet.tflite"
-    path.write_bytes(convert(keras.Model(image, [bands, restored], name="wavelet"), precision="float32"))
+    path.write_bytes(
+        convert(keras.Model(image, [bands, restored], name="wavelet"), precision="float32")
+    )
     report = probe(path, precisions=("float32", "default"))
     assert report.verdict is Verdict.FULL
-    exact, half = (max(output.difference.max_abs for output in each.outputs) for each in report.precisions)
+    exact, half = (
+        max(output.difference.max_abs for output in each.outputs) for each in report.precisions
+    )
     assert exact <= TOLERANCE
     assert half <= HALF_MAX_ERROR

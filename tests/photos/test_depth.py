@@ -49,7 +49,10 @@ def extended(xmp, part_bytes=400):
 
 def gdepth(plane, kind):
     data = base64.b64encode(encoded(plane, "PNG"))
-    return b'<x GDepth:Format="%s" GDepth:Near="1.0" GDepth:Far="4.0" GDepth:Data="%s"/>' % (kind, data)
+    return b'<x GDepth:Format="%s" GDepth:Near="1.0" GDepth:Far="4.0" GDepth:Data="%s"/>' % (
+        kind,
+        data,
+    )
 
 
 def test_googles_depth_map_is_read(plane, tmp_path):
@@ -62,7 +65,9 @@ def test_depth_in_metres_becomes_one_over_it(plane, tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(jpeg(*extended(gdepth(plane, b"RangeLinear"))))
     metres = 1 + 3 * (plane / 255)
-    np.testing.assert_allclose(embedded_nearness(path), (1 / metres - 1 / 4) / (1 - 1 / 4), atol=1e-5)
+    np.testing.assert_allclose(
+        embedded_nearness(path), (1 / metres - 1 / 4) / (1 - 1 / 4), atol=1e-5
+    )
 
 
 def test_depth_is_turned_with_its_photo(plane, tmp_path):

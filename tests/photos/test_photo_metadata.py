@@ -1,4 +1,6 @@
-"""`bokeh_tf.photos`: XMP, colour spaces and what else lies in a file; kept where there is a place, else said."""
+"""`bokeh_tf.photos`: XMP, colour spaces and what else lies in a file; kept where
+there is a place, else said.
+"""
 
 import dataclasses
 import io
@@ -28,19 +30,26 @@ D65 = (0.3127, 0.3290)
 
 PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
-    'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"{} xmp:Rating="4">'
-    "<dc:title><rdf:Alt><rdf:li>größe – 写真</rdf:li></rdf:Alt></dc:title>{}</rdf:Description></rdf:RDF></x:xmpmeta>"
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'
+    ' rdf:about="" '
+    'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"{}'
+    ' xmp:Rating="4">'
+    "<dc:title><rdf:Alt><rdf:li>größe –"
+    " 写真</rdf:li></rdf:Alt></dc:title>{}</rdf:Description></rdf:RDF></x:xmpmeta>"
     '<?xpacket end="w"?>'
 )
 TRUE_XMP = PACKET.format("", "").encode()
 GAIN_MAP_NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
 STALE_XMP = PACKET.format(
-    f' xmlns:hdrgm="{GAIN_MAP_NAMESPACE}" hdrgm:Version="1.0" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
-    ' tiff:Orientation="6" tiff:Make="Kamera" xmlns:GCamera="http://ns.google.com/photos/1.0/camera/"'
-    ' GCamera:MotionPhoto="1" GCamera:MotionPhotoVersion="1" xmlns:xmpNote="http://ns.adobe.com/xmp/note/"'
+    f' xmlns:hdrgm="{GAIN_MAP_NAMESPACE}" hdrgm:Version="1.0"'
+    ' xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
+    ' tiff:Orientation="6" tiff:Make="Kamera"'
+    ' xmlns:GCamera="http://ns.google.com/photos/1.0/camera/"'
+    ' GCamera:MotionPhoto="1" GCamera:MotionPhotoVersion="1"'
+    ' xmlns:xmpNote="http://ns.adobe.com/xmp/note/"'
     ' xmpNote:HasExtendedXMP="0123"',
-    '<Container:Directory xmlns:Container="http://ns.google.com/photos/1.0/container/"><rdf:Seq><rdf:li/></rdf:Seq>'
+    "<Container:Directory"
+    ' xmlns:Container="http://ns.google.com/photos/1.0/container/"><rdf:Seq><rdf:li/></rdf:Seq>'
     "</Container:Directory><xmp:Thumbnails><rdf:Alt/></xmp:Thumbnails>",
 ).encode()
 
@@ -126,7 +135,9 @@ def test_xmp_loses_what_is_no_longer_true_and_nothing_else():
     ):
         assert gone not in kept
     assert kept.startswith('<?xpacket begin="\ufeff"'.encode())
-    description = ElementTree.fromstring(kept).find(".//{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description")
+    description = ElementTree.fromstring(kept).find(
+        ".//{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description"
+    )
     assert description.get("{http://ns.adobe.com/tiff/1.0/}Make") == "Kamera"
     assert description.get("{http://ns.adobe.com/xap/1.0/}Rating") == "4"
     assert "größe – 写真" in "".join(description.itertext())
@@ -135,7 +146,9 @@ def test_xmp_loses_what_is_no_longer_true_and_nothing_else():
 
 
 def test_an_orientation_that_only_xmp_tells_is_applied_once(tmp_path):
-    xmp = PACKET.format(' xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"', "").encode()
+    xmp = PACKET.format(
+        ' xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"', ""
+    ).encode()
     photo = read(tmp_path, encoded("JPEG", xmp=xmp))
     assert photo.pixels.shape == (WIDTH, HEIGHT, 3)
     photos.write(tmp_path / "result.jpg", photo)
@@ -202,7 +215,9 @@ def test_what_lies_in_a_jpeg_is_said(tmp_path, xmp, tail, expected, progressive)
 def test_an_iso_gain_map_without_xmp_is_said(tmp_path):
     content = encoded("JPEG")
     segment = b"urn:iso:std:iso:ts:21496:-1\0" + bytes(4)
-    content = content[:2] + b"\xff\xe2" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+    content = (
+        content[:2] + b"\xff\xe2" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+    )
     assert "gain map" in read(tmp_path, content + encoded("JPEG")).notes[0]
 
 
@@ -212,18 +227,30 @@ def test_what_lies_in_boxes_is_said():
 
     plain = box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta", bytes(40))
     assert embedded_notes(plain, "HEIF") == ()
-    assert "gain map" in embedded_notes(box(b"ftyp", b"avif\0\0\0\0avifmif1tmap") + box(b"meta"), "AVIF")[0]
-    assert "gain map" in embedded_notes(plain + box(b"mdat", b"urn:com:apple:photo:2020:aux:hdrgainmap\0"), "HEIF")[0]
+    assert (
+        "gain map"
+        in embedded_notes(box(b"ftyp", b"avif\0\0\0\0avifmif1tmap") + box(b"meta"), "AVIF")[0]
+    )
+    assert (
+        "gain map"
+        in embedded_notes(
+            plain + box(b"mdat", b"urn:com:apple:photo:2020:aux:hdrgainmap\0"), "HEIF"
+        )[0]
+    )
     assert "film" in embedded_notes(plain + box(b"mpvd", FILM), "HEIF")[0]
     # A damaged size ends the walk.
-    assert embedded_notes(plain + struct.pack(">I", 3) + b"mpvd", "HEIF") != embedded_notes(plain, "PNG")
+    assert embedded_notes(plain + struct.pack(">I", 3) + b"mpvd", "HEIF") != embedded_notes(
+        plain, "PNG"
+    )
 
 
 def test_iptc_captions_are_said(tmp_path):
     resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", 6) + b"\x1c\x02\x78\0\x01a"
     segment = b"Photoshop 3.0\0" + resource
     content = encoded("JPEG")
-    content = content[:2] + b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+    content = (
+        content[:2] + b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+    )
     assert "IPTC" in read(tmp_path, content).notes[0]
 
 
@@ -302,7 +329,12 @@ def in_srgb(path):
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
         srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
         # Relative colorimetric, as every viewer does.
-        return np.asarray(ImageCms.profileToProfile(image, profile, srgb, renderingIntent=1, outputMode="RGB")) / 255
+        return (
+            np.asarray(
+                ImageCms.profileToProfile(image, profile, srgb, renderingIntent=1, outputMode="RGB")
+            )
+            / 255
+        )
 
 
 @pytest.mark.parametrize(
@@ -310,8 +342,14 @@ def in_srgb(path):
     [
         ([(b"cICP", bytes([12, 13, 0, 1]))], to_linear),
         ([(b"gAMA", struct.pack(">I", 45_455)), (b"cHRM", chromaticities())], to_linear),
-        ([(b"gAMA", struct.pack(">I", 100_000)), (b"cHRM", chromaticities())], lambda values: values),
-        ([(b"gAMA", struct.pack(">I", 55_556)), (b"cHRM", chromaticities())], lambda values: values**1.8),
+        (
+            [(b"gAMA", struct.pack(">I", 100_000)), (b"cHRM", chromaticities())],
+            lambda values: values,
+        ),
+        (
+            [(b"gAMA", struct.pack(">I", 55_556)), (b"cHRM", chromaticities())],
+            lambda values: values**1.8,
+        ),
     ],
 )
 def test_a_viewer_shows_the_same_colours_in_another_format(tmp_path, chunks, linear_of):
@@ -327,7 +365,10 @@ def test_a_viewer_shows_the_same_colours_in_another_format(tmp_path, chunks, lin
     # Dark values of steep curves are the coarsest.
     assert np.quantile(difference, 0.99) * 255 <= COLOUR_TOLERANCE
     # Taken for sRGB they would be far off, so the test can tell.
-    assert np.abs(np.asarray(picture()) / 255 - from_linear(light))[inside].max() * 255 > 5 * COLOUR_TOLERANCE
+    assert (
+        np.abs(np.asarray(picture()) / 255 - from_linear(light))[inside].max() * 255
+        > 5 * COLOUR_TOLERANCE
+    )
 
 
 def test_grey_gets_a_grey_profile(tmp_path):
@@ -335,7 +376,9 @@ def test_grey_gets_a_grey_profile(tmp_path):
     assert ImageCms.ImageCmsProfile(io.BytesIO(photo.icc)).profile.xcolor_space.strip() == "GRAY"
     photos.write(tmp_path / "result.tif", photo)
     expected = from_linear(np.asarray(picture("L")) / 255)
-    assert np.abs(in_srgb(tmp_path / "result.tif")[..., 0] - expected).max() * 255 <= COLOUR_TOLERANCE
+    assert (
+        np.abs(in_srgb(tmp_path / "result.tif")[..., 0] - expected).max() * 255 <= COLOUR_TOLERANCE
+    )
 
 
 def test_hdr_code_points_stay_in_png_and_are_said_elsewhere(tmp_path):
@@ -374,9 +417,16 @@ def test_senseless_chunks_harm_nobody(tmp_path, chunk):
 
 
 def test_profiles_are_what_lcms_takes_for_one():
-    for profile in (profile_of_code_points(12, 13), profile_of_code_points(9, 1), profile_of_gamma(1 / 1.8, None)):
+    for profile in (
+        profile_of_code_points(12, 13),
+        profile_of_code_points(9, 1),
+        profile_of_gamma(1 / 1.8, None),
+    ):
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        assert ImageCms.isIntentSupported(opened, ImageCms.Intent.PERCEPTUAL, ImageCms.Direction.INPUT) == 1
+        assert (
+            ImageCms.isIntentSupported(opened, ImageCms.Intent.PERCEPTUAL, ImageCms.Direction.INPUT)
+            == 1
+        )
         assert len(profile) == struct.unpack(">I", profile[:4])[0]
     assert profile_of_code_points(9, 18) is None
 
@@ -403,7 +453,11 @@ def test_heic_keeps_what_it_says(tmp_path):
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
     exif[271], exif[274] = "Kamera", 6
-    photo = read(tmp_path, encoded("HEIF", quality=95, icc_profile=icc, xmp=TRUE_XMP, exif=exif), "photo.heic")
+    photo = read(
+        tmp_path,
+        encoded("HEIF", quality=95, icc_profile=icc, xmp=TRUE_XMP, exif=exif),
+        "photo.heic",
+    )
     # HEIC turns pictures by a box of its own, which the decoder obeys; EXIF has no say.
     assert (photo.format, photo.pixels.shape, photo.notes) == ("HEIF", (HEIGHT, WIDTH, 3), ())
     for suffix in (".heic", ".jpg"):

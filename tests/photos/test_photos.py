@@ -1,4 +1,6 @@
-"""`bokeh_tf.photos`: what is read, what is kept, what is refused; Pillow and OpenCV are the witnesses."""
+"""`bokeh_tf.photos`: what is read, what is kept, what is refused; Pillow and
+OpenCV are the witnesses.
+"""
 
 import dataclasses
 import io
@@ -66,7 +68,12 @@ def rewritten(tmp_path, path, suffix, **changes):
 def test_formats_and_modes_survive(tmp_path, suffix, mode):
     if suffix == ".jpg" and mode.endswith("A"):
         mode = mode[:-1]
-    path = saved(tmp_path, f"photo{suffix}", picture(mode), **({"quality": 95} if suffix in (".jpg", ".webp") else {}))
+    path = saved(
+        tmp_path,
+        f"photo{suffix}",
+        picture(mode),
+        **({"quality": 95} if suffix in (".jpg", ".webp") else {}),
+    )
     target, notes = rewritten(tmp_path, path, suffix)
     assert notes == ()
     with Image.open(path) as before, Image.open(target) as after:
@@ -94,7 +101,9 @@ def test_orientation_is_applied_and_reset(tmp_path, orientation):
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("source", ["photo.jpg", "photo.tif"])
 def test_metadata_is_kept(tmp_path, source, suffix, bits):
-    path = saved(tmp_path, source, picture(), exif=camera_exif(6).tobytes(), icc_profile=SRGB, dpi=(300, 300))
+    path = saved(
+        tmp_path, source, picture(), exif=camera_exif(6).tobytes(), icc_profile=SRGB, dpi=(300, 300)
+    )
     dtype = np.uint16 if bits == 16 else np.uint8
     target, _ = rewritten(tmp_path, path, suffix, pixels=gradient(3, dtype))
     with Image.open(target) as after:
@@ -121,7 +130,9 @@ def test_jpeg_keeps_its_subsampling(tmp_path, subsampling):
     target, _ = rewritten(tmp_path, path, ".jpg")
     with Image.open(target) as after:
         luma, chroma = after.layer[0], after.layer[1]
-        assert (luma[1] // chroma[1], luma[2] // chroma[2]) == {0: (1, 1), 1: (2, 1), 2: (2, 2)}[subsampling]
+        assert (luma[1] // chroma[1], luma[2] // chroma[2]) == {0: (1, 1), 1: (2, 1), 2: (2, 2)}[
+            subsampling
+        ]
 
 
 @pytest.mark.parametrize("lossless", [True, False])
@@ -180,7 +191,9 @@ def test_alpha_becomes_white_in_jpeg(tmp_path):
 
 
 def cmyk_profile():
-    """A minimal ICC profile whose lightness falls linearly with K alone, the other inks doing nothing."""
+    """A minimal ICC profile whose lightness falls linearly with K alone, the
+    other inks doing nothing.
+    """
     identity = struct.pack(">9i", *(65536 * (index in (0, 4, 8)) for index in range(9)))
     ramp = bytes(range(256))
     grid = b"".join(bytes([0 if index & 1 else 255, 128, 128]) for index in range(16))
@@ -193,7 +206,9 @@ def cmyk_profile():
         content += bytes(-len(content) % 4)
         tags += name + struct.pack(">II", offset + len(body), len(content))
         body += content
-    header = bytes(4) + struct.pack(">I", 0x02400000) + b"prtrCMYKLab " + bytes(12) + b"acsp" + bytes(28)
+    header = (
+        bytes(4) + struct.pack(">I", 0x02400000) + b"prtrCMYKLab " + bytes(12) + b"acsp" + bytes(28)
+    )
     header = (struct.pack(">I", offset + len(body)) + bytes(4) + header[4:]).ljust(68, b"\0")
     header += struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D)
     return header.ljust(128, b"\0") + struct.pack(">I", 4) + tags + body
@@ -214,14 +229,18 @@ def test_cmyk_becomes_srgb(tmp_path, with_profile):
 def test_first_of_several_pictures(tmp_path, suffix):
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue", "lime")]
     options = {"lossless": True} if suffix == ".webp" else {}
-    path = saved(tmp_path, f"photo{suffix}", frames[0], save_all=True, append_images=frames[1:], **options)
+    path = saved(
+        tmp_path, f"photo{suffix}", frames[0], save_all=True, append_images=frames[1:], **options
+    )
     photo = photos.read(path)
     assert (photo.pixels == (255, 0, 0)).all()
     assert "first of its 3" in photo.notes[0]
 
 
 def test_phone_jpeg_with_a_second_picture(tmp_path):
-    path = saved(tmp_path, "photo.jpg", picture(), format="MPO", save_all=True, append_images=[picture()])
+    path = saved(
+        tmp_path, "photo.jpg", picture(), format="MPO", save_all=True, append_images=[picture()]
+    )
     photo = photos.read(path)
     assert (photo.format, photo.notes) == ("JPEG", ())
 
@@ -232,7 +251,9 @@ def refused_files(folder):
     small = saved(folder, "bomb.png", picture()).read_bytes()
     for name, side in (("bomb.png", 10_000), ("bigger_bomb.png", 30_000)):
         header = b"IHDR" + struct.pack(">II", side, side) + small[24:29]
-        (folder / name).write_bytes(small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:])
+        (folder / name).write_bytes(
+            small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:]
+        )
     Image.new("F", (32, 32)).save(folder / "float.tif")
     picture().save(folder / "picture.gif")
     (folder / "empty.jpg").write_bytes(b"")

@@ -1,4 +1,6 @@
-"""Porting of PyTorch checkpoints, without PyTorch: names, shapes and orientation, and what is refused."""
+"""Porting of PyTorch checkpoints, without PyTorch: names, shapes and
+orientation, and what is refused.
+"""
 
 import argparse
 import subprocess
@@ -18,7 +20,7 @@ from bokeh_tf.porting.assignment import assign_weights, pytorch_shape, variables
 from bokeh_tf.porting.checkpoint import read_state_dict
 from bokeh_tf.porting.modules import TABLES, dmshn_modules, megadepth_modules
 from bokeh_tf.porting.port import port
-from bokeh_tf.porting.state_dict import unwrapped
+from bokeh_tf.porting.state_dict import COUNTERS, unwrapped
 
 SHAPE = (32, 48)
 # float32 sums of a few hundred products of order one.
@@ -26,7 +28,8 @@ LAYER_TOLERANCE = 1e-5
 # Channels, convolutions' numbers and residual blocks' numbers of the published encoder and decoder.
 ENCODER = ((32, 3, 1, (2, 3)), (64, 32, 5, (6, 7)), (128, 64, 9, (10, 11)))
 DECODER = ((128, None, None, (13, 14)), (64, 128, 16, (17, 18)), (32, 64, 20, (21, 22)))
-# Tensors of the published MegaDepth network, one of every kind of path through its nested sequences.
+# Tensors of the published MegaDepth network, one of every kind of path
+# through its nested sequences.
 MEGADEPTH_TENSORS = {
     "0.weight": (128, 3, 7, 7),
     "1.weight": (128,),
@@ -55,15 +58,27 @@ def published_dmshn():
             prefix = f"{part}_lv{level}.layer"
             for channels, in_channels, number, blocks in plan:
                 if number is not None:
-                    size = (channels, in_channels, 3, 3) if part == "encoder" else (in_channels, channels, 4, 4)
-                    shapes |= {f"{prefix}{number}.weight": size, f"{prefix}{number}.bias": (channels,)}
+                    size = (
+                        (channels, in_channels, 3, 3)
+                        if part == "encoder"
+                        else (in_channels, channels, 4, 4)
+                    )
+                    shapes |= {
+                        f"{prefix}{number}.weight": size,
+                        f"{prefix}{number}.bias": (channels,),
+                    }
                 for block in blocks:
                     for position in (0, 2):
                         shapes[f"{prefix}{block}.{position}.weight"] = (channels, channels, 3, 3)
                         shapes[f"{prefix}{block}.{position}.bias"] = (channels,)
-        shapes |= {f"decoder_lv{level}.layer24.weight": (3, 32, 3, 3), f"decoder_lv{level}.layer24.bias": (3,)}
+        shapes |= {
+            f"decoder_lv{level}.layer24.weight": (3, 32, 3, 3),
+            f"decoder_lv{level}.layer24.bias": (3,),
+        }
     random = np.random.default_rng(3)
-    return {name: random.standard_normal(shape, dtype=np.float32) / 10 for name, shape in shapes.items()}
+    return {
+        name: random.standard_normal(shape, dtype=np.float32) / 10 for name, shape in shapes.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +91,9 @@ def megadepth_model():
     return models.build("megadepth", image_shape=SHAPE)
 
 
-def assign_dmshn(model, tensors):
-    assign_weights(model, tensors, modules=dmshn_modules(dmshn.VARIANTS["base"]), label="dmshn.pth")
+def assign_dmshn(model, tensors, **options):
+    modules = dmshn_modules(dmshn.VARIANTS["base"])
+    return assign_weights(model, tensors, modules=modules, label="dmshn.pth", **options)
 
 
 def test_every_portable_model_has_a_table():
@@ -91,7 +107,9 @@ def test_all_published_dmshn_tensors_find_their_layer(dmshn_model):
     head = dmshn_model.get_layer("level2_decoder_head")
     np.testing.assert_array_equal(head.bias, tensors["decoder_lv2.layer24.bias"])
     second = dmshn_model.get_layer("level3_encoder_scale2_block2_conv2").kernel
-    np.testing.assert_array_equal(second[1, 2, 5, 7], tensors["encoder_lv3.layer7.2.weight"][7, 5, 1, 2])
+    np.testing.assert_array_equal(
+        second[1, 2, 5, 7], tensors["encoder_lv3.layer7.2.weight"][7, 5, 1, 2]
+    )
 
 
 def test_convolution_keeps_its_orientation(dmshn_model):
@@ -99,7 +117,8 @@ def test_convolution_keeps_its_orientation(dmshn_model):
     assign_dmshn(dmshn_model, tensors)
     image = np.random.default_rng(0).random((1, 8, 10, 3), dtype=np.float32)
     actual = np.asarray(dmshn_model.get_layer("level1_encoder_scale1_conv")(image))[0]
-    # PyTorch's definition at one pixel: the sum over the window of kernel [out, in, row, column] times input.
+    # PyTorch's definition at one pixel: the sum over the window of kernel [out, in,
+    # row, column] times input.
     kernel, bias = (tensors[f"encoder_lv1.layer1.{name}"] for name in ("weight", "bias"))
     expected = np.einsum("oikl,kli->o", kernel, image[0, 3:6, 4:7]) + bias
     np.testing.assert_allclose(actual[4, 5], expected, atol=LAYER_TOLERANCE)
@@ -110,7 +129,8 @@ def test_transposed_convolution_keeps_its_orientation(dmshn_model):
     assign_dmshn(dmshn_model, tensors)
     features = np.random.default_rng(1).random((1, 3, 5, 64), dtype=np.float32)
     actual = np.asarray(dmshn_model.get_layer("level1_decoder_scale1_deconv")(features))[0]
-    # PyTorch's definition: every input pixel adds its kernel [in, out, row, column]; padding 1 crops a margin of 1.
+    # PyTorch's definition: every input pixel adds its kernel [in, out, row, column];
+    # padding 1 crops a margin of 1.
     kernel, bias = (tensors[f"decoder_lv1.layer20.{name}"] for name in ("weight", "bias"))
     spread = np.zeros((8, 12, 32))
     for row, column in np.ndindex(3, 5):
@@ -137,8 +157,13 @@ def test_every_variant_is_covered_by_its_table(name):
 def test_step_counts_are_ignored_beside_statistics_only(megadepth_model):
     modules = megadepth_modules(megadepth.VARIANTS["base"])
     variables = variables_by_name(megadepth_model, modules)
-    tensors = {name: np.ones(pytorch_shape(variable), np.float32) for name, variable in variables.items()}
-    counts = {"1.num_batches_tracked": np.array(7.0), "3.0.1.0.1.4.num_batches_tracked": np.array(7.0)}
+    tensors = {
+        name: np.ones(pytorch_shape(variable), np.float32) for name, variable in variables.items()
+    }
+    counts = {
+        "1.num_batches_tracked": np.array(7.0),
+        "3.0.1.0.1.4.num_batches_tracked": np.array(7.0),
+    }
     assign_weights(megadepth_model, tensors | counts, modules=modules, label="m.pth")
     with pytest.raises(ModelFileError, match=r"1 tensors left over \('0.num_batches_tracked'\)"):
         strange = {"0.num_batches_tracked": np.array(7.0)}
@@ -160,9 +185,15 @@ def with_nan(tensors):
 FAULTS = [
     (without_one, r"1 tensors missing \('decoder_lv1.layer24.bias'\)\.$"),
     (lambda tensors: tensors | {"a\nb": np.zeros(1)}, r"1 tensors left over \('a\\nb'\)\.$"),
-    (with_a_wrong_shape, r"\('decoder_lv1.layer24.weight' is \(32, 3, 3, 3\), not \(3, 32, 3, 3\)\)\.$"),
+    (
+        with_a_wrong_shape,
+        r"\('decoder_lv1.layer24.weight' is \(32, 3, 3, 3\), not \(3, 32, 3, 3\)\)\.$",
+    ),
     (with_nan, r"1 tensors not finite \('decoder_lv1.layer24.bias'\)\.$"),
-    (lambda tensors: {f"net1.{n}": t for n, t in tensors.items()}, r"180 tensors missing \(.*, …\); 180 tensors left"),
+    (
+        lambda tensors: {f"net1.{n}": t for n, t in tensors.items()},
+        r"180 tensors missing \(.*, …\); 180 tensors left",
+    ),
 ]
 
 
@@ -187,15 +218,57 @@ TENSOR = np.zeros(2)
         OrderedDict({"module.conv.weight": TENSOR}),
         {"state_dict": {"conv.weight": TENSOR}, "epoch": 7},
         {"model": {"state_dict": {"module.module.conv.weight": TENSOR}}},
+        {"params": {"conv.weight": None}, "params_ema": {"conv.weight": TENSOR}},
+        {
+            "state_dict": {"conv.weight": None},
+            "state_dict_ema": {"module.conv.weight": TENSOR},
+            "epoch": 3,
+        },
+        {"netG": {"_orig_mod.module.conv.weight": TENSOR}, "netD": {"conv.weight": None}},
+        {"state_dict": {"model.net.conv.weight": TENSOR}},
     ],
 )
 def test_usual_wrappers_are_taken_off(content):
-    assert unwrapped(content, label="a.pth") == {"conv.weight": TENSOR}
+    assert unwrapped(content, label="a.pth").tensors == {"conv.weight": TENSOR}
 
 
 def test_a_prefix_that_only_some_names_have_stays():
     names = {"module.a": TENSOR, "b": TENSOR}
-    assert unwrapped(names, label="a.pth") == names
+    assert unwrapped(names, label="a.pth").tensors == names
+
+
+def test_what_was_chosen_is_said_and_can_be_chosen_otherwise():
+    content = {
+        "params": {"module.a": TENSOR},
+        "params_ema": {"module.a": TENSOR + 1, "total_ops": TENSOR},
+    }
+    chosen = unwrapped(content, label="a.pth")
+    # A profiler's counter beside the wrapped model does not hide its prefix.
+    assert chosen.choices == ("the entry 'params_ema' (not 'params')", "names without 'module.'")
+    assert list(chosen.tensors) == ["a", "total_ops"]
+    asked = unwrapped(content, label="a.pth", key="params")
+    assert asked.choices[0] == "the entry 'params' (not 'params_ema')"
+    np.testing.assert_array_equal(asked.tensors["a"], TENSOR)
+    with pytest.raises(ModelFileError, match="has no entry 'nope'"):
+        unwrapped(content, label="a.pth", key="nope")
+
+
+def test_counters_of_a_profiler_are_named_and_ignored_on_request(dmshn_model):
+    tensors = published_dmshn() | {
+        "total_ops": np.zeros(1),
+        "encoder_lv1.total_params": np.zeros(1),
+    }
+    with pytest.raises(
+        ModelFileError,
+        match=r"2 tensors left over .*--ignore total_ops total_params leaves them out",
+    ):
+        assign_dmshn(dmshn_model, tensors)
+    assert assign_dmshn(dmshn_model, tensors, ignore=COUNTERS) == [
+        "total_ops",
+        "encoder_lv1.total_params",
+    ]
+    # Never a weight that the network has.
+    assert assign_dmshn(dmshn_model, published_dmshn(), ignore=("bias", "weight")) == []
 
 
 @pytest.mark.parametrize(
@@ -218,9 +291,12 @@ def test_what_is_no_state_dict_is_refused(content, message):
 STAND_INS = {
     "missing": "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')",
     "old": "__version__ = '2.5.1+cpu'",
-    "crash": "import os, signal\n__version__ = '2.6.0'\ndef load(*a, **k): os.kill(os.getpid(), signal.SIGSEGV)",
-    "refuses": "import pickle\n__version__ = '2.6.0'\ndef load(*a, **k): raise pickle.UnpicklingError('Use unsafe!')",
-    "damaged": "__version__ = '2.6.0'\ndef load(*a, **k): raise RuntimeError('failed\\nfinding central directory')",
+    "crash": "import os, signal\n__version__ = '2.6.0'\ndef load(*a, **k): os.kill(os.getpid(),"
+    " signal.SIGSEGV)",
+    "refuses": "import pickle\n__version__ = '2.6.0'\ndef load(*a, **k): raise"
+    " pickle.UnpicklingError('Use unsafe!')",
+    "damaged": "__version__ = '2.6.0'\ndef load(*a, **k): raise RuntimeError('failed\\nfinding"
+    " central directory')",
     "reads": """
 import numpy
 __version__, float32 = "2.13.0+cpu", "float32"
@@ -275,8 +351,16 @@ def checkpoint(tmp_path):
         ),
         ("old", DependencyError, r"PyTorch 2.5.1\+cpu cannot read files safely, 2.6 and newer can"),
         ("crash", ModelFileError, r"größe.pth: PyTorch cannot read it \(SIGSEGV\)"),
-        ("refuses", ModelFileError, "größe.pth: damaged, or holds more than tensors, which is not read"),
-        ("damaged", ModelFileError, r"größe.pth: PyTorch cannot read it \(failed finding central directory\)"),
+        (
+            "refuses",
+            ModelFileError,
+            "größe.pth: damaged, or holds more than tensors, which is not read",
+        ),
+        (
+            "damaged",
+            ModelFileError,
+            r"größe.pth: PyTorch cannot read it \(failed finding central directory\)",
+        ),
     ],
 )
 def test_a_reader_that_cannot_is_one_clear_line(stand_in, checkpoint, name, error, message):
@@ -286,12 +370,16 @@ def test_a_reader_that_cannot_is_one_clear_line(stand_in, checkpoint, name, erro
     assert "\n" not in str(raised.value) and "unsafe" not in str(raised.value)
 
 
-def test_a_checkpoint_that_expands_beyond_its_size_is_refused_before_it_is_written(stand_in, tmp_path):
+def test_a_checkpoint_that_expands_beyond_its_size_is_refused_before_it_is_written(
+    stand_in, tmp_path
+):
     stand_in("expands")
     path = tmp_path / "small.pth"
     with path.open("wb") as file:
         np.savez(file, weight=np.zeros(1, np.float32))
-    with pytest.raises(ModelFileError, match=r"small.pth: .* its tensors would take 4,800,000,000") as raised:
+    with pytest.raises(
+        ModelFileError, match=r"small.pth: .* its tensors would take 4,800,000,000"
+    ) as raised:
         read_state_dict(path)
     assert "\n" not in str(raised.value)
 
@@ -301,7 +389,9 @@ def test_an_archive_that_unpacks_beyond_its_size_is_refused(stand_in, tmp_path):
     path = tmp_path / "packed.pth"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("weight.npy", bytes(100_000_000))
-    with pytest.raises(ModelFileError, match=r"packed.pth: .* what is packed in it would take 100,000,000"):
+    with pytest.raises(
+        ModelFileError, match=r"packed.pth: .* what is packed in it would take 100,000,000"
+    ):
         read_state_dict(path)
 
 
@@ -322,7 +412,11 @@ def test_command_writes_weights_that_the_model_loads(stand_in, checkpoint, tmp_p
     out = tmp_path / "aus gabe" / "dmshn_base.weights.h5"
     out.parent.mkdir()
     assert run_command("dmshn", checkpoint, "-o", out) == 0
-    assert capsys.readouterr().out == f"written: {out} (180 tensors, 5,424,393 trainable parameters)\n"
+    chosen = "read: the entry 'state_dict', names without 'module.'\n"
+    assert (
+        capsys.readouterr().out
+        == f"{chosen}written: {out} (180 tensors, 5,424,393 trainable parameters)\n"
+    )
     assert [path.name for path in out.parent.iterdir()] == [out.name]
     model = models.build("dmshn", image_shape=SHAPE)
     model.load_weights(out)
@@ -356,7 +450,10 @@ def test_unwritable_output_leaves_nothing(stand_in, checkpoint, tmp_path):
     ("arguments", "message"),
     [
         (("dmshn", "a.pth", "-o", "a.h5"), "--out must end in .weights.h5"),
-        (("dmshn", "a.pth", "-o", "a.weights.h5", "--variant", "huge"), "must be one of: base, stacked, tiny"),
+        (
+            ("dmshn", "a.pth", "-o", "a.weights.h5", "--variant", "huge"),
+            "must be one of: base, stacked, tiny",
+        ),
         (("dbsi", "a.pth", "-o", "a.weights.h5"), "invalid choice: 'dbsi'"),
     ],
 )
@@ -374,6 +471,11 @@ def test_callers_mistakes_are_value_errors():
 
 
 def test_help_needs_no_framework():
-    code = "import sys, bokeh_tf.commands.port; print({'keras', 'tensorflow', 'torch', 'numpy'} & set(sys.modules))"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    code = (
+        "import sys, bokeh_tf.commands.port; print({'keras', 'tensorflow', 'torch', 'numpy'} &"
+        " set(sys.modules))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert printed.stdout.strip() == "set()"

@@ -1,4 +1,6 @@
-"""Porting with PyTorch itself, in an environment of its own: twins that compute the same, and files that try tricks."""
+"""Porting with PyTorch itself, in an environment of its own: twins that compute the same,
+and files that try tricks.
+"""
 
 import os
 import subprocess
@@ -13,7 +15,8 @@ from bokeh_tf.errors import ModelFileError
 from bokeh_tf.porting.checkpoint import read_state_dict
 from bokeh_tf.porting.port import port
 
-# float32 sums of some thousand products, in another order than PyTorch's; relative to the largest value.
+# float32 sums of some thousand products, in another order than PyTorch's;
+# relative to the largest value.
 TWIN_TOLERANCE = 1e-4
 # Names a Python that has PyTorch 2.6 or newer; without it these tests install one, which is large.
 PYTHON_VARIABLE = "BOKEH_TF_PYTORCH_PYTHON"
@@ -27,7 +30,11 @@ def pytorch_python(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pytorch")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=120)
     python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "torch==2.13.*", "numpy"], check=True, timeout=1500)
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "torch==2.13.*", "numpy"],
+        check=True,
+        timeout=1500,
+    )
     return str(python)
 
 
@@ -36,7 +43,9 @@ def pytorch(pytorch_python, monkeypatch):
     """`pytorch(*arguments)` runs that interpreter; child processes of ours find its PyTorch too."""
 
     def run(*arguments):
-        return subprocess.run([pytorch_python, *arguments], capture_output=True, text=True, check=True, timeout=300)
+        return subprocess.run(
+            [pytorch_python, *arguments], capture_output=True, text=True, check=True, timeout=300
+        )
 
     code = "import pathlib, torch; print(pathlib.Path(torch.__file__).parents[1])"
     monkeypatch.setenv("PYTHONPATH", run("-c", code).stdout.strip())
@@ -46,7 +55,11 @@ def pytorch(pytorch_python, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "variant", "parameters"),
-    [("dmshn", "base", 5_424_393), ("dmshn", "stacked", 10_848_786), ("megadepth", "base", 5_357_153)],
+    [
+        ("dmshn", "base", 5_424_393),
+        ("dmshn", "stacked", 10_848_786),
+        ("megadepth", "base", 5_357_153),
+    ],
 )
 def test_ported_twin_computes_the_same(pytorch, tmp_path, name, variant, parameters):
     twin = name if variant == "base" else f"{name}_{variant}"
@@ -79,8 +92,15 @@ def test_real_pytorch_runs_nothing_from_a_file_and_names_damage(pytorch, tmp_pat
         read_state_dict(tmp_path / "hostile.pth")
     assert not (tmp_path / "was_run").exists()
     whole = (tmp_path / "whole.pth").read_bytes()
-    np.testing.assert_array_equal(read_state_dict(tmp_path / "whole.pth")["a"], np.ones(2000, np.float32))
-    for damaged in (whole[: len(whole) // 2], b"", b"no checkpoint", whole[:4000] + b"\0" * 500 + whole[4500:]):
+    np.testing.assert_array_equal(
+        read_state_dict(tmp_path / "whole.pth")["a"], np.ones(2000, np.float32)
+    )
+    for damaged in (
+        whole[: len(whole) // 2],
+        b"",
+        b"no checkpoint",
+        whole[:4000] + b"\0" * 500 + whole[4500:],
+    ):
         (tmp_path / "damaged.pth").write_bytes(damaged)
         with pytest.raises(ModelFileError, match=r"damaged.pth"):
             read_state_dict(tmp_path / "damaged.pth")

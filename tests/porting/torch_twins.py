@@ -1,8 +1,9 @@
-"""PyTorch twins of our models, with the module names of the published ones; run by a Python that has PyTorch.
+"""PyTorch twins of our models, with the module names of the published ones; run by
+a Python that has PyTorch.
 
-`python torch_twins.py MODEL FOLDER` writes random weights as `checkpoint.pth`, a photo as `photo.npy` `[1, H, W, 3]`
-and what the twin makes of it as `expected.npy` `[1, H, W, C]`. Structure and names are those of
-saikatdutta/Stacked_DMSHN_bokeh and zhengqili/MegaDepth.
+`python torch_twins.py MODEL FOLDER` writes random weights as `checkpoint.pth`, a photo as
+`photo.npy` `[1, H, W, 3]` and what the twin makes of it as `expected.npy` `[1, H, W, C]`. Structure
+and names are those of saikatdutta/Stacked_DMSHN_bokeh and zhengqili/MegaDepth.
 """
 
 import sys
@@ -20,7 +21,9 @@ SEED = 5
 
 
 class Numbered(nn.Module):
-    """A DMSHN encoder or decoder: `layer<number>` is a plain or strided convolution, or a pair with a detour."""
+    """A DMSHN encoder or decoder: `layer<number>` is a plain or strided
+    convolution, or a pair with a detour.
+    """
 
     def __init__(self, plan):
         super().__init__()
@@ -35,14 +38,18 @@ class Numbered(nn.Module):
 
 def pair(channels):
     return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), nn.Conv2d(channels, channels, 3, padding=1)
+        nn.Conv2d(channels, channels, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, 3, padding=1),
     )
 
 
 def dmshn_encoder():
     plan = {1: nn.Conv2d(3, 32, 3, padding=1), 2: pair(32), 3: pair(32)}
     plan |= {5: nn.Conv2d(32, 64, 3, stride=2, padding=1), 6: pair(64), 7: pair(64)}
-    return Numbered(plan | {9: nn.Conv2d(64, 128, 3, stride=2, padding=1), 10: pair(128), 11: pair(128)})
+    return Numbered(
+        plan | {9: nn.Conv2d(64, 128, 3, stride=2, padding=1), 10: pair(128), 11: pair(128)}
+    )
 
 
 def dmshn_decoder():
@@ -124,12 +131,33 @@ def inception(channels, out, middle, sizes):
 
 def megadepth():
     up = [nn.Upsample(scale_factor=2)]
-    level4 = [nn.Sequential(*inceptions("cc")), nn.Sequential(nn.AvgPool2d(2), *inceptions("ccc"), *up)]
-    inside = [nn.AvgPool2d(2), *inceptions("cc"), nn.Sequential(Both(*level4), Sum()), *inceptions("cd"), *up]
+    level4 = [
+        nn.Sequential(*inceptions("cc")),
+        nn.Sequential(nn.AvgPool2d(2), *inceptions("ccc"), *up),
+    ]
+    inside = [
+        nn.AvgPool2d(2),
+        *inceptions("cc"),
+        nn.Sequential(Both(*level4), Sum()),
+        *inceptions("cd"),
+        *up,
+    ]
     level3 = [nn.Sequential(*inceptions("cd")), nn.Sequential(*inside)]
-    inside = [nn.MaxPool2d(2), *inceptions("ab"), nn.Sequential(Both(*level3), Sum()), *inceptions("ce"), *up]
+    inside = [
+        nn.MaxPool2d(2),
+        *inceptions("ab"),
+        nn.Sequential(Both(*level3), Sum()),
+        *inceptions("ce"),
+        *up,
+    ]
     level2 = [nn.Sequential(*inside), nn.Sequential(*inceptions("af"))]
-    inside = [nn.MaxPool2d(2), *inceptions("aa"), nn.Sequential(Both(*level2), Sum()), *inceptions("gh"), *up]
+    inside = [
+        nn.MaxPool2d(2),
+        *inceptions("aa"),
+        nn.Sequential(Both(*level2), Sum()),
+        *inceptions("gh"),
+        *up,
+    ]
     level1 = [nn.Sequential(*inside), nn.Sequential(*inceptions("k"))]
     stem = [nn.Conv2d(3, 128, 7, padding=3), nn.BatchNorm2d(128), nn.ReLU()]
     return nn.Sequential(*stem, nn.Sequential(Both(*level1), Sum()), nn.Conv2d(64, 1, 3, padding=1))
@@ -144,10 +172,15 @@ def main(name, folder):
     twin = TWINS[name]()
     for module in twin.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.copy_(0.2 * torch.randn(module.running_mean.shape, generator=generator))
-            module.running_var.copy_(torch.rand(module.running_var.shape, generator=generator) + 0.5)
+            module.running_mean.copy_(
+                0.2 * torch.randn(module.running_mean.shape, generator=generator)
+            )
+            module.running_var.copy_(
+                torch.rand(module.running_var.shape, generator=generator) + 0.5
+            )
         elif isinstance(module, nn.Conv2d) and name == "megadepth":
-            # PyTorch's own start is so faint that nothing but biases would come through the many layers.
+            # PyTorch's own start is so faint that nothing but biases would come
+            # through the many layers.
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
     # MegaDepth was published before PyTorch's files became zip archives.
     is_archive = name != "megadepth"

@@ -65,13 +65,18 @@ def test_a_shape_leaves_only_the_subject_to_the_model(photo):
     # The model's own picture is dark where it blurs.
     assert rendering.image.mean() == pytest.approx(photo.mean(), rel=0.15)
     assert render(photo, Told(0.1), shape="disc").decision == "graded"
-    np.testing.assert_array_equal(render(photo, Told(0.1), shape="disc", if_unsure="keep").image, photo)
+    np.testing.assert_array_equal(
+        render(photo, Told(0.1), shape="disc", if_unsure="keep").image, photo
+    )
 
 
 def test_maps_come_at_the_photos_size_where_asked(photo, left_half):
     big = cv2.resize(photo, (192, 128))
     assert render(big, Told(), full_size_map=True).in_focus_weight.shape == (128, 192)
-    assert render(big, Told(0.1), if_unsure="keep", full_size_map=True).in_focus_weight.shape == (128, 192)
+    assert render(big, Told(0.1), if_unsure="keep", full_size_map=True).in_focus_weight.shape == (
+        128,
+        192,
+    )
     weight = render(big, Told(), mask=left_half, aperture=1.0, full_size_map=True).in_focus_weight
     assert weight[:, :80].min() > 0.99
     assert weight[:, 112:].max() < 0.01
@@ -80,7 +85,9 @@ def test_maps_come_at_the_photos_size_where_asked(photo, left_half):
 def test_grain_comes_back_where_it_was_blurred(left_half):
     noise = np.random.default_rng(0).normal(128, 8, (64, 96, 1))
     photo = np.repeat(np.clip(noise, 0, 255).astype(np.uint8), 3, axis=2)
-    smooth, grainy = (render(photo, Told(), mask=left_half, aperture=1.0, grain=on).image for on in (False, True))
+    smooth, grainy = (
+        render(photo, Told(), mask=left_half, aperture=1.0, grain=on).image for on in (False, True)
+    )
     assert smooth[:, 56:].std() < 4 < grainy[:, 56:].std()
     np.testing.assert_array_equal(grainy[:, :40], photo[:, :40])
 
@@ -100,7 +107,9 @@ def test_a_command_with_a_mask_a_map_and_names(photo, left_half, tmp_path, capsy
     )
     assert failures == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["outputs"] == [str(tmp_path / "out" / name) for name in ("a_soft.png", "a_soft_map.png")]
+    assert told["outputs"] == [
+        str(tmp_path / "out" / name) for name in ("a_soft.png", "a_soft_map.png")
+    ]
     written = cv2.imread(told["outputs"][1], cv2.IMREAD_GRAYSCALE)
     assert written.shape == (64, 96)
     assert (written[:, :40] == 255).all()
@@ -114,7 +123,11 @@ def test_no_result_replaces_a_mask(photo, left_half, tmp_path):
     cv2.imwrite(str(mask), (left_half * 255).astype(np.uint8))
     before = mask.read_bytes()
     failures = render_files(
-        [tmp_path / "a.png"], output=tmp_path / "out", model=Told(), brought=Brought(mask=mask), overwrite=True
+        [tmp_path / "a.png"],
+        output=tmp_path / "out",
+        model=Told(),
+        brought=Brought(mask=mask),
+        overwrite=True,
     )
     assert failures == 0
     assert mask.read_bytes() == before
@@ -139,7 +152,12 @@ def test_a_map_that_is_no_picture(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [["--shape", "heart"], ["--mask", "m.png", "--depth", "auto"], ["--mask", "m.png", "--focus", "0.5,0.5"]]
+    "options",
+    [
+        ["--shape", "heart"],
+        ["--mask", "m.png", "--depth", "auto"],
+        ["--mask", "m.png", "--focus", "0.5,0.5"],
+    ],
 )
 def test_impossible_options(options, tmp_path):
     with pytest.raises(SystemExit) as stopped:

@@ -35,7 +35,9 @@ def test_a_cats_eye_is_round_in_the_middle_and_narrow_in_the_corner():
     assert np.ptp(x) < 0.8 * np.ptp(y)
 
 
-@pytest.mark.parametrize(("text", "shape"), [("disc", "disc"), ("7 blades", "7"), ("9", "9"), ("Cat-Eye", "cat-eye")])
+@pytest.mark.parametrize(
+    ("text", "shape"), [("disc", "disc"), ("7 blades", "7"), ("9", "9"), ("Cat-Eye", "cat-eye")]
+)
 def test_shapes_are_named_as_people_do(text, shape):
     assert shape_of(text) == shape
 
@@ -46,7 +48,9 @@ def test_shapes_that_are_none(text):
         shape_of(text)
 
 
-@pytest.mark.parametrize(("radius_px", "shape"), [(0, "disc"), (float("nan"), "disc"), (3, "heart")])
+@pytest.mark.parametrize(
+    ("radius_px", "shape"), [(0, "disc"), (float("nan"), "disc"), (3, "heart")]
+)
 def test_impossible_openings_are_refused(radius_px, shape):
     with pytest.raises(ValueError, match="must be possible"):
         kernel(radius_px, shape=shape)
@@ -95,7 +99,9 @@ def test_what_is_nearer_is_blurred_over_the_subject():
     assert rendered[30, 42, 2] > 0.5 > rendered[30, 60, 2]
     # The part of a disc that lies beyond a line at 2.5 of its 9 pixels from the middle is covered.
     line = 2.5 / RADIUS_PX
-    assert weight[30, 42] == pytest.approx(1 - (np.arccos(line) - line * np.sqrt(1 - line**2)) / np.pi, abs=0.01)
+    assert weight[30, 42] == pytest.approx(
+        1 - (np.arccos(line) - line * np.sqrt(1 - line**2)) / np.pi, abs=0.01
+    )
     assert weight[30, 60] == 1
 
 

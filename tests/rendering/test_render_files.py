@@ -1,4 +1,6 @@
-"""`render_files`: many photos, good and bad, to names that overwrite nothing; memory and interruption."""
+"""`render_files`: many photos, good and bad, to names that overwrite
+nothing; memory and interruption.
+"""
 
 import os
 import signal
@@ -76,12 +78,22 @@ def test_one_photo_to_a_file_name_of_another_format(tmp_path):
 def test_the_suffix_follows_the_format_inside(tmp_path):
     photo(tmp_path / "a.png").rename(tmp_path / "a.jpg")
     photo(tmp_path / "b.png").rename(tmp_path / "version 1.2")
-    assert render_files([tmp_path / "a.jpg", tmp_path / "version 1.2"], output=tmp_path / "out", model=Negative()) == 0
+    assert (
+        render_files(
+            [tmp_path / "a.jpg", tmp_path / "version 1.2"],
+            output=tmp_path / "out",
+            model=Negative(),
+        )
+        == 0
+    )
     assert names(tmp_path / "out") == ["a.png", "version 1.2.png"]
 
 
 def test_no_photo_and_no_other_result_is_overwritten(tmp_path):
-    sources = [photo(tmp_path / folder / "a.png", shade) for folder, shade in (("x", 10), ("y", 20), ("z", 30))]
+    sources = [
+        photo(tmp_path / folder / "a.png", shade)
+        for folder, shade in (("x", 10), ("y", 20), ("z", 30))
+    ]
     sources += [photo(tmp_path / "x" / "A.png", 40), photo(tmp_path / "y" / "a_bokeh.png", 50)]
     assert render_files(sources, output=tmp_path / "x", model=Negative()) == 0
     assert [value(source) for source in sources] == [10, 20, 30, 40, 50]
@@ -105,7 +117,11 @@ def test_links_to_the_photo_do_not_fool_it(tmp_path):
 
 
 def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_what_lies_in_the_output_folder_stays(tmp_path):
@@ -128,7 +144,10 @@ def test_results_of_an_earlier_run_stay(tmp_path):
     for folder, shade in (("x", 10), ("y", 20)):
         source = photo(tmp_path / folder / "a.png", shade)
         assert render_files([source], output=tmp_path / "out", model=Negative()) == 0
-    assert {name: value(tmp_path / "out" / name) for name in names(tmp_path / "out")} == {"a.png": 245, "a_2.png": 235}
+    assert {name: value(tmp_path / "out" / name) for name in names(tmp_path / "out")} == {
+        "a.png": 245,
+        "a_2.png": 235,
+    }
 
 
 def test_overwriting_is_asked_for_and_spares_the_photos(tmp_path):
@@ -138,7 +157,10 @@ def test_overwriting_is_asked_for_and_spares_the_photos(tmp_path):
     values = {name: value(tmp_path / "x" / name) for name in names(tmp_path / "x")}
     assert values == {"a.png": 10, "a_bokeh.png": 245, "a_bokeh_2.png": 235}
     photo(tmp_path / "mine.png", 77)
-    assert render_files(sources[:1], output=tmp_path / "mine.png", model=Negative(), overwrite=True) == 0
+    assert (
+        render_files(sources[:1], output=tmp_path / "mine.png", model=Negative(), overwrite=True)
+        == 0
+    )
     assert value(tmp_path / "mine.png") == 245
 
 
@@ -205,7 +227,9 @@ def deep_folder(tmp_path):
 
 
 def test_deep_folders_are_walked(deep_folder, tmp_path):
-    assert render_files([deep_folder], output=tmp_path / "out", model=Negative(), recursive=True) == 0
+    assert (
+        render_files([deep_folder], output=tmp_path / "out", model=Negative(), recursive=True) == 0
+    )
     assert (tmp_path / "out" / Path(*["a"] * 1099) / "a.png").is_file()
 
 
@@ -242,7 +266,9 @@ def test_photos_that_need_an_optional_part_are_counted(tmp_path, capfd, monkeypa
             (tmp_path / "in" / name).write_bytes(b"x")
         assert render_files([tmp_path / "in"], output=tmp_path / "out", model=Negative()) == 0
         left_out = capfd.readouterr().out.splitlines()[0]
-        assert left_out.endswith('in: 3 files left out; for 2 of them: pip install "bokeh-tf[photos]"')
+        assert left_out.endswith(
+            'in: 3 files left out; for 2 of them: pip install "bokeh-tf[photos]"'
+        )
     finally:
         photos.usable_formats.cache_clear()
 
@@ -283,14 +309,22 @@ def odd_photos(folder):
 def test_odd_inputs_are_one_line_each(tmp_path, capfd):
     odd = odd_photos(tmp_path)
     good = photo(tmp_path / "good.png")
-    assert render_files([*odd.values(), good], output=tmp_path / "out", model=Negative()) == len(odd)
+    assert render_files([*odd.values(), good], output=tmp_path / "out", model=Negative()) == len(
+        odd
+    )
     assert names(tmp_path / "out") == ["good.png"]
     assert len(capfd.readouterr().err.splitlines()) == len(odd)
 
 
 def test_odd_outputs_are_one_line_each(tmp_path):
     source = photo(tmp_path / "good.png")
-    for output in ("a" * 5000, "/".join(["a" * 200] * 50), tmp_path / "good.png" / "out", "/dev/null/out", "/dev/null"):
+    for output in (
+        "a" * 5000,
+        "/".join(["a" * 200] * 50),
+        tmp_path / "good.png" / "out",
+        "/dev/null/out",
+        "/dev/null",
+    ):
         with pytest.raises(OutputError) as refusal:
             render_files([source], output=output, model=Negative())
         assert "\n" not in str(refusal.value)
@@ -386,27 +420,38 @@ def test_interruption_leaves_nothing_half_written(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
 def test_48_megapixels_in_2_gigabytes(tmp_path, tiny_tflite, suffix):
-    # Not getrusage: its peak starts with that of the process that forked, here all of the test run's.
+    # Not getrusage: its peak starts with that of the process that forked,
+    # here all of the test run's.
     def graph(image):
         import keras
 
         hidden = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(image)
-        return [keras.layers.Conv2D(3, 3, padding="same", activation="sigmoid")(hidden), hidden[..., :1]]
+        return [
+            keras.layers.Conv2D(3, 3, padding="same", activation="sigmoid")(hidden),
+            hidden[..., :1],
+        ]
 
     model = tiny_tflite("large", graph, image_shape=(1024, 1536))
     rows, columns = np.mgrid[:6000, :8000].astype(np.uint16)
     pixels = np.dstack([rows * 8, columns * 8, rows * 3 + columns * 5])
-    cv2.imwrite(str(tmp_path / f"large{suffix}"), pixels if suffix != ".jpg" else (pixels >> 8).astype(np.uint8))
+    cv2.imwrite(
+        str(tmp_path / f"large{suffix}"),
+        pixels if suffix != ".jpg" else (pixels >> 8).astype(np.uint8),
+    )
     program = (
         "import sys; from bokeh_tf.rendering import render_files; "
         "failures = render_files([sys.argv[1]], output=sys.argv[2], model=sys.argv[3], "
         "input_range=(0, 1), compare=True); "
-        "peak, = (line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')); "
+        "peak, = (line.split()[1] for line in open('/proc/self/status') if"
+        " line.startswith('VmHWM')); "
         "print('peak', peak); sys.exit(failures)"
     )
     arguments = [tmp_path / f"large{suffix}", tmp_path / "out", model]
     child = subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)], check=True, capture_output=True, text=True
+        [sys.executable, "-c", program, *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert int(child.stdout.split("peak")[1]) < MEMORY_LIMIT_KIB
     with Image.open(tmp_path / "out" / f"large{suffix}") as image:

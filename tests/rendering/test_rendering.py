@@ -1,4 +1,6 @@
-"""`bokeh_tf.rendering`: geometry, full-resolution composite and backends, against arithmetic done another way."""
+"""`bokeh_tf.rendering`: geometry, full-resolution composite and backends, against
+arithmetic done another way.
+"""
 
 import dataclasses
 import subprocess
@@ -19,12 +21,24 @@ CANVAS = (64, 96)
 ONE_STEP = 1
 # Sums of a few float32 terms in [0, 255].
 FLOAT_TOLERANCE = 1e-3
-SIZES = [(16, 16), (17, 300), (300, 17), (64, 96), (50, 90), (90, 100), (40, 96), (211, 305), (400, 130)]
+SIZES = [
+    (16, 16),
+    (17, 300),
+    (300, 17),
+    (64, 96),
+    (50, 90),
+    (90, 100),
+    (40, 96),
+    (211, 305),
+    (400, 130),
+]
 
 
 @dataclasses.dataclass
 class BlendModel:
-    """Blends its input with a Gaussian blur of it: sharp inside a centred ellipse, or as `sharpness` says."""
+    """Blends its input with a Gaussian blur of it: sharp inside a centred
+    ellipse, or as `sharpness` says.
+    """
 
     sharpness: float | None = None
     tells_weight: bool = True
@@ -57,8 +71,12 @@ def noise(height, width, dtype=np.uint8):
 
 def natural(height, width):
     """Detail at every scale, as in a photograph: random values with a 1/f spectrum."""
-    spectrum = np.fft.rfft2(np.random.default_rng(height).standard_normal((height, width, 3)), axes=(0, 1))
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)) + 1 / (height + width)
+    spectrum = np.fft.rfft2(
+        np.random.default_rng(height).standard_normal((height, width, 3)), axes=(0, 1)
+    )
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)) + 1 / (
+        height + width
+    )
     texture = np.fft.irfft2(spectrum / frequency[..., None], s=(height, width), axes=(0, 1))
     return np.clip(128 + 40 * texture / texture.std(), 0, 255).astype(np.uint8)
 
@@ -116,17 +134,23 @@ def test_subjects_edge_is_the_photos_own_and_has_no_halo():
             return weight
 
     small = resize(photo, *canvas)
-    blurred = cv2.resize(cv2.GaussianBlur(small.astype(np.float32), (0, 0), BlendModel.sigma), size[::-1])
+    blurred = cv2.resize(
+        cv2.GaussianBlur(small.astype(np.float32), (0, 0), BlendModel.sigma), size[::-1]
+    )
     ideal = np.where(subject[..., None], photo, blurred)
-    along_the_edge = cv2.morphologyEx(subject.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((21, 21))) > 0
-    # Enlarging the weight without regard to the photo's edges is off by 5.8 on average, which is seen as a halo.
+    along_the_edge = (
+        cv2.morphologyEx(subject.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((21, 21))) > 0
+    )
+    # Enlarging the weight without regard to the photo's edges is off by 5.8 on average,
+    # which is seen as a halo.
     error = np.abs(render(photo, Matte()).image - ideal)[along_the_edge].mean()
     assert error < 1.5
 
 
 @pytest.mark.parametrize("size", [(300, 460), (400, 300), (100, 900)])
 def test_enlarged_blur_lies_where_the_photo_does(size):
-    # A ramp through resampling and blur stays the same ramp; an offset of half a pixel would move it.
+    # A ramp through resampling and blur stays the same ramp; an offset of
+    # half a pixel would move it.
     slope = 200 / size[1]
     ramp = np.repeat((20 + slope * np.arange(size[1]))[None], size[0], axis=0)
     photo = np.repeat(np.rint(ramp * 257)[..., None], 3, axis=2).astype(np.uint16)
@@ -136,7 +160,8 @@ def test_enlarged_blur_lies_where_the_photo_does(size):
 
 
 def test_rest_does_not_see_the_padding():
-    # A tall photo leaves most of a wide canvas empty; its mean must not be pulled towards anything else.
+    # A tall photo leaves most of a wide canvas empty; its mean must not be
+    # pulled towards anything else.
     photo = natural(400, 100)
     image = render(photo, BlendModel(sharpness=0.0)).image
     assert abs(image.mean() - photo.mean()) < ONE_STEP
@@ -186,7 +211,9 @@ def test_resize_averages_areas_on_the_axis_that_shrinks():
 @pytest.mark.parametrize("size", SIZES)
 def test_image_only_identity_gives_the_photo_back(size):
     for photo in (noise(*size), natural(*size), np.full((*size, 3), 90, np.uint8)):
-        np.testing.assert_array_equal(render(photo, BlendModel(sharpness=1.0, tells_weight=False)).image, photo)
+        np.testing.assert_array_equal(
+            render(photo, BlendModel(sharpness=1.0, tells_weight=False)).image, photo
+        )
 
 
 @pytest.mark.parametrize("size", [(512, 768), (64, 96), (700, 400)])
@@ -194,14 +221,18 @@ def test_image_only_blur_lets_no_detail_back(size):
     photo = natural(*size)
     rendering = render(photo, BlendModel(sharpness=0.0, tells_weight=False, sigma=6.0))
     assert rendering.in_focus_weight.mean() < 0.02
-    detail, left = (cv2.Laplacian(image.astype(np.float32), cv2.CV_32F) for image in (photo, rendering.image))
+    detail, left = (
+        cv2.Laplacian(image.astype(np.float32), cv2.CV_32F) for image in (photo, rendering.image)
+    )
     # Rounding to 8 bits alone leaves a standard deviation of about 1.3 in the Laplacian.
     assert np.std(left) < 0.02 * np.std(detail) + 1.5
 
 
 def test_image_only_estimate_finds_the_models_weight():
     photo = natural(512, 768)
-    told, estimated = (render(photo, BlendModel(size=(256, 384), tells_weight=tells)) for tells in (True, False))
+    told, estimated = (
+        render(photo, BlendModel(size=(256, 384), tells_weight=tells)) for tells in (True, False)
+    )
     assert np.abs(told.in_focus_weight - estimated.in_focus_weight).mean() < 0.03
     assert np.abs(told.image.astype(int) - estimated.image).mean() < ONE_STEP
 
@@ -228,7 +259,9 @@ def test_tflite_backend_matches_the_arithmetic(tiny_tflite):
     rendering = render(photo, model)
     # TensorFlow averages over the pixels inside the picture only.
     ones = cv2.blur(np.ones(CANVAS), (5, 5), borderType=cv2.BORDER_CONSTANT)
-    blurred = cv2.blur(photo.astype(np.float64), (5, 5), borderType=cv2.BORDER_CONSTANT) / ones[..., None]
+    blurred = (
+        cv2.blur(photo.astype(np.float64), (5, 5), borderType=cv2.BORDER_CONSTANT) / ones[..., None]
+    )
     assert np.abs(rendering.image - (0.25 * photo + 0.75 * blurred)).max() <= 0.5 + FLOAT_TOLERANCE
     np.testing.assert_allclose(rendering.in_focus_weight, 0.25, atol=1e-6)
 
@@ -241,7 +274,9 @@ def test_a_foreign_files_range_is_asked_for_and_applied(tiny_tflite, input_range
     assert "\n" not in str(refusal.value)
     photo = noise(*CANVAS)
     # A mean of pixels is a mean of pixels in every range, so the picture must be the same.
-    expected, rendered = (render(photo, load_model(path, input_range=pair)) for pair in ((0, 1), input_range))
+    expected, rendered = (
+        render(photo, load_model(path, input_range=pair)) for pair in ((0, 1), input_range)
+    )
     assert np.abs(rendered.image.astype(int) - expected.image).max() <= ONE_STEP
 
 
@@ -273,7 +308,9 @@ def test_what_the_file_states_is_taken(tmp_path):
         load_model(path)
     told = render(photo, load_model(path, output_range=(0, 255))).image
     assert np.abs(told.astype(int) - (255 - photo.astype(int))).max() <= ONE_STEP
-    path.write_bytes(convert(negative, precision="float32", ranges={"image": (0, 1), "rendered": (0, 255)}))
+    path.write_bytes(
+        convert(negative, precision="float32", ranges={"image": (0, 1), "rendered": (0, 255)})
+    )
     assert inspect(path).metadata["inputs"][0]["range"] == [0, 1]
     image = render(photo, load_model(path)).image
     assert np.abs(image.astype(int) - (255 - photo.astype(int))).max() <= ONE_STEP
@@ -290,7 +327,9 @@ def test_unusable_model_files_have_one_line(tmp_path, tiny_tflite):
         tmp_path / "garbage.tflite": "garbage.tflite",
         tmp_path: str(tmp_path),
         "no_such_model": "Known models: .*dbsi",
-        tiny_tflite("grey", lambda image: [image * 2.0], channels=1): r"input must be one float32 \[1, H, W, 3\]",
+        tiny_tflite(
+            "grey", lambda image: [image * 2.0], channels=1
+        ): r"input must be one float32 \[1, H, W, 3\]",
         tiny_tflite("weightless", lambda image: [image[..., :1]]): "no bokeh model",
         tiny_tflite("small", lambda image: [image * 1.0], image_shape=(8, 8)): "8x8",
     }
@@ -303,7 +342,9 @@ def test_unusable_model_files_have_one_line(tmp_path, tiny_tflite):
 def test_not_a_number_is_an_error(tiny_tflite):
     import keras
 
-    model = load_model(tiny_tflite("nan", lambda image: [keras.ops.log(image - 2.0)]), input_range=(0, 1))
+    model = load_model(
+        tiny_tflite("nan", lambda image: [keras.ops.log(image - 2.0)]), input_range=(0, 1)
+    )
     with pytest.raises(ModelFileError, match="NaN"):
         render(noise(16, 24), model)
 
@@ -317,12 +358,44 @@ def test_keras_backend_renders_as_the_keras_model(tmp_path, monkeypatch):
     reference = models.build("dbsi_mobile", image_shape=(256, 384))
     reference.save_weights(tmp_path / "dbsi_mobile_base.weights.h5")
     model = load_model("dbsi_mobile")
-    assert (model.canvas_size(2000, 3000), model.canvas_size(4000, 3000)) == ((256, 384), (1536, 1152))
+    assert (model.canvas_size(2000, 3000), model.canvas_size(4000, 3000)) == (
+        (256, 384),
+        (1536, 1152),
+    )
     photo = noise(256, 384)
     rendered, weight = reference.predict_on_batch(photo[None] / np.float32(255))
     rendering = render(photo, model)
     assert np.abs(rendering.image - np.clip(rendered[0], 0, 1) * 255).max() <= ONE_STEP
     np.testing.assert_allclose(rendering.in_focus_weight, weight[0, ..., 0], atol=1e-5)
+
+
+def test_weights_and_whole_keras_files_render_as_their_model(tmp_path, monkeypatch):
+    import keras
+
+    keras.utils.set_random_seed(11)
+    monkeypatch.setattr(backends, "_LYING_CANVAS", (64, 96))
+    reference = models.build("unet", variant="tiny", image_shape=(64, 96))
+    reference.save_weights(tmp_path / "unet_tiny.weights.h5")
+    reference.save(tmp_path / "mine.keras")
+    photo = noise(64, 96)
+    expected = np.asarray(reference(photo[None] / np.float32(255)))[0]
+    for name in ("unet_tiny.weights.h5", "mine.keras"):
+        model = load_model(tmp_path / name)
+        assert model.name == name
+        np.testing.assert_allclose(model.run(photo / np.float32(255)).rendered, expected, atol=1e-5)
+    with pytest.raises(ModelFileError, match=r"name it <model>_<variant>\.weights\.h5"):
+        load_model(tmp_path / "mine.weights.h5")
+    with pytest.raises(ModelFileError, match="Received: 'huge'"):
+        load_model(tmp_path / "unet_huge.weights.h5")
+    with pytest.raises(ModelFileError, match="no such file"):
+        load_model(tmp_path / "none.keras")
+    (tmp_path / "damaged.keras").write_bytes(b"PK no archive")
+    with pytest.raises(ModelFileError, match="not a model that Keras can load"):
+        load_model(tmp_path / "damaged.keras")
+    small = keras.Input((64, 96, 1), name="grey")
+    keras.Model(small, keras.layers.Rescaling(2.0)(small)).save(tmp_path / "grey.keras")
+    with pytest.raises(ModelFileError, match="no bokeh model"):
+        load_model(tmp_path / "grey.keras")
 
 
 def test_keras_model_without_weights_or_keras(tmp_path, monkeypatch):
@@ -335,7 +408,9 @@ def test_keras_model_without_weights_or_keras(tmp_path, monkeypatch):
         "from bokeh_tf.models import weights; from bokeh_tf.rendering import backends; "
         "weights.WEIGHTS_FOLDER = Path(sys.argv[1]); backends.load_model('dbsi')"
     )
-    child = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)
+    child = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True
+    )
     assert "DependencyError" in child.stderr
     assert 'pip install "bokeh-tf[tensorflow]"' in child.stderr
 
@@ -343,10 +418,13 @@ def test_keras_model_without_weights_or_keras(tmp_path, monkeypatch):
 def test_rendering_a_tflite_imports_no_tensorflow(tmp_path, tiny_tflite, photo_file):
     program = (
         "import sys; from bokeh_tf.rendering import render_files; "
-        "failures = render_files([sys.argv[1]], output=sys.argv[2], model=sys.argv[3], input_range=(0, 1)); "
+        "failures = render_files([sys.argv[1]], output=sys.argv[2], model=sys.argv[3],"
+        " input_range=(0, 1)); "
         "sys.exit(failures or any(name in sys.modules for name in ('tensorflow', 'keras')))"
     )
     model = tiny_tflite("blend", blend_graph, image_shape=CANVAS)
     arguments = [photo_file, tmp_path / "out", model]
-    subprocess.run([sys.executable, "-c", program, *map(str, arguments)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)], check=True, capture_output=True
+    )
     assert (tmp_path / "out" / photo_file.name).is_file()

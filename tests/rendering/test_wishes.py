@@ -1,4 +1,6 @@
-"""What people wish of a rendering: options, numbers for the model, and what is done without a subject."""
+"""What people wish of a rendering: options, numbers for the model, and what
+is done without a subject.
+"""
 
 import json
 
@@ -14,7 +16,9 @@ from bokeh_tf.rendering.geometry import place
 
 
 class Told:
-    """A model that can be told: dark where it blurs, with a confidence of its own; remembers what it was told."""
+    """A model that can be told: dark where it blurs, with a confidence of its own;
+    remembers what it was told.
+    """
 
     name = "told"
     takes_focus = True
@@ -45,7 +49,9 @@ def photo():
     return np.random.default_rng(0).integers(1, 255, (64, 96, 3), np.uint8)
 
 
-@pytest.mark.parametrize(("number", "aperture"), [(0, 0), (0.3, 0.3), (1, 1), (1.4, 1), (2.8, 0.5), (14, 0.1)])
+@pytest.mark.parametrize(
+    ("number", "aperture"), [(0, 0), (0.3, 0.3), (1, 1), (1.4, 1), (2.8, 0.5), (14, 0.1)]
+)
 def test_an_aperture_is_a_share_or_an_f_number(number, aperture):
     assert aperture_of(number) == pytest.approx(aperture)
 
@@ -57,12 +63,15 @@ def test_apertures_that_are_none(number):
 
 
 def test_a_tap_lies_where_it_is_in_the_canvas():
-    # A standing photo in the middle of a lying canvas: 32 of 48 columns by 32 rows would be square, this is 16 by 32.
+    # A standing photo in the middle of a lying canvas: 32 of 48 columns by 32 rows would be
+    # square, this is 16 by 32.
     placement = place(200, 100, 32, 48)
     assert (placement.left, placement.width) == (16, 16)
     numbers = Wishes(focus=(0.5, 0.25)).numbers(placement).reshape(4)
     assert numbers.tolist() == [0.25, 0.5, -1, 0]
-    assert Wishes(focus=(0.0, 1.0), aperture=0.5).numbers(placement).reshape(4) == pytest.approx([1, 1 / 3, 0.5, 0])
+    assert Wishes(focus=(0.0, 1.0), aperture=0.5).numbers(placement).reshape(4) == pytest.approx(
+        [1, 1 / 3, 0.5, 0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,11 +117,17 @@ def test_json_says_what_was_decided(photo, tmp_path, capsys):
     from bokeh_tf import photos
 
     photos.write(tmp_path / "a.png", photos.Photo(photo, "PNG"))
-    failures = render_files([tmp_path / "a.png"], output=tmp_path / "b.png", model=Told(0.25), as_json=True)
+    failures = render_files(
+        [tmp_path / "a.png"], output=tmp_path / "b.png", model=Told(0.25), as_json=True
+    )
     assert failures == 0
     [line] = capsys.readouterr().out.splitlines()
     told = json.loads(line)
-    assert (told["decision"], told["subject_confidence"], told["schema_version"]) == ("graded", 0.25, 1)
+    assert (told["decision"], told["subject_confidence"], told["schema_version"]) == (
+        "graded",
+        0.25,
+        1,
+    )
     assert told["outputs"] == [str(tmp_path / "b.png")]
 
 
@@ -121,7 +136,12 @@ def test_people_are_told_too(photo, tmp_path, capsys):
 
     photos.write(tmp_path / "a.png", photos.Photo(photo, "PNG"))
     wishes = Wishes(if_unsure="keep")
-    assert render_files([tmp_path / "a.png"], output=tmp_path / "b.png", model=Told(0.25), wishes=wishes) == 0
+    assert (
+        render_files(
+            [tmp_path / "a.png"], output=tmp_path / "b.png", model=Told(0.25), wishes=wishes
+        )
+        == 0
+    )
     assert "a.png: no clear subject: left as it was" in capsys.readouterr().out
 
 

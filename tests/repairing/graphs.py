@@ -5,7 +5,17 @@ converter.
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tests.delegate.rules.mldrift_graphs import IMAGE, OP, Graph, ints, one, options, ramp, split_joined, weighted_sums
+from tests.delegate.rules.mldrift_graphs import (
+    IMAGE,
+    OP,
+    Graph,
+    ints,
+    one,
+    options,
+    ramp,
+    split_joined,
+    weighted_sums,
+)
 
 VALID = schema.Padding.VALID
 RELU = schema.ActivationFunctionType.RELU
@@ -52,8 +62,12 @@ def packed():
     graph = Graph()
     x = graph.input((1, 4, 6, 3))
     parts = [x, graph.node(OP.NEG, [x], (1, 4, 6, 3))]
-    whole = graph.node(OP.PACK, parts, (1, 2, 4, 6, 3), kept=options("Pack", valuesCount=2, axis=1), version=1)
-    return graph.file(graph.node(OP.REDUCE_MAX, [whole, ints(1)], (1, 4, 6, 3), kept=options("Reducer")))
+    whole = graph.node(
+        OP.PACK, parts, (1, 2, 4, 6, 3), kept=options("Pack", valuesCount=2, axis=1), version=1
+    )
+    return graph.file(
+        graph.node(OP.REDUCE_MAX, [whole, ints(1)], (1, 4, 6, 3), kept=options("Reducer"))
+    )
 
 
 def group_normalised():
@@ -61,12 +75,20 @@ def group_normalised():
     graph = Graph()
     x = graph.input((1, 4, 6, 8))
     wide, narrow = (1, 4, 6, 4, 2), (1, 1, 1, 4, 1)
-    five = graph.node(OP.RESHAPE, [x, ints(*wide)], wide, kept=options("Reshape", newShape=ints(*wide)))
-    mean = graph.node(OP.MEAN, [five, ints(1, 2, 4)], narrow, kept=options("Reducer", keepDims=True))
+    five = graph.node(
+        OP.RESHAPE, [x, ints(*wide)], wide, kept=options("Reshape", newShape=ints(*wide))
+    )
+    mean = graph.node(
+        OP.MEAN, [five, ints(1, 2, 4)], narrow, kept=options("Reducer", keepDims=True)
+    )
     centred = graph.node(OP.SUB, [five, mean], wide, kept=options("Sub"), version=3)
     squares = graph.node(OP.SQUARE, [centred], wide)
-    variance = graph.node(OP.MEAN, [squares, ints(1, 2, 4)], narrow, kept=options("Reducer", keepDims=True))
-    shifted = graph.node(OP.ADD, [variance, np.asarray(1e-3, np.float32)], narrow, kept=options("Add"))
+    variance = graph.node(
+        OP.MEAN, [squares, ints(1, 2, 4)], narrow, kept=options("Reducer", keepDims=True)
+    )
+    shifted = graph.node(
+        OP.ADD, [variance, np.asarray(1e-3, np.float32)], narrow, kept=options("Add")
+    )
     scale = graph.node(OP.RSQRT, [shifted], narrow)
     product = graph.node(OP.MUL, [centred, scale], wide, kept=options("Mul"), version=5)
     kept = options("Reshape", newShape=ints(1, 4, 6, 8))
@@ -77,25 +99,33 @@ def between_reshapes(code, source, inner, made, output, *constants, kept=None, v
     """RESHAPE, one node, RESHAPE."""
     graph = Graph()
     x = graph.input(source)
-    x = graph.node(OP.RESHAPE, [x, ints(*inner)], inner, kept=options("Reshape", newShape=ints(*inner)))
+    x = graph.node(
+        OP.RESHAPE, [x, ints(*inner)], inner, kept=options("Reshape", newShape=ints(*inner))
+    )
     x = graph.node(code, [x, *constants], made, kept=kept, version=version)
     kept = options("Reshape", newShape=ints(*output))
     return graph.file(graph.node(OP.RESHAPE, [x, ints(*output)], output, kept=kept))
 
 
 def upsampled():
-    return between_reshapes(OP.TILE, (1, 4, 6, 8), (1, 4, 1, 6, 8), (1, 4, 3, 6, 8), (1, 12, 6, 8), ints(1, 1, 3, 1, 1))
+    return between_reshapes(
+        OP.TILE, (1, 4, 6, 8), (1, 4, 1, 6, 8), (1, 4, 3, 6, 8), (1, 12, 6, 8), ints(1, 1, 3, 1, 1)
+    )
 
 
 def tiled():
     """A repetition that is no resize: the order of repeats is the whole map's."""
-    return between_reshapes(OP.TILE, (1, 4, 6, 8), (1, 2, 2, 6, 8), (1, 6, 2, 6, 8), (1, 12, 6, 8), ints(1, 3, 1, 1, 1))
+    return between_reshapes(
+        OP.TILE, (1, 4, 6, 8), (1, 2, 2, 6, 8), (1, 6, 2, 6, 8), (1, 12, 6, 8), ints(1, 3, 1, 1, 1)
+    )
 
 
 def swapped(order, inner, output):
     made = tuple(inner[axis] for axis in order)
     kept = options("Transpose")
-    return between_reshapes(OP.TRANSPOSE, (1, 4, 6, 8), inner, made, output, ints(*order), kept=kept, version=4)
+    return between_reshapes(
+        OP.TRANSPOSE, (1, 4, 6, 8), inner, made, output, ints(*order), kept=kept, version=4
+    )
 
 
 def dense_of_bytes():
@@ -137,20 +167,26 @@ def depthwise(dtype=np.float32):
     graph.graph.tensors[kernel].quantization.quantizedDimension = 3
     bias = graph.scaled(graph.made(ints(*range(6))), [0.0005] * 6)
     kept = options("DepthwiseConv2D", strideH=1, strideW=1, depthMultiplier=2)
-    y = graph.node(OP.DEPTHWISE_CONV_2D, [x, kernel, bias], (1, 6, 8, 6), kept=kept, dtype=np.int8, version=3)
+    y = graph.node(
+        OP.DEPTHWISE_CONV_2D, [x, kernel, bias], (1, 6, 8, 6), kept=kept, dtype=np.int8, version=3
+    )
     return graph.file(graph.scaled(y, 0.5))
 
 
 def grouped():
     kept = options("Conv2D", strideH=1, strideW=1, dilationHFactor=2)
-    return one(OP.CONV_2D, [(1, 6, 8, 6), noise(6, 3, 3, 2), noise(6)], (1, 6, 8, 6), kept=kept, version=6)
+    return one(
+        OP.CONV_2D, [(1, 6, 8, 6), noise(6, 3, 3, 2), noise(6)], (1, 6, 8, 6), kept=kept, version=6
+    )
 
 
 def dilated():
     graph = Graph()
     x = graph.input((1, 8, 8, 3))
     around = np.array([[2, 2], [2, 2]], np.int32)
-    spread = graph.node(OP.SPACE_TO_BATCH_ND, [x, ints(2, 2), around], (4, 6, 6, 3), kept=options("SpaceToBatchND"))
+    spread = graph.node(
+        OP.SPACE_TO_BATCH_ND, [x, ints(2, 2), around], (4, 6, 6, 3), kept=options("SpaceToBatchND")
+    )
     kept = options("Conv2D", padding=VALID, strideH=1, strideW=1)
     made = graph.node(OP.CONV_2D, [spread, noise(5, 3, 3, 3), noise(5)], (4, 4, 4, 5), kept=kept)
     crops = np.zeros((2, 2), np.int32)
@@ -177,7 +213,9 @@ def twice(code, table):
 
 
 def transposed(*, activation=0, version=3, size=12, stride=2):
-    kept = options("TransposeConv", strideH=stride, strideW=stride, fusedActivationFunction=activation)
+    kept = options(
+        "TransposeConv", strideH=stride, strideW=stride, fusedActivationFunction=activation
+    )
     constants = [ints(1, size, size, 5), noise(5, 3, 3, 4)]
     inputs = [*constants, (1, -(-size // stride), -(-size // stride), 4), noise(5)]
     return one(OP.TRANSPOSE_CONV, inputs, (1, size, size, 5), kept=kept, version=version)
@@ -211,7 +249,9 @@ def masked():
 
 
 def cumulated(**fields):
-    return one(OP.CUMSUM, [IMAGE, np.asarray(-1, np.int32)], IMAGE, kept=options("Cumsum", **fields))
+    return one(
+        OP.CUMSUM, [IMAGE, np.asarray(-1, np.int32)], IMAGE, kept=options("Cumsum", **fields)
+    )
 
 
 def summed():
@@ -268,16 +308,24 @@ def numbers_as_floats():
     x = graph.input((6, 8), np.int32)
     kept = options("Reshape", newShape=ints(6, 8, 1))
     view = graph.node(OP.RESHAPE, [x, ints(6, 8, 1)], (6, 8, 1), kept=kept, dtype=np.int32)
-    kept = options("Cast", inDataType=schema.TensorType.INT32, outDataType=schema.TensorType.FLOAT32)
-    return graph.file(graph.node(OP.NEG, [graph.node(OP.CAST, [view], (6, 8, 1), kept=kept)], (6, 8, 1)))
+    kept = options(
+        "Cast", inDataType=schema.TensorType.INT32, outDataType=schema.TensorType.FLOAT32
+    )
+    return graph.file(
+        graph.node(OP.NEG, [graph.node(OP.CAST, [view], (6, 8, 1), kept=kept)], (6, 8, 1))
+    )
 
 
 def coded_largest():
     graph = Graph()
     kept = options("ArgMax", outputType=schema.TensorType.INT32)
-    place = graph.node(OP.ARG_MAX, [graph.input((1, 6, 8, 5)), ints(3)], (1, 6, 8), kept=kept, dtype=np.int32)
+    place = graph.node(
+        OP.ARG_MAX, [graph.input((1, 6, 8, 5)), ints(3)], (1, 6, 8), kept=kept, dtype=np.int32
+    )
     values = [np.asarray(5, np.int32), np.asarray(1, np.float32), np.asarray(0, np.float32)]
-    return graph.file(graph.node(OP.ONE_HOT, [place, *values], (1, 6, 8, 5), kept=options("OneHot", axis=-1)))
+    return graph.file(
+        graph.node(OP.ONE_HOT, [place, *values], (1, 6, 8, 5), kept=options("OneHot", axis=-1))
+    )
 
 
 def pooled_by_mean():
@@ -285,7 +333,9 @@ def pooled_by_mean():
     graph = Graph()
     x = graph.input((1, 4, 6, 8))
     wide = (1, 2, 2, 3, 2, 8)
-    x = graph.node(OP.RESHAPE, [x, ints(*wide)], wide, kept=options("Reshape", newShape=ints(*wide)))
+    x = graph.node(
+        OP.RESHAPE, [x, ints(*wide)], wide, kept=options("Reshape", newShape=ints(*wide))
+    )
     return graph.file(graph.node(OP.MEAN, [x, ints(2, 4)], (1, 2, 3, 8), kept=options("Reducer")))
 
 
@@ -311,7 +361,9 @@ def reduced_sum():
 def split_of_one():
     graph = Graph()
     x = graph.node(OP.RELU, [graph.input(IMAGE)], IMAGE)
-    part = graph.node(OP.SPLIT, [np.asarray(3, np.int32), x], IMAGE, kept=options("Split", numSplits=1))
+    part = graph.node(
+        OP.SPLIT, [np.asarray(3, np.int32), x], IMAGE, kept=options("Split", numSplits=1)
+    )
     return graph.file(graph.node(OP.NEG, [part], IMAGE))
 
 
@@ -321,7 +373,9 @@ def local_response():
 
 
 def halves_added(after=OP.ABS):
-    """The upper and the lower half of a map, added: right on the CPU, wrong on LiteRT's delegate."""
+    """The upper and the lower half of a map, added: right on the CPU,
+    wrong on LiteRT's delegate.
+    """
     graph = Graph()
     parts = [graph.made((1, 3, 8, 8)) for _ in range(2)]
     places = [graph.made(np.asarray(1, np.int32)), graph.input(IMAGE)]
@@ -334,7 +388,9 @@ def gram():
     """A matrix times itself turned round: LiteRT's delegate dies of it."""
     graph = Graph()
     x = graph.node(OP.RELU, [graph.input((1, 1, 6, 8))], (1, 1, 6, 8))
-    return graph.file(graph.node(OP.BATCH_MATMUL, [x, x], (1, 1, 6, 6), kept=options("BatchMatMul", adjY=True)))
+    return graph.file(
+        graph.node(OP.BATCH_MATMUL, [x, x], (1, 1, 6, 6), kept=options("BatchMatMul", adjY=True))
+    )
 
 
 PAIRS = np.array([[0, 0], [1, 2], [2, 1], [0, 0]], np.int32)
@@ -342,12 +398,18 @@ PAIRS = np.array([[0, 0], [1, 2], [2, 1], [0, 0]], np.int32)
 CASES = {
     "composite": [composite()],
     "dense-weights": [sparse_like()],
-    "squeeze": [one(OP.SQUEEZE, [(1, 1, 6, 8)], (6, 8), kept=options("Squeeze", squeezeDims=ints(0, 1)))],
+    "squeeze": [
+        one(OP.SQUEEZE, [(1, 1, 6, 8)], (6, 8), kept=options("Squeeze", squeezeDims=ints(0, 1)))
+    ],
     "slices": [
         strided((1, 5, 6, 8), (5, 6), (0, 0, 0, 2), (1, 5, 6, 3), begin=7, end=7, shrinkAxis=9),
         strided((1, 5, 6, 8), (1, 5, 6), (0, -2), (0, 0), begin=0, end=0, ellipsis=1, shrinkAxis=2),
-        strided((1, 5, 6, 8), (1, 5, 6, 8), (0, 0, 0, 0), (0, 0, 0, 0), (1, 1, 1, -1), begin=15, end=15),
-        strided((1, 5, 6, 8), (1, 5, 6, 3), (0, 0, 0, 6), (0, 0, 0, 0), (1, 1, 1, -2), begin=7, end=7),
+        strided(
+            (1, 5, 6, 8), (1, 5, 6, 8), (0, 0, 0, 0), (0, 0, 0, 0), (1, 1, 1, -1), begin=15, end=15
+        ),
+        strided(
+            (1, 5, 6, 8), (1, 5, 6, 3), (0, 0, 0, 6), (0, 0, 0, 0), (1, 1, 1, -2), begin=7, end=7
+        ),
         strided(
             (1, 5, 6, 8),
             (1, 5, 1, 6),
@@ -419,7 +481,12 @@ CASES = {
     ],
     "mirror": [
         one(OP.MIRROR_PAD, [IMAGE, PAIRS], (1, 9, 11, 8), kept=options("MirrorPad", mode=1)),
-        one(OP.MIRROR_PAD, [(1, 20, 12, 3), PAIRS * 6], (1, 38, 30, 3), kept=options("MirrorPad", mode=1)),
+        one(
+            OP.MIRROR_PAD,
+            [(1, 20, 12, 3), PAIRS * 6],
+            (1, 38, 30, 3),
+            kept=options("MirrorPad", mode=1),
+        ),
     ],
     "dense-rows": [
         between_reshapes(
@@ -440,7 +507,8 @@ CASES = {
     "split-operands": [halves_added()],
     "split-of-one": [split_of_one()],
     "reverse": [
-        one(OP.REVERSE_V2, [(1, 6, 8, 5), ints(axis)], (1, 6, 8, 5), kept=options("ReverseV2")) for axis in (1, 3)
+        one(OP.REVERSE_V2, [(1, 6, 8, 5), ints(axis)], (1, 6, 8, 5), kept=options("ReverseV2"))
+        for axis in (1, 3)
     ],
     "gather": [
         one(
@@ -492,5 +560,6 @@ CASES = {
     "softmax-beta": [one(OP.SOFTMAX, [IMAGE], IMAGE, kept=options("Softmax", beta=2.0))],
     "lower-version": [one(OP.LOGISTIC, [IMAGE], IMAGE, version=3)],
 }
-# By the name of the form that the real delegate computes right, whether a rule knows the case or not.
+# By the name of the form that the real delegate computes right, whether a
+# rule knows the case or not.
 SECOND_CASES = {"split-slices": halves_added()}

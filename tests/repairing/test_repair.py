@@ -57,7 +57,11 @@ def test_command_repairs_and_leaves_the_file_alone(tmp_path, capsys):
     assert main(["repair", str(source), "-o", str(target), "--no-probe"]) == 0
     assert source.read_bytes() == upsampled()
     printed = capsys.readouterr().out
-    assert "incompatible -> compatible" in printed and "nearest: 1 x TILE" in printed and "the same bits" in printed
+    assert (
+        "incompatible -> compatible" in printed
+        and "nearest: 1 x TILE" in printed
+        and "the same bits" in printed
+    )
     assert main(["check", str(target), "--no-probe"]) == 0
     assert sorted(tmp_path.iterdir()) == [source, target]
     image = noise(1, 4, 6, 8)
@@ -149,7 +153,9 @@ def half_up(writer, node):
 def test_a_wrong_recipe_does_not_prove_itself():
     """The difference shows on ties alone, so the graph makes some."""
     graph = Graph()
-    halves = graph.node(OP.MUL, [graph.input(IMAGE), np.asarray(8, np.float32)], IMAGE, kept=options("Mul"))
+    halves = graph.node(
+        OP.MUL, [graph.input(IMAGE), np.asarray(8, np.float32)], IMAGE, kept=options("Mul")
+    )
     halves = graph.node(OP.FLOOR, [halves], IMAGE)
     halves = graph.node(OP.MUL, [halves, np.asarray(0.5, np.float32)], IMAGE, kept=options("Mul"))
     content = graph.file(graph.node(OP.ROUND, [halves], IMAGE))
@@ -162,14 +168,20 @@ def test_a_wrong_recipe_does_not_prove_itself():
 
 
 def amplified():
-    """Groups whose sums, in another order, differ in the last bit, which becomes all there is; and repeated rows."""
+    """Groups whose sums, in another order, differ in the last bit, which becomes all
+    there is; and repeated rows.
+    """
     graph = Graph()
     kept = options("Conv2D", strideH=1, strideW=1)
     weights = [noise(6, 3, 3, 2), noise(6)]
-    x = graph.node(OP.CONV_2D, [graph.input((1, 6, 8, 6)), *weights], (1, 6, 8, 6), kept=kept, version=6)
+    x = graph.node(
+        OP.CONV_2D, [graph.input((1, 6, 8, 6)), *weights], (1, 6, 8, 6), kept=kept, version=6
+    )
     x = graph.node(OP.MUL, [x, np.asarray(1e6, np.float32)], (1, 6, 8, 6), kept=options("Mul"))
     x = graph.node(OP.SIN, [x], (1, 6, 8, 6))
-    wide = graph.node(OP.TILE, [reshape(graph, x, (1, 6, 1, 8, 6)), ints(1, 1, 2, 1, 1)], (1, 6, 2, 8, 6))
+    wide = graph.node(
+        OP.TILE, [reshape(graph, x, (1, 6, 1, 8, 6)), ints(1, 1, 2, 1, 1)], (1, 6, 2, 8, 6)
+    )
     return graph.file(reshape(graph, wide, (1, 12, 8, 6)))
 
 
@@ -185,7 +197,9 @@ def test_what_does_not_prove_itself_is_rolled_back():
 
 def test_a_recipe_that_leaves_its_rule_is_undone():
     def same(writer, node):
-        made = writer.again(node, node.inputs, writer.graph.shape(node.outputs[0]), like=node.outputs[0])
+        made = writer.again(
+            node, node.inputs, writer.graph.shape(node.outputs[0]), like=node.outputs[0]
+        )
         writer.deliver(made, node.outputs[0])
 
     useless = Recipe("useless", "nothing", ("*.op.rounding",), frozenset({"ROUND"}), same)
@@ -224,14 +238,20 @@ def test_proof_looks_inside():
     for code in (OP.EXP, OP.SQUARE):
         graph = Graph()
         inner = graph.node(code, [graph.input(IMAGE)], IMAGE)
-        graphs.append(graph.file(graph.node(OP.MUL, [inner, np.asarray(0, np.float32)], IMAGE, kept=options("Mul"))))
+        graphs.append(
+            graph.file(
+                graph.node(OP.MUL, [inner, np.asarray(0, np.float32)], IMAGE, kept=options("Mul"))
+            )
+        )
     assert "tensor" in prove(*graphs, shapes=None, bound=0).failure
 
 
 def test_proof_needs_numbers():
     content = one(OP.LOG, [IMAGE], IMAGE)
     graph = Graph()
-    below = graph.node(OP.SUB, [graph.input(IMAGE), np.asarray(9, np.float32)], IMAGE, kept=options("Sub"))
+    below = graph.node(
+        OP.SUB, [graph.input(IMAGE), np.asarray(9, np.float32)], IMAGE, kept=options("Sub")
+    )
     never = graph.file(graph.node(OP.LOG, [below], IMAGE))
     assert prove(content, content, shapes=None, bound=0).failure is None
     assert "no finite number" in prove(never, never, shapes=None, bound=0).failure
@@ -243,10 +263,16 @@ def free_sizes(*, signature=(-1, -1, -1, 8)):
     x = graph.input((1, 1, 1, 8))
     graph.graph.tensors[x].shapeSignature = ints(*signature)
     graph.graph.tensors[x].hasRank = True
-    sizes = graph.node(OP.SHAPE, [x], (4,), kept=options("Shape", outType=schema.TensorType.INT32), dtype=np.int32)
-    rows = graph.node(OP.SLICE, [sizes, ints(0), ints(1)], (1,), kept=options("Slice"), dtype=np.int32)
+    sizes = graph.node(
+        OP.SHAPE, [x], (4,), kept=options("Shape", outType=schema.TensorType.INT32), dtype=np.int32
+    )
+    rows = graph.node(
+        OP.SLICE, [sizes, ints(0), ints(1)], (1,), kept=options("Slice"), dtype=np.int32
+    )
     rest = graph.made(ints(-1))
-    target = graph.node(OP.CONCATENATION, [rows, rest], (2,), kept=options("Concatenation", axis=0), dtype=np.int32)
+    target = graph.node(
+        OP.CONCATENATION, [rows, rest], (2,), kept=options("Concatenation", axis=0), dtype=np.int32
+    )
     flat = graph.node(
         OP.RESHAPE,
         [graph.node(OP.RELU, [x], (1, 1, 1, 8)), target],
@@ -302,13 +328,19 @@ def test_a_second_form_is_tried_where_the_first_is_computed_wrong(gpu):
 
 
 def test_cases_are_refused_by_someone():
-    assert all(any(report.findings for report in lint_all(content)) for one in CASES.values() for content in one)
+    assert all(
+        any(report.findings for report in lint_all(content))
+        for one in CASES.values()
+        for content in one
+    )
 
 
 def largest_of_bytes():
     """Bytes made floats, the place of the largest channel, and flags."""
     graph = Graph()
-    kept = options("Cast", inDataType=schema.TensorType.UINT8, outDataType=schema.TensorType.FLOAT32)
+    kept = options(
+        "Cast", inDataType=schema.TensorType.UINT8, outDataType=schema.TensorType.FLOAT32
+    )
     x = graph.node(OP.CAST, [graph.input((1, 6, 8, 5), np.uint8)], (1, 6, 8, 5), kept=kept)
     kept = options("ArgMax", outputType=schema.TensorType.INT64)
     place = graph.node(OP.ARG_MAX, [x, ints(3)], (1, 6, 8), kept=kept, dtype=np.int64)

@@ -1,4 +1,6 @@
-"""Conversion: what the file holds, that it computes what Keras does, and that everything else is refused by name."""
+"""Conversion: what the file holds, that it computes what Keras does, and that
+everything else is refused by name.
+"""
 
 import hashlib
 import os
@@ -29,13 +31,17 @@ MODEL_SHAPE = (256, 64)
 
 
 def small_model(*, name="small.wide"):
-    """A photo [24, 32, 3] to two outputs, in an order that is not the alphabet's, with a constant used twice."""
+    """A photo [24, 32, 3] to two outputs, in an order that is not the alphabet's,
+    with a constant used twice.
+    """
     keras.utils.set_random_seed(3)
     image = keras.Input((24, 32, 3), name="image")
     shared = keras.layers.Conv2D(16, 7, padding="same", name="shared")
     features = keras.layers.BatchNormalization(name="norm")(shared(image))
     features = features + shared(image[:, ::1] * 0.5)
-    rendered = keras.layers.Conv2D(3, 3, padding="same", activation="sigmoid", name="rendered")(features)
+    rendered = keras.layers.Conv2D(3, 3, padding="same", activation="sigmoid", name="rendered")(
+        features
+    )
     weight = keras.layers.Conv2D(1, 1, activation="sigmoid", name="in_focus_weight")(features)
     return keras.Model(image, [rendered, weight], name=name)
 
@@ -56,7 +62,9 @@ def run(content, image):
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
     interpreter.invoke()
-    return [interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()]
+    return [
+        interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()
+    ]
 
 
 def photo(shape=(1, 24, 32, 3)):
@@ -64,7 +72,8 @@ def photo(shape=(1, 24, 32, 3)):
 
 
 @pytest.mark.parametrize(
-    ("precision", "tolerance"), [("float32", FLOAT32_TOLERANCE), ("float16", FLOAT16_WEIGHTS_TOLERANCE)]
+    ("precision", "tolerance"),
+    [("float32", FLOAT32_TOLERANCE), ("float16", FLOAT16_WEIGHTS_TOLERANCE)],
 )
 def test_file_computes_what_the_model_does(model, files, precision, tolerance):
     expected = model(photo(), training=False)
@@ -86,13 +95,18 @@ def test_names_order_and_signature_are_the_models(files):
 def test_outputs_of_one_layer_get_names_of_their_own():
     image = keras.Input((8, 12, 3), name="image")
     two = keras.Model(image, keras.layers.Lambda(lambda x: [x * 2.0, x + 1.0], name="two")(image))
-    assert [tensor.name for tensor in inspect(convert(two, precision="float32")).outputs] == ["two_0", "two_1"]
+    assert [tensor.name for tensor in inspect(convert(two, precision="float32")).outputs] == [
+        "two_0",
+        "two_1",
+    ]
 
 
 def test_signature_runs_by_name(files):
     runner = Interpreter(model_content=files["float32"]).get_signature_runner("serving_default")
     outputs = runner(image=photo())
-    expected = dict(zip(["rendered", "in_focus_weight"], run(files["float32"], photo()), strict=True))
+    expected = dict(
+        zip(["rendered", "in_focus_weight"], run(files["float32"], photo()), strict=True)
+    )
     assert set(outputs) == set(expected)
     for name, value in expected.items():
         np.testing.assert_array_equal(outputs[name], value)
@@ -107,7 +121,15 @@ def test_metadata(files, precision):
         "variant": "wide",
         "package_version": bokeh_tf.__version__,
         "precision": precision,
-        "inputs": [{"name": "image", "shape": [1, 24, 32, 3], "layout": "NHWC", "range": None, "encoding": None}],
+        "inputs": [
+            {
+                "name": "image",
+                "shape": [1, 24, 32, 3],
+                "layout": "NHWC",
+                "range": None,
+                "encoding": None,
+            }
+        ],
         "outputs": [
             {"name": "rendered", "shape": [1, 24, 32, 3], "layout": "NHWC", "range": None},
             {"name": "in_focus_weight", "shape": [1, 24, 32, 1], "layout": "NHWC", "range": None},
@@ -129,7 +151,9 @@ def test_a_name_without_a_variant_is_the_base_variant():
 def test_what_the_caller_says_of_values_is_written(model):
     ranges = {"image": (0, 255), "rendered": (-1.5, 1)}
     metadata = inspect(convert(model, precision="float32", ranges=ranges)).metadata
-    stated = {tensor["name"]: tensor["range"] for tensor in metadata["inputs"] + metadata["outputs"]}
+    stated = {
+        tensor["name"]: tensor["range"] for tensor in metadata["inputs"] + metadata["outputs"]
+    }
     assert stated == {"image": [0, 255], "rendered": [-1.5, 1], "in_focus_weight": None}
     assert metadata["inputs"][0]["encoding"] is None
 
@@ -137,7 +161,10 @@ def test_what_the_caller_says_of_values_is_written(model):
 @pytest.mark.parametrize(
     ("ranges", "message"),
     [
-        ({"picture": (0, 1)}, "must name .* Received: 'picture'. Known: image, rendered, in_focus_weight"),
+        (
+            {"picture": (0, 1)},
+            "must name .* Received: 'picture'. Known: image, rendered, in_focus_weight",
+        ),
         ({"image": (1, 0)}, "two finite numbers"),
         ({"image": (0, float("nan"))}, "two finite numbers"),
         ({"image": 255}, "two finite numbers"),
@@ -151,7 +178,9 @@ def test_what_is_no_range_of_a_tensor_is_refused(model, ranges, message):
 def test_models_of_this_package_state_their_values_and_what_is_made_of_them_does_not():
     ours = models.build("saliency_blend", variant="from_map", image_shape=(96, 128))
     metadata = inspect(convert(ours, precision="float32")).metadata
-    stated = {tensor["name"]: tensor["range"] for tensor in metadata["inputs"] + metadata["outputs"]}
+    stated = {
+        tensor["name"]: tensor["range"] for tensor in metadata["inputs"] + metadata["outputs"]
+    }
     assert stated == {name: [0, 1] for name in ("image", "saliency", "rendered", "in_focus_weight")}
     assert {tensor["name"]: tensor["encoding"] for tensor in metadata["inputs"]} == {
         "image": "sRGB RGB",
@@ -171,7 +200,11 @@ def test_what_is_no_picture_has_no_layout():
 
 
 def test_float16_stores_every_weight_once_in_two_bytes(model, files):
-    constants = {t.buffer: t for t in inspect(files["float16"]).tensors if t.is_constant and "float" in t.dtype}
+    constants = {
+        t.buffer: t
+        for t in inspect(files["float16"]).tensors
+        if t.is_constant and "float" in t.dtype
+    }
     assert {tensor.dtype for tensor in constants.values()} == {"float16"}
     # The shared kernel appears twice at most: as it is, and with the normalisation folded in.
     kernels = [tensor for tensor in constants.values() if tensor.shape == (16, 7, 7, 3)]
@@ -202,7 +235,12 @@ def test_the_same_model_gives_the_same_bytes(model, files):
     assert convert(model, precision="float16") == files["float16"]
     environment = {**os.environ, "PYTHONHASHSEED": "12345"}
     child = subprocess.run(
-        [sys.executable, "-c", DIGEST_PROGRAM], env=environment, capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", DIGEST_PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     assert child.stdout.strip() == hashlib.sha256(files["float16"]).hexdigest()
 
@@ -237,11 +275,23 @@ def channels_first_convolution(name):
 REFUSED = {
     "flex operator": (lambda: network(keras.ops.erf), r"FlexErf, not a builtin operator"),
     "rank 5": (lambda: network(keras.layers.UpSampling2D(2)), r"5 dimensions \[1, 16"),
-    "dynamic input": (lambda: network(keras.layers.ReLU(), shape=(None, None, 3)), r"input image .*dynamic dimensions"),
-    "channels first": (lambda: network(channels_first_convolution("first")), r"layer first: channels first \(NCHW\)"),
-    "channels-first input": (lambda: network(keras.layers.ReLU(), shape=(3, 64, 96)), r"input image .*\(NCHW\)"),
+    "dynamic input": (
+        lambda: network(keras.layers.ReLU(), shape=(None, None, 3)),
+        r"input image .*dynamic dimensions",
+    ),
+    "channels first": (
+        lambda: network(channels_first_convolution("first")),
+        r"layer first: channels first \(NCHW\)",
+    ),
+    "channels-first input": (
+        lambda: network(keras.layers.ReLU(), shape=(3, 64, 96)),
+        r"input image .*\(NCHW\)",
+    ),
     "batch of two": (lambda: network(keras.layers.ReLU(), batch_size=2), r"batch size is not 1"),
-    "integer input": (lambda: network(keras.layers.Rescaling(1.0), dtype="uint8"), r"uint8 instead of float32"),
+    "integer input": (
+        lambda: network(keras.layers.Rescaling(1.0), dtype="uint8"),
+        r"uint8 instead of float32",
+    ),
     "changing variable": (lambda: network(Counting()), r"Assign.*: inference changes a variable"),
 }
 
@@ -266,8 +316,12 @@ def test_variable_handles_in_a_file_are_offenders():
 
     # What TensorFlow's converter makes of a Keras 3 model that was not frozen.
     model = network(keras.layers.Conv2D(4, 1))
-    infer = tf.function(lambda image: model(image), input_signature=[tf.TensorSpec((1, 16, 16, 8), name="image")])
-    content = tf.lite.TFLiteConverter.from_concrete_functions([infer.get_concrete_function()], model).convert()
+    infer = tf.function(
+        lambda image: model(image), input_signature=[tf.TensorSpec((1, 16, 16, 8), name="image")]
+    )
+    content = tf.lite.TFLiteConverter.from_concrete_functions(
+        [infer.get_concrete_function()], model
+    ).convert()
     offenders = file_offenders(inspect(content))
     assert any("VAR_HANDLE, a variable that is not frozen" in offender for offender in offenders)
 
@@ -317,15 +371,23 @@ except ConversionError as error:
 def test_models_on_another_keras_backend_become_the_same_files(tmp_path):
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", JAX_PROGRAM, str(tmp_path)]
-    child = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    child = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert child.returncode == 0, child.stderr
     # Its layers are registered by the file that is imported here.
     assert "tiny" in models.variants("dbsi")
     model = keras.models.load_model(tmp_path / "model.keras", compile=False)
     assert (tmp_path / "model.tflite").read_bytes() == convert(model, precision="float16")
     refused, not_loaded = child.stdout.splitlines()
-    assert refused.startswith("larger: cannot become a phone-ready .tflite. Change: ") and "5 dimensions" in refused
-    assert not_loaded.startswith("own: cannot be converted under TensorFlow") and "KERAS_BACKEND" in not_loaded
+    assert (
+        refused.startswith("larger: cannot become a phone-ready .tflite. Change: ")
+        and "5 dimensions" in refused
+    )
+    assert (
+        not_loaded.startswith("own: cannot be converted under TensorFlow")
+        and "KERAS_BACKEND" in not_loaded
+    )
 
 
 HOURGLASSES = [pytest.param(name, marks=pytest.mark.slow) for name in ("megadepth", "dbsi")]
@@ -333,11 +395,15 @@ HOURGLASSES = [pytest.param(name, marks=pytest.mark.slow) for name in ("megadept
 
 @pytest.fixture(scope="module", params=(*HOURGLASSES, "dbsi_mobile"))
 def converted(request):
-    """(name, model, float16 file) of whole models, with weights unlike each other; `test_zoo` has all the others."""
+    """(name, model, float16 file) of whole models, with weights unlike each other;
+    `test_zoo` has all the others.
+    """
     model = models.build(request.param, image_shape=MODEL_SHAPE)
     random = np.random.default_rng(0)
     # Fresh biases are all alike and would be stored once; trained ones are not.
-    model.set_weights([weight + random.uniform(0, 1e-3, weight.shape) for weight in model.get_weights()])
+    model.set_weights(
+        [weight + random.uniform(0, 1e-3, weight.shape) for weight in model.get_weights()]
+    )
     return request.param, model, convert(model, precision="float16")
 
 
@@ -349,15 +415,21 @@ def test_whole_models_convert_and_compute_the_same(converted):
     # What Keras code most easily turns into and the delegate refuses.
     assert "BROADCAST_TO" not in {operator.name for operator in file.operators}
     image = photo((1, *MODEL_SHAPE, 3))
-    for actual, wanted in zip(run(content, image), keras.tree.flatten(model(image, training=False)), strict=True):
+    for actual, wanted in zip(
+        run(content, image), keras.tree.flatten(model(image, training=False)), strict=True
+    ):
         scale = max(1.0, np.abs(np.asarray(wanted)).max())
-        np.testing.assert_allclose(actual, np.asarray(wanted), atol=FLOAT16_WEIGHTS_TOLERANCE * scale)
+        np.testing.assert_allclose(
+            actual, np.asarray(wanted), atol=FLOAT16_WEIGHTS_TOLERANCE * scale
+        )
 
 
 def keras_convolution_macs(model):
     """Kernel elements times output pixels of every convolution, from the Keras layers."""
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    return sum(int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:3])) for layer in layers)
+    return sum(
+        int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:3])) for layer in layers
+    )
 
 
 @pytest.mark.parametrize("converted", HOURGLASSES, indirect=True)

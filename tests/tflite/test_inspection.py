@@ -1,4 +1,6 @@
-"""Inspection of files written by hand with the schema's own writer, and of thousands of damaged ones."""
+"""Inspection of files written by hand with the schema's own writer, and of
+thousands of damaged ones.
+"""
 
 import json
 import os
@@ -50,7 +52,9 @@ def test_reads_what_was_written(content):
         (2, "kernel/unpacked", (5, 3, 3, 3), "float32", False),
         (3, "größe", (1, 8, 12, 5), "float32", False),
     ]
-    assert [(o.index, o.name, o.version, o.inputs, o.outputs, o.is_custom) for o in file.operators] == [
+    assert [
+        (o.index, o.name, o.version, o.inputs, o.outputs, o.is_custom) for o in file.operators
+    ] == [
         (0, "DEQUANTIZE", 3, (1,), (2,), False),
         (1, "CONV_2D", 2, (0, 2, -1), (3,), False),
     ]
@@ -75,7 +79,11 @@ def test_agrees_with_the_interpreter(tiny_convolution):
         *zip(file.inputs, interpreter.get_input_details(), strict=True),
         *zip(file.outputs, interpreter.get_output_details(), strict=True),
     ]:
-        assert (ours.index, ours.name, ours.shape) == (theirs["index"], theirs["name"], tuple(theirs["shape"]))
+        assert (ours.index, ours.name, ours.shape) == (
+            theirs["index"],
+            theirs["name"],
+            tuple(theirs["shape"]),
+        )
     # The interpreter lists temporary tensors and delegate nodes after the file's own.
     for ours, theirs in zip(file.tensors, interpreter.get_tensor_details(), strict=False):
         assert (ours.name, ours.shape, np.dtype(ours.dtype)) == (
@@ -103,7 +111,12 @@ HAND_COUNTED = [
     # Two groups: each output sees half of the six inputs.
     (Builtin.CONV_2D, [[1, 4, 4, 6], [8, 1, 1, 3]], [1, 4, 4, 8], 4 * 4 * 8 * 3),
     (Builtin.DEPTHWISE_CONV_2D, [[1, 8, 8, 3], [1, 25, 1, 3]], [1, 8, 8, 3], 8 * 8 * 3 * 25),
-    (Builtin.TRANSPOSE_CONV, [[4], [7, 4, 4, 2], [1, 5, 6, 2]], [1, 10, 12, 7], 5 * 6 * 2 * 4 * 4 * 7),
+    (
+        Builtin.TRANSPOSE_CONV,
+        [[4], [7, 4, 4, 2], [1, 5, 6, 2]],
+        [1, 10, 12, 7],
+        5 * 6 * 2 * 4 * 4 * 7,
+    ),
     (Builtin.FULLY_CONNECTED, [[1, 20], [10, 20]], [1, 10], 200),
     (Builtin.BATCH_MATMUL, [[2, 3, 4], [2, 4, 5]], [2, 3, 5], 2 * 3 * 5 * 4),
     # The first factor transposed: it is the two shared rows that are summed over.
@@ -118,10 +131,15 @@ def test_multiply_accumulates_by_hand(code, shapes, output_shape, macs):
 
 
 def test_a_shape_made_while_running_counts_nothing():
-    """A file with a computed RESHAPE before a convolution runs: the shapes behind it are not in it."""
+    """A file with a computed RESHAPE before a convolution runs: the
+    shapes behind it are not in it.
+    """
     writer = FileWriter()
     x, shape = writer.tensor("x", [1, 4, 4, 3]), writer.tensor("shape", [4], dtype=INT32)
-    moved, weights = writer.tensor("moved", []), writer.tensor("weights", [4, 3, 3, 3], constant=True)
+    moved, weights = (
+        writer.tensor("moved", []),
+        writer.tensor("weights", [4, 3, 3, 3], constant=True),
+    )
     output = writer.tensor("output", [])
     writer.operator(Builtin.RESHAPE, [x, shape], [moved])
     writer.operator(Builtin.CONV_2D, [moved, weights], [output])
@@ -193,7 +211,9 @@ def test_values_kept_behind_the_flatbuffer():
     content = outside_file(start=1)
     values = np.arange(6, dtype=np.float32).tobytes()
     content = outside_file(start=len(content)) + values
-    np.testing.assert_array_equal(inspect(content).values(0), np.arange(6, dtype=np.float32).reshape(2, 3))
+    np.testing.assert_array_equal(
+        inspect(content).values(0), np.arange(6, dtype=np.float32).reshape(2, 3)
+    )
     with pytest.raises(ModelFileError, match="values run over its end"):
         inspect(content[:-1])
 
@@ -316,23 +336,61 @@ SPOILED = [
     ("version", setting("model", "version", 2), "schema version is 2, not 3"),
     ("no graph", setting("model", "subgraphs", []), "holds no graph"),
     ("buffer", setting("graph.tensors.0", "buffer", 9), "tensor 0 refers to buffer 9 of 1"),
-    ("negative shape", setting("graph.tensors.0", "shape", [1, -4, 4, 3]), "tensor 0 has no sensible shape"),
+    (
+        "negative shape",
+        setting("graph.tensors.0", "shape", [1, -4, 4, 3]),
+        "tensor 0 has no sensible shape",
+    ),
     ("rank", setting("graph.tensors.0", "shape", [1] * 40), "tensor 0 has no sensible shape"),
-    ("elements", setting("graph.tensors.0", "shape", [2**30, 2**30, 0]), "tensor 0 has no sensible shape"),
-    ("operator code", setting("graph.operators.0", "opcodeIndex", 7), "node 0 refers to operator 7 of 1"),
-    ("node input", setting("graph.operators.0", "inputs", [5]), "node 0 refers to a tensor that is not there"),
-    ("node output", setting("graph.operators.0", "outputs", [-2]), "node 0 refers to a tensor that is not there"),
+    (
+        "elements",
+        setting("graph.tensors.0", "shape", [2**30, 2**30, 0]),
+        "tensor 0 has no sensible shape",
+    ),
+    (
+        "operator code",
+        setting("graph.operators.0", "opcodeIndex", 7),
+        "node 0 refers to operator 7 of 1",
+    ),
+    (
+        "node input",
+        setting("graph.operators.0", "inputs", [5]),
+        "node 0 refers to a tensor that is not there",
+    ),
+    (
+        "node output",
+        setting("graph.operators.0", "outputs", [-2]),
+        "node 0 refers to a tensor that is not there",
+    ),
     ("graph input", setting("graph", "inputs", [-1]), "its inputs or outputs are not there"),
     ("short constant", with_constant(20), "tensor 1 needs 24 bytes of values and has 20"),
-    ("bare convolution", lambda writer: writer.operator(Builtin.CONV_2D, [0], [0]), "node 1: CONV_2D needs 2 inputs"),
+    (
+        "bare convolution",
+        lambda writer: writer.operator(Builtin.CONV_2D, [0], [0]),
+        "node 1: CONV_2D needs 2 inputs",
+    ),
     ("metadata text", lambda writer: writer.metadata("bokeh_tf", b"{"), "metadata is not JSON"),
-    ("metadata depth", lambda writer: writer.metadata("bokeh_tf", b"[" * 200_000), "metadata is not JSON"),
-    ("metadata type", lambda writer: writer.metadata("bokeh_tf", b"[]"), "metadata is not a JSON object"),
-    ("metadata size", lambda writer: writer.metadata("bokeh_tf", bytes(1_000_001)), "metadata has 1000001 bytes"),
+    (
+        "metadata depth",
+        lambda writer: writer.metadata("bokeh_tf", b"[" * 200_000),
+        "metadata is not JSON",
+    ),
+    (
+        "metadata type",
+        lambda writer: writer.metadata("bokeh_tf", b"[]"),
+        "metadata is not a JSON object",
+    ),
+    (
+        "metadata size",
+        lambda writer: writer.metadata("bokeh_tf", bytes(1_000_001)),
+        "metadata has 1000001 bytes",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("content", "message"), [pytest.param(c, m, id=name) for name, c, m in damaged_files()])
+@pytest.mark.parametrize(
+    ("content", "message"), [pytest.param(c, m, id=name) for name, c, m in damaged_files()]
+)
 def test_damage_is_named_in_one_line(content, message, tmp_path):
     path = tmp_path / "damaged.tflite"
     path.write_bytes(content)
@@ -349,7 +407,9 @@ def test_a_vector_that_claims_billions_of_elements_is_refused(content):
 
 
 def test_tables_that_share_one_huge_vector_are_refused_in_bounded_time():
-    """Ten thousand tensors with one shape vector of a million elements: a small file, ten billion elements."""
+    """Ten thousand tensors with one shape vector of a million elements: a small
+    file, ten billion elements.
+    """
     reader_bytes = bytearray(4_000_000)
     struct.pack_into("<I", reader_bytes, 1000, 900_000)
     # A table at 100 whose vtable at 80 has one field, an offset to that vector.
@@ -373,7 +433,9 @@ def mutated(content, source):
         for _ in range(source.choice([1, 2, 8])):
             changed[source.randrange(len(changed))] ^= 1 << source.randrange(8)
     elif kind == 2:
-        changed[place : place + 4] = source.choice([b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", bytes(4)])
+        changed[place : place + 4] = source.choice(
+            [b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", bytes(4)]
+        )
     else:
         start = source.randrange(len(changed))
         stretch = changed[start : start + source.randrange(64)]
@@ -395,7 +457,9 @@ def test_mutants_are_read_or_refused_but_never_worse(content):
     assert time.process_time() - started < MAX_SECONDS
 
 
-@pytest.mark.parametrize(("name", "message"), [("missing.tflite", "No such file"), ("", "not a file")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("missing.tflite", "No such file"), ("", "not a file")]
+)
 def test_what_is_not_a_file(tmp_path, name, message):
     with pytest.raises(ModelFileError, match=message):
         inspect(tmp_path / name)

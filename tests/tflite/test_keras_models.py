@@ -150,5 +150,7 @@ def test_the_assertion_hides_its_own_traceback():
 def test_an_output_that_is_an_input_leaves_the_input_its_name():
     image = keras.Input(SHAPE, name="image")
     model = keras.Model(image, [image, convolution(name="rendered")(image)])
-    runner = Interpreter(model_content=convert(model, precision="float32")).get_signature_runner("serving_default")
+    runner = Interpreter(model_content=convert(model, precision="float32")).get_signature_runner(
+        "serving_default"
+    )
     assert list(runner.get_input_details()) == ["image"]

@@ -1,4 +1,6 @@
-"""Layers from tensor names: names as converters write them, and a network whose layers are known."""
+"""Layers from tensor names: names as converters write them, and a
+network whose layers are known.
+"""
 
 import pytest
 
@@ -11,7 +13,11 @@ from bokeh_tf.tflite.layer_names import layers
     [
         # Keras 2: the scopes are the model's and the layers' own names.
         (
-            [("CONV_2D", "model/conv_1/Relu;model/conv_1/Conv2D"), ("ADD", "model/add_3/add"), ("SUB", "model/x/sub")],
+            [
+                ("CONV_2D", "model/conv_1/Relu;model/conv_1/Conv2D"),
+                ("ADD", "model/add_3/add"),
+                ("SUB", "model/x/sub"),
+            ],
             ("conv_1", "add_3", "x"),
         ),
         # Keras 3 adds one suffix to every scope.
@@ -33,7 +39,15 @@ from bokeh_tf.tflite.layer_names import layers
             ("block/dw", "last", None),
         ),
         # Of a fused normalisation and activation it is the convolution that the node is.
-        ([("CONV_2D", "m/relu/Relu;m/norm/batchnorm/add_1;m/conv/convolution;m/norm/batchnorm/sub1")], ("conv",)),
+        (
+            [
+                (
+                    "CONV_2D",
+                    "m/relu/Relu;m/norm/batchnorm/add_1;m/conv/convolution;m/norm/batchnorm/sub1",
+                )
+            ],
+            ("conv",),
+        ),
         # Two convolutions' names in one: whose it is cannot be told, but where it ends can.
         ([("CONV_2D", "m/last/Relu;m/a/Conv2D;m/b/Conv2D")], ("last",)),
         # No model's scope, as in MediaPipe's files.
@@ -41,9 +55,19 @@ from bokeh_tf.tflite.layer_names import layers
             [("CONV_2D", "conv2d_9/BiasAdd"), ("PRELU", "p_re_lu_5"), ("ADD", "add_1/add")],
             ("conv2d_9", "p_re_lu_5", "add_1"),
         ),
-        ([("ADD", "PartitionedCall:0"), ("MUL", "tfl.mul"), ("SUB", "Identity"), ("NEG", "")], (None,) * 4),
+        (
+            [("ADD", "PartitionedCall:0"), ("MUL", "tfl.mul"), ("SUB", "Identity"), ("NEG", "")],
+            (None,) * 4,
+        ),
         # Names are text from anywhere.
-        ([("ADD", "m/\x1b[31mred/add"), ("ADD", "m/a\nb/add"), ("ADD", "m/" + "x" * 900 + "/add")], (None,) * 3),
+        (
+            [
+                ("ADD", "m/\x1b[31mred/add"),
+                ("ADD", "m/a\nb/add"),
+                ("ADD", "m/" + "x" * 900 + "/add"),
+            ],
+            (None,) * 3,
+        ),
     ],
 )
 def test_layers_by_name(nodes, expected):
@@ -63,9 +87,15 @@ def test_layers_of_a_keras_network(tiny_tflite):
             name="block",
         )
         hidden = keras.layers.Conv2D(3, 3, padding="same", use_bias=False, name="first")(image)
-        hidden = keras.layers.ReLU(name="first_relu")(keras.layers.BatchNormalization(name="first_norm")(hidden))
-        hidden = keras.layers.UpSampling2D(2, interpolation="bilinear", name="enlarged")(block(hidden))
-        return keras.layers.Softmax(name="weights")(keras.layers.LayerNormalization(name="even")(hidden))
+        hidden = keras.layers.ReLU(name="first_relu")(
+            keras.layers.BatchNormalization(name="first_norm")(hidden)
+        )
+        hidden = keras.layers.UpSampling2D(2, interpolation="bilinear", name="enlarged")(
+            block(hidden)
+        )
+        return keras.layers.Softmax(name="weights")(
+            keras.layers.LayerNormalization(name="even")(hidden)
+        )
 
     file = inspect(tiny_tflite("layer_names", graph))
     found = [(node.name, file.layer(node.index)) for node in file.operators]

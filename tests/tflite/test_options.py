@@ -1,4 +1,6 @@
-"""Operator options and graph queries, against the accessors that the schema's own compiler generates."""
+"""Operator options and graph queries, against the accessors that the
+schema's own compiler generates.
+"""
 
 import re
 import struct
@@ -16,7 +18,12 @@ from tests.model_writer import FileWriter
 Builtin = schema.BuiltinOperator
 OPERATORS = {name: value for name, value in vars(Builtin).items() if isinstance(value, int)}
 UNIONS = (schema.BuiltinOptions, schema.BuiltinOptions2)
-TABLES = [name for union in UNIONS for name, value in vars(union).items() if isinstance(value, int) and value]
+TABLES = [
+    name
+    for union in UNIONS
+    for name, value in vars(union).items()
+    if isinstance(value, int) and value
+]
 # Operators whose options are not called as they are, from the runtime's parser of each.
 SHARED_TABLES = {
     "Pool2D": "AVERAGE_POOL_2D L2_POOL_2D MAX_POOL_2D",
@@ -26,7 +33,8 @@ SHARED_TABLES = {
     "SequenceRNN": "UNIDIRECTIONAL_SEQUENCE_RNN",
     "Conv3D": "CONV_3D CONV_3D_TRANSPOSE",
 }
-# Reading takes milliseconds, or seconds of a file that is refused; this leaves room for a busy machine.
+# Reading takes milliseconds, or seconds of a file that is refused; this leaves
+# room for a busy machine.
 MAX_SECONDS = 10.0
 
 
@@ -55,7 +63,9 @@ def accessors_of(table):
     return [
         name
         for name in names
-        if not name.startswith(("_", "GetRootAs", table)) and not name.endswith(endings) and name != "Init"
+        if not name.startswith(("_", "GetRootAs", table))
+        and not name.endswith(endings)
+        and name != "Init"
     ]
 
 
@@ -91,7 +101,9 @@ def written(operator, options):
 def read_by_generated_code(content, table):
     """The options of the only node as the generated accessors read them."""
     node = schema.Model.GetRootAs(content).Subgraphs(0).Operators(0)
-    carried = node.BuiltinOptions() if hasattr(schema.BuiltinOptions, table) else node.BuiltinOptions2()
+    carried = (
+        node.BuiltinOptions() if hasattr(schema.BuiltinOptions, table) else node.BuiltinOptions2()
+    )
     options = getattr(schema, table)()
     options.Init(carried.Bytes, carried.Pos)
     values = {}
@@ -124,12 +136,18 @@ def test_options_agree_with_the_generated_accessors(table, operator):
 
 
 def number_of(name):
-    """The number behind the name of an enumeration's value, by itself: {number: number} of all that bear it."""
+    """The number behind the name of an enumeration's value, by itself: {number:
+    number} of all that bear it.
+    """
     if name.startswith("UNKNOWN_"):
         number = int(name.removeprefix("UNKNOWN_"))
         return {number: number}
     kinds = [kind for kind in vars(schema).values() if isinstance(kind, type)]
-    return {vars(kind)[name]: vars(kind)[name] for kind in kinds if isinstance(vars(kind).get(name), int)}
+    return {
+        vars(kind)[name]: vars(kind)[name]
+        for kind in kinds
+        if isinstance(vars(kind).get(name), int)
+    }
 
 
 @pytest.mark.parametrize(("table", "operator"), CARRIED)
@@ -138,7 +156,10 @@ def test_fields_left_out_have_the_schema_s_defaults(table, operator):
     present = dict(inspect(written(operator, options)).operators[0].options)
     assert present == dict(inspect(written(operator, None)).operators[0].options)
     for accessor in accessors_of(table):
-        default, read = getattr(options, accessor[0].lower() + accessor[1:]), present[snake_case(accessor)]
+        default, read = (
+            getattr(options, accessor[0].lower() + accessor[1:]),
+            present[snake_case(accessor)],
+        )
         if isinstance(read, str) and default is not None:
             assert default in number_of(read)
         else:
@@ -152,7 +173,9 @@ def test_enumerations_are_given_by_name():
     read = inspect(written("CUSTOM", None)).operators[0].options
     assert read == {}
     read = one_convolution(options).operators[0].options
-    assert {name: read[name] for name in ("padding", "stride_h", "stride_w", "fused_activation")} == {
+    assert {
+        name: read[name] for name in ("padding", "stride_h", "stride_w", "fused_activation")
+    } == {
         "padding": "VALID",
         "stride_h": 2,
         "stride_w": 3,
@@ -172,12 +195,16 @@ def one_convolution(options):
 
 
 def test_another_operator_s_options_are_refused():
-    with pytest.raises(ModelFileError, match="SOFTMAX carries options of type 1, not SoftmaxOptions"):
+    with pytest.raises(
+        ModelFileError, match="SOFTMAX carries options of type 1, not SoftmaxOptions"
+    ):
         inspect(written("SOFTMAX", schema.Conv2DOptionsT()))
 
 
 def test_options_that_point_outside_or_back_are_refused_or_read():
-    """Every four-byte place of a file with options set to extremes: a report or one line, never worse."""
+    """Every four-byte place of a file with options set to extremes: a report
+    or one line, never worse.
+    """
     sound = written("RESHAPE", with_distinct_values("ReshapeOptions"))
     refused = 0
     for place in range(0, len(sound) - 4, 4):

@@ -24,7 +24,9 @@ def test_psnr_equals_scikit_image(data_range):
     expected = generator.random((5, 7, 3)) * data_range
     actual = expected + generator.normal(0, 0.01 * data_range, expected.shape)
     reference = peak_signal_noise_ratio(expected, actual, data_range=data_range)
-    assert compare(actual, expected, data_range=data_range).psnr_db == pytest.approx(reference, abs=1e-9)
+    assert compare(actual, expected, data_range=data_range).psnr_db == pytest.approx(
+        reference, abs=1e-9
+    )
 
 
 def test_equal_arrays_have_infinite_psnr():
@@ -38,7 +40,9 @@ def test_no_number_stands_for_values_that_are_not_finite(bad, side):
     pair = {"actual": (dirty, clean), "expected": (clean, dirty), "both": (dirty, dirty)}[side]
     difference = compare(*pair)
     assert difference.non_finite_count == 2
-    assert all(math.isnan(value) for value in (difference.max_abs, difference.mean_abs, difference.psnr_db))
+    assert all(
+        math.isnan(value) for value in (difference.max_abs, difference.mean_abs, difference.psnr_db)
+    )
 
 
 def test_unsigned_bytes_do_not_wrap_around():

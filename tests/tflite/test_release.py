@@ -1,4 +1,6 @@
-"""Old runtimes are not believed, unknown ones are said; the bounds are those that setup.py and the rules name."""
+"""Old runtimes are not believed, unknown ones are said; the bounds are those that
+setup.py and the rules name.
+"""
 
 import json
 import re
@@ -45,7 +47,9 @@ def install(monkeypatch, version):
 
 def test_an_old_runtime_is_not_checked_and_never_a_failed_file(monkeypatch):
     install(monkeypatch, "2.2.0")
-    with pytest.raises(CheckError, match=r"cannot be checked on the real delegate: ai-edge-litert 2\.2\.0"):
+    with pytest.raises(
+        CheckError, match=r"cannot be checked on the real delegate: ai-edge-litert 2\.2\.0"
+    ):
         probe(FLAGSHIP)
     report = check(FLAGSHIP, probe=True)
     assert isinstance(report.probe, Unchecked)
@@ -63,7 +67,9 @@ def test_no_runtime_is_a_missing_dependency(monkeypatch):
 
 
 def test_the_bounds_are_named_alike_everywhere():
-    declared = re.search(r"ai-edge-litert>=([\d.]+)", (ROOT / "setup.py").read_text(encoding="utf-8"))
+    declared = re.search(
+        r"ai-edge-litert>=([\d.]+)", (ROOT / "setup.py").read_text(encoding="utf-8")
+    )
     assert declared is not None and declared[1] == release.LOWEST
     rules = json.loads((ROOT / "bokeh_tf/delegate/rules/mldrift.json").read_text(encoding="utf-8"))
     assert f"ai-edge-litert {release.MEASURED}" in rules["release"]

@@ -1,4 +1,6 @@
-"""`tflite.running.runtime` on a real file against Keras' arithmetic, and on files that are none; `processes`."""
+"""`tflite.running.runtime` on a real file against Keras' arithmetic, and on files
+that are none; `processes`.
+"""
 
 import os
 import sys
@@ -85,7 +87,9 @@ def test_damaged_files_are_one_line(affine, tmp_path, kind):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "message"), [("absent.tflite", "cannot read this model file"), ("", "not a file")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("absent.tflite", "cannot read this model file"), ("", "not a file")]
+)
 def test_a_missing_file_or_a_folder_is_one_line(tmp_path, name, message):
     with pytest.raises(ModelFileError, match=message):
         verify_loads(tmp_path / name)
@@ -111,11 +115,14 @@ time.sleep(600)
     note = tmp_path / "grandchild"
     start_s = time.monotonic()
     # Long enough for the child to start on a busy machine.
-    result = run_module("child_of_a_test", [note], timeout_s=8, environment=_child_module(tmp_path, source))
+    result = run_module(
+        "child_of_a_test", [note], timeout_s=8, environment=_child_module(tmp_path, source)
+    )
     assert result.timed_out and result.signal_name == "SIGKILL"
     assert result.ending.startswith("not done after ")
     assert time.monotonic() - start_s < 300
-    # Of itself it would run for ten minutes; on a busy machine a killed process takes a moment to go.
+    # Of itself it would run for ten minutes; on a busy machine a killed
+    # process takes a moment to go.
     deadline_s = start_s + 300
     while _is_running(int(note.read_text())) and time.monotonic() < deadline_s:
         time.sleep(0.05)
@@ -125,14 +132,24 @@ time.sleep(600)
 def _is_running(process_id):
     """Whether a process still computes; one that nobody has reaped yet (Z) does not."""
     try:
-        return Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{process_id}/stat")
+            .read_text(encoding="ascii")
+            .rpartition(")")[2]
+            .split()[0]
+            != "Z"
+        )
     except FileNotFoundError:
         return False
 
 
 def test_a_child_that_dies_is_a_result(tmp_path):
-    source = "import os, sys; print('last words', file=sys.stderr, flush=True); os.kill(os.getpid(), 4)"
-    result = run_module("child_of_a_test", [], timeout_s=30, environment=_child_module(tmp_path, source))
+    source = (
+        "import os, sys; print('last words', file=sys.stderr, flush=True); os.kill(os.getpid(), 4)"
+    )
+    result = run_module(
+        "child_of_a_test", [], timeout_s=30, environment=_child_module(tmp_path, source)
+    )
     assert (result.signal_name, result.timed_out, result.ending) == ("SIGILL", False, "SIGILL")
     assert "last words" in result.stderr
 

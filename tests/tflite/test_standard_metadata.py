@@ -1,4 +1,6 @@
-"""TensorFlow Lite's own metadata: read back by field numbers of the published schema, without the writer."""
+"""TensorFlow Lite's own metadata: read back by field numbers of the published
+schema, without the writer.
+"""
 
 import flatbuffers.table
 import pytest
@@ -31,7 +33,9 @@ class Reader:
         return self.table.Offset(4 + 2 * number)
 
     def number(self, number, flags):
-        return self.table.Get(flags, self.table.Pos + self.place(number)) if self.place(number) else 0
+        return (
+            self.table.Get(flags, self.table.Pos + self.place(number)) if self.place(number) else 0
+        )
 
     def text(self, number):
         return self.table.String(self.table.Pos + self.place(number)).decode()

@@ -50,7 +50,8 @@ def test_a_file_is_read_once_however_much_is_asked(tiny_convolution, monkeypatch
         opened.append(path)
         return open_descriptor(path, *arguments, **options)
 
-    # Both ways to a file's content: by its path, and by a descriptor, as files from outside are read.
+    # Both ways to a file's content: by its path, and by a descriptor, as
+    # files from outside are read.
     monkeypatch.setattr(path_type, "read_bytes", counted)
     monkeypatch.setattr(os, "open", counted_open)
     (report,) = check_paths([tiny_convolution], Steps(probe=True, audit=True, timeout_s=60))

@@ -13,7 +13,19 @@ def test_ranges(pair):
 @pytest.mark.parametrize(
     "pair",
     [
-        *(None, 1, "01", {0: 1}, (0,), (0, 1, 2), (1, 0), (1, 1), ("0", "1"), (None, 1), (False, True)),
+        *(
+            None,
+            1,
+            "01",
+            {0: 1},
+            (0,),
+            (0, 1, 2),
+            (1, 0),
+            (1, 1),
+            ("0", "1"),
+            (None, 1),
+            (False, True),
+        ),
         *((float("nan"), 1), (0, float("inf")), (0, 10**5000)),
     ],
 )

@@ -1,4 +1,6 @@
-"""Training with critics: gradient penalty, who learns when, resume to the same bits, and what is refused."""
+"""Training with critics: gradient penalty, who learns when, resume to the same
+bits, and what is refused.
+"""
 
 import dataclasses
 import os
@@ -67,7 +69,9 @@ def linear_trainer(weights, adversary):
     def picture_loss(expected, actual):
         return keras.ops.mean(keras.ops.abs(expected - actual), axis=(1, 2, 3))
 
-    trainer = WassersteinTrainer(generator(), [linear_critic(weights)], adversary, picture_loss, seed=3)
+    trainer = WassersteinTrainer(
+        generator(), [linear_critic(weights)], adversary, picture_loss, seed=3
+    )
     trainer.compile(keras.optimizers.SGD(0.01))
     return trainer
 
@@ -83,7 +87,10 @@ def test_the_losses_of_a_linear_critic_by_hand():
     image, photo = batch()
     trainer = linear_trainer(weights, Adversary(weight=0.5, learning_rate=1e-9))
     losses = trainer.train_on_batch({"image": image}, photo, return_dict=True)
-    scores = {"photo": (photo * weights).sum(axis=(1, 2, 3)), "image": (image * weights).sum(axis=(1, 2, 3))}
+    scores = {
+        "photo": (photo * weights).sum(axis=(1, 2, 3)),
+        "image": (image * weights).sum(axis=(1, 2, 3)),
+    }
     norm = np.linalg.norm(weights.astype(np.float64))
     assert norm > 2
     # The fresh network returns the image.
@@ -119,7 +126,9 @@ def test_critics_take_their_steps_and_the_network_one():
 def test_the_network_goes_where_the_critic_points():
     # A critic that likes light: without photos to match, the network adds light, in every channel.
     image, photo = batch()
-    trainer = linear_trainer(np.full((*SHAPE, 3), 0.1, np.float32), Adversary(weight=1.0, learning_rate=1e-9))
+    trainer = linear_trainer(
+        np.full((*SHAPE, 3), 0.1, np.float32), Adversary(weight=1.0, learning_rate=1e-9)
+    )
     bias = trainer.generator.get_layer("added").bias
     trainer.train_on_batch({"image": image}, photo)
     # The slope is 32 * 32 * 0.1 a channel less at most a third of the picture's, the rate 0.01.
@@ -135,7 +144,9 @@ def test_critics_fall_and_both_sides_learn(data):
     critics = []
     for _ in range(8):
         job.trainer.reset_metrics()
-        critics.append(float(job.trainer.train_on_batch(inputs, photos, return_dict=True)["critic_loss"]))
+        critics.append(
+            float(job.trainer.train_on_batch(inputs, photos, return_dict=True)["critic_loss"])
+        )
     after = [model.get_weights(), job.trainer.critics[0].get_weights()]
     # At 1e-5 a step: eight of them take off about a sixteenth.
     assert critics[-1] < 0.97 * critics[0]
@@ -152,7 +163,9 @@ def test_a_checkpoint_holds_critics_their_optimizer_and_the_random_state(data):
     wanted += [*trainer.optimizer.variables, *trainer.critic_optimizer.variables]
     assert {id(variable) for variable in wanted} == held
     # Two moments for every weight of the critics.
-    assert len(trainer.critic_optimizer.variables) >= 2 * len(trainer.critics[0].trainable_variables)
+    assert len(trainer.critic_optimizer.variables) >= 2 * len(
+        trainer.critics[0].trainable_variables
+    )
 
 
 def test_a_crashed_run_with_critics_ends_with_the_same_bits(data, tmp_path, monkeypatch):
@@ -171,7 +184,9 @@ def test_a_crashed_run_with_critics_ends_with_the_same_bits(data, tmp_path, monk
     assert (actual.batch, len(actual.arrays)) == (4, len(expected.arrays))
     for one, other in zip(actual.arrays, expected.arrays, strict=True):
         np.testing.assert_array_equal(one, other)
-    weights = [read_archive(tmp_path / name / "phases" / "wgan_gp.npz") for name in ("whole", "crashed")]
+    weights = [
+        read_archive(tmp_path / name / "phases" / "wgan_gp.npz") for name in ("whole", "crashed")
+    ]
     assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
@@ -179,14 +194,26 @@ def test_a_crashed_run_with_critics_ends_with_the_same_bits(data, tmp_path, monk
     ("change", "workers", "message"),
     [
         ({}, Workers(0, 2), "trained by one process. Leave out the others"),
-        ({"precision": "mixed_float16"}, Workers(), "in float32, not in mixed_float16. Leave out --precision"),
+        (
+            {"precision": "mixed_float16"},
+            Workers(),
+            "in float32, not in mixed_float16. Leave out --precision",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_first_phase(data, tmp_path, change, workers, message):
     first = dataclasses.replace(PHASE, name="first", adversary=None)
-    plan = dataclasses.replace(PLAN, phases=(first, dataclasses.replace(PHASE, starts_from="first")))
+    plan = dataclasses.replace(
+        PLAN, phases=(first, dataclasses.replace(PHASE, starts_from="first"))
+    )
     with pytest.raises(TrainingError, match=message) as error:
-        train(plan, data=data, out=tmp_path, settings=dataclasses.replace(settings(), **change), workers=workers)
+        train(
+            plan,
+            data=data,
+            out=tmp_path,
+            settings=dataclasses.replace(settings(), **change),
+            workers=workers,
+        )
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
     assert keras.config.dtype_policy().name == "float32"
@@ -210,5 +237,8 @@ def test_jax_is_refused_before_the_first_phase(data, tmp_path):
         check=False,
     )
     assert done.returncode == 1, done.stderr
-    assert "needs TensorFlow, Keras runs on jax. Set KERAS_BACKEND=tensorflow" in done.stderr.splitlines()[-1]
+    assert (
+        "needs TensorFlow, Keras runs on jax. Set KERAS_BACKEND=tensorflow"
+        in done.stderr.splitlines()[-1]
+    )
     assert not out.exists()

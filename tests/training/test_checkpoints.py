@@ -1,4 +1,6 @@
-"""Checkpoints: what comes back, what stays, and that damage costs one checkpoint and never a wrong weight."""
+"""Checkpoints: what comes back, what stays, and that damage costs one checkpoint
+and never a wrong weight.
+"""
 
 import json
 
@@ -57,20 +59,30 @@ DAMAGES = {
     "a weight changed": flipped,
     "not an archive": lambda path: path.write_bytes(b"nothing of the kind"),
     "without a header": lambda path: write_archive(path, {"00000": np.zeros(3)}),
-    "a header of nonsense": lambda path: write_archive(path, {**read_archive(path), "header": np.array("[]")}),
+    "a header of nonsense": lambda path: write_archive(
+        path, {**read_archive(path), "header": np.array("[]")}
+    ),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_newest_one_falls_back_to_the_one_before_and_says_so(tmp_path, damage, monkeypatch):
+def test_a_damaged_newest_one_falls_back_to_the_one_before_and_says_so(
+    tmp_path, damage, monkeypatch
+):
     warnings = []
-    monkeypatch.setattr(logging, "warning", lambda text, *arguments: warnings.append(text % arguments))
+    monkeypatch.setattr(
+        logging, "warning", lambda text, *arguments: warnings.append(text % arguments)
+    )
     for batch in (10, 20):
         checkpoints.save(variables(batch), tmp_path, phase=1, batch=batch)
     newest = tmp_path / "phase01_batch00000020.npz"
     DAMAGES[damage](newest)
     assert checkpoints.newest(tmp_path).batch == 10
-    assert len(warnings) == 1 and str(newest) in warnings[0] and "the checkpoint before it" in warnings[0]
+    assert (
+        len(warnings) == 1
+        and str(newest) in warnings[0]
+        and "the checkpoint before it" in warnings[0]
+    )
     DAMAGES[damage](tmp_path / "phase01_batch00000010.npz")
     with pytest.raises(TrainingError, match="every checkpoint is damaged") as error:
         checkpoints.newest(tmp_path)

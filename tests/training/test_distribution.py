@@ -1,4 +1,6 @@
-"""Several processes on one machine learn what one learns from whole batches; a lost one costs a restart."""
+"""Several processes on one machine learn what one learns from whole batches; a
+lost one costs a restart.
+"""
 
 import json
 import os
@@ -34,7 +36,8 @@ options = RunOptions(batches_per_checkpoint=2, resume="--resume" in sys.argv)
 train(plan, data=sys.argv[1], out=sys.argv[2], settings=Settings(allow_refused=True, run=options), workers=workers)
 """
 
-# The first process writes slowly, the other comes late; the second phase starts from what the first leaves.
+# The first process writes slowly, the other comes late; the second phase starts
+# from what the first leaves.
 UNEVEN_PROGRAM = PROGRAM.replace(
     "options = ",
     """
@@ -56,7 +59,13 @@ def pairs(tmp_path_factory):
 
 
 def environment(**variables):
-    return {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
+    return {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        **variables,
+    }
 
 
 def start_together(pairs, out, *options, steps=STEPS, count=2, program=PROGRAM):
@@ -101,7 +110,14 @@ def alone(pairs, tmp_path_factory):
     """The output folder of one process with whole batches."""
     out = tmp_path_factory.mktemp("alone") / "out"
     command = [sys.executable, "-c", PROGRAM, str(pairs), str(out), str(STEPS)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)
+    done = subprocess.run(
+        command,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_S,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return out
 
@@ -118,7 +134,12 @@ def test_two_processes_learn_what_one_does(pairs, alone, tmp_path):
     finish_together(start_together(pairs, tmp_path / "out"))
     assert_agreement(tmp_path / "out", alone)
     assert_falls(losses_of(alone))
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["versions"]["backend"] == "jax"
+    assert (
+        json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["versions"][
+            "backend"
+        ]
+        == "jax"
+    )
 
 
 @pytest.mark.slow
@@ -133,7 +154,11 @@ def test_a_lost_worker_costs_a_restart(pairs, alone, tmp_path):
     out = tmp_path / "out"
     first, second = start_together(pairs, out)
     deadline_s = time.monotonic() + TIME_LIMIT_S
-    while len(list(out.glob("checkpoints/*.npz"))) < 2 and time.monotonic() < deadline_s and second.poll() is None:
+    while (
+        len(list(out.glob("checkpoints/*.npz"))) < 2
+        and time.monotonic() < deadline_s
+        and second.poll() is None
+    ):
         time.sleep(0.02)
     second.send_signal(signal.SIGKILL)
     second.communicate(timeout=TIME_LIMIT_S)
@@ -152,10 +177,16 @@ def test_a_lost_worker_costs_a_restart(pairs, alone, tmp_path):
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}, "JOB_ADDRESSES, KERAS_DISTRIBUTION_PROCESS_ID: not set"),
+        (
+            {"KERAS_DISTRIBUTION_NUM_PROCESSES": "2"},
+            "JOB_ADDRESSES, KERAS_DISTRIBUTION_PROCESS_ID: not set",
+        ),
         ({"addresses": "127.0.0.1:1", "count": "2", "index": "2"}, "Process 2 of 2"),
         ({"addresses": "127.0.0.1:1", "count": "two", "index": "0"}, "Process 0 of two"),
-        ({"addresses": "127.0.0.1:1", "count": "2", "index": "0"}, "train together on JAX, Keras runs on tensorflow"),
+        (
+            {"addresses": "127.0.0.1:1", "count": "2", "index": "0"},
+            "train together on JAX, Keras runs on tensorflow",
+        ),
     ],
 )
 def test_contradicting_variables_are_said(monkeypatch, variables, message):
@@ -185,7 +216,14 @@ tf.config.set_logical_device_configuration(devices[0], [tf.config.LogicalDeviceC
 @pytest.mark.slow
 def test_two_devices_of_one_machine_learn_what_one_does(pairs, tmp_path):
     for name, preamble in (("one", ""), ("two", MIRRORED_PROGRAM)):
-        command = [sys.executable, "-c", preamble + PROGRAM, str(pairs), str(tmp_path / name), str(STEPS)]
+        command = [
+            sys.executable,
+            "-c",
+            preamble + PROGRAM,
+            str(pairs),
+            str(tmp_path / name),
+            str(STEPS),
+        ]
         done = subprocess.run(
             command,
             env={**environment(), "KERAS_BACKEND": "tensorflow"},
@@ -219,5 +257,8 @@ def test_devices_are_used_that_share_batches_equally():
             check=True,
         )
         replicas.append([int(line) for line in done.stdout.split()])
-        assert "1 of" in done.stderr and "devices are used: no more share batches of 4, 9 equally" in done.stderr
+        assert (
+            "1 of" in done.stderr
+            and "devices are used: no more share batches of 4, 9 equally" in done.stderr
+        )
     assert replicas == [[2, 2, 1, 1, 2], [2, 2, 1, 1, 3]]

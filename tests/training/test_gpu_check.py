@@ -17,7 +17,9 @@ def network(*layers, shape=SHAPE):
     hidden = keras.layers.Conv2D(4, 3, padding="same", name="first")(image)
     for layer in layers:
         hidden = layer(hidden)
-    model = keras.Model(image, keras.layers.Conv2D(3, 3, padding="same", name="last")(hidden), name="tiny")
+    model = keras.Model(
+        image, keras.layers.Conv2D(3, 3, padding="same", name="last")(hidden), name="tiny"
+    )
     model.compile(optimizer="sgd", loss="mse")
     return model
 
@@ -55,8 +57,12 @@ def test_a_finding_names_rule_node_and_remedy():
 
 
 def test_what_only_trained_weights_bring_into_the_graph_is_found():
-    # With a bias of 0, as it is when fresh, the activation is not fused into an operator of another version.
-    model = network(keras.layers.Conv2DTranspose(4, 4, 2, padding="same", activation="relu"), keras.layers.MaxPool2D())
+    # With a bias of 0, as it is when fresh, the activation is not fused into an
+    # operator of another version.
+    model = network(
+        keras.layers.Conv2DTranspose(4, 4, 2, padding="same", activation="relu"),
+        keras.layers.MaxPool2D(),
+    )
     with pytest.raises(TrainingError, match=r"op_version.*TRANSPOSE_CONV"):
         fit(model, RequireGpuCompatible())
 
@@ -75,7 +81,9 @@ class Subclassed(keras.Model):
 
 
 def sequential(*layers):
-    return keras.Sequential([keras.Input((*SHAPE, 3)), keras.layers.Conv2D(3, 3, padding="same"), *layers])
+    return keras.Sequential(
+        [keras.Input((*SHAPE, 3)), keras.layers.Conv2D(3, 3, padding="same"), *layers]
+    )
 
 
 @pytest.mark.parametrize("kind", [Subclassed, sequential])

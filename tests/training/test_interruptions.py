@@ -1,4 +1,6 @@
-"""A training process that is killed or interrupted at any moment ends, resumed, with the bits of an undisturbed one."""
+"""A training process that is killed or interrupted at any moment ends, resumed, with the
+bits of an undisturbed one.
+"""
 
 import functools
 import json
@@ -15,7 +17,8 @@ from bokeh_tf.data.archives import read_archive
 from bokeh_tf.training import checkpoints
 from tests.training_pairs import write_pairs
 
-# Fifty batches and a checkpoint after every second one: about half of the time something is being written.
+# Fifty batches and a checkpoint after every second one: about half of the time
+# something is being written.
 PROGRAM = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -44,7 +47,9 @@ def start(pairs, out):
     command = [sys.executable, "-c", PROGRAM, str(pairs), str(out), *options]
     # Tests that run in the background have Ctrl-C switched off, which children inherit.
     listen = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=listen)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=listen
+    )
 
 
 def finish(pairs, out):
@@ -63,7 +68,9 @@ def wait_for_progress(child, out, *, since):
 
 
 def disturb(pairs, out, number, moments):
-    """Starts or resumes the run and sends it the signal `number` at a random moment after its first progress."""
+    """Starts or resumes the run and sends it the signal `number` at a random moment
+    after its first progress.
+    """
     since = set(out.glob("checkpoints/*.npz"))
     child = start(pairs, out)
     wait_for_progress(child, out, since=since)
@@ -100,6 +107,11 @@ def test_ctrl_c_saves_and_leaves(pairs, tmp_path, undisturbed):
     assert code == 130, output
     assert "interrupted" in output and "Traceback" not in output
     assert not (tmp_path / WEIGHTS).exists()
-    assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["phases"]["whole"]["skipped"] == []
+    assert (
+        json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["phases"]["whole"][
+            "skipped"
+        ]
+        == []
+    )
     finish(pairs, tmp_path)
     assert_undisturbed(tmp_path, undisturbed)

@@ -1,4 +1,6 @@
-"""The judgement on learning: what descends passes; what climbs, walks at random or stands still does not."""
+"""The judgement on learning: what descends passes; what climbs, walks at random
+or stands still does not.
+"""
 
 import numpy as np
 import pytest
@@ -18,14 +20,19 @@ def steps(change):
     return {name: change(gradient) for name, gradient in GRADIENTS.items()}
 
 
-@pytest.mark.parametrize("change", [lambda gradient: -0.1 * gradient, lambda gradient: -1e-3 * np.sign(gradient)])
+@pytest.mark.parametrize(
+    "change", [lambda gradient: -0.1 * gradient, lambda gradient: -1e-3 * np.sign(gradient)]
+)
 def test_the_steps_of_optimisers_descend(change):
     assert_descends(GRADIENTS, steps(change))
 
 
 def test_steps_on_noisy_gradients_descend():
     assert_descends(
-        GRADIENTS, steps(lambda gradient: -gradient - 2 * gradient.std() * RANDOM.standard_normal(gradient.shape))
+        GRADIENTS,
+        steps(
+            lambda gradient: -gradient - 2 * gradient.std() * RANDOM.standard_normal(gradient.shape)
+        ),
     )
 
 
@@ -44,13 +51,18 @@ def test_what_does_not_learn_is_seen(change):
 
 
 def test_chance_has_a_half():
-    found = [share_along(GRADIENTS, steps(lambda gradient: RANDOM.choice([-1, 1], gradient.shape))) for _ in range(40)]
+    found = [
+        share_along(GRADIENTS, steps(lambda gradient: RANDOM.choice([-1, 1], gradient.shape)))
+        for _ in range(40)
+    ]
     assert np.mean(found) == pytest.approx(0.5, abs=0.02)
 
 
 def test_weights_that_do_not_move_or_have_no_gradient_do_not_count():
     gradients = {"kernel": np.array([1.0, 2.0, 0.0, -1.0, 3.0])}
-    assert share_along(gradients, {"kernel": np.array([0.5, 0.0, 1.0, -2.0, -1.0])}) == pytest.approx(2 / 3)
+    assert share_along(
+        gradients, {"kernel": np.array([0.5, 0.0, 1.0, -2.0, -1.0])}
+    ) == pytest.approx(2 / 3)
 
 
 NOISE = 0.003 * np.array([1, -1, 0, 1, 0, -1, -1, 1])

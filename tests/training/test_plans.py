@@ -12,12 +12,19 @@ from bokeh_tf.training.plans import PLANS
 from bokeh_tf.training.plans.schedule import Adversary, LearningRate, Phase, Plan, Term
 
 # Losses of scenes, which have targets of their own.
-OWN_LOSSES = {"scenes": ("weight_maps", "picture"), "subjects": ("focus", "presence")}
-PHASE = Phase("whole", losses=(Term("l1"),), learning_rate=LearningRate(1e-4), image_shape=(64, 64), steps=4)
+_SUBJECT_LOSSES = ("focus", "presence")
+OWN_LOSSES = {
+    "scenes": ("weight_maps", "picture"),
+    "subjects": _SUBJECT_LOSSES,
+    "tapped_subjects": _SUBJECT_LOSSES,
+}
+PHASE = Phase(
+    "whole", losses=(Term("l1"),), learning_rate=LearningRate(1e-4), image_shape=(64, 64), steps=4
+)
 
 
-# As published: AIM 2020 report, sections 4.1 to 4.8; Dutta 2021, 4.3.2 and 4.3.3; train_model.py of PyNET-Bokeh;
-# option.py of DDDF; train_SCRN.py.
+# As published: AIM 2020 report, sections 4.1 to 4.8; Dutta 2021, 4.3.2 and 4.3.3; train_model.py of
+# PyNET-Bokeh; option.py of DDDF; train_SCRN.py.
 PUBLISHED = {
     "dbsi": {
         "image_shape": [(384, 512), (768, 1024), (768, 1024)],
@@ -39,7 +46,12 @@ PUBLISHED = {
         "steps": [5_000, 5_000, 20_000, 20_000, 30_000, 80_000, 100_000],
         "changes": [(("level", level),) for level in range(7, 1, -1)] + [()],
     },
-    "scrn": {"batch_size": [8], "epochs": [30], "image_shape": [(352, 352)], "weight_decay": [5e-4]},
+    "scrn": {
+        "batch_size": [8],
+        "epochs": [30],
+        "image_shape": [(352, 352)],
+        "weight_decay": [5e-4],
+    },
 }
 
 
@@ -56,11 +68,18 @@ def test_published_weights_of_losses():
     bgnet = PLANS["bgnet"].phases
     assert [phase.losses for phase in bgnet[:2]] == [(Term("l1", 0.5), Term("ssim", 1.0))] * 2
     assert bgnet[2].adversary == Adversary(critics=("patch", "full"), gradient_penalty=10.0)
-    cet_sp, cet_cvlab = (PLANS[f"wavelet_cnn_{team}"].phases[0].losses for team in ("cet_sp", "cet_cvlab"))
+    cet_sp, cet_cvlab = (
+        PLANS[f"wavelet_cnn_{team}"].phases[0].losses for team in ("cet_sp", "cet_cvlab")
+    )
     assert [term.loss for term in cet_sp] == ["charbonnier", "vgg"]
     assert [term.loss for term in cet_cvlab] == ["charbonnier", "vgg", "sobel", "grey"]
     assert {term.loss for term in PLANS["horizon"].phases[0].losses} == {"ms_ssim", "ssim"}
-    assert {term.loss for term in PLANS["defocus"].phases[0].losses} == {"l1", "vgg", "ssim", "gradient"}
+    assert {term.loss for term in PLANS["defocus"].phases[0].losses} == {
+        "l1",
+        "vgg",
+        "ssim",
+        "gradient",
+    }
     *levels, last = PLANS["pynet"].phases
     assert all(phase.losses == (Term("l1", 100.0),) for phase in levels)
     assert last.losses == (Term("l1", 10.0), Term("vgg_255", 0.1), Term("ssim", 10.0))
@@ -70,10 +89,16 @@ def test_published_learning_rates():
     rates = [phase.learning_rate for phase in PLANS["dbsi"].phases]
     assert (rates[0].start, rates[-1].end) == (1e-3, 1e-5)
     assert all(later.start == earlier.end for earlier, later in itertools.pairwise(rates))
-    assert PLANS["defocus"].phases[0].learning_rate == LearningRate(1e-4, decay="steps", every_epochs=30, factor=0.1)
+    assert PLANS["defocus"].phases[0].learning_rate == LearningRate(
+        1e-4, decay="steps", every_epochs=30, factor=0.1
+    )
     assert {phase.learning_rate for phase in PLANS["pynet"].phases} == {LearningRate(5e-5)}
-    assert PLANS["scrn"].phases[0].learning_rate == LearningRate(2e-3, decay="steps", every_epochs=20, factor=0.1)
-    assert PLANS["dddf"].phases[0].learning_rate == LearningRate(1e-4, decay="steps", every_epochs=200)
+    assert PLANS["scrn"].phases[0].learning_rate == LearningRate(
+        2e-3, decay="steps", every_epochs=20, factor=0.1
+    )
+    assert PLANS["dddf"].phases[0].learning_rate == LearningRate(
+        1e-4, decay="steps", every_epochs=200
+    )
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -106,7 +131,9 @@ def test_a_small_plan_has_the_same_phases():
     for name, plan in PLANS.items():
         small = plan.small(image_shape=(192, 192))
         assert [phase.name for phase in small.phases] == [phase.name for phase in plan.phases], name
-        assert [phase.losses for phase in small.phases] == [phase.losses for phase in plan.phases], name
+        assert [phase.losses for phase in small.phases] == [
+            phase.losses for phase in plan.phases
+        ], name
         assert all(phase.steps == 8 and phase.batch_size <= 2 for phase in small.phases), name
 
 
@@ -114,7 +141,11 @@ def test_a_shorter_phase_averages_and_warms_up_over_the_same_share():
     [phase] = PLANS["dbsi_mobile"].phases
     # 500 and 200 of 10,000 steps.
     shorter = phase.shortened(2_500)
-    assert (shorter.steps, shorter.average_steps, shorter.learning_rate.warm_up_steps) == (2_500, 125, 50)
+    assert (shorter.steps, shorter.average_steps, shorter.learning_rate.warm_up_steps) == (
+        2_500,
+        125,
+        50,
+    )
     assert phase.shortened(20).average_steps == 1
     longer = phase.shortened(20_000)
     assert (longer.average_steps, longer.learning_rate.warm_up_steps) == (500, 200)

@@ -33,7 +33,9 @@ FIRST = Phase(
     steps=6,
     augmentations=("horizontal", "vertical", "rotate"),
 )
-SECOND = dataclasses.replace(FIRST, name="second", starts_from="first", learning_layers=("final*", "*up1*"), steps=4)
+SECOND = dataclasses.replace(
+    FIRST, name="second", starts_from="first", learning_layers=("final*", "*up1*"), steps=4
+)
 PLAN = Plan("toy", "unet", "a test", (FIRST, SECOND), variant="tiny")
 ONE_PHASE = dataclasses.replace(PLAN, phases=(FIRST,))
 # Two micro-batches are averaged in another order than one batch.
@@ -69,7 +71,15 @@ def assert_same_bits(actual, expected):
 
 
 def test_a_run_leaves_weights_checkpoints_log_pictures_and_manifest(finished):
-    names = {"checkpoints", "log.csv", "logs", "manifest.json", "phases", "pictures", "unet_tiny.weights.h5"}
+    names = {
+        "checkpoints",
+        "log.csv",
+        "logs",
+        "manifest.json",
+        "phases",
+        "pictures",
+        "unet_tiny.weights.h5",
+    }
     assert {path.name for path in finished.iterdir()} == names
     assert len(list((finished / "checkpoints").iterdir())) == checkpoints.KEPT
     rows = list(csv.DictReader((finished / "log.csv").read_text(encoding="utf-8").splitlines()))
@@ -86,20 +96,27 @@ def test_the_manifest_says_what_ran(finished):
     assert manifest["schema_version"] == 1
     assert manifest["plan"]["phases"][0]["losses"] == [{"loss": "l1", "weight": 1.0}]
     assert manifest["conditions"]["seed"] == 0 and manifest["conditions"]["data"]["examples"] == 6
-    assert manifest["versions"]["backend"] == "tensorflow" and manifest["versions"]["keras"] == keras.__version__
+    assert (
+        manifest["versions"]["backend"] == "tensorflow"
+        and manifest["versions"]["keras"] == keras.__version__
+    )
     assert manifest["phases"]["second"] == {"is_finished": True, "skipped": []}
 
 
 def test_a_phase_hands_over_and_only_its_layers_learn(finished):
     first, second = weights_after(finished, "first"), weights_after(finished)
-    changed = {name.split("/")[0] for name in second if not np.array_equal(first[name], second[name])}
+    changed = {
+        name.split("/")[0] for name in second if not np.array_equal(first[name], second[name])
+    }
     learning = {name.split("/")[0] for name in second if name.startswith("final") or "up1" in name}
     assert changed == learning
     assert len(changed) < len({name.split("/")[0] for name in second})
 
 
 @pytest.mark.parametrize("rounds_before_the_crash", [1, 4])
-def test_a_crashed_run_ends_with_the_same_bits(finished, pairs, tmp_path, monkeypatch, rounds_before_the_crash):
+def test_a_crashed_run_ends_with_the_same_bits(
+    finished, pairs, tmp_path, monkeypatch, rounds_before_the_crash
+):
     rounds, add = [], CsvLog.add
 
     def crash(self, batch, values):
@@ -118,7 +135,9 @@ def test_a_crashed_run_ends_with_the_same_bits(finished, pairs, tmp_path, monkey
 
 
 def test_a_single_phase_can_be_run_and_needs_the_one_before(finished, pairs, tmp_path):
-    with pytest.raises(TrainingError, match=r"second starts from these weights. Run that phase first"):
+    with pytest.raises(
+        TrainingError, match=r"second starts from these weights. Run that phase first"
+    ):
         train(PLAN, data=pairs, out=tmp_path / "alone", settings=settings(), only_phase=2)
     shutil.copytree(finished / "phases", tmp_path / "phases")
     (tmp_path / "phases" / "second.npz").unlink()
@@ -141,7 +160,9 @@ def test_a_resumed_run_must_be_the_same_run(finished, pairs, tmp_path):
         "phases": {"plan": dataclasses.replace(PLAN, phases=(FIRST,))},
         "seed": {"settings": settings(resume=True, seed=1)},
         "data": {"data": fewer},
-        "precision": {"settings": dataclasses.replace(settings(resume=True), precision="mixed_bfloat16")},
+        "precision": {
+            "settings": dataclasses.replace(settings(resume=True), precision="mixed_bfloat16")
+        },
     }
     for what, change in changes.items():
         arguments = {"plan": PLAN, "data": pairs, "settings": settings(resume=True), **change}
@@ -157,8 +178,19 @@ def test_a_damaged_manifest_is_said(finished, pairs, tmp_path):
     whole = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))
     skipped = {"first": {"is_finished": False, "skipped": [{"batch": "many", "ids": []}]}}
     contents = [
-        *(b"", b"[]", b"{", b'{"schema_version": 1}', b'{"schema_version": 9}', b"[" * 100_000, b"\xff\x00"),
-        *(json.dumps({**whole, **change}).encode() for change in ({"phases": {}}, {"plan": []}, {"phases": skipped})),
+        *(
+            b"",
+            b"[]",
+            b"{",
+            b'{"schema_version": 1}',
+            b'{"schema_version": 9}',
+            b"[" * 100_000,
+            b"\xff\x00",
+        ),
+        *(
+            json.dumps({**whole, **change}).encode()
+            for change in ({"phases": {}}, {"plan": []}, {"phases": skipped})
+        ),
         json.dumps({**whole, "schema_version": 9}).encode(),
         json.dumps(whole).encode().replace(b'"seed": 0', b'"seed": ' + b"7" * 5000),
     ]
@@ -173,16 +205,29 @@ def test_a_checkpoint_whose_header_is_nonsense_is_passed_over(tmp_path):
     variables = [np.arange(3, dtype=np.float32)]
     checkpoints.save(variables, tmp_path, phase=1, batch=2)
     good = read_archive(tmp_path / "phase01_batch00000002.npz")
-    headers = ["[" * 100_000, "[]", "{}", '{"schema_version": 2, "phase": 1, "batch": "x", "sha256": ""}', "\ud800"]
+    headers = [
+        "[" * 100_000,
+        "[]",
+        "{}",
+        '{"schema_version": 2, "phase": 1, "batch": "x", "sha256": ""}',
+        "\ud800",
+    ]
     for number, header in enumerate(headers):
-        write_archive(tmp_path / f"phase01_batch{number + 10:08d}.npz", {**good, "header": np.array(header)})
+        write_archive(
+            tmp_path / f"phase01_batch{number + 10:08d}.npz", {**good, "header": np.array(header)}
+        )
     assert checkpoints.newest(tmp_path).batch == 2
 
 
 def test_a_second_run_in_one_folder_says_that_one_is_at_work(pairs, tmp_path):
-    code = "import sys, time; from bokeh_tf.files import claim_folder; claim = claim_folder(sys.argv[1]); "
+    code = (
+        "import sys, time; from bokeh_tf.files import claim_folder; claim ="
+        " claim_folder(sys.argv[1]); "
+    )
     code += "print('claimed', flush=True); time.sleep(60)"
-    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert other.stdout.readline() == "claimed\n"
         for resume in (False, True):
@@ -198,10 +243,17 @@ def test_accumulated_batches_are_one_large_batch(pairs, tmp_path):
     whole = dataclasses.replace(ONE_PHASE, phases=(dataclasses.replace(FIRST, steps=2),))
     halves = dataclasses.replace(FIRST, batch_size=1, accumulated_batches=2, steps=4)
     train(whole, data=pairs, out=tmp_path / "whole", settings=settings())
-    train(dataclasses.replace(whole, phases=(halves,)), data=pairs, out=tmp_path / "halves", settings=settings())
+    train(
+        dataclasses.replace(whole, phases=(halves,)),
+        data=pairs,
+        out=tmp_path / "halves",
+        settings=settings(),
+    )
     expected = weights_after(tmp_path / "whole", "first")
     for name, actual in weights_after(tmp_path / "halves", "first").items():
-        np.testing.assert_allclose(actual, expected[name], atol=ACCUMULATION_TOLERANCE, err_msg=name)
+        np.testing.assert_allclose(
+            actual, expected[name], atol=ACCUMULATION_TOLERANCE, err_msg=name
+        )
 
 
 def poisoned_maps(folder, *, number):
@@ -217,16 +269,26 @@ def poisoned_maps(folder, *, number):
 
 def test_a_loss_that_is_not_finite_stops_with_the_batch_and_can_be_left_out(tmp_path, monkeypatch):
     data = poisoned_maps(tmp_path / "data", number=3)
-    plan = dataclasses.replace(PLAN, phases=(dataclasses.replace(FIRST, target="saliency", steps=3),))
-    with pytest.raises(TrainingError, match=r"first, batch \d \(.*\b3\b.*\): loss is not finite") as error:
+    plan = dataclasses.replace(
+        PLAN, phases=(dataclasses.replace(FIRST, target="saliency", steps=3),)
+    )
+    with pytest.raises(
+        TrainingError, match=r"first, batch \d \(.*\b3\b.*\): loss is not finite"
+    ) as error:
         train(plan, data=data, out=tmp_path / "out", settings=settings())
     assert "--skip-nonfinite" in str(error.value) and "\n" not in str(error.value)
     kept = checkpoints.newest(tmp_path / "out" / "checkpoints")
     assert all(np.isfinite(array).all() for array in kept.arrays)
     warnings = []
-    monkeypatch.setattr(logging, "warning", lambda text, *arguments: warnings.append(text % arguments))
-    train(plan, data=data, out=tmp_path / "out", settings=settings(resume=True, skip_nonfinite=True))
-    assert all(np.isfinite(array).all() for array in weights_after(tmp_path / "out", "first").values())
+    monkeypatch.setattr(
+        logging, "warning", lambda text, *arguments: warnings.append(text % arguments)
+    )
+    train(
+        plan, data=data, out=tmp_path / "out", settings=settings(resume=True, skip_nonfinite=True)
+    )
+    assert all(
+        np.isfinite(array).all() for array in weights_after(tmp_path / "out", "first").values()
+    )
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
     [skipped] = manifest["phases"]["first"]["skipped"]
     assert "3" in skipped["ids"] and len(skipped["ids"]) == 2
@@ -235,12 +297,18 @@ def test_a_loss_that_is_not_finite_stops_with_the_batch_and_can_be_left_out(tmp_
 
 def test_unreadable_pairs_are_named_and_replaced(pairs, tmp_path, monkeypatch):
     warnings = []
-    monkeypatch.setattr(logging, "warning", lambda text, *arguments: warnings.append(text % arguments))
+    monkeypatch.setattr(
+        logging, "warning", lambda text, *arguments: warnings.append(text % arguments)
+    )
     data = shutil.copytree(pairs, tmp_path / "data")
     broken = data / "Training" / "original" / "2.jpg"
     broken.write_bytes(b"no JPEG")
     train(ONE_PHASE, data=data, out=tmp_path / "out", settings=settings())
-    assert [warning for warning in warnings if str(broken) in warning and "Another pair takes its place" in warning]
+    assert [
+        warning
+        for warning in warnings
+        if str(broken) in warning and "Another pair takes its place" in warning
+    ]
     for path in (data / "Training" / "original").iterdir():
         path.write_bytes(b"no JPEG")
     with pytest.raises(DataError, match="not a picture that can be decoded") as error:

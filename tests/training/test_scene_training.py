@@ -1,4 +1,6 @@
-"""Training `dbsi_mobile` on scenes: from a folder of photographs to a weights file, and what it refuses."""
+"""Training `dbsi_mobile` on scenes: from a folder of photographs to a weights
+file, and what it refuses.
+"""
 
 import dataclasses
 
@@ -66,7 +68,9 @@ def test_a_run_leaves_weights_and_prepared_photos(finished):
 def test_the_weights_have_changed_and_are_finite(finished):
     changes = [
         np.abs(after - before).max()
-        for after, before in zip(trained_weights(finished / WEIGHTS), flagship().get_weights(), strict=True)
+        for after, before in zip(
+            trained_weights(finished / WEIGHTS), flagship().get_weights(), strict=True
+        )
     ]
     assert np.isfinite(changes).all()
     assert np.mean(np.array(changes) > 0) > 0.9
@@ -82,7 +86,8 @@ def test_resuming_a_finished_run_writes_the_same_weights(finished, photos):
 
 @pytest.mark.slow
 def test_how_often_it_saves_does_not_change_what_it_learns(photos, tmp_path):
-    # The weights are an average over the last steps, which must not take their place before the end.
+    # The weights are an average over the last steps, which must not take
+    # their place before the end.
     averaging = dataclasses.replace(PHASE, average_steps=3)
     plan = dataclasses.replace(PLAN, phases=(averaging,))
     for size in (2, 4):
@@ -101,7 +106,9 @@ def test_unusable_photos_stop_before_the_first_step(tmp_path):
 
 
 def test_the_trainer_trains_the_models_own_weights(job):
-    assert {id(v) for v in job.trainer.trainable_variables} == {id(v) for v in job.model.trainable_variables}
+    assert {id(v) for v in job.trainer.trainable_variables} == {
+        id(v) for v in job.model.trainable_variables
+    }
     assert job.trainer.output["weights"].shape == (None, 128, 192, 4)
     assert job.batch_ids(3) == ("scene 6", "scene 7")
 
@@ -110,7 +117,10 @@ def test_the_picture_is_the_blend_of_image_and_blurs(job):
     random = np.random.default_rng(0)
     image = random.random((1, 128, 192, 3), dtype=np.float32)
     blurs = random.random((1, 128, 192, 9), dtype=np.float32)
-    outputs = {name: np.asarray(value) for name, value in job.trainer({"image": image, "blurs": blurs}).items()}
+    outputs = {
+        name: np.asarray(value)
+        for name, value in job.trainer({"image": image, "blurs": blurs}).items()
+    }
     weights = outputs["weights"]
     np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=FLOAT32_TOLERANCE)
     stacked = np.concatenate([image, blurs], axis=-1).reshape(1, 128, 192, 4, 3)
@@ -122,14 +132,26 @@ def test_losses_by_hand():
     expected = np.float32([[[[1.0, 0.0], [0.5, 0.5]]]])
     actual = np.float32([[[[0.25, 0.75], [0.5, 0.5]]]])
     # (ln 4 + ln 2) / 2, and where the network is certain and wrong, the floor of 1e-4: ln 10^4.
-    np.testing.assert_allclose(scenes.weight_map_cross_entropy(expected, actual), [1.0397208], rtol=1e-6)
+    np.testing.assert_allclose(
+        scenes.weight_map_cross_entropy(expected, actual), [1.0397208], rtol=1e-6
+    )
     wrong = np.float32([[[[0.0, 1.0]]]])
-    np.testing.assert_allclose(scenes.weight_map_cross_entropy(expected[:, :, :1], wrong), [9.2103404], rtol=1e-6)
-    np.testing.assert_allclose(scenes.picture_error(expected, actual), [(0.75 + 0.75) / 4], rtol=1e-6)
+    np.testing.assert_allclose(
+        scenes.weight_map_cross_entropy(expected[:, :, :1], wrong), [9.2103404], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        scenes.picture_error(expected, actual), [(0.75 + 0.75) / 4], rtol=1e-6
+    )
 
 
 def test_the_shipped_weights_schedule_is_the_plan():
     phase = PLAN.phases[0]
-    facts = (phase.steps, phase.batch_size, phase.learning_rate.start, phase.weight_decay, phase.average_steps)
+    facts = (
+        phase.steps,
+        phase.batch_size,
+        phase.learning_rate.start,
+        phase.weight_decay,
+        phase.average_steps,
+    )
     # The model card of the shipped weights.
     assert facts == (10_000, 8, 2e-3, 1e-4, 500)

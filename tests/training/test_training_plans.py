@@ -1,7 +1,8 @@
-"""Every plan, phase after phase, for a few steps on two pictures: what it learns, and what a phase leaves to the next.
+"""Every plan, phase after phase, for a few steps on two pictures: what it learns, and what a
+phase leaves to the next.
 
-Steps run layer by layer here: to trace the graph of one would take as long as ten of them. As users run them, by the
-command and at its sizes, the plans are run in the slow test.
+Steps run layer by layer here: to trace the graph of one would take as long as ten of them. As users
+run them, by the command and at its sizes, the plans are run in the slow test.
 """
 
 import dataclasses
@@ -26,14 +27,18 @@ from tests.photographs import write_folder
 from tests.training.learning import assert_descends
 from tests.training_pairs import write_pairs
 
-pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Even though the `tf.config.experimental_run_functions_eagerly`"
+)
 TIME_LIMIT_S = 1_200
 SHALLOW = Encoder(planes=16, blocks=(1, 1, 1, 1), groups=8, width=32)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The least at which a plan can be tried: MS-SSIM needs 176 px, the largest disk 69, PyNET two cells of 64."""
+    """The least at which a plan can be tried: MS-SSIM needs 176 px, the largest disk
+    69, PyNET two cells of 64.
+    """
 
     size_px: int = 64
     steps: int = 2
@@ -60,9 +65,11 @@ TRIALS = {
 
 @dataclass(frozen=True)
 class Start:
-    """A phase before its first step: its job, weights and critics, which weights learn, and where losses fall.
+    """A phase before its first step: its job, weights and critics, which weights
+    learn, and where losses fall.
 
-    With critics, `gradients` are those of the critics' loss, whom pictures then have to please; else of the network's.
+    With critics, `gradients` are those of the critics' loss, whom pictures then have to
+    please; else of the network's.
     """
 
     job: object
@@ -73,7 +80,9 @@ class Start:
 
 
 def pair_folder(folder, size_px, *, maps=(), is_target_a_map=False):
-    """Two pairs as large as what the network sees, so that every batch is those two, turned or not."""
+    """Two pairs as large as what the network sees, so that every batch is
+    those two, turned or not.
+    """
     write_pairs(folder, count=2, shape=(size_px, size_px), maps=maps)
     if is_target_a_map:
         write_pairs(folder, count=2, shape=(size_px, size_px), maps=("saliency",))
@@ -94,14 +103,20 @@ def arrays_of(variables):
 
 
 def critic_variables(job):
-    return [variable for critic in getattr(job.trainer, "critics", ()) for variable in critic.trainable_weights]
+    return [
+        variable
+        for critic in getattr(job.trainer, "critics", ())
+        for variable in critic.trainable_weights
+    ]
 
 
 def gradients_of(loss, variables, tape):
     """By path; a weight that the loss does not depend on has none."""
     gradients = tape.gradient(loss, [variable.value for variable in variables])
     pairs = zip(variables, gradients, strict=True)
-    return {variable.path: np.array(gradient) for variable, gradient in pairs if gradient is not None}
+    return {
+        variable.path: np.array(gradient) for variable, gradient in pairs if gradient is not None
+    }
 
 
 def network_gradients(job, batch, variables):
@@ -124,7 +139,11 @@ def critics_gradients(job, batch):
                 inner.watch(mixed)
                 score = tf.reduce_mean(critic(mixed))
             steepness = tf.sqrt(tf.reduce_sum(tf.square(inner.gradient(score, mixed))))
-            loss += tf.reduce_mean(critic(rendered)) - tf.reduce_mean(critic(photos)) + 10 * (steepness - 1) ** 2
+            loss += (
+                tf.reduce_mean(critic(rendered))
+                - tf.reduce_mean(critic(photos))
+                + 10 * (steepness - 1) ** 2
+            )
     return gradients_of(loss, critic_variables(job), tape)
 
 
@@ -135,7 +154,11 @@ def started(phase, model, pairs):
     job = make_job(model, phase, pairs, seed=0, vgg_weights="random")
     batch = next(iter(job.batches(0, frozenset())))
     critics = arrays_of(critic_variables(job))
-    gradients = critics_gradients(job, batch) if critics else network_gradients(job, batch, model.trainable_weights)
+    gradients = (
+        critics_gradients(job, batch)
+        if critics
+        else network_gradients(job, batch, model.trainable_weights)
+    )
     return Start(job, critics, weights, learning, gradients)
 
 
@@ -144,17 +167,26 @@ def assert_learns(phase, start, result):
     before, after = start.weights, result
     if start.critics:
         before, after = start.critics, arrays_of(critic_variables(start.job))
-    assert_descends(start.gradients, {path: after[path] - before[path] for path in start.gradients}, phase.name)
+    assert_descends(
+        start.gradients, {path: after[path] - before[path] for path in start.gradients}, phase.name
+    )
 
 
 @pytest.mark.parametrize("name", TRIALS)
 def test_every_phase_learns_and_hands_over(name, tmp_path):
     trial = TRIALS[name]
     plan = PLANS[name].small(image_shape=(trial.size_px, trial.size_px), steps=trial.steps)
-    changed = (dataclasses.replace(phase, changes=(*phase.changes, *trial.changes)) for phase in plan.phases)
+    changed = (
+        dataclasses.replace(phase, changes=(*phase.changes, *trial.changes))
+        for phase in plan.phases
+    )
     plan = dataclasses.replace(plan, phases=tuple(changed))
     is_target_a_map = plan.phases[0].target == "saliency"
-    pairs = find_pairs(pair_folder(tmp_path / "data", trial.size_px, maps=trial.maps, is_target_a_map=is_target_a_map))
+    pairs = find_pairs(
+        pair_folder(
+            tmp_path / "data", trial.size_px, maps=trial.maps, is_target_a_map=is_target_a_map
+        )
+    )
     starts = {}
 
     def make_job(phase, model):
@@ -170,13 +202,20 @@ def test_every_phase_learns_and_hands_over(name, tmp_path):
         assert_only_what_learns_has_changed(phase, start, result)
         if phase.starts_from:
             handed_over = read_archive(tmp_path / "out" / "phases" / f"{phase.starts_from}.npz")
-            named = {prefix + path: value for path, value in handed_over.items() for prefix in phase.prefixes}
+            named = {
+                prefix + path: value
+                for path, value in handed_over.items()
+                for prefix in phase.prefixes
+            }
             assert_handed_over(named, start.weights)
 
 
 def assert_only_what_learns_has_changed(phase, start, result):
-    changed = {path for path, value in result.items() if not np.array_equal(value, start.weights[path])}
-    # A bias before a normalisation has a gradient of zero, and those of PyNET's small fresh weights are lost on ones.
+    changed = {
+        path for path, value in result.items() if not np.array_equal(value, start.weights[path])
+    }
+    # A bias before a normalisation has a gradient of zero, and those of PyNET's small fresh
+    # weights are lost on ones.
     assert len(changed & start.learning) > 0.4 * len(start.learning), phase.name
     moving = {path for path in changed if path.rsplit("/", 1)[1].startswith("moving_")}
     assert changed - moving <= start.learning, phase.name
@@ -184,14 +223,17 @@ def assert_only_what_learns_has_changed(phase, start, result):
 
 
 def assert_handed_over(before, weights):
-    fitting = [path for path in weights if path in before and before[path].shape == weights[path].shape]
+    fitting = [
+        path for path in weights if path in before and before[path].shape == weights[path].shape
+    ]
     assert len(fitting) > 0.4 * len(weights)
     for path in fitting:
         np.testing.assert_array_equal(weights[path], before[path], err_msg=path)
 
 
 def test_every_plan_is_tried():
-    # `dbsi_mobile` learns from scenes, its focus from subjects: test_scene_training.py, test_subjects.py.
+    # `dbsi_mobile` learns from scenes, its focus from subjects:
+    # test_scene_training.py, test_subjects.py.
     assert set(TRIALS) == set(PLANS) - {"dbsi_mobile", "dbsi_mobile_focus"}
 
 
@@ -205,9 +247,21 @@ def test_the_command_ends_well_at_a_small_scale(name, tmp_path):
         write_subjects(data)
     else:
         write_pairs(data, shape=(200, 220), maps=("depth", "saliency"))
-    command = [sys.executable, "-m", "bokeh_tf", "train", name, "--scale", "small", "--data", str(data)]
+    command = [
+        sys.executable,
+        "-m",
+        "bokeh_tf",
+        "train",
+        name,
+        "--scale",
+        "small",
+        "--data",
+        str(data),
+    ]
     command += ["--out", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr and "Traceback" not in done.stderr, done.stderr
     [weights] = (tmp_path / "out").glob("*.weights.h5")

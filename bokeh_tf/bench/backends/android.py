@@ -14,7 +14,9 @@ def _add_options(parser, _count):
         metavar="FILE",
         help="the program that runs on the phone (default: $BOKEH_BENCHMARK_MODEL)",
     )
-    group.add_argument("--adb", type=Path, metavar="FILE", help="default: $BOKEH_ADB, PATH, the adbutils wheel's")
+    group.add_argument(
+        "--adb", type=Path, metavar="FILE", help="default: $BOKEH_ADB, PATH, the adbutils wheel's"
+    )
     group.add_argument(
         "--phone-settings",
         nargs="+",
@@ -41,7 +43,9 @@ def _time_devices(options, serials, watch):
     wanted = android.AndroidRun(
         models=tuple(options.models),
         program=android.find_program(explicit=options.benchmark_model),
-        settings=android.parse_settings(options.phone_settings, threads=options.threads, cores=options.cores),
+        settings=android.parse_settings(
+            options.phone_settings, threads=options.threads, cores=options.cores
+        ),
         serials=tuple(serials),
         libraries=tuple(options.phone_libraries),
         rounds=options.rounds,

@@ -16,7 +16,9 @@ Count = Callable[[str], int]
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told how a run goes: after each round, where an interrupted run is continued, and in a sentence."""
+    """Who is told how a run goes: after each round, where an interrupted run is
+    continued, and in a sentence.
+    """
 
     on_round: Callable[[], object]
     on_continue: Callable[[], object]
@@ -24,7 +26,9 @@ class Watch:
 
 
 class Done(Protocol):
-    """What a run on devices left: its result, where it was written, and a sentence for each device that failed."""
+    """What a run on devices left: its result, where it was written, and a sentence
+    for each device that failed.
+    """
 
     @property
     def result(self) -> "Result":
@@ -47,8 +51,10 @@ class Backend:
         name: as people write it.
         says: what it is, for the help.
         add_options: adds a group of options to a parser; the second argument reads a whole number.
-        settings: for what takes turns with everything else on this machine: the settings that the options ask for.
-        time_devices: for devices with runs of their own: times on those called so, on the only one where none is named.
+        settings: for what takes turns with everything else on this machine: the settings
+            that the options ask for.
+        time_devices: for devices with runs of their own: times on those called so, on the
+            only one where none is named.
     """
 
     name: str

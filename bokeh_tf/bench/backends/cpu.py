@@ -9,7 +9,9 @@ from bokeh_tf.bench.vocabulary import LITERT, RUNTIMES
 
 def _add_options(parser, count):
     group = parser.add_argument_group("cpu")
-    group.add_argument("--threads", nargs="+", type=count, default=[1, 2], metavar="N", help="default 1 2")
+    group.add_argument(
+        "--threads", nargs="+", type=count, default=[1, 2], metavar="N", help="default 1 2"
+    )
     group.add_argument(
         "--xnnpack",
         action=argparse.BooleanOptionalAction,
@@ -25,7 +27,8 @@ def _add_options(parser, count):
     group.add_argument(
         "--runtime-python",
         metavar="PATH",
-        help="Python that has tflite-runtime, which needs NumPy 1 (default: $BOKEH_TFLITE_RUNTIME_PYTHON)",
+        help="Python that has tflite-runtime, which needs NumPy 1 (default:"
+        " $BOKEH_TFLITE_RUNTIME_PYTHON)",
     )
 
 
@@ -36,7 +39,9 @@ def _settings(options):
     runtimes = tuple(dict.fromkeys(name.strip() for name in options.runtime.split(",")))
     for name in runtimes:
         if name not in RUNTIMES:
-            options.usage_error(f"--runtime: unknown runtime {name!r}. Known: {', '.join(RUNTIMES)}")
+            options.usage_error(
+                f"--runtime: unknown runtime {name!r}. Known: {', '.join(RUNTIMES)}"
+            )
     settings = []
     for runtime in runtimes:
         python = sys.executable

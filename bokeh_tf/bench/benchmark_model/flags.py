@@ -1,12 +1,16 @@
-"""The two programs called benchmark_model: telling them apart by their help, and the flags that each understands.
+"""The two programs called benchmark_model: telling them apart by their help, and the
+flags that each understands.
 
-The classic TFLite program and LiteRT's have a name and most of their output in common, not their flags, and both run
-on after a flag that they do not know. So `fingerprint` reads which flags a binary has from what `--help` prints (it
-exits with a failure, which is no reason to worry), `arguments` uses those alone, and `check_flags` refuses a run whose
-log names a flag that was not understood.
+The classic TFLite program and LiteRT's have a name and most of their output in common, not
+their flags, and both run on after a flag that they do not know. So `fingerprint` reads
+which flags a binary has from what `--help` prints (it exits with a failure, which is no
+reason to worry), `arguments` uses those alone, and `check_flags` refuses a run whose log
+names a flag that was not understood.
 
-Backends: "cpu" (with XNNPACK), "gpu" (the OpenCL kernels, which are what a phone should use), "opengl", "webgpu",
-"nnapi". Precisions: "fp16" and "fp32", of the arithmetic; "cpu" has "fp32" alone, except where XNNPACK can be forced.
+Backends: "cpu" (with XNNPACK), "gpu" (the OpenCL kernels, which are what a phone should
+    use), "opengl", "webgpu",
+"nnapi". Precisions: "fp16" and "fp32", of the arithmetic; "cpu" has "fp32" alone, except
+where XNNPACK can be forced.
 """
 
 import enum
@@ -21,8 +25,12 @@ from bokeh_tf.errors import CheckError
 BACKENDS = ("cpu", "gpu", "opengl", "webgpu", "nnapi")
 PRECISIONS = ("fp16", "fp32")
 
-# "<tab>--num_runs=50   <tab>int32<tab>optional<tab>expected number of runs", default and padding as they come.
-_FLAG = re.compile(r"^[\sA-Z:]*--(?P<name>[A-Za-z][\w\-]*)=(?P<default>[^\t\n]*)\t\s*(?P<type>\w+)\s*\t", re.MULTILINE)
+# "<tab>--num_runs=50   <tab>int32<tab>optional<tab>expected number of runs", default
+# and padding as they come.
+_FLAG = re.compile(
+    r"^[\sA-Z:]*--(?P<name>[A-Za-z][\w\-]*)=(?P<default>[^\t\n]*)\t\s*(?P<type>\w+)\s*\t",
+    re.MULTILINE,
+)
 _ONLY_LITERT = ("use_cpu", "use_npu", "use_profiler")
 _WEIGHT_CACHE = "xnnpack_weight_cache_file_path"
 _DELEGATE_CACHE = ("delegate_serialize_dir", "gpu_serialization_dir")
@@ -40,7 +48,8 @@ class ProgramKind(enum.StrEnum):
 class Program:
     """One build of a program: `flags` maps each flag to its default, as text.
 
-    `flags_sha256` is a digest of the flags' names and types, equal for two builds that take the same flags.
+    `flags_sha256` is a digest of the flags' names and types, equal for two builds
+    that take the same flags.
     """
 
     kind: ProgramKind
@@ -74,8 +83,8 @@ class InputFile:
 class RunFiles:
     """Files of a run, as paths where the program runs; "" and () for none.
 
-    `cache_folder` keeps compiled GPU kernels or XNNPACK's packed weights: the second run with one and the same starts
-    warm. `cache_token` tells models apart in it.
+    `cache_folder` keeps compiled GPU kernels or XNNPACK's packed weights: the second run with one
+    and the same starts warm. `cache_token` tells models apart in it.
     """
 
     inputs: tuple[InputFile, ...] = ()
@@ -96,14 +105,18 @@ def fingerprint(help_text: str) -> Program:
     found = {}
     for match in _FLAG.finditer(help_text):
         found[match["name"]] = (match["default"].strip(), match["type"])
-    names_and_types = "\n".join(sorted(f"{name} {type_name}" for name, (_, type_name) in found.items()))
+    names_and_types = "\n".join(
+        sorted(f"{name} {type_name}" for name, (_, type_name) in found.items())
+    )
     digest = hashlib.sha256(names_and_types.encode()).hexdigest()
     flags = {name: default for name, (default, _) in found.items()}
     is_litert, is_classic = ({*names} & {*flags} for names in (_ONLY_LITERT, _ONLY_CLASSIC))
     if "graph" in flags and (is_litert or is_classic):
         return Program(ProgramKind.LITERT if is_litert else ProgramKind.CLASSIC, flags, digest)
     printed = next((line.strip() for line in help_text.splitlines() if line.strip()), "nothing")
-    raise CheckError(f"benchmark_model: --help is not that of a benchmark_model. It printed: {printed[:120]}")
+    raise CheckError(
+        f"benchmark_model: --help is not that of a benchmark_model. It printed: {printed[:120]}"
+    )
 
 
 def arguments(
@@ -129,7 +142,8 @@ def arguments(
         runs: exactly so many measured runs, fewer only where they take longer than `max_seconds`.
         require_full: fail where any operator would run on the CPU. Not for "cpu".
         profile: per-operator tables, which disturb the times.
-        watch_memory: report the peak of memory; a thread of the program looks every 50 ms, which disturbs short times.
+        watch_memory: report the peak of memory; a thread of the program looks every 50 ms,
+            which disturbs short times.
         accelerator: NNAPI's name of the device to use; its CPU reference is never wanted.
 
     Raises:
@@ -139,7 +153,12 @@ def arguments(
     _check_counts(threads, runs, warmup_runs)
     flags = _Flags(program)
     flags.put(model, "graph")
-    counts = {"num_runs": runs, "warmup_runs": warmup_runs, "num_threads": threads, "max_secs": max_seconds}
+    counts = {
+        "num_runs": runs,
+        "warmup_runs": warmup_runs,
+        "num_threads": threads,
+        "max_secs": max_seconds,
+    }
     # Without these it goes on after the runs asked for until a second has passed.
     for name, value in (counts | {"min_secs": 0, "warmup_min_secs": 0}).items():
         flags.put(value, name)
@@ -153,7 +172,9 @@ def arguments(
 
 
 def check_flags(log: BenchmarkLog) -> None:
-    """Raises `CheckError` where the program did not understand a flag, and so measured something else."""
+    """Raises `CheckError` where the program did not understand a flag, and
+    so measured something else.
+    """
     if log.unconsumed_flags:
         names = ", ".join(log.unconsumed_flags)
         raise CheckError(
@@ -164,17 +185,23 @@ def check_flags(log: BenchmarkLog) -> None:
 
 def _check(backend, precision, accelerator):
     if backend not in BACKENDS:
-        raise ValueError(f"a backend of benchmark_model. Received: {backend!r}. Known: {', '.join(BACKENDS)}.")
+        raise ValueError(
+            f"a backend of benchmark_model. Received: {backend!r}. Known: {', '.join(BACKENDS)}."
+        )
     if precision not in PRECISIONS:
         raise ValueError(f"a precision. Received: {precision!r}. Known: {', '.join(PRECISIONS)}.")
     if accelerator and backend != "nnapi":
-        raise ValueError(f"accelerator is NNAPI's. Received: {accelerator!r} with backend {backend!r}.")
+        raise ValueError(
+            f"accelerator is NNAPI's. Received: {accelerator!r} with backend {backend!r}."
+        )
 
 
 def _check_counts(threads, runs, warmup_runs):
     if threads < 1 or runs < 1 or warmup_runs < 0:
         received = f"threads={threads}, runs={runs}, warmup_runs={warmup_runs}"
-        raise ValueError(f"threads and runs must be positive, warm-up runs not negative. Received: {received}.")
+        raise ValueError(
+            f"threads and runs must be positive, warm-up runs not negative. Received: {received}."
+        )
 
 
 class _Flags:
@@ -189,7 +216,8 @@ class _Flags:
         name = self.program.find(*names)
         if name is None:
             raise CheckError(
-                f"benchmark_model: this build ({self.program.kind}) has no --{names[0]}, which is needed here. "
+                f"benchmark_model: this build ({self.program.kind}) has no --{names[0]}, which is"
+                " needed here. "
                 "Use another build, or ask for something else."
             )
         self.arguments.append(f"--{name}={_text(value)}")
@@ -228,7 +256,10 @@ def _put_backend(flags, backend, precision, accelerator):
         flags.put(True, "use_gpu")
         flags.put(precision == "fp16", "gpu_precision_loss_allowed")
         # Without it the delegate turns to OpenGL where OpenCL fails.
-        flags.put({"gpu": "cl", "opengl": "gl", "webgpu": "webgpu"}[backend], _classic_gpu_backend(backend))
+        flags.put(
+            {"gpu": "cl", "opengl": "gl", "webgpu": "webgpu"}[backend],
+            _classic_gpu_backend(backend),
+        )
 
 
 def _classic_gpu_backend(backend):
@@ -239,7 +270,9 @@ def _classic_gpu_backend(backend):
 
 def _put_litert_backend(flags, backend, precision):
     if backend == "nnapi":
-        raise CheckError("benchmark_model: LiteRT's program has no NNAPI. Use the classic TFLite program.")
+        raise CheckError(
+            "benchmark_model: LiteRT's program has no NNAPI. Use the classic TFLite program."
+        )
     flags.put(backend == "cpu", "use_cpu")
     if backend == "cpu":
         if precision == "fp16":
@@ -260,12 +293,17 @@ def _put_files(flags, files):
     if files.inputs:
         names = [entry.name for entry in files.inputs]
         if any("," in part for entry in files.inputs for part in (entry.name, entry.path)):
-            raise CheckError(f"benchmark_model: cannot take inputs whose names or paths hold a comma: {names}.")
+            raise CheckError(
+                f"benchmark_model: cannot take inputs whose names or paths hold a comma: {names}."
+            )
         shapes = (",".join(map(str, entry.shape)) for entry in files.inputs)
         flags.put(",".join(names), "input_layer")
         flags.put(":".join(shapes), "input_layer_shape")
         # A colon inside a name is written twice.
-        pairs = (f"{entry.name.replace(':', '::')}:{entry.path.replace(':', '::')}" for entry in files.inputs)
+        pairs = (
+            f"{entry.name.replace(':', '::')}:{entry.path.replace(':', '::')}"
+            for entry in files.inputs
+        )
         flags.put(",".join(pairs), "input_layer_value_files")
 
 

@@ -1,7 +1,8 @@
 """The lines that programs called benchmark_model print: their prefixes, and what each line is.
 
-Works line by line, on any text. Numbers are kept as the text matched; `finite` turns them into numbers. Lines that
-need their neighbours to be understood (reasons, profile tables) are told apart in `benchmark_log` and `log_profile`.
+Works line by line, on any text. Numbers are kept as the text matched; `finite` turns them into
+numbers. Lines that need their neighbours to be understood (reasons, profile tables) are told apart
+in `benchmark_log` and `log_profile`.
 """
 
 import enum
@@ -52,7 +53,15 @@ class Kind(enum.StrEnum):
     VALUES = "output values"
 
 
-_LEVELS = {"V": "VERBOSE", "D": "DEBUG", "I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL", "WARN": "WARNING"}
+_LEVELS = {
+    "V": "VERBOSE",
+    "D": "DEBUG",
+    "I": "INFO",
+    "W": "WARNING",
+    "E": "ERROR",
+    "F": "FATAL",
+    "WARN": "WARNING",
+}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TIME = r"(?:[0-9]{4}-)?[0-9]{2}-[0-9]{2}\s+[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]+\s+"
 # Others' lines of a logcat say nothing about this program.
@@ -71,16 +80,26 @@ _PREFIXES = (
     # Android Studio before Dolphin: process and package, then as `brief`.
     re.compile(rf"{_TIME}[0-9]+-[0-9]+/\S+ (?=[VDIWEF]/)", re.ASCII),
     # Android Studio since Dolphin: the level stands behind tag and package.
-    re.compile(rf"{_TIME}[0-9]+-[0-9]+\s+(?P<tag>[\w.\-]+)\s+\S+\s+(?P<level>[VDIWEF])(?:\s+|$)", re.ASCII),
+    re.compile(
+        rf"{_TIME}[0-9]+-[0-9]+\s+(?P<tag>[\w.\-]+)\s+\S+\s+(?P<level>[VDIWEF])(?:\s+|$)", re.ASCII
+    ),
     # logcat -v long has a line of its own before each message.
     re.compile(rf"\[ {_TIME}[0-9]+: ?[0-9]+ (?P<level>[VDIWEF])/(?P<tag>[\w.\-]+)\s*\]$", re.ASCII),
     # logcat -v epoch and -v monotonic count seconds.
-    re.compile(r"[0-9]+\.[0-9]{3,9}\s+[0-9]+\s+[0-9]+\s+(?P<level>[VDIWEF])\s+(?P<tag>[\w.\-]+)\s*: ?", re.ASCII),
+    re.compile(
+        r"[0-9]+\.[0-9]{3,9}\s+[0-9]+\s+[0-9]+\s+(?P<level>[VDIWEF])\s+(?P<tag>[\w.\-]+)\s*: ?",
+        re.ASCII,
+    ),
     # logcat -v process and -v thread.
     re.compile(r"(?P<level>[VDIWEF])\(\s*[0-9]+(?::\s*[0-9]+)?\) ", re.ASCII),
     # logcat: threadtime, then time and brief, then a tag alone.
-    re.compile(rf"{_TIME}(?:\S+\s+)?[0-9]+\s+[0-9]+\s+(?P<level>[VDIWEF])\s+(?P<tag>[\w.\-]+)\s*: ?", re.ASCII),
-    re.compile(rf"(?:{_TIME})?(?P<level>[VDIWEF])/(?P<tag>[\w.\-]+)\s*(?:\(\s*[0-9]+\))?: ?", re.ASCII),
+    re.compile(
+        rf"{_TIME}(?:\S+\s+)?[0-9]+\s+[0-9]+\s+(?P<level>[VDIWEF])\s+(?P<tag>[\w.\-]+)\s*: ?",
+        re.ASCII,
+    ),
+    re.compile(
+        rf"(?:{_TIME})?(?P<level>[VDIWEF])/(?P<tag>[\w.\-]+)\s*(?:\(\s*[0-9]+\))?: ?", re.ASCII
+    ),
     re.compile(rf"(?:(?P<level>[VDIWEF])\s+)?{_OWN_TAGS}\s*: ?", re.ASCII),
     # Android Studio's compact view, Jenkins, `ts`.
     re.compile(rf"{_CLOCK}(?:\.[0-9]{{3}})?\s+(?:(?P<level>[VDIWEF])\s+)?", re.ASCII),
@@ -97,7 +116,8 @@ _OWN_TAG_BEHIND = re.compile(rf"\s+\({_OWN_TAGS}\)$")
 _STATISTICS = re.compile(
     rf"count=(?P<count>{_COUNT})"
     rf"(?: first=(?P<first>{NUMBER}))?(?: curr=(?P<current>{NUMBER}))?(?P<same> \(all same\))?"
-    rf"(?: min=(?P<min>{NUMBER}))?(?: max=(?P<max>{NUMBER}))?(?: avg=(?P<mean>{NUMBER}))?(?: std=(?P<std>{NUMBER}))?"
+    rf"(?: min=(?P<min>{NUMBER}))?(?: max=(?P<max>{NUMBER}))?(?: avg=(?P<mean>{NUMBER}))?(?:"
+    rf" std=(?P<std>{NUMBER}))?"
     rf"(?: p5=(?P<p5>{NUMBER}))?(?: median=(?P<median>{NUMBER}))?(?: p95=(?P<p95>{NUMBER}))?$"
 )
 _TIMINGS = re.compile(
@@ -109,16 +129,20 @@ _OLD_TIMINGS = re.compile(
     rf"(?:with stats: {NUMBER}, )?no stats: (?P<inference>{NUMBER})$"
 )
 _REPLACED = re.compile(
-    rf"Replacing (?P<replaced>{_COUNT})(?: out of (?P<total>{_COUNT}))? nodes?(?:\(s\))? with delegate "
+    rf"Replacing (?P<replaced>{_COUNT})(?: out of (?P<total>{_COUNT}))? nodes?(?:\(s\))? with"
+    r" delegate "
     rf"\((?P<name>[\w.\- ]+)\)(?: node)?(?:,? yielding (?P<partitions>{_COUNT}) partitions?"
-    rf"(?: for (?:the whole graph|subgraph (?P<subgraph>{_COUNT})(?: \((?P<subgraph_name>[^()]*)\))?))?)?\.?$"
+    rf"(?: for (?:the whole graph|subgraph (?P<subgraph>{_COUNT})(?:"
+    r" \((?P<subgraph_name>[^()]*)\))?))?)?\.?$"
 )
 _MEMORY = (
     re.compile(
         r"(?:Peak memory footprint|Memory footprint delta from the start of the tool) \(MB\): "
         rf"init=(?P<init>{NUMBER}) overall=(?P<overall>{NUMBER})$"
     ),
-    re.compile(rf"Overall peak memory footprint \(MB\) via periodic monitoring: (?P<peak>{NUMBER})$"),
+    re.compile(
+        rf"Overall peak memory footprint \(MB\) via periodic monitoring: (?P<peak>{NUMBER})$"
+    ),
     re.compile(rf"Init footprint:\s+(?P<init>{NUMBER}) MB$"),
     re.compile(rf"Overall footprint:\s+(?P<overall>{NUMBER}) MB$"),
     re.compile(rf"Peak memory:\s+(?P<peak>{NUMBER}) MB$"),
@@ -126,29 +150,37 @@ _MEMORY = (
 )
 _SPLITS = (
     re.compile(
-        rf"(?:First )?(?P<gpu>{_COUNT}) operations will run on the GPU, and the remaining (?P<cpu>{_COUNT})"
+        rf"(?:First )?(?P<gpu>{_COUNT}) operations will run on the GPU, and the remaining"
+        rf" (?P<cpu>{_COUNT})"
         r"(?: operations will run)? on the CPU"
     ),
     re.compile(
-        rf"(?P<none>No) operations will run on the GPU, and all (?P<cpu>{_COUNT}) operations will run on the CPU"
+        rf"(?P<none>No) operations will run on the GPU, and all (?P<cpu>{_COUNT}) operations will"
+        r" run on the CPU"
     ),
 )
 _APPLIED = (
     re.compile(
-        r"Explicitly applied (?P<name>\w+) delegate, and the model graph will be (?P<extent>completely|partially)"
+        r"Explicitly applied (?P<name>\w+) delegate, and the model graph will be"
+        r" (?P<extent>completely|partially)"
         rf" executed by the delegate(?: w/ (?P<kernels>{_COUNT}) delegate kernels)?\.?$"
     ),
     # TensorFlow 2.3
     re.compile(
-        r"Applied (?P<name>\w+) delegate, and the model graph will be (?P<extent>completely|partially) executed"
+        r"Applied (?P<name>\w+) delegate, and the model graph will be"
+        r" (?P<extent>completely|partially) executed"
         r" w/ the delegate\.?$"
     ),
     re.compile(
-        r"Though (?P<name>\w+) delegate is explicitly applied, the model graph will (?P<extent>not) be executed"
+        r"Though (?P<name>\w+) delegate is explicitly applied, the model graph will"
+        r" (?P<extent>not) be executed"
     ),
 )
 _CREATED = (
-    re.compile(r"Created TensorFlow Lite (?:delegate for (?P<name>[\w ]+?)|(?P<cpu>XNNPACK) delegate for CPU)\.?$"),
+    re.compile(
+        r"Created TensorFlow Lite (?:delegate for (?P<name>[\w ]+?)|(?P<cpu>XNNPACK) delegate for"
+        r" CPU)\.?$"
+    ),
     re.compile(r"(?P<name>[A-Z][\w ]*?) delegate (?:is )?created\.?$"),
 )
 _DEVICE = (
@@ -159,13 +191,19 @@ _DEVICE = (
     ),
     re.compile(r"Created LiteRT GpuEnvironment"),
     re.compile(r"Selected adapter: (?P<adapter>.+)"),
-    re.compile(r"(?:Statically linked )?(?P<accelerator>GPU|NPU|CPU|XNNPACK CPU) accelerator registered"),
+    re.compile(
+        r"(?:Statically linked )?(?P<accelerator>GPU|NPU|CPU|XNNPACK CPU) accelerator registered"
+    ),
 )
 _API = (
-    re.compile(r"Initialized (?P<api>OpenCL|OpenGL|WebGPU|Vulkan|Metal)-based API(?P<warm> from serialized data)?\.?$"),
+    re.compile(
+        r"Initialized (?P<api>OpenCL|OpenGL|WebGPU|Vulkan|Metal)-based API(?P<warm> from"
+        r" serialized data)?\.?$"
+    ),
     # ML Drift says this before it looks into its cache, whether or not there is something in it.
     re.compile(
-        r"Initializing (?P<api>OpenCL|OpenGL|WebGPU|Vulkan|Metal)-based API(?: from (?:serialized data|graph))?\.?$"
+        r"Initializing (?P<api>OpenCL|OpenGL|WebGPU|Vulkan|Metal)-based API(?: from (?:serialized"
+        r" data|graph))?\.?$"
     ),
     re.compile(r"Initialized InferenceContext(?P<warm> from serialized data)"),
 )
@@ -217,13 +255,15 @@ _TOOL_FAILURES = (
     r"Cannot find the corresponding input_layer",
 )
 _CRASHES = (
-    r"(?:\[\d+\]\s+)?(?:\+ )?(?:\d+ )?(?:Segmentation fault|Aborted|Killed|Bus error|Illegal instruction)\b",
+    r"(?:\[\d+\]\s+)?(?:\+ )?(?:\d+ )?(?:Segmentation fault|Aborted|Killed|Bus error|Illegal"
+    r" instruction)\b",
     r"(?:\d+ )?Floating point exception",
     r"Fatal signal \d+",
     r"CANNOT LINK EXECUTABLE",
     r"terminating (?:due to|with) uncaught exception",
     r"terminate called ",
-    r"(?:.*: )?(?:Permission denied|inaccessible or not found|not found|No such file or directory)$",
+    r"(?:.*: )?(?:Permission denied|inaccessible or not found|not found|No such file or"
+    r" directory)$",
     r".*\bstd::bad_alloc\b",
     r"(?:\w+: )?Out of memory\b",
 )
@@ -276,7 +316,10 @@ _GRAMMAR: tuple[tuple[Kind, tuple[re.Pattern[str], ...]], ...] = (
     (Kind.REPLACED, (_REPLACED,)),
     (Kind.APPLIED, _APPLIED),
     (Kind.SPLIT, _SPLITS),
-    (Kind.REASONS, (re.compile(r"(?:Following|Next) operations are not supported by GPU delegate"),)),
+    (
+        Kind.REASONS,
+        (re.compile(r"(?:Following|Next) operations are not supported by GPU delegate"),),
+    ),
     (Kind.UNSUPPORTED, (re.compile(r"(?P<name>GPU|NNAPI|Hexagon) acceleration is unsupported"),)),
     (Kind.FALLBACK, (re.compile(r"Falling back to OpenGL|.*Using OpenGL instead"),)),
     (Kind.API, _API),
@@ -298,12 +341,17 @@ _GRAMMAR: tuple[tuple[Kind, tuple[re.Pattern[str], ...]], ...] = (
     ),
     (Kind.PARAMETER, (re.compile(r"(?P<label>[A-Za-z#][^\[\]:]{0,80}): \[(?P<value>[^\]]*)\]$"),)),
     (Kind.CRASH, tuple(re.compile(crash) for crash in _CRASHES)),
-    (Kind.VALUES, (re.compile(rf"(?P<values>{NUMBER}(?:, {NUMBER})+),? ?$"), re.compile(r"\w+ output:$"))),
+    (
+        Kind.VALUES,
+        (re.compile(rf"(?P<values>{NUMBER}(?:, {NUMBER})+),? ?$"), re.compile(r"\w+ output:$")),
+    ),
 )
 
 
 def strip_prefixes(line: str) -> tuple[str | None, str]:
-    """The level a line was printed at, None where it does not say, and the message after all its prefixes."""
+    """The level a line was printed at, None where it does not say, and the
+    message after all its prefixes.
+    """
     message, level = _OWN_TAG_BEHIND.sub("", _COLOUR.sub("", line).strip()), None
     for _ in range(len(_PREFIXES)):
         match = next(filter(None, (prefix.match(message) for prefix in _PREFIXES)), None)
@@ -323,7 +371,11 @@ def classify(message: str, level: str | None) -> tuple[Kind, dict[str, str]]:
         for kind, patterns in _GRAMMAR:
             for pattern in patterns:
                 if match := pattern.match(message):
-                    return kind, {name: value for name, value in match.groupdict().items() if value is not None}
+                    return kind, {
+                        name: value
+                        for name, value in match.groupdict().items()
+                        if value is not None
+                    }
     return (Kind.UNKNOWN_ERROR if level in ("ERROR", "FATAL") else Kind.UNKNOWN), {}
 
 

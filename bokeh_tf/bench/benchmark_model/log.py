@@ -1,8 +1,10 @@
-"""Reading what a program called benchmark_model printed: the classic TFLite one and LiteRT's, of any version.
+"""Reading what a program called benchmark_model printed: the classic TFLite one and
+LiteRT's, of any version.
 
-`parse_log` takes any text and never raises. Every line keeps its place, with what it is; lines of no known form are
-kept as they are. A number that is missing, damaged, negative, NaN or infinite is None, never 0 and never a guess. A
-last line without its end of line may have been cut in the middle of a number, so it is kept and not believed.
+`parse_log` takes any text and never raises. Every line keeps its place, with what it is; lines of
+no known form are kept as they are. A number that is missing, damaged, negative, NaN or infinite is
+None, never 0 and never a guess. A last line without its end of line may have been cut in the middle
+of a number, so it is kept and not believed.
 
 Times are in microseconds, as both programs count them. "First inference" is the first warm-up run.
 """
@@ -13,7 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from bokeh_tf.bench.benchmark_model.grammar import LONGEST_LINE, Kind, classify, finite, strip_prefixes
+from bokeh_tf.bench.benchmark_model.grammar import (
+    LONGEST_LINE,
+    Kind,
+    classify,
+    finite,
+    strip_prefixes,
+)
 from bokeh_tf.bench.benchmark_model.profile import ProfileReader, ProfileRow
 from bokeh_tf.bench.digits import whole
 
@@ -23,7 +31,9 @@ _REASON = re.compile(r"(?P<op>[A-Z][A-Z0-9_]+(?: \w+)?):(?: (?P<reason>.*))?$")
 # What a terminal would obey instead of show.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # A line of the first group opens a new run where one of the second stands before it.
-_OPENINGS = frozenset({Kind.REASONS, Kind.REPLACED, Kind.APPLIED, Kind.CREATED, Kind.ACCELERATORS, Kind.SESSION})
+_OPENINGS = frozenset(
+    {Kind.REASONS, Kind.REPLACED, Kind.APPLIED, Kind.CREATED, Kind.ACCELERATORS, Kind.SESSION}
+)
 _CLOSINGS = frozenset({Kind.TIMINGS})
 _MS_TO_US = 1000
 _LITERT_NAMES = {
@@ -71,7 +81,9 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Memory:
-    """Memory of the process in MB: after initialisation, at the end, and the peak where it was watched."""
+    """Memory of the process in MB: after initialisation, at the end, and the
+    peak where it was watched.
+    """
 
     init_mb: float | None = None
     overall_mb: float | None = None
@@ -80,7 +92,9 @@ class Memory:
 
 @dataclass(frozen=True)
 class Replacement:
-    """A delegate that claims nodes. `total` counts the nodes before this delegate; it and the rest may be unsaid."""
+    """A delegate that claims nodes. `total` counts the nodes before this delegate; it
+    and the rest may be unsaid.
+    """
 
     delegate: str
     replaced: int
@@ -91,7 +105,9 @@ class Replacement:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it claims all nodes in one piece; a claim made before any kernel is built, so no proof."""
+        """Whether it claims all nodes in one piece; a claim made before any
+        kernel is built, so no proof.
+        """
         return self.replaced > 0 and self.total in (None, self.replaced) and self.partitions == 1
 
     @property
@@ -104,10 +120,11 @@ class Replacement:
 class BenchmarkLog:
     """What one run printed.
 
-    `warmup` and `inference` are None where the log does not tell which of its statistics they are. `reasons` are the
-    delegate's own, as "OP: reason". `parameters` are the flags as the program understood them, by its labels.
-    `accelerators` are those that NNAPI offers, None where it does not say. `runs` is more than 1 where a second start
-    or a second line of timings shows that the text holds several.
+    `warmup` and `inference` are None where the log does not tell which of its statistics they
+    are. `reasons` are the delegate's own, as "OP: reason". `parameters` are the flags as the
+    program understood them, by its labels. `accelerators` are those that NNAPI offers, None where
+    it does not say. `runs` is more than 1 where a second start or a second line of timings shows
+    that the text holds several.
     """
 
     lines: tuple[LogLine, ...]
@@ -150,7 +167,9 @@ def parse_log(text: str | bytes) -> BenchmarkLog:
 
 
 def parse_logs(text: str | bytes) -> tuple[BenchmarkLog, ...]:
-    """Parses a text that may hold the output of several runs, one after another; at least one log."""
+    """Parses a text that may hold the output of several runs, one after
+    another; at least one log.
+    """
     lines, profile = _read_lines(text)
     bounds = [0, *_run_starts(lines)[1:], len(lines)]
     return tuple(_build(lines[first:last], profile) for first, last in pairwise(bounds))
@@ -175,7 +194,10 @@ def _read_lines(text):
         if number == len(raw_lines):
             kind, values = Kind.UNKNOWN, {}
         elif is_listing and (reason := _REASON.match(message)):
-            kind, values = Kind.REASON, {"op": reason["op"], "reason": (reason["reason"] or "").strip()}
+            kind, values = (
+                Kind.REASON,
+                {"op": reason["op"], "reason": (reason["reason"] or "").strip()},
+            )
         elif of_profile := profile.read(message, number):
             kind, values = of_profile, {}
         else:
@@ -218,13 +240,19 @@ def _build(lines, profile):
         # Without a warm-up run the line of timings says 0.
         first_us=None
         if warmup and warmup.count == 0
-        else _first_known(stated_us.get("first"), warmup and warmup.first_us, rounded_us.get("first")),
-        warmup_us=_first_known(stated_us.get("warmup"), warmup and warmup.mean_us, rounded_us.get("warmup")),
+        else _first_known(
+            stated_us.get("first"), warmup and warmup.first_us, rounded_us.get("first")
+        ),
+        warmup_us=_first_known(
+            stated_us.get("warmup"), warmup and warmup.mean_us, rounded_us.get("warmup")
+        ),
         inference_us=_first_known(
             stated_us.get("inference"), inference and inference.mean_us, rounded_us.get("inference")
         ),
         memory=_memory(values),
-        replacements=tuple(map(_replacement, (line for line in lines if line.kind is Kind.REPLACED))),
+        replacements=tuple(
+            map(_replacement, (line for line in lines if line.kind is Kind.REPLACED))
+        ),
         reasons=_reasons(values),
         accelerators=tuple(filter(None, accelerators[0].split(","))) if accelerators else None,
         profile=tuple(within),
@@ -271,7 +299,11 @@ def _assigned(lines, statistics, inference_us):
     kinds = [line.kind for line in lines]
     runs_before = kinds[: kinds.index(Kind.STATISTICS)].count(Kind.RUNNING)
     mean_us = statistics[0].mean_us
-    if mean_us is not None and inference_us is not None and abs(mean_us - inference_us) <= 1e-5 * inference_us:
+    if (
+        mean_us is not None
+        and inference_us is not None
+        and abs(mean_us - inference_us) <= 1e-5 * inference_us
+    ):
         return None, statistics[0]
     if runs_before == 1:
         return statistics[0], None
@@ -279,7 +311,9 @@ def _assigned(lines, statistics, inference_us):
 
 
 def _stated_us(values):
-    """init, first, warmup and inference as the line of timings says them, or where there is none, what stands in."""
+    """init, first, warmup and inference as the line of timings says them, or where
+    there is none, what stands in.
+    """
     found = {}
     for entry in values.all(Kind.SESSION):
         init_ms = finite(entry["init_ms"])
@@ -291,7 +325,10 @@ def _stated_us(values):
 
 def _rounded_us(values):
     """The same from LiteRT's own block, which has two decimals of a millisecond only."""
-    found = {_LITERT_NAMES.get(entry["what"]): finite(entry["ms"]) for entry in values.all(Kind.LITERT_RESULT)}
+    found = {
+        _LITERT_NAMES.get(entry["what"]): finite(entry["ms"])
+        for entry in values.all(Kind.LITERT_RESULT)
+    }
     return {name: ms * _MS_TO_US for name, ms in found.items() if name and ms is not None}
 
 
@@ -308,12 +345,18 @@ def _memory(values):
 
 
 def _replacement(line):
-    numbers = {name: line.values.get(name) for name in ("replaced", "total", "partitions", "subgraph")}
+    numbers = {
+        name: line.values.get(name) for name in ("replaced", "total", "partitions", "subgraph")
+    }
     replaced, total, partitions, subgraph = map(whole, numbers.values())
     return Replacement(line.values["name"], replaced or 0, total, partitions, subgraph or 0, line)
 
 
 def _reasons(values):
-    """The distinct reasons. An empty one is collateral (a DEQUANTIZE beside a refused operation) and left out."""
-    found = (f"{entry['op']}: {entry['reason']}" for entry in values.all(Kind.REASON) if entry["reason"])
+    """The distinct reasons. An empty one is collateral (a DEQUANTIZE beside a
+    refused operation) and left out.
+    """
+    found = (
+        f"{entry['op']}: {entry['reason']}" for entry in values.all(Kind.REASON) if entry["reason"]
+    )
     return tuple(dict.fromkeys(found))

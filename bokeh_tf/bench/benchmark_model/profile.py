@@ -1,8 +1,9 @@
 """The profile tables of benchmark_model: which rows ran inside a delegate, and which did not.
 
-Two layouts, both with a header row that names the columns: tabs, and CSV with a comma and a space, where node types and
-names may hold commas themselves. Tables come in up to two blocks (initialisation, regular runs), each with the sections
-"Run Order", "Top by Computation Time" and "Summary by node type".
+Two layouts, both with a header row that names the columns: tabs, and CSV with a comma and a
+space, where node types and names may hold commas themselves. Tables come in up to two blocks
+(initialisation, regular runs), each with the sections "Run Order", "Top by Computation Time"
+and "Summary by node type".
 """
 
 import re
@@ -10,14 +11,19 @@ from dataclasses import dataclass
 
 from bokeh_tf.bench.benchmark_model.grammar import LONGEST_LINE, NUMBER, Kind, finite
 
-_SECTION = re.compile(r"=+ (?P<section>Run Order|Top by Computation Time|Top by Memory Use|Summary by node type) =+$")
+_SECTION = re.compile(
+    r"=+ (?P<section>Run Order|Top by Computation Time|Top by Memory Use|Summary by node type) =+$"
+)
 _INITIALISATION = re.compile(r"Profiling Info for Benchmark Initialization")
 _REGULAR = re.compile(r"Operator-wise Profiling Info for Regular Benchmark Runs")
 _FOOTERS = re.compile(
-    rf"Number of nodes executed: |(?:Timings \(microseconds\)|Memory \(bytes\)): count=|{NUMBER} nodes observed"
+    rf"Number of nodes executed: |(?:Timings \(microseconds\)|Memory \(bytes\)): count=|{NUMBER}"
+    r" nodes observed"
 )
 _HEADER = re.compile(r"\[?node type\]?\s*[\t,]", re.IGNORECASE)
-_CSV_ROW = re.compile(rf"(?P<type>.+?), (?P<numbers>{NUMBER}%?(?:, {NUMBER}%?){{4,6}})(?:, (?P<name>.*))?$")
+_CSV_ROW = re.compile(
+    rf"(?P<type>.+?), (?P<numbers>{NUMBER}%?(?:, {NUMBER}%?){{4,6}})(?:, (?P<name>.*))?$"
+)
 _NAMED = "Run Order"
 _NO_OPERATORS = re.compile(r"(?:ModifyGraphWithDelegate|AllocateTensors)$|LiteRT::")
 _DELEGATE_NODES = re.compile(r"TfLite\w*Delegate\w*$|LITERT_\w+$|DispatchDelegate$|\w+ Delegate$")
@@ -25,7 +31,9 @@ _DELEGATE_NODES = re.compile(r"TfLite\w*Delegate\w*$|LITERT_\w+$|DispatchDelegat
 
 @dataclass(frozen=True)
 class ProfileRow:
-    """One operator of the run order of the regular runs. `inside_delegate` is also true for XNNPACK's own operators."""
+    """One operator of the run order of the regular runs. `inside_delegate` is also true
+    for XNNPACK's own operators.
+    """
 
     line: int
     node_type: str
@@ -56,7 +64,9 @@ class ProfileReader:
             return Kind.PROFILE
         if _HEADER.match(message):
             self._csv = "\t" not in message
-            self._columns = [cell.strip(" []").lower() for cell in message.split(", " if self._csv else "\t")]
+            self._columns = [
+                cell.strip(" []").lower() for cell in message.split(", " if self._csv else "\t")
+            ]
             return Kind.PROFILE
         if _FOOTERS.match(message):
             return Kind.PROFILE
@@ -68,7 +78,9 @@ class ProfileReader:
             return None
         row = dict(zip(self._columns, cells, strict=False))
         if self._section == _NAMED and not self._initialises and "name" in row:
-            self._collect(line, cells[0], row["name"], finite(row.get("avg ms") or row.get("avg_ms")))
+            self._collect(
+                line, cells[0], row["name"], finite(row.get("avg ms") or row.get("avg_ms"))
+            )
         return Kind.PROFILE_ROW
 
     def _collect(self, line, node_type, name, mean_ms):
@@ -86,4 +98,8 @@ def _tab_cells(message):
 
 def _csv_cells(message):
     match = _CSV_ROW.match(message)
-    return [match["type"].strip(), *match["numbers"].split(", "), match["name"] or ""] if match else None
+    return (
+        [match["type"].strip(), *match["numbers"].split(", "), match["name"] or ""]
+        if match
+        else None
+    )

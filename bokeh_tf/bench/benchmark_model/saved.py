@@ -1,4 +1,5 @@
-"""Logs that somebody already has: each run in them as a measurement, with the verdict on who computed it.
+"""Logs that somebody already has: each run in them as a measurement, with the
+verdict on who computed it.
 
 A log holds no exit status. One that ends with its results and without an error is taken as that of
 a program that ended well, and the measurement says so.
@@ -26,12 +27,18 @@ _ENDED_WELL = 0
 _ANYBODYS = frozenset({Kind.UNKNOWN, Kind.UNKNOWN_ERROR, Kind.COMMENT, Kind.PARAMETER, Kind.VALUES})
 _PRECISIONS = {"1": "fp16", "0": "fp32"}
 _PRECISION_LABEL = "Allow lower precision in gpu"
-_ELSEWHERE = "read from logs: the machine above read them, the times are of the devices that wrote them"
+_ELSEWHERE = (
+    "read from logs: the machine above read them, the times are of the devices that wrote them"
+)
 _UNEVEN = "its last warm-up runs did not take as long as the measured ones"
-_NO_STATUS = "a log holds no exit status; its results were taken for a good end (--exit-code says otherwise)"
+_NO_STATUS = (
+    "a log holds no exit status; its results were taken for a good end (--exit-code says otherwise)"
+)
 
 
-def read_logs(paths: Sequence[Path | str], *, wanted_backend: str, exit_code: int | None = None) -> Result:
+def read_logs(
+    paths: Sequence[Path | str], *, wanted_backend: str, exit_code: int | None = None
+) -> Result:
     """Every run in the files `paths`, in order.
 
     Args:
@@ -64,7 +71,9 @@ def _runs_in(path):
     except OSError as error:
         text = f"cannot read this log ({error.strerror or error}). Check the path."
         raise CheckError(f"{shown}: {text}") from error
-    logs = [log for log in parse_logs(content) if any(line.kind not in _ANYBODYS for line in log.lines)]
+    logs = [
+        log for log in parse_logs(content) if any(line.kind not in _ANYBODYS for line in log.lines)
+    ]
     if not logs:
         text = "no line of a benchmark_model in it. Give what the program printed, or a logcat."
         raise CheckError(f"{shown}: {text}")
@@ -142,5 +151,15 @@ def _statistics(log):
     measured = log.inference
     if measured is None:
         return None
-    names = ("count", "first_us", "min_us", "max_us", "mean_us", "std_us", "p5_us", "median_us", "p95_us")
+    names = (
+        "count",
+        "first_us",
+        "min_us",
+        "max_us",
+        "mean_us",
+        "std_us",
+        "p5_us",
+        "median_us",
+        "p95_us",
+    )
     return {name: getattr(measured, name) for name in names}

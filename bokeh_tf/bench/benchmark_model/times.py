@@ -5,14 +5,18 @@ from bokeh_tf.bench.results.measurement import ROUND_MEAN, ROUND_MEDIAN
 
 
 def steady_us(log: BenchmarkLog) -> tuple[str, float | None]:
-    """(what it is, time) of a round: the median where the program prints one, else the mean; None where neither."""
+    """(what it is, time) of a round: the median where the program prints one, else the
+    mean; None where neither.
+    """
     if log.inference is not None and log.inference.median_us is not None:
         return ROUND_MEDIAN, log.inference.median_us
     return ROUND_MEAN, log.inference_us
 
 
 def was_flat(log: BenchmarkLog, *, tolerance: float = 0.1) -> bool:
-    """Whether the warm-up runs after the first one took as long as the measured ones, as far as the log tells."""
+    """Whether the warm-up runs after the first one took as long as the measured
+    ones, as far as the log tells.
+    """
     warmup, (_, time_us) = log.warmup, steady_us(log)
     if warmup is None or warmup.count < 2 or not time_us:
         return True

@@ -1,17 +1,21 @@
-"""What a run on a device's delegate was worth: did the accelerator that was asked for compute the whole model?
+"""What a run on a device's delegate was worth: did the accelerator that was asked
+for compute the whole model?
 
-No single line proves it. The line "Replacing X out of X nodes" is printed before a single kernel exists. FULL_GPU takes
-all of these together, and nothing against them anywhere in the log:
+No single line proves it. The line "Replacing X out of X nodes" is printed before a single kernel
+exists. FULL_GPU takes all of these together, and nothing against them anywhere in the log:
 
-- coverage: "completely executed by the delegate" (said after the kernels were built), or every claim of the GPU
-  delegate takes all nodes in one partition;
+- coverage: "completely executed by the delegate" (said after the kernels were built), or every
+  claim of the GPU delegate takes all nodes in one partition;
 - the interface: "Initialized OpenCL-based API", or a delegate that is named after it (LITERT_CL);
-- built kernels: "Created N GPU delegate kernels" with N of 1 or more, or "completely executed", or a profile of the
-  runs whose operators are all inside the delegate, or for LiteRT (whose compilation fails as a whole) an opened device;
-- measured runs, their results at the end, exit code 0, every flag understood, no error, and no node left for XNNPACK.
+- built kernels: "Created N GPU delegate kernels" with N of 1 or more, or "completely executed", or
+  a profile of the runs whose operators are all inside the delegate, or for LiteRT (whose
+  compilation fails as a whole) an opened device;
+- measured runs, their results at the end, exit code 0, every flag understood, no error, and
+  no node left for XNNPACK.
 
-Speaking against: a restored execution plan, a node that "failed to prepare", zero kernels, a claim of XNNPACK on as
-many nodes as the GPU had claimed (the GPU's part was undone), "Falling back to OpenGL".
+Speaking against: a restored execution plan, a node that "failed to prepare", zero kernels, a
+claim of XNNPACK on as many nodes as the GPU had claimed (the GPU's part was undone),
+"Falling back to OpenGL".
 """
 
 import math
@@ -37,7 +41,8 @@ _CPU_DELEGATES = frozenset({"TfLiteXNNPackDelegate", "XNNPACK"})
 _NNAPI_DELEGATES = frozenset({"TfLiteNnapiDelegate", "NNAPI"})
 _NNAPI_CPU = "nnapi-reference"
 _UNDOING = re.compile(
-    r"Restored original execution plan|Node number \d+ .* failed to (?:prepare|invoke)|Failed to apply"
+    r"Restored original execution plan|Node number \d+ .* failed to (?:prepare|invoke)|Failed to"
+    r" apply"
     r"|TfLiteGpuDelegate (?:Init|Prepare|Invoke)"
 )
 # LiteRT looks for its GPU library under several names, and OpenCL under several paths.
@@ -62,7 +67,11 @@ class DelegateVerdict:
 
 
 def judge(
-    log: BenchmarkLog, *, wanted_backend: str, exit_code: int | None, output_check: OutputCheck | None = None
+    log: BenchmarkLog,
+    *,
+    wanted_backend: str,
+    exit_code: int | None,
+    output_check: OutputCheck | None = None,
 ) -> DelegateVerdict:
     """The verdict on the run that printed `log`.
 
@@ -74,8 +83,15 @@ def judge(
     if wanted_backend not in BACKENDS:
         raise ValueError(f"a backend. Received: {wanted_backend!r}. Known: {', '.join(BACKENDS)}.")
     facts = _Facts(log, wanted_backend, exit_code, output_check)
-    rules: tuple[Callable[[_Facts], DelegateVerdict | None], ...] = (_mixed, _stopped, _bad_output, _unmeasured)
-    rules += (_on_cpu,) if wanted_backend == "cpu" else (_not_taken, _undone, _wrong_interface, _partial)
+    rules: tuple[Callable[[_Facts], DelegateVerdict | None], ...] = (
+        _mixed,
+        _stopped,
+        _bad_output,
+        _unmeasured,
+    )
+    rules += (
+        (_on_cpu,) if wanted_backend == "cpu" else (_not_taken, _undone, _wrong_interface, _partial)
+    )
     for rule in rules:
         if verdict := rule(facts):
             return verdict
@@ -86,10 +102,17 @@ class _Facts:
     """What the log says about the delegate that was wanted, and about the others."""
 
     def __init__(self, log, wanted, exit_code, output_check):
-        self.log, self.wanted, self.exit_code, self.output_check = log, wanted, exit_code, output_check
+        self.log, self.wanted, self.exit_code, self.output_check = (
+            log,
+            wanted,
+            exit_code,
+            output_check,
+        )
         self.family = "gpu" if wanted in _APIS else wanted
         claims = [claim for claim in log.replacements if claim.replaced]
-        self.claims: list[Replacement] = [claim for claim in claims if _family(claim.delegate) == self.family]
+        self.claims: list[Replacement] = [
+            claim for claim in claims if _family(claim.delegate) == self.family
+        ]
         self.cpu_claims = [claim for claim in claims if _family(claim.delegate) == "cpu"]
         applied = log.of(Kind.APPLIED)
         own = [line for line in applied if _family(line.values["name"]) == self.family]
@@ -99,7 +122,9 @@ class _Facts:
         foreign = {"gpu", "nnapi", "other"} - {self.family}
         self.foreign = [claim.line for claim in claims if _family(claim.delegate) in foreign]
         self.foreign += [
-            line for line in applied if _family(line.values["name"]) in foreign and line.values["extent"] != "not"
+            line
+            for line in applied
+            if _family(line.values["name"]) in foreign and line.values["extent"] != "not"
         ]
         self.kernels = log.of(Kind.KERNELS)
         self.failures = _relevant_failures(log, wanted)
@@ -112,7 +137,9 @@ class _Facts:
 
     @property
     def has_beginning(self):
-        """Whether the log says what the program was asked for, which it does before it applies a delegate."""
+        """Whether the log says what the program was asked for, which it does
+        before it applies a delegate.
+        """
         return bool(self.log.of(Kind.START, Kind.PARAMETER))
 
     @property
@@ -131,7 +158,9 @@ class _Facts:
     @property
     def apis(self):
         """(interface, line) in order."""
-        found = [(line.values["api"], line) for line in self.log.of(Kind.API) if "api" in line.values]
+        found = [
+            (line.values["api"], line) for line in self.log.of(Kind.API) if "api" in line.values
+        ]
         named = ((_API_OF_DELEGATE.get(claim.delegate), claim.line) for claim in self.claims)
         return found + [(api, line) for api, line in named if api]
 
@@ -141,8 +170,14 @@ class _Facts:
 
 
 def _relevant_failures(log, wanted):
-    """The failures that matter: for the CPU no delegate's, else none that a second attempt made good."""
-    failures = [line for line in log.of(*_FAILURES) if wanted != "cpu" or line.kind is not Kind.DELEGATE_FAILURE]
+    """The failures that matter: for the CPU no delegate's, else none that a
+    second attempt made good.
+    """
+    failures = [
+        line
+        for line in log.of(*_FAILURES)
+        if wanted != "cpu" or line.kind is not Kind.DELEGATE_FAILURE
+    ]
     opened = log.of(Kind.DEVICE)
     for attempt, success in _SECOND_ATTEMPTS:
         if any(success.search(line.text) for line in opened):
@@ -196,7 +231,9 @@ def _bad_output(facts):
         claims = [claim.line for claim in facts.claims]
         why = f"{facts.output_check.name}: {facts.output_check.reason}"
         return _verdict(DelegateOutcome.BAD_OUTPUT, why, [*claims, *facts.complete, *facts.in_part])
-    broken = [line for line in facts.log.of(Kind.VALUES) if _non_finite(line.values.get("values", ""))]
+    broken = [
+        line for line in facts.log.of(Kind.VALUES) if _non_finite(line.values.get("values", ""))
+    ]
     if broken:
         return _verdict(DelegateOutcome.BAD_OUTPUT, "it printed values that are not finite", broken)
     return None
@@ -209,15 +246,25 @@ def _non_finite(values):
 def _unmeasured(facts):
     if facts.has_times:
         return None
-    return _verdict(DelegateOutcome.FAILED_INIT, f"the log has no measured run{_first_failure(facts)}", facts.failures)
+    return _verdict(
+        DelegateOutcome.FAILED_INIT,
+        f"the log has no measured run{_first_failure(facts)}",
+        facts.failures,
+    )
 
 
 def _on_cpu(facts):
     if facts.foreign:
-        return _verdict(DelegateOutcome.WRONG_BACKEND, "an accelerator computed it and not the CPU", facts.foreign)
+        return _verdict(
+            DelegateOutcome.WRONG_BACKEND,
+            "an accelerator computed it and not the CPU",
+            facts.foreign,
+        )
     missing = tuple(_unclear(facts))
     if missing:
-        return DelegateVerdict(DelegateOutcome.UNPROVEN, f"missing: {'; '.join(missing)}", facts.failures, missing)
+        return DelegateVerdict(
+            DelegateOutcome.UNPROVEN, f"missing: {'; '.join(missing)}", facts.failures, missing
+        )
     evidence = [claim.line for claim in facts.cpu_claims] + [*facts.complete, *facts.in_part]
     return _verdict(DelegateOutcome.CPU, "the CPU computed it, as asked", evidence)
 
@@ -225,24 +272,41 @@ def _on_cpu(facts):
 def _not_taken(facts):
     if _is_nnapi_cpu(facts):
         lines = facts.log.of(Kind.ACCELERATORS)
-        return _verdict(DelegateOutcome.SILENT_CPU, "NNAPI has its CPU reference alone", [*lines, *facts.not_at_all])
+        return _verdict(
+            DelegateOutcome.SILENT_CPU,
+            "NNAPI has its CPU reference alone",
+            [*lines, *facts.not_at_all],
+        )
     on_gpu = facts.split[1] if facts.split else 0
     if facts.claims or facts.complete or facts.in_part or facts.built_kernels or on_gpu:
         return None
     if facts.foreign:
-        return _verdict(DelegateOutcome.WRONG_BACKEND, "another accelerator computed it", facts.foreign)
+        return _verdict(
+            DelegateOutcome.WRONG_BACKEND, "another accelerator computed it", facts.foreign
+        )
     traces = facts.log.of(Kind.API, Kind.KERNELS) or [
-        line for line in facts.log.of(Kind.CREATED) if facts.family in line.values.get("name", "").lower()
+        line
+        for line in facts.log.of(Kind.CREATED)
+        if facts.family in line.values.get("name", "").lower()
     ]
     contrary = [claim.line for claim in facts.cpu_claims] + facts.not_at_all
-    contrary += [*facts.log.of(Kind.UNSUPPORTED, Kind.DELEGATE_FAILURE, Kind.KERNELS), *_split_line(facts)]
+    contrary += [
+        *facts.log.of(Kind.UNSUPPORTED, Kind.DELEGATE_FAILURE, Kind.KERNELS),
+        *_split_line(facts),
+    ]
     if traces and not contrary:
         missing = ("a line that says how many nodes the delegate took",)
-        return DelegateVerdict(DelegateOutcome.UNPROVEN, f"missing: {missing[0]}", tuple(traces), missing)
+        return DelegateVerdict(
+            DelegateOutcome.UNPROVEN, f"missing: {missing[0]}", tuple(traces), missing
+        )
     if not contrary and not facts.has_beginning:
         missing = ("the beginning of the log, where the program says what it applies",)
         return DelegateVerdict(DelegateOutcome.UNPROVEN, f"missing: {missing[0]}", (), missing)
-    why = "the delegate took no node and the CPU computed all" if contrary else "nothing in the log shows the delegate"
+    why = (
+        "the delegate took no node and the CPU computed all"
+        if contrary
+        else "nothing in the log shows the delegate"
+    )
     return _verdict(DelegateOutcome.SILENT_CPU, why, contrary)
 
 
@@ -269,11 +333,15 @@ def _undone(facts):
     for claim in facts.claims:
         if claim.is_whole:
             later = [
-                other for other in facts.cpu_claims if other.subgraph == claim.subgraph and other.total == claim.total
+                other
+                for other in facts.cpu_claims
+                if other.subgraph == claim.subgraph and other.total == claim.total
             ]
             if later:
                 why = "XNNPACK was given all nodes that the delegate had claimed"
-                return _verdict(DelegateOutcome.SILENT_CPU, why, [claim.line, *(other.line for other in later)])
+                return _verdict(
+                    DelegateOutcome.SILENT_CPU, why, [claim.line, *(other.line for other in later)]
+                )
     return None
 
 
@@ -284,7 +352,9 @@ def _wrong_interface(facts):
     fallback = facts.log.of(Kind.FALLBACK) if api != "OpenGL" else ()
     others = [line for found, line in facts.apis if found != api]
     if fallback or (others and facts.apis[-1][0] != api):
-        return _verdict(DelegateOutcome.WRONG_BACKEND, f"it did not run on {api}", [*fallback, *others])
+        return _verdict(
+            DelegateOutcome.WRONG_BACKEND, f"it did not run on {api}", [*fallback, *others]
+        )
     return None
 
 
@@ -299,8 +369,14 @@ def _partial(facts):
         return _verdict(DelegateOutcome.PARTIAL, _how_partial(facts), against)
     if facts.cpu_rows:
         names = ", ".join(dict.fromkeys(row.node_type for row in facts.cpu_rows))
-        lines = [line for line in facts.log.lines if line.number in {row.line for row in facts.cpu_rows}]
-        return _verdict(DelegateOutcome.PARTIAL, f"the profile has operators outside the delegate: {names}", lines)
+        lines = [
+            line for line in facts.log.lines if line.number in {row.line for row in facts.cpu_rows}
+        ]
+        return _verdict(
+            DelegateOutcome.PARTIAL,
+            f"the profile has operators outside the delegate: {names}",
+            lines,
+        )
     return None
 
 
@@ -308,7 +384,11 @@ def _how_partial(facts):
     claim = next((claim for claim in facts.claims if claim.is_partial), None)
     if claim is None or claim.total is None:
         return "the delegate took some of the nodes, the CPU the others"
-    pieces = "" if claim.partitions is None else f", in {claim.partitions} pieces of GPU and CPU together"
+    pieces = (
+        ""
+        if claim.partitions is None
+        else f", in {claim.partitions} pieces of GPU and CPU together"
+    )
     if facts.family != "gpu":
         pieces = pieces.replace("GPU", "delegate")
     return f"the delegate took {claim.replaced} of {claim.total} nodes{pieces}"

@@ -1,7 +1,9 @@
-"""CPU time of `.tflite` files in the interpreter of LiteRT or of its predecessor, with or without XNNPACK's kernels.
+"""CPU time of `.tflite` files in the interpreter of LiteRT or of its predecessor, with or
+without XNNPACK's kernels.
 
-Timed is one `invoke`, as the runtime's own benchmark tool does: the inputs are already in the model's memory and the
-outputs stay there. Inputs are random in [0, 1) where they are float, else zeros.
+Timed is one `invoke`, as the runtime's own benchmark tool does: the inputs are already
+in the model's memory and the outputs stay there. Inputs are random in [0, 1) where
+they are float, else zeros.
 """
 
 import contextlib
@@ -15,7 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from bokeh_tf.bench.contestant import Failed, Finished, Known, Started, WarmStart
-from bokeh_tf.bench.host.serialised_start import NoCacheError, Start, cpu_start, measure_start, not_serialised
+from bokeh_tf.bench.host.serialised_start import (
+    NoCacheError,
+    Start,
+    cpu_start,
+    measure_start,
+    not_serialised,
+)
 from bokeh_tf.bench.host.subjects import cpu_request, load_outputs
 from bokeh_tf.bench.host.timing_worker import random_input
 from bokeh_tf.bench.host.worker_process import Worker, WorkerError
@@ -92,13 +100,18 @@ class CpuContestant:
         worker = Worker.on_cpu(timeout_s=self._timeout_s, python=setting.python)
         self._worker = self._stack.enter_context(worker)
         request = cpu_request(
-            self.subject.path, runtime=setting.runtime, threads=setting.threads, xnnpack=setting.xnnpack
+            self.subject.path,
+            runtime=setting.runtime,
+            threads=setting.threads,
+            xnnpack=setting.xnnpack,
         )
         try:
             opened = start_worker(self._worker, request)
         except WorkerError as error:
             if error.kind == "runtime":
-                raise DependencyError(f"{setting.runtime} cannot be used ({error}). {_ADVICE}") from error
+                raise DependencyError(
+                    f"{setting.runtime} cannot be used ({error}). {_ADVICE}"
+                ) from error
             raise
         outputs = check_outputs(self._worker, self.subject, is_coarse=self.subject.is_quantised)
         problems = [output.problem for output in outputs if output.problem]
@@ -112,7 +125,9 @@ class CpuContestant:
         return take_runs(self._worker, runs, settle=settle)
 
     def finish(self) -> Finished:
-        """Peak memory and the warm load: from XNNPACK's cache on disk, else a second one in the same process."""
+        """Peak memory and the warm load: from XNNPACK's cache on disk, else a
+        second one in the same process.
+        """
         finished = finish_worker(self._worker)
         setting = self.setting
         if setting.runtime != LITERT:
@@ -167,7 +182,9 @@ def with_reason(finished: Finished, reason: str) -> Finished:
     return replace(finished, warm=replace(finished.warm, warm_init_how=not_serialised(reason)))
 
 
-def started_from_disk(finished: Finished, model: Path, start: Start, *, timeout_s: float) -> Finished:
+def started_from_disk(
+    finished: Finished, model: Path, start: Start, *, timeout_s: float
+) -> Finished:
     """What finished, with the warm start from a cache on disk where that can be had."""
     try:
         warm = measure_start(model, start, timeout_s=timeout_s)
@@ -176,7 +193,9 @@ def started_from_disk(finished: Finished, model: Path, start: Start, *, timeout_
     return replace(finished, warm=warm)
 
 
-def check_outputs(worker: Worker, subject: Subject, *, is_coarse: bool) -> tuple[OutputComparison, ...]:
+def check_outputs(
+    worker: Worker, subject: Subject, *, is_coarse: bool
+) -> tuple[OutputComparison, ...]:
     """The outputs of the last run against the CPU's."""
     path = subject.path.with_name("made.npz")
     worker.ask({"do": "outputs", "path": str(path)})

@@ -1,7 +1,8 @@
-"""GPU time of `.tflite` files on this machine: LiteRT's compiled model, for the GPU alone, in a child process.
+"""GPU time of `.tflite` files on this machine: LiteRT's compiled model, for the GPU
+alone, in a child process.
 
-A software adapter (llvmpipe, SwiftShader) computes on the CPU: it is refused unless allowed, and then every output
-says that this is not a GPU timing.
+A software adapter (llvmpipe, SwiftShader) computes on the CPU: it is refused unless allowed, and
+then every output says that this is not a GPU timing.
 """
 
 import contextlib
@@ -10,10 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bokeh_tf.bench.contestant import Failed, Finished, Known, Started
-from bokeh_tf.bench.host.cpu import check_outputs, finish_worker, start_worker, started_from_disk, take_runs
+from bokeh_tf.bench.host.cpu import (
+    check_outputs,
+    finish_worker,
+    start_worker,
+    started_from_disk,
+    take_runs,
+)
 from bokeh_tf.bench.host.serialised_start import gpu_start
 from bokeh_tf.bench.host.worker_process import Worker, WorkerError
-from bokeh_tf.bench.prediction import _MOST_REASONS, TARGET, compare_reasons, predict, predicted_reasons
+from bokeh_tf.bench.prediction import (
+    _MOST_REASONS,
+    TARGET,
+    compare_reasons,
+    predict,
+    predicted_reasons,
+)
 from bokeh_tf.bench.results.measurement import Prediction, RunVerdict
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.bench.subject import SEED, Subject
@@ -61,7 +74,12 @@ class GpuContestant:
         """Compiles the model, looks at the adapter, runs once, compares what was computed."""
         self._worker = self._stack.enter_context(Worker.on_gpu(timeout_s=self._timeout_s))
         request = {
-            **{"do": "open", "path": str(self.subject.path), "precision": self.setting.precision, "seed": SEED},
+            **{
+                "do": "open",
+                "path": str(self.subject.path),
+                "precision": self.setting.precision,
+                "seed": SEED,
+            },
             "inputs": _tensors(self.subject.model_file.inputs),
             "outputs": _tensors(self.subject.model_file.outputs),
         }
@@ -70,7 +88,8 @@ class GpuContestant:
         except WorkerError as error:
             if gpu_log.parse(self._worker.log()).has_no_adapter:
                 raise CheckError(
-                    "gpu: this machine has no Vulkan adapter that LiteRT can use. Install the GPU's driver, or leave "
+                    "gpu: this machine has no Vulkan adapter that LiteRT can use. Install the"
+                    " GPU's driver, or leave "
                     "gpu out of --on."
                 ) from error
             raise
@@ -93,7 +112,9 @@ class GpuContestant:
         return take_runs(self._worker, runs, settle=settle)
 
     def finish(self) -> Finished:
-        """Peak memory and the warm compilation: from the delegate's cache on disk, else a second one in the process."""
+        """Peak memory and the warm compilation: from the delegate's cache on disk, else a
+        second one in the process.
+        """
         finished = finish_worker(self._worker)
         start = gpu_start(precision=self.setting.precision)
         return started_from_disk(finished, self.subject.path, start, timeout_s=self._timeout_s)
@@ -129,7 +150,8 @@ class GpuContestant:
             return None
         if not self.setting.allow_software:
             raise CheckError(
-                f"gpu: {adapter} is a software adapter, so its times say nothing about a GPU. Give --allow-software to "
+                f"gpu: {adapter} is a software adapter, so its times say nothing about a GPU. Give"
+                " --allow-software to "
                 "get them all the same, or leave gpu out of --on."
             )
         return f"{NOT_A_GPU_TIMING}: {adapter} computes on the CPU"
@@ -140,7 +162,11 @@ def _tensors(infos):
 
 
 def _verdict(log, outputs, stamp):
-    evidence = tuple(line.strip() for line in log.splitlines() if "Selected adapter" in line or "-based API" in line)
+    evidence = tuple(
+        line.strip()
+        for line in log.splitlines()
+        if "Selected adapter" in line or "-based API" in line
+    )
     evidence = (*dict.fromkeys(evidence), "compiled for the GPU alone; the CPU was not allowed")
     problems = [f"{output.name}: {output.problem}" for output in outputs if output.problem]
     errors = gpu_log.parse(log).errors

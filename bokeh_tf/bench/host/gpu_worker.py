@@ -2,10 +2,11 @@
 
 Run as `python -m bokeh_tf.bench.host.gpu_worker`.
 
-The model is compiled by LiteRT for the GPU alone, by the runtime that the delegate's check uses too. A run starts with
-the inputs in the delegate's buffers and ends when a buffer as small as its smallest output has been read back, since
-the runtime returns before the GPU has finished. "open" also takes "precision" ("default", which is half, or "float32")
-and "inputs" and "outputs", the model's tensors as {"index", "shape", "dtype"}; it takes no "threads" and no "xnnpack".
+The model is compiled by LiteRT for the GPU alone, by the runtime that the delegate's check uses
+too. A run starts with the inputs in the delegate's buffers and ends when a buffer as small as its
+smallest output has been read back, since the runtime returns before the GPU has finished. "open"
+also takes "precision" ("default", which is half, or "float32") and "inputs" and "outputs", the
+model's tensors as {"index", "shape", "dtype"}; it takes no "threads" and no "xnnpack".
 """
 
 import importlib.metadata
@@ -41,7 +42,9 @@ class GpuEngine:
         self.runtime = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
         self._path, self._seed = request["path"], request["seed"]
         self._is_float32 = request["precision"] == "float32"
-        tensors = {entry["index"]: _tensor(entry) for entry in (*request["inputs"], *request["outputs"])}
+        tensors = {
+            entry["index"]: _tensor(entry) for entry in (*request["inputs"], *request["outputs"])
+        }
         try:
             self._graph = find_graphs(Path(self._path).read_bytes())[_SIGNATURE]
             self._inputs = [tensors[port.index] for port in self._graph.inputs]
@@ -61,7 +64,9 @@ class GpuEngine:
 
     def feed(self):
         """Writes the inputs into the delegate's buffers."""
-        self._bound.feed([random_input(one.shape, one.dtype, self._seed, one.index) for one in self._inputs])
+        self._bound.feed(
+            [random_input(one.shape, one.dtype, self._seed, one.index) for one in self._inputs]
+        )
 
     def run(self):
         """Runs the model once and waits for it."""

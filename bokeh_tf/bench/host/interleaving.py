@@ -1,10 +1,12 @@
-"""Timing several contestants (models on backends) in interleaved rounds A B A B, each in its own process.
+"""Timing several contestants (models on backends) in interleaved rounds A B A
+B, each in its own process.
 
-Every contestant is started, which includes its first run, then each is warmed up until flat, then they take turns.
-Whatever is finished is in the journal at once; a run that continues from a journal starts and warms up its contestants
-again, but repeats no finished turn. A contestant that fails is out; the others go on. Phones take no turns here: they
-share no heat and no load with this machine, so there is no drift that taking turns with it would spread, and each
-phone interleaves its own rounds (`phone/session.py`) after this machine has finished.
+Every contestant is started, which includes its first run, then each is warmed up until flat, then
+they take turns. Whatever is finished is in the journal at once; a run that continues from a journal
+starts and warms up its contestants again, but repeats no finished turn. A contestant that fails is
+out; the others go on. Phones take no turns here: they share no heat and no load with this machine,
+so there is no drift that taking turns with it would spread, and each phone interleaves its own
+rounds (`phone/session.py`) after this machine has finished.
 """
 
 import contextlib
@@ -27,16 +29,20 @@ def run_interleaved(
     rounds: int = 10,
     on_round: Callable[[], object] = ignore,
 ) -> None:
-    """Lets the contestants take their turns until each has `rounds` of them, and records all in `journal`.
+    """Lets the contestants take their turns until each has `rounds` of them, and
+    records all in `journal`.
 
     Args:
-        on_round: called after each round, to show progress, also for those that were finished before.
+        on_round: called after each round, to show progress, also for those
+            that were finished before.
     """
     if rounds < 1:
         raise ValueError(f"rounds must be at least 1. Received: {rounds}")
     names = [contestant.name for contestant in contestants]
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"Contestants must have distinct names, and there must be some. Received: {names}")
+        raise ValueError(
+            f"Contestants must have distinct names, and there must be some. Received: {names}"
+        )
     offset_ns = journal.elapsed_ns - time.perf_counter_ns()
     journal.add({"session_utc": utc_now(), "at_ns": journal.elapsed_ns})
     with contextlib.ExitStack() as stack:
@@ -46,7 +52,9 @@ def run_interleaved(
         if not journal.conditions:
             _record_conditions(journal, offset_ns)
         for number in range(rounds):
-            is_new = field.each(lambda one, book, turn=number: _take_turn(one, book, turn, offset_ns))
+            is_new = field.each(
+                lambda one, book, turn=number: _take_turn(one, book, turn, offset_ns)
+            )
             if is_new:
                 _record_conditions(journal, offset_ns)
             on_round()
@@ -63,14 +71,18 @@ class _Field:
             stack.callback(contestant.close)
 
     def each(self, step):
-        """Does one step with every contestant in turn; those that fail are out. Says whether any step did something."""
+        """Does one step with every contestant in turn; those that fail are out. Says
+        whether any step did something.
+        """
         is_new = False
         for contestant in tuple(self._live):
             try:
                 is_new |= bool(step(contestant, self._journal))
             except WorkerError as error:
                 self._live.remove(contestant)
-                self._journal.add({"facts": contestant.explain(error).facts(), "of": contestant.name})
+                self._journal.add(
+                    {"facts": contestant.explain(error).facts(), "of": contestant.name}
+                )
         return is_new
 
 

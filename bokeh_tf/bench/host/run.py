@@ -1,4 +1,6 @@
-"""Timing models on this machine, on its CPU and its GPU, in one interleaved run that can be interrupted."""
+"""Timing models on this machine, on its CPU and its GPU, in one interleaved
+run that can be interrupted.
+"""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -9,7 +11,11 @@ from bokeh_tf.bench.contestant import Contestant, Setting, read_known
 from bokeh_tf.bench.host.interleaving import run_interleaved
 from bokeh_tf.bench.host.sampling import ignore
 from bokeh_tf.bench.host.subjects import read_subjects
-from bokeh_tf.bench.results.environment import Environment, find_environment_doubts, read_environment
+from bokeh_tf.bench.results.environment import (
+    Environment,
+    find_environment_doubts,
+    read_environment,
+)
 from bokeh_tf.bench.results.journal import Journal, key_of
 from bokeh_tf.bench.results.measurement import Measurement
 from bokeh_tf.bench.results.result import Result, utc_now, write_result
@@ -20,7 +26,9 @@ TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class HostRun:
-    """What is timed: every model with every setting. `timeout_s` is for one request, a turn at the longest."""
+    """What is timed: every model with every setting. `timeout_s` is for one
+    request, a turn at the longest.
+    """
 
     models: tuple[Path, ...]
     settings: tuple[Setting, ...]
@@ -40,9 +48,11 @@ def bench(
     """Carries out a run; returns the `Result` and the path of its JSON, None without a folder.
 
     Args:
-        folder: where the result is written and, until then, what is finished is kept and looked for.
+        folder: where the result is written and, until then, what is
+            finished is kept and looked for.
         prefix: of the result's file name.
-        environment: the `Environment` before what the caller itself made the machine do; by default as it is now.
+        environment: the `Environment` before what the caller itself made the machine
+            do; by default as it is now.
         on_round: called after each round, to show progress.
         on_continue: called where an earlier session's journal is continued.
 
@@ -52,12 +62,16 @@ def bench(
         DependencyError: a runtime cannot be used.
     """
     if not run.models or not run.settings:
-        raise ValueError(f"Needs models and settings. Received: {len(run.models)} and {len(run.settings)}")
+        raise ValueError(
+            f"Needs models and settings. Received: {len(run.models)} and {len(run.settings)}"
+        )
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_bench_") as copies:
         subjects = read_subjects(run.models, Path(copies), timeout_s=run.timeout_s)
         environment = environment or read_environment()
         contestants = [
-            setting.contestant(subject, timeout_s=run.timeout_s) for subject in subjects for setting in run.settings
+            setting.contestant(subject, timeout_s=run.timeout_s)
+            for subject in subjects
+            for setting in run.settings
         ]
         with Journal(folder, _key(run, subjects, environment), created_utc=utc_now()) as journal:
             if journal.sessions_utc:
@@ -70,20 +84,28 @@ def bench(
 
 
 def _key(run, subjects, environment: Environment):
-    """Whether two runs are the same: models, settings, and the machine and software but not their momentary state."""
-    lasting = replace(environment, load_average_1min=None, git_commit=None, on_battery=None, battery_percent=None)
+    """Whether two runs are the same: models, settings, and the machine and software but
+    not their momentary state.
+    """
+    lasting = replace(
+        environment, load_average_1min=None, git_commit=None, on_battery=None, battery_percent=None
+    )
     settings = [{"kind": type(setting).__name__, **asdict(setting)} for setting in run.settings]
     models = [[subject.name, subject.sha256] for subject in subjects]
     return key_of([models, settings, run.rounds, asdict(lasting)])
 
 
-def _result(run: HostRun, contestants: Sequence[Contestant], journal: Journal, environment: Environment) -> Result:
+def _result(
+    run: HostRun, contestants: Sequence[Contestant], journal: Journal, environment: Environment
+) -> Result:
     threads = max((contestant.threads or 1 for contestant in contestants), default=1)
     return Result(
         created_utc=journal.created_utc,
         environment=environment,
         doubts=find_environment_doubts(environment, threads=threads),
-        measurements=tuple(_measurement(contestant, journal, run.rounds) for contestant in contestants),
+        measurements=tuple(
+            _measurement(contestant, journal, run.rounds) for contestant in contestants
+        ),
         conditions=tuple(journal.conditions),
         sessions_utc=tuple(journal.sessions_utc),
     )

@@ -1,9 +1,10 @@
-"""Timing several contenders in one interleaved run, so that whatever disturbs the machine disturbs all of them.
+"""Timing several contenders in one interleaved run, so that whatever disturbs the
+machine disturbs all of them.
 
-The order is: every contender's first run; every contender's warm-up; then rounds A B C, A B C, …
-A turn (one contender in one round) is an untimed settling run, since the contender before it left
-the caches and thread pools in its own state, followed by the timed runs. All timed samples are kept,
-in integer nanoseconds of a monotonic clock.
+The order is: every contender's first run; every contender's warm-up; then rounds A B C, A B C, … A
+turn (one contender in one round) is an untimed settling run, since the contender before it left the
+caches and thread pools in its own state, followed by the timed runs. All timed samples are kept, in
+integer nanoseconds of a monotonic clock.
 """
 
 import functools
@@ -21,8 +22,9 @@ _WARMUP_TOLERANCE = 0.05
 _WARMUP_LIMIT_RUNS = 60
 _WARMUP_LIMIT_NS = 20_000_000_000
 
-# A turn is long enough to be timed well and short enough that a round sees all contenders in the same weather:
-# short runs repeat up to the first time, and beyond the second one slow runs get fewer repetitions.
+# A turn is long enough to be timed well and short enough that a round sees all contenders in
+# the same weather: short runs repeat up to the first time, and beyond the second one slow
+# runs get fewer repetitions.
 _TURN_NS = 100_000_000
 _TURN_LIMIT_NS = 1_000_000_000
 _TURN_RUNS = (3, 30)
@@ -34,7 +36,9 @@ def ignore():
 
 @dataclass(frozen=True)
 class Contender:
-    """Something to time: `run` is timed, `prepare` sets global state (a thread count) before it, untimed."""
+    """Something to time: `run` is timed, `prepare` sets global state (a thread
+    count) before it, untimed.
+    """
 
     name: str
     run: Callable[[], object]
@@ -67,7 +71,9 @@ def sample_interleaved(
         raise ValueError(f"rounds must be at least 1. Received: {rounds}")
     names = [contender.name for contender in contenders]
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"Contenders must have distinct names, and there must be some. Received: {names}")
+        raise ValueError(
+            f"Contenders must have distinct names, and there must be some. Received: {names}"
+        )
     takes = [functools.partial(contender.take, clock_ns=clock_ns) for contender in contenders]
     first_ns = [take(1)[0] for take in takes]
     warmups = [warm_up(take) for take in takes]
@@ -84,7 +90,8 @@ def sample_interleaved(
 
 
 def warm_up(take: Callable[[int], Sequence[int]]) -> tuple[tuple[int, ...], bool]:
-    """Runs until the times are flat or a limit is reached; returns the times and whether they became flat.
+    """Runs until the times are flat or a limit is reached; returns the times and
+    whether they became flat.
 
     Args:
         take: called with a number of runs, returns their times in nanoseconds.

@@ -1,10 +1,12 @@
-"""Starting a model from a cache on disk: one process finds an empty folder and fills it, a new process finds it full.
+"""Starting a model from a cache on disk: one process finds an empty folder and fills it, a
+new process finds it full.
 
-The CPU's cache (XNNPACK's) holds the packed weights, the GPU's (ML Drift's) the compiled kernels. The interpreter and
-the Python interface that the timed runs use can name neither, so both starts here go through LiteRT's C interface, and
-the first one, which also writes, is kept beside the second: only these two may be compared, for a compiled model is
-not as ready as the one that is timed. It counts as serialised where the cache was written and the second process is
-known to have read it; otherwise what is known of the same process stays, with the reason.
+The CPU's cache (XNNPACK's) holds the packed weights, the GPU's (ML Drift's) the compiled kernels.
+The interpreter and the Python interface that the timed runs use can name neither, so both starts
+here go through LiteRT's C interface, and the first one, which also writes, is kept beside the
+second: only these two may be compared, for a compiled model is not as ready as the one that is
+timed. It counts as serialised where the cache was written and the second process is known to have
+read it; otherwise what is known of the same process stays, with the reason.
 """
 
 import tempfile
@@ -16,23 +18,27 @@ from bokeh_tf.bench.contestant import WarmStart
 from bokeh_tf.bench.host.timing_worker import SECOND_LOAD
 from bokeh_tf.bench.results.measurement import SERIALISED, StartCache
 from bokeh_tf.errors import BokehError
+from bokeh_tf.paths import is_file
 from bokeh_tf.processes import DONE, ask_module
 
 _WORKER = "bokeh_tf.bench.host.start_worker"
 _PRECISIONS = {"default": 0, "float32": 2}
 _MODEL_KEY = "model"
-# Only this line is a hit: "Initializing … from serialized data" also stands in the log of a start that finds nothing.
+# Only this line is a hit: "Initializing … from serialized data" also stands in the log of a
+# start that finds nothing.
 _GPU_HIT = "Initialized InferenceContext from serialized data"
 _HOW = "a new process, from {what} on disk; LiteRT's compiled model, which {lacks}"
 
 
 @dataclass(frozen=True)
 class Start:
-    """What the child process is told: `options` makes the runtime's options (TOML) for a cache folder.
+    """What the child process is told: `options` makes the runtime's options
+    (TOML) for a cache folder.
 
-    `what` is in the cache, and `lacks` says what the compiled model has not done yet that the timed one has. The
-    runtime takes a text between quotes as it stands, without escapes. `hit` is in the log where the cache was read; ""
-    where the log does not tell, and the runtime instead writes anew whatever it cannot use.
+    `what` is in the cache, and `lacks` says what the compiled model has not done yet that the timed
+    one has. The runtime takes a text between quotes as it stands, without escapes. `hit` is in the
+    log where the cache was read; "" where the log does not tell, and the runtime instead writes
+    anew whatever it cannot use.
     """
 
     accelerator: str
@@ -53,7 +59,9 @@ def cpu_start(*, threads: int) -> Start:
     def options(folder):
         return f'num_threads = {threads}\nweight_cache_file_path = "{folder / "weights.xnnpack"}"\n'
 
-    return Start("cpu", "xnnpack", options, "XNNPACK's packed weights", "takes its memory in the first run")
+    return Start(
+        "cpu", "xnnpack", options, "XNNPACK's packed weights", "takes its memory in the first run"
+    )
 
 
 def gpu_start(*, precision: str) -> Start:
@@ -65,7 +73,14 @@ def gpu_start(*, precision: str) -> Start:
             f'model_cache_key = "{_MODEL_KEY}"\nserialize_program_cache = true\n'
         )
 
-    return Start("gpu", "gpu_options", options, "the delegate's compiled kernels", "has no buffers yet", _GPU_HIT)
+    return Start(
+        "gpu",
+        "gpu_options",
+        options,
+        "the delegate's compiled kernels",
+        "has no buffers yet",
+        _GPU_HIT,
+    )
 
 
 def measure_start(model: Path, start: Start, *, timeout_s: float) -> WarmStart:
@@ -85,7 +100,9 @@ def measure_start(model: Path, start: Start, *, timeout_s: float) -> WarmStart:
 
 
 def not_serialised(reason: str) -> str:
-    """What `warm_init_how` says of a second load in the same process, where no cache on disk could be had."""
+    """What `warm_init_how` says of a second load in the same process, where no
+    cache on disk could be had.
+    """
     return f"{SECOND_LOAD}; from no cache on disk: {reason}"
 
 
@@ -130,5 +147,5 @@ def _load(model, start, cache, timeout_s):
 
 def _files(folder):
     """(name, bytes, time of the last change in nanoseconds) of every file."""
-    found = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
+    found = ((path, path.stat()) for path in sorted(folder.rglob("*")) if is_file(path))
     return [(path.name, status.st_size, status.st_mtime_ns) for path, status in found]

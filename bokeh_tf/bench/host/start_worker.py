@@ -1,7 +1,8 @@
 """The child process that loads a model once, asked by `serialised_start.py` only.
 
-LiteRT's C interface is called, because its Python one has no option for the GPU's cache. Timed is the way from the
-model's file to the compiled model, without its buffers; the library and the accelerator's plugin are loaded before.
+LiteRT's C interface is called, because its Python one has no option for the GPU's cache. Timed is
+the way from the model's file to the compiled model, without its buffers; the library and the
+accelerator's plugin are loaded before.
 """
 
 import ctypes
@@ -87,7 +88,9 @@ def load(model, accelerator, identifier, options):
 
 
 def _litert_folder():
-    """Where the runtime is installed; it is not imported, which would load more than its library."""
+    """Where the runtime is installed; it is not imported, which would
+    load more than its library.
+    """
     found = importlib.util.find_spec("ai_edge_litert")
     if found is None or found.origin is None:
         raise RuntimeError("ai-edge-litert is not installed")

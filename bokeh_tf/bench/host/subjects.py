@@ -1,4 +1,6 @@
-"""The models of a timing run on this machine: read once, with what the CPU computes on the run's inputs."""
+"""The models of a timing run on this machine: read once, with what the CPU
+computes on the run's inputs.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -34,7 +36,9 @@ def read_subjects(paths: Sequence[str | Path], folder: Path, *, timeout_s: float
         copy.write_bytes(content)
         expected, names = _compute_reference(path, copy, own_folder, timeout_s)
         digest = hashlib.sha256(content).hexdigest()
-        subjects.append(Subject(name, Path(path).name, copy, digest, inspect(path), expected, names))
+        subjects.append(
+            Subject(name, Path(path).name, copy, digest, inspect(path), expected, names)
+        )
     return subjects
 
 
@@ -65,9 +69,13 @@ def _compute_reference(path, copy, folder, timeout_s):
             names = worker.ask({"do": "outputs", "path": str(folder / _REFERENCE_NAME)})["names"]
     except WorkerError as error:
         if error.kind == "runtime":
-            raise DependencyError(f"ai-edge-litert cannot be used ({error}). pip install ai-edge-litert") from error
+            raise DependencyError(
+                f"ai-edge-litert cannot be used ({error}). pip install ai-edge-litert"
+            ) from error
         raise ModelFileError(f"{path}: cannot be timed ({error}).") from error
-    return load_outputs(folder / _REFERENCE_NAME), {int(index): name for index, name in names.items()}
+    return load_outputs(folder / _REFERENCE_NAME), {
+        int(index): name for index, name in names.items()
+    }
 
 
 def load_outputs(path) -> dict[int, np.ndarray]:

@@ -1,8 +1,9 @@
-"""The child process that times one model on the CPU: `python timing_worker.py`, started by `worker_process.py` only.
+"""The child process that times one model on the CPU: `python timing_worker.py`, started by
+`worker_process.py` only.
 
-It is run by file name with any Python that has NumPy and one of the two runtimes, so it imports nothing of ours.
-Requests and answers are one JSON object a line, on stdin and stdout; the end of stdin ends it. Native code that prints
-to stdout is sent to stderr. Requests, by "do":
+It is run by file name with any Python that has NumPy and one of the two runtimes, so it imports
+nothing of ours. Requests and answers are one JSON object a line, on stdin and stdout; the end of
+stdin ends it. Native code that prints to stdout is sent to stderr. Requests, by "do":
 
     open     {"path", "runtime", "threads", "xnnpack", "seed"}: loads the model, cold; -> {"cold_init_ns", "runtime",
              "before_load_bytes"}
@@ -11,7 +12,8 @@ to stdout is sent to stderr. Requests, by "do":
     finish   {}: -> {"peak_bytes", "warm_init_ns", "warm_init_how", "warm_init_kind"}; afterwards the model can no
              longer run
 
-An answer {"error", "kind"} says what the runtime did not do. Times are nanoseconds of a monotonic clock.
+An answer {"error", "kind"} says what the runtime did not do. Times are
+nanoseconds of a monotonic clock.
 """
 
 import contextlib
@@ -28,7 +30,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-_MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
+from bokeh_tf.paths import is_file
+
+_MODULES = {
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+    "tflite-runtime": "tflite_runtime.interpreter",
+}
 SECOND_LOAD = "second load in the same process"
 _SAME_PROCESS = "same process"
 _SETTLING_RUNS = 1
@@ -38,7 +45,9 @@ _MEMORY_SHARE = 0.9
 
 
 def timed_runs(run, runs, *, clock_ns=time.perf_counter_ns):
-    """Times of `runs` calls of `run` in nanoseconds: nothing but the call is between the two looks at the clock."""
+    """Times of `runs` calls of `run` in nanoseconds: nothing but the call is between
+    the two looks at the clock.
+    """
     times_ns = []
     for _ in range(runs):
         start_ns = clock_ns()
@@ -51,7 +60,9 @@ def random_input(shape, dtype, seed, index):
     """What input tensor number `index` is fed: floats in [0, 1), zeros for any other type."""
     dtype = np.dtype(dtype)
     if np.issubdtype(dtype, np.floating):
-        return np.random.default_rng([seed, index]).random(shape, np.float32).astype(dtype, copy=False)
+        return (
+            np.random.default_rng([seed, index]).random(shape, np.float32).astype(dtype, copy=False)
+        )
     return np.zeros(shape, dtype)
 
 
@@ -82,7 +93,9 @@ class InterpreterEngine:
     def feed(self):
         """Puts the inputs into the model's memory, where they stay."""
         for entry in self._interpreter.get_input_details():
-            array = random_input(tuple(map(int, entry["shape"])), entry["dtype"], self._seed, int(entry["index"]))
+            array = random_input(
+                tuple(map(int, entry["shape"])), entry["dtype"], self._seed, int(entry["index"])
+            )
             self._interpreter.set_tensor(entry["index"], array)
 
     def run(self):
@@ -139,7 +152,11 @@ class Session:
         cold_init_ns = time.perf_counter_ns() - start_ns
         with self._own_memory():
             self._engine.feed()
-        return {"cold_init_ns": cold_init_ns, "runtime": self._engine.runtime, "before_load_bytes": before_bytes}
+        return {
+            "cold_init_ns": cold_init_ns,
+            "runtime": self._engine.runtime,
+            "before_load_bytes": before_bytes,
+        }
 
     def run(self, request):
         """Times runs."""
@@ -165,12 +182,18 @@ class Session:
         self._engine.load()
         warm_init_ns = time.perf_counter_ns() - start_ns
         self._engine.unload()
-        warm = {"warm_init_ns": warm_init_ns, "warm_init_how": SECOND_LOAD, "warm_init_kind": _SAME_PROCESS}
+        warm = {
+            "warm_init_ns": warm_init_ns,
+            "warm_init_how": SECOND_LOAD,
+            "warm_init_kind": _SAME_PROCESS,
+        }
         return {"peak_bytes": peak_bytes, **warm}
 
     @contextlib.contextmanager
     def _own_memory(self):
-        """What its block takes of memory is this program's doing and not the model's, so it counts for no peak."""
+        """What its block takes of memory is this program's doing and not the model's,
+        so it counts for no peak.
+        """
         self._note_peak()
         yield
         with contextlib.suppress(OSError):
@@ -187,7 +210,7 @@ class Session:
 def _memory_bytes(key):
     """A line of this process's status file in bytes; None on systems without one."""
     status = Path("/proc/self/status")
-    if not status.is_file():
+    if not is_file(status):
         return None
     for line in status.read_text(encoding="ascii", errors="replace").splitlines():
         if line.startswith(f"{key}:"):
@@ -215,7 +238,10 @@ def serve(make_engine):
         except (ImportError, importlib.metadata.PackageNotFoundError) as error:
             answer = {"error": " ".join(str(error).split()), "kind": "runtime"}
         except (RuntimeError, ValueError, MemoryError, OSError) as error:
-            answer = {"error": " ".join(str(error).split()) or type(error).__name__, "kind": "model"}
+            answer = {
+                "error": " ".join(str(error).split()) or type(error).__name__,
+                "kind": "model",
+            }
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

@@ -1,7 +1,9 @@
-"""Speaking to a timing worker (`timing_worker.py`, `gpu_worker.py`) in a child process, one request at a time.
+"""Speaking to a timing worker (`timing_worker.py`, `gpu_worker.py`) in a child
+process, one request at a time.
 
-A worker that dies, hangs or answers nonsense is a `WorkerError` with the reason in one line; the process and all that
-it started are gone once the block `with Worker(…)` is left, however it is left.
+A worker that dies, hangs or answers nonsense is a `WorkerError` with the reason in one
+line; the process and all that it started are gone once the block `with Worker(…)` is
+left, however it is left.
 """
 
 import contextlib
@@ -24,7 +26,9 @@ _READ_BYTES = 65536
 
 
 class WorkerError(BokehError):
-    """A worker did not do what it was asked for; `kind` is "model", "runtime", "died" or "timeout"."""
+    """A worker did not do what it was asked for; `kind` is "model",
+    "runtime", "died" or "timeout".
+    """
 
     def __init__(self, message, *, kind):
         super().__init__(message)
@@ -41,7 +45,8 @@ class Worker:
     @classmethod
     def on_cpu(cls, *, timeout_s, python=sys.executable):
         """A worker of the CPU runtimes; `python` is the interpreter that has the runtime."""
-        # The file is run by name: -P keeps its folder, whose modules would hide the standard library's, off the path.
+        # The file is run by name: -P keeps its folder, whose modules would hide the standard
+        # library's, off the path.
         isolation = "-P" if python == sys.executable else "-I"
         return cls([str(python), isolation, str(CPU_WORKER)], timeout_s=timeout_s)
 
@@ -62,7 +67,9 @@ class Worker:
             )
         except OSError as error:
             self._log.close()
-            raise WorkerError(f"{self._command[0]}: cannot be started ({error.strerror})", kind="runtime") from error
+            raise WorkerError(
+                f"{self._command[0]}: cannot be started ({error.strerror})", kind="runtime"
+            ) from error
         self._requests = cast(IO[bytes], self._child.stdin)
         self._answers = cast(IO[bytes], self._child.stdout)
         return self
@@ -85,7 +92,9 @@ class Worker:
         try:
             answer = json.loads(line)
         except ValueError as error:
-            raise WorkerError(f"its worker answers nonsense to {request['do']!r}", kind="died") from error
+            raise WorkerError(
+                f"its worker answers nonsense to {request['do']!r}", kind="died"
+            ) from error
         if "error" in answer:
             raise WorkerError(answer["error"], kind=answer["kind"])
         return answer
@@ -116,6 +125,8 @@ class Worker:
             return_code = 0
         signal_name = processes.signal_name(return_code)
         if signal_name:
-            return WorkerError(f"the runtime dies on it at {request['do']!r} ({signal_name})", kind="died")
+            return WorkerError(
+                f"the runtime dies on it at {request['do']!r} ({signal_name})", kind="died"
+            )
         last = self.log().strip().splitlines()[-1:] or ["no message"]
         return WorkerError(f"its worker ended at {request['do']!r}: {last[0].strip()}", kind="died")

@@ -1,7 +1,8 @@
 """The user's `adb` program: where it is, how it is called, and which phones it sees.
 
-Every call has a time limit and an argument list, never a shell string on the host. Output goes to
-files, not pipes: an adb server that a call starts inherits them and would hold a pipe open for ever.
+Every call has a time limit and an argument list, never a shell string on the host.
+Output goes to files, not pipes: an adb server that a call starts inherits them and would
+hold a pipe open for ever.
 """
 
 import importlib.util
@@ -25,16 +26,21 @@ _POLL_S = 0.1
 # Of what is quoted in a message.
 _LONGEST_LINE = 400
 _KILL_GRACE_S = 5.0
-_SERVER_ADVICE = "Run `adb kill-server` and try again; another program may hold the port of the adb server."
+_SERVER_ADVICE = (
+    "Run `adb kill-server` and try again; another program may hold the port of the adb server."
+)
 _NETWORK_SERIAL = re.compile(r"^(\[[0-9a-fA-F:.%\w]+\]|[\w.-]+):\d+$")
 _NO_SERVER = re.compile(
-    r"cannot connect to daemon|failed to (start|check) (daemon|server)|could not (read|install)", re.I
+    r"cannot connect to daemon|failed to (start|check) (daemon|server)|could not (read|install)",
+    re.I,
 )
 
 
 @dataclass(frozen=True)
 class Completed:
-    """A command that came to its end. Text is UTF-8 with newlines as `\\n`; damaged bytes are replaced."""
+    """A command that came to its end. Text is UTF-8 with newlines as `\\n`;
+    damaged bytes are replaced.
+    """
 
     return_code: int
     stdout: str
@@ -43,7 +49,8 @@ class Completed:
 
 
 def find_adb(*, explicit=None) -> Path:
-    """The adb to use: `explicit`, else `BOKEH_ADB`, else the one on PATH, else that of the `adbutils` wheel.
+    """The adb to use: `explicit`, else `BOKEH_ADB`, else the one on PATH, else
+    that of the `adbutils` wheel.
 
     Raises:
         DeviceError: none is there, or the chosen one is no program.
@@ -93,27 +100,34 @@ class Adb:
             name: what to call it in messages, else `adb` and its first argument.
 
         Raises:
-            DeviceError: adb cannot be started, does not end in time, prints without end, or has no server.
+            DeviceError: adb cannot be started, does not end in time, prints
+                without end, or has no server.
         """
         limit_s = self.timeout_s if timeout_s is None else timeout_s
         selection = [] if self.serial is None else ["-s", self.serial]
         command = [str(self.path), *selection, *map(str, arguments)]
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
             start_ns = time.perf_counter_ns()
-            return_code = self._wait(command, stdout, stderr, limit_s, name or f"`adb {arguments[0]}`")
+            return_code = self._wait(
+                command, stdout, stderr, limit_s, name or f"`adb {arguments[0]}`"
+            )
             wall_s = (time.perf_counter_ns() - start_ns) / 1e9
             completed = Completed(return_code, _text(stdout), _text(stderr), wall_s)
         if return_code and _NO_SERVER.search(completed.stderr):
             raise DeviceError(
                 "the adb server does not start or does not answer. Run `adb kill-server`, "
-                f"then `adb start-server`, and see what it says. adb said: {last_line(completed.stderr)}"
+                "then `adb start-server`, and see what it says. adb said:"
+                f" {last_line(completed.stderr)}"
             )
         return completed
 
     def _wait(self, command, stdout, stderr, limit_s, name):
-        """Starts `command`, waits for it and ends it if it is too slow, too talkative, or we are interrupted."""
+        """Starts `command`, waits for it and ends it if it is too slow, too
+        talkative, or we are interrupted.
+        """
         try:
-            # A session of its own: Ctrl-C in the terminal reaches us, and we still have adb for cleaning up.
+            # A session of its own: Ctrl-C in the terminal reaches us, and we still
+            # have adb for cleaning up.
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -142,24 +156,39 @@ class Adb:
     def _refuse_excess(self, name, files, deadline, limit_s):
         subject = name if self.serial is None else f"{self.serial}: {name}"
         if max(os.fstat(file.fileno()).st_size for file in files) > MOST_OUTPUT_BYTES:
-            raise DeviceError(f"{subject} printed over {MOST_OUTPUT_BYTES // 1_000_000} MB and was stopped.")
+            raise DeviceError(
+                f"{subject} printed over {MOST_OUTPUT_BYTES // 1_000_000} MB and was stopped."
+            )
         if time.monotonic() >= deadline:
-            advice = _SERVER_ADVICE if self.serial is None else "Check the cable and the phone, or allow more time."
-            raise DeviceError(f"{subject} did not end within {limit_s:.3g} s and was stopped. {advice}")
+            advice = (
+                _SERVER_ADVICE
+                if self.serial is None
+                else "Check the cable and the phone, or allow more time."
+            )
+            raise DeviceError(
+                f"{subject} did not end within {limit_s:.3g} s and was stopped. {advice}"
+            )
 
     def devices(self) -> tuple[ListedDevice, ...]:
         """The phones that adb sees, in every state."""
-        listing = Adb(self.path, timeout_s=self.timeout_s, environment=self.environment).run("devices", "-l")
+        listing = Adb(self.path, timeout_s=self.timeout_s, environment=self.environment).run(
+            "devices", "-l"
+        )
         if listing.return_code:
             raise DeviceError(f"`adb devices` failed: {last_line(listing.stderr) or 'no message'}")
         return parse_devices(listing.stdout)
 
     def listed(self) -> ListedDevice:
         """This adb's phone as the adb server sees it now, absent if it does not."""
-        return next((device for device in self.devices() if device.serial == self.serial), absent(self.serial))
+        return next(
+            (device for device in self.devices() if device.serial == self.serial),
+            absent(self.serial),
+        )
 
     def connect(self, address, *, timeout_s=None):
-        """Connects a phone over the network. adb ends with 0 even where it fails, so the list decides."""
+        """Connects a phone over the network. adb ends with 0 even where it
+        fails, so the list decides.
+        """
         try:
             told = self.run("connect", address, timeout_s=timeout_s)
             reason = last_line(told.stdout + told.stderr)
@@ -183,14 +212,17 @@ class Adb:
             phone = next((device for device in devices if device.serial == serial), absent(serial))
         elif not devices:
             raise DeviceError(
-                "no phone is connected. Plug one in with USB debugging switched on, or use `adb connect`."
+                "no phone is connected. Plug one in with USB debugging switched on, or use `adb"
+                " connect`."
             )
         else:
             # One that does not answer is no choice.
             ready = [device for device in devices if device.state is DeviceState.READY]
             if len(ready) > 1:
                 serials = ", ".join(device.serial for device in ready)
-                raise DeviceError(f"several phones are connected; name one by its serial. Known: {serials}.")
+                raise DeviceError(
+                    f"several phones are connected; name one by its serial. Known: {serials}."
+                )
             phone = (ready or devices)[0]
         if phone.state is not DeviceState.READY:
             raise DeviceError(phone.sentence)
@@ -208,7 +240,9 @@ class Adb:
         while (phone := self.listed()).state is not DeviceState.READY:
             if time.monotonic() >= deadline:
                 raise DeviceError(phone.sentence)
-            if phone.state in (DeviceState.ABSENT, DeviceState.OFFLINE) and _NETWORK_SERIAL.match(self.serial):
+            if phone.state in (DeviceState.ABSENT, DeviceState.OFFLINE) and _NETWORK_SERIAL.match(
+                self.serial
+            ):
                 self._reconnect(phone, max(1.0, deadline - time.monotonic()))
             time.sleep(_POLL_S)
 

@@ -1,7 +1,8 @@
-"""What a phone says about itself, read from the text of its own tools; nothing here talks to a phone.
+"""What a phone says about itself, read from the text of its own tools;
+nothing here talks to a phone.
 
-Temperatures are in °C, clocks in kHz, charge in percent. What a phone does not say is None or empty,
-never a made-up number.
+Temperatures are in °C, clocks in kHz, charge in percent. What a phone does not say is None or
+empty, never a made-up number.
 """
 
 import re
@@ -9,10 +10,17 @@ from dataclasses import dataclass
 
 from bokeh_tf.bench.digits import whole
 
-# Kinds of the thermal service whose values are temperatures near the processor or the hand. Others are
-# voltages and currents (BCL_*) or parts that a benchmark does not heat.
+# Kinds of the thermal service whose values are temperatures near the processor or the hand. Others
+# are voltages and currents (BCL_*) or parts that a benchmark does not heat.
 _KINDS = {0: "cpu", 1: "gpu", 2: "battery", 3: "skin", 9: "npu"}
-_ZONE_KINDS = (("gpu", "gpu"), ("kgsl", "gpu"), ("cpu", "cpu"), ("skin", "skin"), ("batt", "battery"), ("npu", "npu"))
+_ZONE_KINDS = (
+    ("gpu", "gpu"),
+    ("kgsl", "gpu"),
+    ("cpu", "cpu"),
+    ("skin", "skin"),
+    ("batt", "battery"),
+    ("npu", "npu"),
+)
 # Kernels put 0, negative numbers or the trip point of 105 °C where a sensor gives nothing.
 _LOWEST_C, _HIGHEST_C = 1.0, 104.9
 _THERMAL_STATUS = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
@@ -44,7 +52,9 @@ class Temperature:
 
 @dataclass(frozen=True)
 class Thermal:
-    """`status` is Android's, 0 (none) to 6 (shutdown), or None where the phone has no thermal service."""
+    """`status` is Android's, 0 (none) to 6 (shutdown), or None where the
+    phone has no thermal service.
+    """
 
     status: int | None
     temperatures: tuple[Temperature, ...]
@@ -52,13 +62,19 @@ class Thermal:
     @property
     def status_name(self) -> str:
         """Android's word for the status."""
-        return "unknown" if self.status is None else _THERMAL_STATUS[min(self.status, len(_THERMAL_STATUS) - 1)]
+        return (
+            "unknown"
+            if self.status is None
+            else _THERMAL_STATUS[min(self.status, len(_THERMAL_STATUS) - 1)]
+        )
 
     @property
     def hottest(self) -> Temperature | None:
         """The hottest sensor of a kind that matters, or of all where no name says its kind."""
         known = [temperature for temperature in self.temperatures if temperature.kind != "other"]
-        return max(known or self.temperatures, key=lambda temperature: temperature.celsius, default=None)
+        return max(
+            known or self.temperatures, key=lambda temperature: temperature.celsius, default=None
+        )
 
 
 @dataclass(frozen=True)
@@ -85,7 +101,11 @@ class Core:
     @property
     def capped(self) -> bool:
         """Whether the phone lets the core run below its own maximum only."""
-        return self.max_khz is not None and self.limit_khz is not None and self.limit_khz < self.max_khz
+        return (
+            self.max_khz is not None
+            and self.limit_khz is not None
+            and self.limit_khz < self.max_khz
+        )
 
 
 @dataclass(frozen=True)
@@ -121,7 +141,9 @@ def parse_properties(text) -> dict[str, str]:
 
 
 def parse_thermal_service(text) -> Thermal:
-    """Reads `dumpsys thermalservice`; its cached block comes first and is used only where the other is empty."""
+    """Reads `dumpsys thermalservice`; its cached block comes first and is used only
+    where the other is empty.
+    """
     status = re.search(r"^\s*Thermal Status:\s*(\d+)", text, re.MULTILINE)
     _, _, current = text.partition("Current temperatures from HAL")
     current = re.split(r"\n\s*(?:Current|Temperature) \w+ .*", current)[0]
@@ -130,16 +152,22 @@ def parse_thermal_service(text) -> Thermal:
 
 
 def _service_temperatures(block):
-    found = re.findall(r"Temperature\{mValue=([-+.\deE]+|NaN), mType=(-?\d+), mName=([^,}]*)", block)
+    found = re.findall(
+        r"Temperature\{mValue=([-+.\deE]+|NaN), mType=(-?\d+), mName=([^,}]*)", block
+    )
     return tuple(
         Temperature(name, _KINDS[number], float(value))
         for value, kind, name in dict.fromkeys(found)
-        if (number := whole(kind)) in _KINDS and _is_number(value) and _LOWEST_C <= float(value) <= _HIGHEST_C
+        if (number := whole(kind)) in _KINDS
+        and _is_number(value)
+        and _LOWEST_C <= float(value) <= _HIGHEST_C
     )
 
 
 def parse_thermal_zones(text) -> tuple[Temperature, ...]:
-    """Reads `type value` lines of the kernel; values come in °C, tenths or thousandths, sentinels are dropped."""
+    """Reads `type value` lines of the kernel; values come in °C, tenths or
+    thousandths, sentinels are dropped.
+    """
     temperatures = []
     for line in text.splitlines():
         name, _, value = line.strip().rpartition(" ")
@@ -160,7 +188,9 @@ def _plausible_celsius(value):
 def parse_battery(text) -> Battery:
     """Reads `dumpsys battery`; its temperature is in tenths of a degree."""
     entries = dict(re.findall(r"^\s*([\w ]+): (\S+)\s*$", text, re.MULTILINE))
-    level, tenths, status = (whole(entries.get(key, "")) for key in ("level", "temperature", "status"))
+    level, tenths, status = (
+        whole(entries.get(key, "")) for key in ("level", "temperature", "status")
+    )
     return Battery(
         level_percent=level,
         celsius=None if tenths is None else tenths / 10,
@@ -173,16 +203,23 @@ def parse_cores(text) -> tuple[Core, ...]:
     """Reads what `CORES_SCRIPT` prints, sorted by core."""
     cores = []
     for line in text.splitlines():
-        match = re.fullmatch(r"([0-9]{1,4}) ([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)", line.strip())
+        match = re.fullmatch(
+            r"([0-9]{1,4}) ([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)", line.strip()
+        )
         if match:
-            index, online, most, limit, current, governor = (part.strip() for part in match.groups())
+            index, online, most, limit, current, governor = (
+                part.strip() for part in match.groups()
+            )
             # Core 0 often has no `online` file, because it cannot be switched off.
-            cores.append(Core(int(index), online != "0", whole(most), whole(limit), whole(current), governor))
+            cores.append(
+                Core(int(index), online != "0", whole(most), whole(limit), whole(current), governor)
+            )
     return tuple(sorted(cores, key=lambda core: core.index))
 
 
 def core_masks(cores) -> dict[str, str]:
-    """Masks for `taskset`, in hex without 0x: `all`, `prime` (the fastest kind) and `big` (all but the slowest kind).
+    """Masks for `taskset`, in hex without 0x: `all`, `prime` (the fastest kind) and `big`
+    (all but the slowest kind).
 
     Cores that are switched off, or whose clock is not known, are in none but `all`.
     """
@@ -204,7 +241,9 @@ def _mask(cores):
 
 
 def parse_gpu(text) -> Gpu | None:
-    """Reads `GLES: vendor, renderer, version and driver`; a renderer's name may hold commas in brackets."""
+    """Reads `GLES: vendor, renderer, version and driver`; a renderer's name
+    may hold commas in brackets.
+    """
     match = re.search(r"GLES: ([^,\n]+), (.+?), (OpenGL ES[^\n]*)", text)
     return Gpu(*(part.strip() for part in match.groups())) if match else None
 
@@ -213,10 +252,19 @@ def fingerprint(properties, *, gpu, thermal, battery, cores) -> Fingerprint:
     """Puts the parts together; the processor's name has moved between Android releases."""
 
     def first(*keys):
-        return next((properties[key] for key in keys if properties.get(key, "unknown") not in ("", "unknown")), "")
+        return next(
+            (
+                properties[key]
+                for key in keys
+                if properties.get(key, "unknown") not in ("", "unknown")
+            ),
+            "",
+        )
 
     maker = first("ro.soc.manufacturer")
-    chip = first("ro.soc.model", "ro.board.platform", "ro.hardware.chipname", "ro.chipname", "ro.hardware")
+    chip = first(
+        "ro.soc.model", "ro.board.platform", "ro.hardware.chipname", "ro.chipname", "ro.hardware"
+    )
     return Fingerprint(
         manufacturer=first("ro.product.manufacturer", "ro.product.vendor.manufacturer"),
         model=first("ro.product.model", "ro.product.vendor.model"),

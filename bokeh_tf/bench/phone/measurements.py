@@ -1,4 +1,6 @@
-"""From the journal of one phone to measurements: times, verdicts, stamps, predictions beside the phone's reasons."""
+"""From the journal of one phone to measurements: times, verdicts, stamps, predictions
+beside the phone's reasons.
+"""
 
 from dataclasses import replace
 
@@ -6,7 +8,14 @@ from bokeh_tf.bench.contestant import Known, read_known
 from bokeh_tf.bench.phone.session import PHONE, PhoneContestant, Plan, contestants_of
 from bokeh_tf.bench.prediction import compare_reasons, predict, predicted_reasons
 from bokeh_tf.bench.results.journal import Journal
-from bokeh_tf.bench.results.measurement import ROUND_MEDIAN, Measurement, Memory, Prediction, RunVerdict, read_verdict
+from bokeh_tf.bench.results.measurement import (
+    ROUND_MEDIAN,
+    Measurement,
+    Memory,
+    Prediction,
+    RunVerdict,
+    read_verdict,
+)
 from bokeh_tf.bench.results.statistics import find_doubts, summarise
 from bokeh_tf.delegate.linting.lint import lint
 
@@ -17,9 +26,13 @@ _SHORT_SHA = 12
 
 
 def phone_facts(journal: Journal, plan: Plan) -> dict:
-    """What a result keeps of a phone: fingerprint, program, and its state before each round and after the last."""
+    """What a result keeps of a phone: fingerprint, program, and its state before each
+    round and after the last.
+    """
     facts = journal.facts(PHONE)
-    rounds = [facts[f"round {number}"] for number in range(plan.rounds) if f"round {number}" in facts]
+    rounds = [
+        facts[f"round {number}"] for number in range(plan.rounds) if f"round {number}" in facts
+    ]
     kept = {name: facts.get(name) for name in ("fingerprint", "benchmark_model", "after")}
     return {**kept, "rounds": rounds, "sessions_utc": list(journal.sessions_utc)}
 
@@ -27,17 +40,23 @@ def phone_facts(journal: Journal, plan: Plan) -> dict:
 def phone_doubts(journal: Journal, plan: Plan, phone_name: str) -> list[str]:
     """What the thermal gate could not make sure of, each once, with the phone's name."""
     rounds = phone_facts(journal, plan)["rounds"]
-    return [f"{phone_name}: {doubt}" for doubt in dict.fromkeys(doubt for one in rounds for doubt in one["doubts"])]
+    return [
+        f"{phone_name}: {doubt}"
+        for doubt in dict.fromkeys(doubt for one in rounds for doubt in one["doubts"])
+    ]
 
 
-def phone_measurements(journal: Journal, plan: Plan, phone_name: str, *, failure=None) -> list[Measurement]:
+def phone_measurements(
+    journal: Journal, plan: Plan, phone_name: str, *, failure=None
+) -> list[Measurement]:
     """One measurement per model and setting.
 
     Args:
         failure: why the phone stopped before the end; None where it did not.
     """
     return [
-        _measurement(contestant, journal, plan, phone_name, failure) for contestant in contestants_of(plan, phone_name)
+        _measurement(contestant, journal, plan, phone_name, failure)
+        for contestant in contestants_of(plan, phone_name)
     ]
 
 
@@ -48,7 +67,9 @@ def _measurement(contestant: PhoneContestant, journal, plan, phone_name, failure
     summary = None if samples is None else summarise(samples.rounds_ns)
     verdict = _verdict(known, facts, plan)
     is_on_gpu, program = setting.backend == "gpu", phone.get("benchmark_model")
-    reasons, prediction = _reasons(contestant, known, program) if is_on_gpu and program else (None, None)
+    reasons, prediction = (
+        _reasons(contestant, known, program) if is_on_gpu and program else (None, None)
+    )
     gpu = (phone.get("fingerprint") or {}).get("gpu")
     return Measurement(
         name=contestant.name,
@@ -99,7 +120,10 @@ def _doubts(known, samples, summary, plan, failure):
     if samples is None or summary is None:
         return
     if not samples.warmup_was_flat:
-        yield "its last warm-up runs did not take as long as the measured ones: allow more warm-up runs"
+        yield (
+            "its last warm-up runs did not take as long as the measured ones: allow more warm-up"
+            " runs"
+        )
     # The program warms itself up, so its warm-up is judged here.
     yield from find_doubts(replace(samples, warmup_was_flat=True), summary)
 
@@ -114,7 +138,9 @@ def _runtime(phone, facts):
 
 
 def _memory(facts):
-    """The peak, where the program watched it; what the run added to the process stays among the details."""
+    """The peak, where the program watched it; what the run added to the
+    process stays among the details.
+    """
     peak_mb = (facts.get("memory_mb") or {}).get("peak_mb")
     return None if peak_mb is None else Memory(round(peak_mb * _MEGABYTE), None)
 
@@ -128,7 +154,15 @@ def _reasons(contestant, known, program) -> tuple[dict, Prediction]:
 
 
 def _details(contestant, facts, plan, reasons):
-    names = ("reasons", "memory_mb", "arguments", "flags_as_understood", "unknown_lines", "outputs_note", "log")
+    names = (
+        "reasons",
+        "memory_mb",
+        "arguments",
+        "flags_as_understood",
+        "unknown_lines",
+        "outputs_note",
+        "log",
+    )
     details = {name: facts[name] for name in names if facts.get(name) is not None}
     numbers = [number for number in range(plan.rounds) if f"round {number}" in facts]
     details["rounds"] = [facts[f"round {number}"] for number in numbers]

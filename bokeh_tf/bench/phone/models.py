@@ -1,4 +1,6 @@
-"""Models on a phone: their inputs as files there, and what the program computed from them against the phone's CPU."""
+"""Models on a phone: their inputs as files there, and what the program computed from
+them against the phone's CPU.
+"""
 
 import tempfile
 from dataclasses import dataclass
@@ -15,7 +17,18 @@ from bokeh_tf.bench.subject import SEED, Subject
 from bokeh_tf.tflite.running.agreement import OutputCheck
 
 TRIAL = "random"
-_TYPES = ("float16", "float32", "float64", "bool", "int8", "uint8", "int16", "int32", "uint32", "int64")
+_TYPES = (
+    "float16",
+    "float32",
+    "float64",
+    "bool",
+    "int8",
+    "uint8",
+    "int16",
+    "int32",
+    "uint32",
+    "int64",
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,9 @@ class PhoneModel:
 
 
 def push_model(folder: RunFolder, subject: Subject, number: int, program: Program) -> PhoneModel:
-    """Copies a model there and, where the program can take and save values, what its inputs are fed."""
+    """Copies a model there and, where the program can take and save
+    values, what its inputs are fed.
+    """
     path = folder.push(subject.path, name=f"model{number}.tflite")
     tensors = [*subject.model_file.inputs, *subject.model_file.outputs]
     has_flags = program.can_save_outputs and program.find("input_layer_value_files") is not None
@@ -50,7 +65,9 @@ def push_model(folder: RunFolder, subject: Subject, number: int, program: Progra
 
 
 def pull_outputs(folder: RunFolder, name: str, subject: Subject) -> dict[int, np.ndarray] | None:
-    """What the program saved as `name`, by tensor index; None where it is not as long as the outputs are."""
+    """What the program saved as `name`, by tensor index; None where it is not
+    as long as the outputs are.
+    """
     with tempfile.TemporaryDirectory() as local_folder:
         local = Path(local_folder) / "outputs"
         folder.pull(name, local)
@@ -67,13 +84,17 @@ def pull_outputs(folder: RunFolder, name: str, subject: Subject) -> dict[int, np
     return arrays if start == len(content) else None
 
 
-def compare_with_cpu(actual, expected, subject: Subject, *, is_coarse) -> tuple[OutputComparison, ...]:
+def compare_with_cpu(
+    actual, expected, subject: Subject, *, is_coarse
+) -> tuple[OutputComparison, ...]:
     """What a setting computed against what the phone's CPU did."""
     names = {tensor.index: tensor.name for tensor in subject.model_file.outputs}
     return compare_outputs(actual, expected, names, is_coarse=is_coarse or subject.is_quantised)
 
 
 def as_check(outputs: tuple[OutputComparison, ...]) -> OutputCheck | None:
-    """The worst of some comparisons, in the form that the delegate's verdict takes; None where there are none."""
+    """The worst of some comparisons, in the form that the delegate's verdict takes;
+    None where there are none.
+    """
     worst = next((output for output in outputs if output.problem), outputs[0] if outputs else None)
     return None if worst is None else OutputCheck(TRIAL, worst.name, 1.0, None, worst.problem)

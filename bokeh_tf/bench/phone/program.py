@@ -1,4 +1,6 @@
-"""A `benchmark_model` in a run folder on a phone: what it is, and single runs of it that are read and judged."""
+"""A `benchmark_model` in a run folder on a phone: what it is, and single runs of it
+that are read and judged.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ from bokeh_tf.bench.phone.run_folder import RunFolder
 from bokeh_tf.bench.results.measurement import RunVerdict
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.errors import BokehError, CheckError, DeviceError
+from bokeh_tf.paths import open_file
 
 _HELP_TIMEOUT_S = 60.0
 _NAMES = {"cpu": "CPU", "gpu": "GPU", "nnapi": "NNAPI", "opengl": "OpenGL", "webgpu": "WebGPU"}
@@ -28,7 +31,9 @@ class ProgramError(BokehError):
 
 @dataclass(frozen=True)
 class PhoneSetting:
-    """How a model runs on a phone. `cores` is one of `vocabulary.CORES`, None leaves the choice to Android."""
+    """How a model runs on a phone. `cores` is one of `vocabulary.CORES`, None
+    leaves the choice to Android.
+    """
 
     backend: str
     precision: str = "fp32"
@@ -39,14 +44,20 @@ class PhoneSetting:
     def label(self) -> str:
         """What is added to a model's name to tell contestants apart."""
         parts = [f"{_NAMES[self.backend]} {self.precision}"]
-        parts += [f"{self.threads} thread{'s' if self.threads > 1 else ''}"] if self.backend == "cpu" else []
+        parts += (
+            [f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
+            if self.backend == "cpu"
+            else []
+        )
         parts += [f"{self.cores} cores"] if self.cores else []
         return ", ".join(parts)
 
 
 @dataclass(frozen=True)
 class Amount:
-    """How much one call of the program measures: `runs` after `warmup_runs`, but for `max_seconds` at the longest."""
+    """How much one call of the program measures: `runs` after `warmup_runs`, but for
+    `max_seconds` at the longest.
+    """
 
     runs: int
     warmup_runs: int
@@ -74,7 +85,9 @@ class PhoneProgram:
         DeviceError: it cannot be copied or started, or the phone is gone.
     """
 
-    def __init__(self, folder: RunFolder, path: Path, *, libraries: Sequence[Path] = (), timeout_s: float):
+    def __init__(
+        self, folder: RunFolder, path: Path, *, libraries: Sequence[Path] = (), timeout_s: float
+    ):
         self._folder, self._timeout_s = folder, timeout_s
         self.sha256 = _sha256_of(path)
         self._remote = folder.push(path, executable=True)
@@ -89,7 +102,13 @@ class PhoneProgram:
         return "litert" if self.program.kind is ProgramKind.LITERT else "tflite"
 
     def run(
-        self, model, setting: PhoneSetting, amount: Amount, *, watch_memory=False, files: RunFiles = NO_FILES
+        self,
+        model,
+        setting: PhoneSetting,
+        amount: Amount,
+        *,
+        watch_memory=False,
+        files: RunFiles = NO_FILES,
     ) -> ProgramRun:
         """Runs a model to the program's end, whatever its exit code.
 
@@ -98,7 +117,8 @@ class PhoneProgram:
             watch_memory: report the peak of memory, where this build can.
 
         Raises:
-            ProgramError: this build cannot do it, did not understand a flag, crashed or did not end.
+            ProgramError: this build cannot do it, did not understand a
+                flag, crashed or did not end.
             DeviceError: the phone is gone.
         """
         try:
@@ -111,7 +131,8 @@ class PhoneProgram:
                 runs=amount.runs,
                 warmup_runs=amount.warmup_runs,
                 max_seconds=amount.max_seconds,
-                watch_memory=watch_memory and self.program.find("report_peak_memory_footprint") is not None,
+                watch_memory=watch_memory
+                and self.program.find("report_peak_memory_footprint") is not None,
                 files=files,
             )
             told = self._call(flags, self._core_mask(setting))
@@ -130,9 +151,12 @@ class PhoneProgram:
     def _call(self, flags, core_mask):
         name = PurePosixPath(self._remote).name
         try:
-            return self._folder.run(self._remote, *flags, timeout_s=self._timeout_s, core_mask=core_mask)
+            return self._folder.run(
+                self._remote, *flags, timeout_s=self._timeout_s, core_mask=core_mask
+            )
         except DeviceError as error:
-            # Its own faults carry its name; others are the connection's, and then nothing more can be measured.
+            # Its own faults carry its name; others are the connection's, and then
+            # nothing more can be measured.
             subject = f"{self._folder.device.serial}: "
             if str(error).startswith(f"{subject}{name} "):
                 raise ProgramError(str(error).removeprefix(subject)) from error
@@ -143,13 +167,17 @@ class PhoneProgram:
             return None
         masks = core_masks(self._folder.device.clocks())
         if setting.cores not in masks:
-            raise ProgramError("the phone does not show its cores, so none can be chosen. Leave the choice to it.")
+            raise ProgramError(
+                "the phone does not show its cores, so none can be chosen. Leave the choice to it."
+            )
         return masks[setting.cores]
 
 
 def _sha256_of(path):
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise CheckError(f"{path}: cannot be read ({error.strerror}). Name the benchmark_model for Android.") from error
+        raise CheckError(
+            f"{path}: cannot be read ({error.strerror}). Name the benchmark_model for Android."
+        ) from error

@@ -1,8 +1,10 @@
-"""Timing models on phones over adb, with the user's own `benchmark_model`; all phones at the same time.
+"""Timing models on phones over adb, with the user's own `benchmark_model`;
+all phones at the same time.
 
-The program says what it measured in statistics, not in raw times, so a sample is the median of a round (its mean where
-the build prints none), and a measurement's `sample_kind` says so; the program's own figures are in `details`. A phone
-that fails does not stop the others, and what it had finished is in the result.
+The program says what it measured in statistics, not in raw times, so a sample is the median of a
+round (its mean where the build prints none), and a measurement's `sample_kind` says so; the
+program's own figures are in `details`. A phone that fails does not stop the others, and what it had
+finished is in the result.
 """
 
 import hashlib
@@ -30,7 +32,7 @@ from bokeh_tf.bench.subject import Subject, distinct_names
 from bokeh_tf.bench.vocabulary import CORES, SETTINGS
 from bokeh_tf.errors import CheckError, DependencyError, DeviceError
 from bokeh_tf.files import write_bytes
-from bokeh_tf.paths import is_file
+from bokeh_tf.paths import is_file, open_file
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.reading import read_file
 
@@ -69,24 +71,32 @@ class AndroidRun:
 
 @dataclass(frozen=True)
 class AndroidResult:
-    """`path` is the result's file, None without a folder; `failures` has a sentence per phone that did not finish."""
+    """`path` is the result's file, None without a folder; `failures` has a sentence per
+    phone that did not finish.
+    """
 
     result: Result
     path: Path | None
     failures: tuple[str, ...]
 
 
-def parse_settings(names: Sequence[str], *, threads: Sequence[int] = (1,), cores=None) -> tuple[PhoneSetting, ...]:
+def parse_settings(
+    names: Sequence[str], *, threads: Sequence[int] = (1,), cores=None
+) -> tuple[PhoneSetting, ...]:
     """The settings called `names`, of `SETTINGS`; "cpu" once for each of `threads`."""
     unknown = [name for name in names if name not in SETTINGS]
     if unknown or not names or cores not in (None, *CORES):
         known = f"{', '.join(SETTINGS)}; cores {', '.join(CORES)}"
-        raise ValueError(f"Settings of phones. Received: {', '.join(names) or 'none'}; {cores}. Known: {known}")
+        raise ValueError(
+            f"Settings of phones. Received: {', '.join(names) or 'none'}; {cores}. Known: {known}"
+        )
     settings = []
     for name in dict.fromkeys(names):
         backend, _, precision = name.partition("-")
         if backend == "cpu":
-            settings += [PhoneSetting("cpu", "fp32", count, cores) for count in dict.fromkeys(threads)]
+            settings += [
+                PhoneSetting("cpu", "fp32", count, cores) for count in dict.fromkeys(threads)
+            ]
         else:
             settings.append(PhoneSetting(backend, precision or "fp16", 1, cores))
     return tuple(settings)
@@ -103,22 +113,33 @@ def find_program(*, explicit=None) -> Path:
     if not named:
         raise DependencyError(
             "android: needs the program benchmark_model, built for Android. "
-            f"Name its path with --benchmark-model or {PROGRAM_VARIABLE}; the README says where Google publishes it."
+            f"Name its path with --benchmark-model or {PROGRAM_VARIABLE}; the README says where"
+            " Google publishes it."
         )
     path = Path(named).expanduser()
     if not is_file(path):
-        raise DependencyError(f"{named}: {source} names no file. Give the path of benchmark_model for Android.")
+        raise DependencyError(
+            f"{named}: {source} names no file. Give the path of benchmark_model for Android."
+        )
     return path
 
 
 def bench(
-    run: AndroidRun, *, adb=None, folder=None, prefix="bench_android", on_round=ignore, on_continue=ignore, say=print
+    run: AndroidRun,
+    *,
+    adb=None,
+    folder=None,
+    prefix="bench_android",
+    on_round=ignore,
+    on_continue=ignore,
+    say=print,
 ) -> AndroidResult:
     """Carries out a run.
 
     Args:
         adb: the `Adb` to use, else the one that `find_adb` finds.
-        folder: where the result is written and, until then, what is finished is kept and looked for.
+        folder: where the result is written and, until then, what is
+            finished is kept and looked for.
         prefix: of the result's file name.
         on_round: called when all phones that are still in the run have finished a round.
         on_continue: called for every phone whose earlier session is continued.
@@ -138,13 +159,16 @@ def bench(
         stop = threading.Event()
         phones = [_Phone(each, stop) for each in chosen]
         with ThreadPoolExecutor(max_workers=len(phones)) as pool:
-            futures = [pool.submit(phone.time, plan, folder, rounds, on_continue, say) for phone in phones]
+            futures = [
+                pool.submit(phone.time, plan, folder, rounds, on_continue, say) for phone in phones
+            ]
             try:
                 # In short turns: a signal does not end a wait on every system.
                 while wait(futures, timeout=_POLL_S).not_done:
                     pass
             except KeyboardInterrupt:
-                # Each phone's thread now ends its program and removes its folder; leaving the pool waits for that.
+                # Each phone's thread now ends its program and removes its folder; leaving
+                # the pool waits for that.
                 stop.set()
                 raise
         for future in futures:
@@ -163,7 +187,11 @@ def _choose(adb, serials, say):
             say(f"left out: {phone.sentence}")
     ready = [adb.on(phone.serial) for phone in listed if phone.state is DeviceState.READY]
     if not ready:
-        reason = listed[0].sentence if listed else "no phone is connected. Plug one in with USB debugging switched on."
+        reason = (
+            listed[0].sentence
+            if listed
+            else "no phone is connected. Plug one in with USB debugging switched on."
+        )
         raise DeviceError(reason)
     return ready
 
@@ -215,10 +243,14 @@ class _Rounds:
 
 
 class _StoppableAdb(Adb):
-    """An adb whose calls end with `KeyboardInterrupt` once `stop` is set; only once, so that cleaning up can follow."""
+    """An adb whose calls end with `KeyboardInterrupt` once `stop` is set; only once, so
+    that cleaning up can follow.
+    """
 
     def __init__(self, adb, stop):
-        super().__init__(adb.path, serial=adb.serial, timeout_s=adb.timeout_s, environment=adb.environment)
+        super().__init__(
+            adb.path, serial=adb.serial, timeout_s=adb.timeout_s, environment=adb.environment
+        )
         self._stop, self._has_stopped = stop, False
 
     def run(self, *arguments, timeout_s=None, name=None):
@@ -261,7 +293,11 @@ class _Phone:
     @property
     def is_kept(self):
         """Whether a file holds what this phone had finished."""
-        return self.journal is not None and self.journal.path is not None and is_file(self.journal.path)
+        return (
+            self.journal is not None
+            and self.journal.path is not None
+            and is_file(self.journal.path)
+        )
 
 
 def _key(plan, phone_digest):
@@ -269,18 +305,33 @@ def _key(plan, phone_digest):
     models = [[subject.name, subject.sha256] for subject in plan.subjects]
     settings = [asdict(setting) for setting in plan.settings]
     files = [_digest(path) for path in (plan.program, *plan.libraries)]
-    return key_of([models, settings, files, plan.rounds, asdict(plan.turn), phone_digest, bokeh_tf.__version__])
+    return key_of(
+        [
+            models,
+            settings,
+            files,
+            plan.rounds,
+            asdict(plan.turn),
+            phone_digest,
+            bokeh_tf.__version__,
+        ]
+    )
 
 
 def _digest(path):
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        with open_file(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise CheckError(f"{path}: cannot be read ({error.strerror}). Name an existing file.") from error
+        raise CheckError(
+            f"{path}: cannot be read ({error.strerror}). Name an existing file."
+        ) from error
 
 
 def _finish(phones, plan, folder, prefix):
-    """The result of what was finished, written; the journals of phones that finished are no longer needed."""
+    """The result of what was finished, written; the journals of phones that
+    finished are no longer needed.
+    """
     failures = [_explain(phone) for phone in phones if phone.failure]
     measurements, doubts, devices, sessions = [], list(failures), {}, set()
     for phone in phones:
@@ -308,5 +359,9 @@ def _finish(phones, plan, folder, prefix):
 
 
 def _explain(phone):
-    advice = " What it had finished is kept; the same command continues from there." if phone.is_kept else ""
+    advice = (
+        " What it had finished is kept; the same command continues from there."
+        if phone.is_kept
+        else ""
+    )
     return f"{phone.failure}{advice}"

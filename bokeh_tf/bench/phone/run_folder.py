@@ -29,7 +29,8 @@ _PID_NAME = "pid"
 
 # `exec` keeps the process id, so the file names the program itself, under taskset too.
 _RUN_SCRIPT = 'cd "$1" && echo $$ > pid && export LD_LIBRARY_PATH="$1" && shift && exec "$@"'
-# The id may have passed on to another process since: only one whose command line names the folder is ended.
+# The id may have passed on to another process since: only one whose command line
+# names the folder is ended.
 _REMOVE_SCRIPT = (
     'for folder in "$@"; do if [ -f "$folder/pid" ]; then p=$(cat "$folder/pid"); '
     'if grep -qF "$folder" "/proc/$p/cmdline" 2>/dev/null; then kill -9 "$p"; fi; fi; '
@@ -38,14 +39,29 @@ _REMOVE_SCRIPT = (
 _LIST_SCRIPT = 'for folder in "$1"*; do [ -d "$folder" ] && echo "$folder"; done; true'
 _MAKE_SCRIPT = 'mkdir "$1" && chmod 700 "$1"'
 
-_SIGNALS = {129: "SIGHUP", 130: "SIGINT", 132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 137: "SIGKILL"}
+_SIGNALS = {
+    129: "SIGHUP",
+    130: "SIGINT",
+    132: "SIGILL",
+    134: "SIGABRT",
+    135: "SIGBUS",
+    137: "SIGKILL",
+}
 _SIGNALS |= {139: "SIGSEGV", 143: "SIGTERM"}
 # What a shell adds about a program that a signal ended.
-_SHELL_NOTICES = ("Segmentation fault", "Aborted", "Bus error", "Illegal instruction", "Killed", "Terminated")
+_SHELL_NOTICES = (
+    "Segmentation fault",
+    "Aborted",
+    "Bus error",
+    "Illegal instruction",
+    "Killed",
+    "Terminated",
+)
 
 
 class RunFolder:
-    """`with RunFolder(device) as folder:` push, run, pull; at the end, or on Ctrl-C, nothing of it is left.
+    """`with RunFolder(device) as folder:` push, run, pull; at the end, or on
+    Ctrl-C, nothing of it is left.
 
     Args:
         return_timeout_s: how long the end waits for a phone that went away to come back.
@@ -80,7 +96,9 @@ class RunFolder:
         made = self.device.script(_MAKE_SCRIPT, self.path, name="`mkdir` on the phone")
         if made.return_code:
             reason = last_line(made.stderr + made.stdout)
-            raise DeviceError(f"{self.device.serial}: no folder can be made in {TEMPORARY_FOLDER}: {reason}")
+            raise DeviceError(
+                f"{self.device.serial}: no folder can be made in {TEMPORARY_FOLDER}: {reason}"
+            )
 
     def __exit__(self, kind, error, trace):
         with self._lock:
@@ -107,7 +125,10 @@ class RunFolder:
     def _left_behind(self, failure):
         if self.path in str(failure):
             return str(failure)
-        return f"{self.path} is still on the phone {self.device.serial}; the next run there removes it."
+        return (
+            f"{self.path} is still on the phone {self.device.serial}; the next run there"
+            " removes it."
+        )
 
     def _leftovers(self):
         return self.device.script(_LIST_SCRIPT, self._family).stdout.split("\n")
@@ -120,10 +141,14 @@ class RunFolder:
         removed = self.device.script(_REMOVE_SCRIPT, *own, timeout_s=limit_s)
         if removed.return_code:
             reason = last_line(removed.stderr + removed.stdout) or "no reason given"
-            raise DeviceError(f"{self.device.serial}: {', '.join(own)} cannot be removed: {reason}.")
+            raise DeviceError(
+                f"{self.device.serial}: {', '.join(own)} cannot be removed: {reason}."
+            )
 
     def push(self, local, *, name=None, executable=False) -> str:
-        """Copies a file into the folder, proved by its sha256, and returns its path on the phone."""
+        """Copies a file into the folder, proved by its sha256, and
+        returns its path on the phone.
+        """
         remote = f"{self.path}/{_plain(name or _free_name(Path(local).name))}"
         self.device.push(local, remote)
         if executable:
@@ -142,14 +167,16 @@ class RunFolder:
             core_mask: hexadecimal mask of the cores to run on, as in `Fingerprint.core_masks`.
 
         Raises:
-            DeviceError: it cannot be started, was ended by a signal, or did not end in time; then it is ended.
+            DeviceError: it cannot be started, was ended by a signal, or did not end
+                in time; then it is ended.
         """
         pinned = [] if core_mask is None else ["taskset", core_mask]
         command, name = (self.path, *pinned, program, *arguments), PurePosixPath(program).name
         try:
             told = self.device.script(_RUN_SCRIPT, *command, timeout_s=timeout_s, name=name)
         except DeviceError:
-            # Ending it at once leaves the phone cool and free; the end of the folder does it again if need be.
+            # Ending it at once leaves the phone cool and free; the end of the folder
+            # does it again if need be.
             with contextlib.suppress(DeviceError):
                 self._end_program()
             raise
@@ -160,17 +187,27 @@ class RunFolder:
 
     def _end_program(self):
         script = _REMOVE_SCRIPT.partition('rm -rf "$folder"')[0] + "done"
-        self.device.script(script, self.path, timeout_s=min(_CLEANUP_TIMEOUT_S, self.device.adb.timeout_s))
+        self.device.script(
+            script, self.path, timeout_s=min(_CLEANUP_TIMEOUT_S, self.device.adb.timeout_s)
+        )
 
 
 def start_problem(told) -> str | None:
     """Why a program did not run or was ended from outside, or None where it came to its own end."""
     text = told.stderr + told.stdout
     if "CANNOT LINK EXECUTABLE" in text:
-        reason = next(line.strip() for line in text.splitlines() if "CANNOT LINK EXECUTABLE" in line)
-        return f"lacks a library on this phone: {reason}. Use the build for this phone's ABI and push its libraries."
+        reason = next(
+            line.strip() for line in text.splitlines() if "CANNOT LINK EXECUTABLE" in line
+        )
+        return (
+            f"lacks a library on this phone: {reason}. Use the build for this phone's ABI and"
+            " push its libraries."
+        )
     if told.return_code == 126:
-        return f"may not be run there ({last_line(text)}). Check that it is a program for this phone's processor."
+        return (
+            f"may not be run there ({last_line(text)}). Check that it is a program for this"
+            " phone's processor."
+        )
     if told.return_code == 127:
         return (
             f"was not found on the phone ({last_line(text)}). It was removed during the run "
@@ -178,8 +215,14 @@ def start_problem(told) -> str | None:
         )
     if told.return_code in _SIGNALS:
         name = _SIGNALS[told.return_code]
-        said = "\n".join(line for line in text.splitlines() if not line.strip().startswith(_SHELL_NOTICES))
-        advice = "The phone may have run out of memory." if name == "SIGKILL" else f"It said last: {last_line(said)!r}."
+        said = "\n".join(
+            line for line in text.splitlines() if not line.strip().startswith(_SHELL_NOTICES)
+        )
+        advice = (
+            "The phone may have run out of memory."
+            if name == "SIGKILL"
+            else f"It said last: {last_line(said)!r}."
+        )
         return f"was ended by {name}. {advice}"
     return None
 
@@ -206,20 +249,26 @@ def _user():
 
 
 def _owner():
-    """Eight characters for this computer, user and lock folder: who shares the locks shares the leftovers."""
+    """Eight characters for this computer, user and lock folder: who shares the
+    locks shares the leftovers.
+    """
     text = f"{socket.gethostname()}\n{_user()}\n{_lock_folder().resolve()}"
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 @contextlib.contextmanager
 def _phone_lock(serial, identity):
-    """Holds this computer's lock on one phone, however it is connected; refuses at once where another holds it."""
+    """Holds this computer's lock on one phone, however it is connected; refuses at
+    once where another holds it.
+    """
     digest = hashlib.sha256(f"{_user()}\n{identity}".encode()).hexdigest()[:16]
     path = _lock_folder() / f"{_PREFIX}{digest}.lock"
     try:
         file = path.open("ab")
     except OSError as error:
-        raise DeviceError(f"{path}: cannot be locked ({error.strerror}). Set TMPDIR to a folder of yours.") from error
+        raise DeviceError(
+            f"{path}: cannot be locked ({error.strerror}). Set TMPDIR to a folder of yours."
+        ) from error
     with file:
         if not _try_lock(file):
             raise DeviceError(f"{serial}: another run uses this phone. Wait until it has ended.")

@@ -1,8 +1,10 @@
-"""Timing models on one phone, from its first fact to its last; every finished run is in the journal at once.
+"""Timing models on one phone, from its first fact to its last; every finished run
+is in the journal at once.
 
-What the journal holds, by name: under `PHONE` the phone, the program and the phone's state round by round; under each
-contestant's name the check before the rounds (verdict, outputs, memory, cold start), and its rounds. A contestant that
-fails is out and the others go on; a phone that goes away ends the session, and the next one continues from there.
+What the journal holds, by name: under `PHONE` the phone, the program and the phone's state round by
+round; under each contestant's name the check before the rounds (verdict, outputs, memory, cold
+start), and its rounds. A contestant that fails is out and the others go on; a phone that goes away
+ends the session, and the next one continues from there.
 """
 
 import hashlib
@@ -21,8 +23,20 @@ from bokeh_tf.bench.contestant import Failed, WarmStart
 from bokeh_tf.bench.digits import whole
 from bokeh_tf.bench.phone.adb import last_line
 from bokeh_tf.bench.phone.device import Device
-from bokeh_tf.bench.phone.models import PhoneModel, as_check, compare_with_cpu, pull_outputs, push_model
-from bokeh_tf.bench.phone.program import Amount, PhoneProgram, PhoneSetting, ProgramError, ProgramRun
+from bokeh_tf.bench.phone.models import (
+    PhoneModel,
+    as_check,
+    compare_with_cpu,
+    pull_outputs,
+    push_model,
+)
+from bokeh_tf.bench.phone.program import (
+    Amount,
+    PhoneProgram,
+    PhoneSetting,
+    ProgramError,
+    ProgramRun,
+)
 from bokeh_tf.bench.phone.run_folder import RETURN_TIMEOUT_S, RunFolder
 from bokeh_tf.bench.phone.thermal_gate import BATTERY_FLOOR_PERCENT, LIMIT_C, wait_until_fit
 from bokeh_tf.bench.results.journal import Journal
@@ -132,7 +146,9 @@ class PhoneContestant:
 
 
 def phone_identity(device: Device) -> tuple[str, str]:
-    """(name for people, digest that tells phones of one kind apart); neither holds the serial number."""
+    """(name for people, digest that tells phones of one kind apart);
+    neither holds the serial number.
+    """
     properties = device.properties()
     digest = hashlib.sha256((properties.get("ro.serialno") or device.serial).encode()).hexdigest()
     maker, model = (properties.get(f"ro.product.{part}", "") for part in ("manufacturer", "model"))
@@ -161,7 +177,9 @@ class PhoneSession:
         self._program: PhoneProgram
 
     def run(self):
-        """Checks every contestant, then lets them take turns, then starts them again from a cache."""
+        """Checks every contestant, then lets them take turns, then
+        starts them again from a cache.
+        """
         self._journal.add({"session_utc": utc_now(), "at_ns": self._journal.elapsed_ns})
         self._note(PHONE, {"fingerprint": asdict(self._device.fingerprint())})
         with RunFolder(self._device, return_timeout_s=self._plan.return_timeout_s) as self._folder:
@@ -171,14 +189,24 @@ class PhoneSession:
                 self._round(number)
                 self._hooks.on_round(number)
             self._each(self._start_warm)
-            self._note(PHONE, {"after": {**self._state(), "battery": asdict(self._device.battery())}})
+            self._note(
+                PHONE, {"after": {**self._state(), "battery": asdict(self._device.battery())}}
+            )
 
     def _set_up(self):
         plan = self._plan
-        self._program = PhoneProgram(self._folder, plan.program, libraries=plan.libraries, timeout_s=plan.timeout_s)
+        self._program = PhoneProgram(
+            self._folder, plan.program, libraries=plan.libraries, timeout_s=plan.timeout_s
+        )
         program = self._program.program
-        facts = {"kind": str(program.kind), "sha256": self._program.sha256, "flags_sha256": program.flags_sha256}
-        self._note(PHONE, {"benchmark_model": facts, "backend_prefix": self._program.backend_prefix})
+        facts = {
+            "kind": str(program.kind),
+            "sha256": self._program.sha256,
+            "flags_sha256": program.flags_sha256,
+        }
+        self._note(
+            PHONE, {"benchmark_model": facts, "backend_prefix": self._program.backend_prefix}
+        )
         for number, subject in enumerate(plan.subjects):
             self._models.append(push_model(self._folder, subject, number, program))
 
@@ -195,19 +223,31 @@ class PhoneSession:
             timeout_s=gate.timeout_s,
             on_wait=self._say_hot,
         )
-        at_gate = {"waited_s": reading.waited_s, "battery": asdict(reading.battery), "doubts": list(reading.doubts)}
+        at_gate = {
+            "waited_s": reading.waited_s,
+            "battery": asdict(reading.battery),
+            "doubts": list(reading.doubts),
+        }
         self._note(PHONE, {f"round {number}": {**self._state(reading.thermal), **at_gate}})
         self._each(lambda contestant: self._take_turn(contestant, number))
 
     def _say_hot(self, thermal):
         hottest = thermal.hottest
-        heat = f"{hottest.name} {hottest.celsius:.1f} °C" if hottest else f"status {thermal.status_name}"
+        heat = (
+            f"{hottest.name} {hottest.celsius:.1f} °C"
+            if hottest
+            else f"status {thermal.status_name}"
+        )
         self._hooks.say(f"{self._device.serial}: waiting until it is cool: {heat}")
 
     def _state(self, thermal=None):
         clocks = [core.current_khz for core in self._device.clocks()]
         at_ns = time.perf_counter_ns() + self._offset_ns
-        return {"at_ns": at_ns, "thermal": asdict(thermal or self._device.thermal()), "clocks_khz": clocks}
+        return {
+            "at_ns": at_ns,
+            "thermal": asdict(thermal or self._device.thermal()),
+            "clocks_khz": clocks,
+        }
 
     def _note(self, name, facts):
         self._journal.add({"facts": facts, "of": name})
@@ -222,16 +262,22 @@ class PhoneSession:
                 self._note(contestant.name, Failed(str(error), error.verdict).facts())
 
     def _check(self, contestant):
-        """The run before the rounds: who computes, and whether it is right; cold, because nothing is cached yet."""
+        """The run before the rounds: who computes, and whether it is right; cold,
+        because nothing is cached yet.
+        """
         facts = self._journal.facts(contestant.name)
         if self._journal.turns_done(contestant.name) and not facts.get("failure"):
             return
         expected = None if contestant.setting.backend == "cpu" else self._reference(contestant)
-        ran, actual = self._run_and_pull(contestant, contestant.setting, is_saving=expected is not None)
+        ran, actual = self._run_and_pull(
+            contestant, contestant.setting, is_saving=expected is not None
+        )
         outputs: tuple[OutputComparison, ...] = ()
         note = None
         if expected is None:
-            note = "this program cannot be fed and save values, so what it computed was not compared"
+            note = (
+                "this program cannot be fed and save values, so what it computed was not compared"
+            )
         elif actual is None:
             note = "the program saved no outputs, or not as many values as the model has"
         else:
@@ -252,17 +298,29 @@ class PhoneSession:
             self._references[number] = None
             if self._models[number].can_compare:
                 try:
-                    _, arrays = self._run_and_pull(contestant, PhoneSetting("cpu", "fp32"), is_saving=True)
+                    _, arrays = self._run_and_pull(
+                        contestant, PhoneSetting("cpu", "fp32"), is_saving=True
+                    )
                     self._references[number] = arrays
                 except ProgramError as error:
-                    self._hooks.say(f"{contestant.subject.name}: no reference from this phone's CPU: {error}")
+                    self._hooks.say(
+                        f"{contestant.subject.name}: no reference from this phone's CPU: {error}"
+                    )
         return self._references[number]
 
     def _run_and_pull(self, contestant, setting, *, is_saving):
         model, name = self._models[contestant.number], f"outputs{contestant.number}"
-        files = RunFiles(inputs=model.inputs, output=f"{self._folder.path}/{name}") if is_saving else NO_FILES
+        files = (
+            RunFiles(inputs=model.inputs, output=f"{self._folder.path}/{name}")
+            if is_saving
+            else NO_FILES
+        )
         ran = self._program.run(model.path, setting, _CHECK, watch_memory=True, files=files)
-        if not is_saving or ran.exit_code or self._device.shell("test", "-f", files.output).return_code:
+        if (
+            not is_saving
+            or ran.exit_code
+            or self._device.shell("test", "-f", files.output).return_code
+        ):
             return ran, None
         return ran, pull_outputs(self._folder, name, contestant.subject)
 
@@ -280,13 +338,19 @@ class PhoneSession:
         first_us = ran.log.first_us or (warmup_us or [time_us])[0]
         times_ns = list(map(to_ns, warmup_us))
         warmup = {"first_ns": to_ns(first_us), "times_ns": times_ns, "was_flat": was_flat(ran.log)}
-        self._journal.add({"warmup": {**warmup, "runs": self._plan.turn.runs}, "of": contestant.name})
-        took = RoundFacts(ran.log.warmup, ran.log.inference, ran.log.init_us, ran.log.first_us, verdict)
+        self._journal.add(
+            {"warmup": {**warmup, "runs": self._plan.turn.runs}, "of": contestant.name}
+        )
+        took = RoundFacts(
+            ran.log.warmup, ran.log.inference, ran.log.init_us, ran.log.first_us, verdict
+        )
         self._note(contestant.name, {"sample_kind": kind, f"round {number}": asdict(took)})
         self._journal.add({"turn": [to_ns(time_us)], "of": contestant.name, "start_ns": start_ns})
 
     def _start_warm(self, contestant):
-        """Two starts with one cache on the phone, where this build can keep one; the first finds it empty."""
+        """Two starts with one cache on the phone, where this build can keep one;
+        the first finds it empty.
+        """
         if "warm_init_ns" in self._journal.facts(contestant.name):
             return
         if not self._program.program.can_cache(contestant.setting.backend):
@@ -315,7 +379,9 @@ class PhoneSession:
             warm_init_ns=None if warm.init_us is None else to_ns(warm.init_us),
             warm_init_kind=SERIALISED,
             warm_init_how=f"a new process, from {cached} on the phone ({said})",
-            cache=StartCache(size_bytes, None if cold.init_us is None else to_ns(cold.init_us), was_read),
+            cache=StartCache(
+                size_bytes, None if cold.init_us is None else to_ns(cold.init_us), was_read
+            ),
         )
 
     def _size_bytes(self, folder):
@@ -325,7 +391,9 @@ class PhoneSession:
 
 
 def _judge(ran: ProgramRun, setting: PhoneSetting, check=None) -> RunVerdict:
-    verdict = judge(ran.log, wanted_backend=setting.backend, exit_code=ran.exit_code, output_check=check)
+    verdict = judge(
+        ran.log, wanted_backend=setting.backend, exit_code=ran.exit_code, output_check=check
+    )
     return RunVerdict(verdict.outcome, verdict.why, tuple(map(str, verdict.evidence)))
 
 

@@ -40,19 +40,23 @@ def wait_until_fit(
         on_wait: called with each `Thermal` that was still too hot.
 
     Raises:
-        DeviceError: it is too hot after `timeout_s`, near its emergency stop, or its battery is too low.
+        DeviceError: it is too hot after `timeout_s`, near its emergency stop,
+            or its battery is too low.
     """
     start_s = time.monotonic()
     battery = _charged(device, battery_floor_percent)
     time.sleep(pause_s)
     while (obstacle := _obstacle(thermal := device.thermal(), limit_c)) is not None:
         if thermal.status is not None and thermal.status >= _STATUS_EMERGENCY:
-            raise DeviceError(f"{device.serial}: {obstacle}: the phone is about to switch off. Let it cool down.")
+            raise DeviceError(
+                f"{device.serial}: {obstacle}: the phone is about to switch off. Let it cool down."
+            )
         waited_s = time.monotonic() - start_s
         if waited_s + poll_s > timeout_s:
             raise DeviceError(
                 f"{device.serial}: still too hot after {waited_s:.0f} s: {obstacle}. "
-                "Take it out of its case, off the charger and out of the sun, or allow more heat or time."
+                "Take it out of its case, off the charger and out of the sun, or allow more heat"
+                " or time."
             )
         if on_wait:
             on_wait(thermal)
@@ -64,7 +68,8 @@ def _charged(device, floor_percent):
     battery = device.battery()
     if battery.level_percent is not None and battery.level_percent < floor_percent:
         raise DeviceError(
-            f"{device.serial}: the battery is at {battery.level_percent} %, under the floor of {floor_percent} %, "
+            f"{device.serial}: the battery is at {battery.level_percent} %, under the floor of"
+            f" {floor_percent} %, "
             "where phones slow down. Charge it first."
         )
     return battery

@@ -1,6 +1,8 @@
-"""The figures of a measurement: a line here is a column of every table, in the terminal, on the page and in the CSV.
+"""The figures of a measurement: a line here is a column of every table, in the terminal,
+on the page and in the CSV.
 
-A result that does not have a figure, because it is older than the figure or could not know it, has an empty cell.
+A result that does not have a figure, because it is older than the figure or could not
+know it, has an empty cell.
 """
 
 from collections.abc import Callable
@@ -56,7 +58,9 @@ def _of_startup(value: Callable[[Startup], object]) -> Value:
 
 
 def _of_cache(name: str) -> Value:
-    return lambda one: getattr(one.startup.cache, name) if one.startup and one.startup.cache else None
+    return lambda one: (
+        getattr(one.startup.cache, name) if one.startup and one.startup.cache else None
+    )
 
 
 def _of_memory(name: str) -> Value:
@@ -152,7 +156,9 @@ STEADY = (
     _statistic("min ms", "min", "min_ms"),
     _statistic("MAD ms", "MAD", "mad_ms"),
     Column("n", _shown(_COUNT, str), "n", is_first=True, values=(("sample_count", _COUNT),)),
-    Column("fps", _shown(_FRAMES, _fps), "fps", is_first=True, values=(("frames_per_second", _FRAMES),)),
+    Column(
+        "fps", _shown(_FRAMES, _fps), "fps", is_first=True, values=(("frames_per_second", _FRAMES),)
+    ),
 )
 STARTUP = (
     Column(

@@ -16,7 +16,11 @@ def render(comparison: Comparison) -> Group:
         table.add_column(heading, justify="right", no_wrap=True)
     lines = []
     for pair in comparison.pairs:
-        verdict = f"{pair.outcome.value}, beyond the budget" if pair.exceeds_budget else pair.outcome.value
+        verdict = (
+            f"{pair.outcome.value}, beyond the budget"
+            if pair.exceeds_budget
+            else pair.outcome.value
+        )
         verdict += " *" if pair.doubts else ""
         # Text, not str: a file name may contain what rich would read as markup.
         table.add_row(harmless(_name(pair)), *_cells(pair), verdict)

@@ -1,4 +1,6 @@
-"""The report as CSV: one row per measurement, numbers with their unit in the column's name, empty where unknown."""
+"""The report as CSV: one row per measurement, numbers with their unit in the column's
+name, empty where unknown.
+"""
 
 import csv
 import io
@@ -83,13 +85,69 @@ def _standing(run, one):
 
 # In this order for ever, for those who read columns by their place.
 _OLDEST = (
-    *("result_file", "created_utc", "name", "model", "model_sha256", "family", "backend", "runtime", "precision"),
-    *("threads", "device", "device_name", "accelerator", "host_cpu", "host_cores", "host_system", "package_version"),
-    *("git_commit", "sample_kind", "sample_count", "median_ms", "median_low_ms", "median_high_ms", "p5_ms", "p90_ms"),
-    *("p95_ms", "min_ms", "mad_ms", "frames_per_second", "cold_init_ms", "warm_init_ms", "warm_init_how"),
-    *("first_run_ms", "peak_memory_bytes", "before_load_memory_bytes", "stamp", "verdict", "verdict_why", "unstable"),
-    *("run_unstable", "predicted_target", "predicted_release", "predicted_verdict", "predicted_nodes"),
-    *("predicted_nodes_delegated", "warm_init_kind", "cache_bytes", "cache_cold_init_ms", "cache_was_read"),
+    *(
+        "result_file",
+        "created_utc",
+        "name",
+        "model",
+        "model_sha256",
+        "family",
+        "backend",
+        "runtime",
+        "precision",
+    ),
+    *(
+        "threads",
+        "device",
+        "device_name",
+        "accelerator",
+        "host_cpu",
+        "host_cores",
+        "host_system",
+        "package_version",
+    ),
+    *(
+        "git_commit",
+        "sample_kind",
+        "sample_count",
+        "median_ms",
+        "median_low_ms",
+        "median_high_ms",
+        "p5_ms",
+        "p90_ms",
+    ),
+    *(
+        "p95_ms",
+        "min_ms",
+        "mad_ms",
+        "frames_per_second",
+        "cold_init_ms",
+        "warm_init_ms",
+        "warm_init_how",
+    ),
+    *(
+        "first_run_ms",
+        "peak_memory_bytes",
+        "before_load_memory_bytes",
+        "stamp",
+        "verdict",
+        "verdict_why",
+        "unstable",
+    ),
+    *(
+        "run_unstable",
+        "predicted_target",
+        "predicted_release",
+        "predicted_verdict",
+        "predicted_nodes",
+    ),
+    *(
+        "predicted_nodes_delegated",
+        "warm_init_kind",
+        "cache_bytes",
+        "cache_cold_init_ms",
+        "cache_was_read",
+    ),
 )
 
 

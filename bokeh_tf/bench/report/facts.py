@@ -1,4 +1,6 @@
-"""What a report says of a measurement and of a run, as plain text; every writer escapes it for its format."""
+"""What a report says of a measurement and of a run, as plain text; every writer
+escapes it for its format.
+"""
 
 import itertools
 from collections.abc import Sequence
@@ -6,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from bokeh_tf.bench.prediction import HEADINGS
-from bokeh_tf.bench.results.measurement import HOST, RUN, SERIALISED, Measurement, Startup, backend_family
+from bokeh_tf.bench.results.measurement import (
+    HOST,
+    RUN,
+    SERIALISED,
+    Measurement,
+    Startup,
+    backend_family,
+)
 from bokeh_tf.bench.results.result import Result
 
 _NS_PER_MS = 1e6
@@ -38,7 +47,9 @@ def device_name(measurement: Measurement, result: Result) -> str:
     parts = (device, *device.values()) if isinstance(device, dict) else ()
     for part in parts:
         if isinstance(part, dict) and isinstance(part.get("model"), str):
-            return f"{part.get('manufacturer') or ''} {part['model']} ({measurement.device})".strip()
+            return (
+                f"{part.get('manufacturer') or ''} {part['model']} ({measurement.device})".strip()
+            )
     return measurement.device
 
 
@@ -68,7 +79,11 @@ def by_model(
     for indices in groups.values():
         first = measurements[indices[0]]
         digest = f" (sha256 {short_sha(first)}…)" if first.model_sha256 else ""
-        unnamed = f"run {runs[indices[0]]}, not a model file" if runs and runs[indices[0]] else "not a model file"
+        unnamed = (
+            f"run {runs[indices[0]]}, not a model file"
+            if runs and runs[indices[0]]
+            else "not a model file"
+        )
         headed.append((f"{first.model or unnamed}{digest}", indices))
     return headed
 
@@ -77,7 +92,12 @@ def warnings(measurement: Measurement) -> list[tuple[str, str]]:
     """(severity, text) of what must stand beside its numbers; the severity is "bad" or "doubt"."""
     found = [("bad", text)] if (text := _reproach(measurement)) else []
     if measurement.sample_kind != RUN:
-        found.append(("doubt", f"each sample is a {measurement.sample_kind}; times of single runs are not kept"))
+        found.append(
+            (
+                "doubt",
+                f"each sample is a {measurement.sample_kind}; times of single runs are not kept",
+            )
+        )
     return found + [("doubt", f"unstable: {doubt}") for doubt in measurement.doubts]
 
 
@@ -98,7 +118,11 @@ def warm_from(startup: Startup | None) -> str:
         return (startup and startup.warm_init_kind) or ""
     cache = startup.cache
     size = "cache" if cache.size_bytes is None else f"{cache.size_bytes / _KIBIBYTE:.0f} KiB"
-    cost = "" if cache.cold_init_ns is None else f", written in {format_ms(cache.cold_init_ns / _NS_PER_MS)} ms"
+    cost = (
+        ""
+        if cache.cold_init_ns is None
+        else f", written in {format_ms(cache.cold_init_ns / _NS_PER_MS)} ms"
+    )
     doubt = "" if cache.was_read else ", not known to have been read"
     return f"{size} on disk{cost}{doubt}"
 
@@ -115,7 +139,9 @@ def startup_lines(measurement: Measurement) -> list[str]:
 
 
 def flags(measurement: Measurement) -> str:
-    """The marks after its number that lead to its warnings: "!" for the bad ones, "*" for doubts."""
+    """The marks after its number that lead to its warnings: "!" for the
+    bad ones, "*" for doubts.
+    """
     severities = {severity for severity, _ in warnings(measurement)}
     return (" !" if "bad" in severities else "") + (" *" if "doubt" in severities else "")
 
@@ -171,7 +197,9 @@ def difference_lines(measurement: Measurement) -> list[str]:
 
 @dataclass(frozen=True)
 class PhoneState:
-    """A phone before a round or after the last; `celsius` is its hottest sensor's, `status` Android's from 0 to 6."""
+    """A phone before a round or after the last; `celsius` is its hottest sensor's,
+    `status` Android's from 0 to 6.
+    """
 
     at_ns: float
     celsius: float | None
@@ -179,7 +207,9 @@ class PhoneState:
 
 
 def phone_states(phone: object) -> list[PhoneState]:
-    """The states that a result keeps of a phone; whatever is not in the form that is written is passed over."""
+    """The states that a result keeps of a phone; whatever is not in the form that
+    is written is passed over.
+    """
     phone = phone if isinstance(phone, dict) else {}
     rounds = phone.get("rounds")
     found = []
@@ -187,7 +217,11 @@ def phone_states(phone: object) -> list[PhoneState]:
         thermal = entry.get("thermal") if isinstance(entry, dict) else None
         at_ns = _number(entry.get("at_ns")) if isinstance(entry, dict) else None
         if isinstance(thermal, dict) and at_ns is not None:
-            found.append(PhoneState(at_ns, _hottest(thermal.get("temperatures")), _number(thermal.get("status"))))
+            found.append(
+                PhoneState(
+                    at_ns, _hottest(thermal.get("temperatures")), _number(thermal.get("status"))
+                )
+            )
     return found
 
 
@@ -199,9 +233,15 @@ def split_phone(phone: object) -> tuple[object, object]:
 
 
 def _hottest(temperatures):
-    listed = [one for one in temperatures if isinstance(one, dict)] if isinstance(temperatures, list) else []
+    listed = (
+        [one for one in temperatures if isinstance(one, dict)]
+        if isinstance(temperatures, list)
+        else []
+    )
     known = [one for one in listed if one.get("kind") != "other"] or listed
-    return max((value for one in known if (value := _number(one.get("celsius"))) is not None), default=None)
+    return max(
+        (value for one in known if (value := _number(one.get("celsius"))) is not None), default=None
+    )
 
 
 def _number(value):
@@ -232,11 +272,15 @@ def host_facts(result: Result) -> list[tuple[str, str]]:
 
 def _power(known):
     source = {None: "not known", True: "its battery", False: "plugged in"}[known.on_battery]
-    return source if known.battery_percent is None else f"{source}, charge {known.battery_percent} %"
+    return (
+        source if known.battery_percent is None else f"{source}, charge {known.battery_percent} %"
+    )
 
 
 def _range(result, name, unit, decimals):
-    values = [getattr(entry, name) for entry in result.conditions if getattr(entry, name) is not None]
+    values = [
+        getattr(entry, name) for entry in result.conditions if getattr(entry, name) is not None
+    ]
     if not values:
         return "not recorded"
     low, high = (f"{value:.{decimals}f}" for value in (min(values), max(values)))
@@ -248,7 +292,8 @@ def _one(value, unit, decimals):
 
 
 def nested_facts(content: object) -> list[tuple[str, str]]:
-    """(path, value) of whatever JSON holds, such as a phone's fingerprint; what is too deep or too much is cut.
+    """(path, value) of whatever JSON holds, such as a phone's fingerprint; what is
+    too deep or too much is cut.
 
     An object in a list, such as a core, is one fact.
     """
@@ -258,11 +303,22 @@ def nested_facts(content: object) -> list[tuple[str, str]]:
         path, value = waiting.pop()
         is_cut = len(path) >= _DEEPEST
         if isinstance(value, dict) and _is_flat(value) and path and path[-1].isdigit():
-            facts.append((" / ".join(path), _short([f"{key} {_short(entry)}" for key, entry in value.items()])))
+            facts.append(
+                (
+                    " / ".join(path),
+                    _short([f"{key} {_short(entry)}" for key, entry in value.items()]),
+                )
+            )
         elif isinstance(value, dict) and value and not is_cut:
             waiting += [((*path, str(key)), entry) for key, entry in reversed(value.items())]
-        elif isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value) and not is_cut:
-            waiting += [((*path, str(number)), entry) for number, entry in reversed(list(enumerate(value)))]
+        elif (
+            isinstance(value, list)
+            and any(isinstance(entry, dict | list) for entry in value)
+            and not is_cut
+        ):
+            waiting += [
+                ((*path, str(number)), entry) for number, entry in reversed(list(enumerate(value)))
+            ]
         elif value not in (None, "", [], {}):
             facts.append((" / ".join(path), _short(value)))
     return [*facts, ("and more", "see the result's file")] if waiting else facts
@@ -277,7 +333,10 @@ def _short(value):
         return "…"
     entries = value if isinstance(value, list) else [value]
     # An integer may have more digits than Python likes to print.
-    texts = ("…" if isinstance(entry, dict | list | int) and not _is_small(entry) else str(entry) for entry in entries)
+    texts = (
+        "…" if isinstance(entry, dict | list | int) and not _is_small(entry) else str(entry)
+        for entry in entries
+    )
     text = ", ".join(itertools.islice(texts, 100))
     return text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + "…"
 

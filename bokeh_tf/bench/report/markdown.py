@@ -28,7 +28,10 @@ def _run(run):
     for name, known in result.devices.items():
         lines += [f"#### Phone {markdown_code(name)}", ""]
         phone, _ = facts.split_phone(known)
-        lines += _bullets(f"{markdown_text(path)}: {markdown_text(text)}" for path, text in facts.nested_facts(phone))
+        lines += _bullets(
+            f"{markdown_text(path)}: {markdown_text(text)}"
+            for path, text in facts.nested_facts(phone)
+        )
     return lines + _table(result, columns.HOW)
 
 
@@ -58,9 +61,17 @@ def _about(result):
         name = markdown_code(one.name)
         lines += [f"{name}: {markdown_text(line)}" for line in facts.verdict_lines(one)]
         lines += [f"{name}, {markdown_text(line)}" for line in facts.startup_lines(one)]
-        lines += [f"{name}, output against the CPU's: {markdown_text(line)}" for line in facts.output_lines(one)]
-        lines += [f"{name}, predicted: {markdown_text(line)}" for line in facts.prediction_lines(one)]
-        lines += [f"{name}, static check: {markdown_text(reason)}" for reason in facts.prediction_reasons(one)]
+        lines += [
+            f"{name}, output against the CPU's: {markdown_text(line)}"
+            for line in facts.output_lines(one)
+        ]
+        lines += [
+            f"{name}, predicted: {markdown_text(line)}" for line in facts.prediction_lines(one)
+        ]
+        lines += [
+            f"{name}, static check: {markdown_text(reason)}"
+            for reason in facts.prediction_reasons(one)
+        ]
         lines += [f"{name}, {markdown_text(line)}" for line in facts.difference_lines(one)]
     return ["### Who computed it, and what", "", *_bullets(lines)] if lines else []
 

@@ -29,7 +29,9 @@ def find_results(given: Iterable[str | Path]) -> tuple[Path, ...]:
     for path in map(Path, given):
         inside = _results_in(path) if paths.is_dir(path) else [path]
         if not inside:
-            raise CheckError(f"{paths.printable(path)}: this folder has no results (*.json). Check the path.")
+            raise CheckError(
+                f"{paths.printable(path)}: this folder has no results (*.json). Check the path."
+            )
         found += inside
     return tuple({path.absolute(): path for path in found}.values())
 
@@ -39,4 +41,6 @@ def _results_in(folder):
         return sorted(path for path in folder.iterdir() if path.suffix == ".json")
     except OSError as error:
         reason = error.strerror or error
-        raise CheckError(f"{paths.printable(folder)}: cannot be read ({reason}). Check its rights.") from error
+        raise CheckError(
+            f"{paths.printable(folder)}: cannot be read ({reason}). Check its rights."
+        ) from error

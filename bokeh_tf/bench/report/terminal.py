@@ -1,6 +1,8 @@
-"""A timing run in the terminal: a progress bar while it lasts, then tables and the reasons to doubt them.
+"""A timing run in the terminal: a progress bar while it lasts, then tables and
+the reasons to doubt them.
 
-What is said of a measurement is formed in `page/`, for every writer alike; here it is laid out for a terminal.
+What is said of a measurement is formed in `page/`, for every writer alike; here it
+is laid out for a terminal.
 """
 
 import contextlib
@@ -21,7 +23,9 @@ _WIDE_COLUMNS = 120
 
 @contextlib.contextmanager
 def progress(rounds: int) -> Iterator[Callable[[], object]]:
-    """Shows a bar on a terminal's stderr while its block runs; yields what to call after each of the `rounds`."""
+    """Shows a bar on a terminal's stderr while its block runs; yields what to call
+    after each of the `rounds`.
+    """
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("timing", total=rounds)
@@ -31,7 +35,10 @@ def progress(rounds: int) -> Iterator[Callable[[], object]]:
 def render(result: Result) -> Group:
     """The result as something `rich` prints."""
     environment = result.environment
-    lines = [f"{environment.cpu}, {environment.usable_cores} cores; {_runtimes(result)}; times in milliseconds"]
+    lines = [
+        f"{environment.cpu}, {environment.usable_cores} cores; {_runtimes(result)}; times in"
+        " milliseconds"
+    ]
     lines += [f"* unstable: {reason}" for reason in result.doubts]
     lines += _warm_starts(result.measurements)
     for one in result.measurements:
@@ -49,7 +56,9 @@ def harmless(text) -> Text:
 
 
 class _Tables:
-    """The steady times, their spread, the start-up: in fewer tables where there is room for more columns."""
+    """The steady times, their spread, the start-up: in fewer tables where there
+    is room for more columns.
+    """
 
     def __init__(self, result: Result):
         self._result = result
@@ -76,11 +85,17 @@ def _warm_starts(measurements: Iterable[Measurement]) -> Iterator[str]:
         for line in facts.startup_lines(one):
             is_paired[line] = is_paired.get(line, False) or bool(facts.written_ns(one.startup))
     for line, has_writer in is_paired.items():
-        yield f"{line}; after 'of' stands the start that wrote it, which alone compares with it" if has_writer else line
+        yield (
+            f"{line}; after 'of' stands the start that wrote it, which alone compares with it"
+            if has_writer
+            else line
+        )
 
 
 def _about(one: Measurement) -> list[str]:
-    """Lines on the verdict of a delegate, what it computed and what was predicted; nothing on an ordinary CPU run."""
+    """Lines on the verdict of a delegate, what it computed and what was predicted;
+    nothing on an ordinary CPU run.
+    """
     lines = []
     verdict = one.verdict
     # A verdict that did not pass has been said as a warning.

@@ -1,10 +1,11 @@
-"""Two results against each other: which measurement became faster or slower, by what ratio, and how sure that is.
+"""Two results against each other: which measurement became faster or slower, by what
+ratio, and how sure that is.
 
-Only like is compared with like: the same model bytes, backend, threads, precision, machine and runtime version, except
-for what the caller explicitly allows to differ. A ratio is the second result's median over the first one's, with an
-interval from resampled rounds. That interval knows what varies within a run; what varies from run to run, with the
-layout of memory and the weather of the machine, is allowed for by a band around 1 in which nothing counts as a
-difference.
+Only like is compared with like: the same model bytes, backend, threads, precision, machine and
+runtime version, except for what the caller explicitly allows to differ. A ratio is the second
+result's median over the first one's, with an interval from resampled rounds. That interval knows
+what varies within a run; what varies from run to run, with the layout of memory and the weather of
+the machine, is allowed for by a band around 1 in which nothing counts as a difference.
 """
 
 import enum
@@ -18,8 +19,8 @@ from bokeh_tf.bench.results.statistics import Interval, unpaired_ratio
 from bokeh_tf.errors import CheckError
 from bokeh_tf.paths import printable
 
-# Medians of five runs of one file, one after the other and each called stable, differed by up to 1 %, and of their
-# intervals one in four did not hold 1. This is twice that.
+# Medians of five runs of one file, one after the other and each called stable, differed by up to 1
+# %, and of their intervals one in four did not hold 1. This is twice that.
 NOISE = 0.02
 FIELDS = ("model", "backend", "threads", "precision", "machine", "runtime")
 _SHORT_SHA = 12
@@ -36,7 +37,9 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Compared:
-    """One pair. `doubts` are both sides' reasons for mistrust and stamps, each with the side it is of."""
+    """One pair. `doubts` are both sides' reasons for mistrust and stamps,
+    each with the side it is of.
+    """
 
     first: Measurement
     second: Measurement
@@ -72,20 +75,27 @@ def compare_results(
 
     Args:
         across: names of `FIELDS` that may differ.
-        budget: by how much a pair may be slower, for example 0.05; a pair that is slower, and by more, exceeds it.
+        budget: by how much a pair may be slower, for example 0.05; a pair that is
+            slower, and by more, exceeds it.
         noise: half the width of the band around 1 that counts as no difference.
 
     Raises:
-        CheckError: nothing is alike; or with a budget, something in the first result has no like one in the second.
+        CheckError: nothing is alike; or with a budget, something in the first result has
+            no like one in the second.
     """
     unknown = set(across) - set(FIELDS)
     if unknown:
-        raise ValueError(f"across must name fields. Received: {', '.join(sorted(unknown))}. Known: {', '.join(FIELDS)}")
+        raise ValueError(
+            f"across must name fields. Received: {', '.join(sorted(unknown))}. Known:"
+            f" {', '.join(FIELDS)}"
+        )
     pairs, lonely_first, lonely_second = _pair(first, second, frozenset(across))
     if not pairs or (budget is not None and lonely_first):
         raise CheckError(_refusal(first, second, lonely_first, lonely_second, frozenset(across)))
     return Comparison(
-        pairs=tuple(_compare(one, other, first, second, budget=budget, noise=noise) for one, other in pairs),
+        pairs=tuple(
+            _compare(one, other, first, second, budget=budget, noise=noise) for one, other in pairs
+        ),
         only_in_first=tuple(measurement.name for measurement in lonely_first),
         only_in_second=tuple(measurement.name for measurement in lonely_second),
     )
@@ -98,7 +108,11 @@ def identity(measurement: Measurement, result: Result) -> dict[str, str]:
         machine = f"{environment.cpu}, {environment.usable_cores} cores, {environment.architecture}"
     else:
         machine = measurement.device
-    model = measurement.model if measurement.model_sha256 is None else measurement.model_sha256[:_SHORT_SHA]
+    model = (
+        measurement.model
+        if measurement.model_sha256 is None
+        else measurement.model_sha256[:_SHORT_SHA]
+    )
     return {
         "model": str(model),
         "backend": measurement.backend,
@@ -110,18 +124,26 @@ def identity(measurement: Measurement, result: Result) -> dict[str, str]:
 
 
 def _pair(first, second, across):
-    """(pairs, rest of the first, rest of the second), of what was timed; a name decides where several are alike."""
+    """(pairs, rest of the first, rest of the second), of what was timed; a name
+    decides where several are alike.
+    """
     rest = [one for one in second.measurements if one.samples is not None]
     pairs, lonely = [], []
-    for one in (measurement for measurement in first.measurements if measurement.samples is not None):
+    for one in (
+        measurement for measurement in first.measurements if measurement.samples is not None
+    ):
         alike = [other for other in rest if not _differing(one, other, first, second) - across]
         named = [other for other in alike if other.name == one.name] or alike
         if len(named) > 1:
             closest = min(len(_differing(one, other, first, second)) for other in named)
-            named = [other for other in named if len(_differing(one, other, first, second)) == closest]
+            named = [
+                other for other in named if len(_differing(one, other, first, second)) == closest
+            ]
         if len(named) > 1:
             names = ", ".join(other.name for other in named)
-            raise CheckError(f"{one.name}: several measurements of the second result are alike ({names}).")
+            raise CheckError(
+                f"{one.name}: several measurements of the second result are alike ({names})."
+            )
         if named:
             pairs.append((one, named[0]))
             rest.remove(named[0])
@@ -143,11 +165,17 @@ def _refusal(first, second, lonely_first, lonely_second, across):
     if not lonely_second:
         return f"{one.name}: the second result has nothing like it. Measure it again."
     other = min(
-        lonely_second, key=lambda other: (len(_differing(one, other, first, second) - across), other.name != one.name)
+        lonely_second,
+        key=lambda other: (
+            len(_differing(one, other, first, second) - across),
+            other.name != one.name,
+        ),
     )
     ours, theirs = identity(one, first), identity(other, second)
     differing = [name for name in FIELDS if name in _differing(one, other, first, second) - across]
-    listed = "; ".join(f"{name}: {_quoted(ours[name])} and {_quoted(theirs[name])}" for name in differing)
+    listed = "; ".join(
+        f"{name}: {_quoted(ours[name])} and {_quoted(theirs[name])}" for name in differing
+    )
     allowed = " ".join(f"--across {name}" for name in differing)
     return f"{_quoted(one.name)}: not alike ({listed}). Measure alike, or allow it with {allowed}"
 
@@ -166,7 +194,10 @@ def _compare(one, other, first, second, *, budget, noise):
     exceeds = budget is not None and outcome is Outcome.SLOWER and ratio.value > 1 + budget
     doubts = [f"{side}: {doubt}" for side, doubt in _doubts(one, other, first, second)]
     if budget is not None and not exceeds and ratio.high > 1 + max(budget, noise):
-        doubts.append(f"cannot rule out {ratio.high - 1:+.0%}, which is beyond the budget: measure more rounds")
+        doubts.append(
+            f"cannot rule out {ratio.high - 1:+.0%}, which is beyond the budget: measure more"
+            " rounds"
+        )
     return Compared(one, other, ratio, outcome, exceeds, tuple(dict.fromkeys(doubts)))
 
 

@@ -1,4 +1,6 @@
-"""Where a measurement was made: the machine, the runtime and this package's version. Names no user and no host."""
+"""Where a measurement was made: the machine, the runtime and this package's version.
+Names no user and no host.
+"""
 
 import os
 import platform
@@ -21,7 +23,9 @@ _PLAUSIBLE_CELSIUS = (1.0, 120.0)
 
 @dataclass(frozen=True)
 class Environment:
-    """The machine and the software of a run; `None` where this system does not say, or has no battery."""
+    """The machine and the software of a run; `None` where this system does
+    not say, or has no battery.
+    """
 
     cpu: str
     architecture: str
@@ -40,7 +44,8 @@ class Environment:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What changes while a run lasts, at `at_ns` after its start; `None` where this system does not say.
+    """What changes while a run lasts, at `at_ns` after its start; `None` where
+    this system does not say.
 
     `clock_mhz` is the median over the cores, `temperature_celsius` the hottest sensor's.
     """
@@ -84,19 +89,32 @@ def usable_cores():
 
 
 def find_environment_doubts(environment, *, threads):
-    """Why the machine itself makes a run with up to `threads` threads doubtful, and what to do about it."""
-    load, cores, governor = environment.load_average_1min, environment.usable_cores, environment.governor
+    """Why the machine itself makes a run with up to `threads` threads
+    doubtful, and what to do about it.
+    """
+    load, cores, governor = (
+        environment.load_average_1min,
+        environment.usable_cores,
+        environment.governor,
+    )
     doubts = []
     if load is not None and load > _LOAD_LIMIT * cores:
         doubts.append(
-            f"the machine was busy at the start, load {load:.1f} on {cores} cores: end other work and measure again"
+            f"the machine was busy at the start, load {load:.1f} on {cores} cores: end other work"
+            " and measure again"
         )
     if threads > cores:
         doubts.append(f"{threads} threads on {cores} usable cores: ask for at most {cores}")
     if environment.on_battery:
-        doubts.append("the machine runs on its battery, where it may slow itself down: plug it in and measure again")
+        doubts.append(
+            "the machine runs on its battery, where it may slow itself down: plug it in and"
+            " measure again"
+        )
     if governor is not None and governor != "performance":
-        doubts.append(f"the CPU's clocks follow the governor {governor!r}: set it to performance for exact comparisons")
+        doubts.append(
+            f"the CPU's clocks follow the governor {governor!r}: set it to performance for exact"
+            " comparisons"
+        )
     return tuple(doubts)
 
 
@@ -105,7 +123,12 @@ def _load_average():
 
 
 def _cpu_name():
-    return next(_cpuinfo("model name", "Hardware"), None) or platform.processor() or platform.machine() or "unknown"
+    return (
+        next(_cpuinfo("model name", "Hardware"), None)
+        or platform.processor()
+        or platform.machine()
+        or "unknown"
+    )
 
 
 def _clock_mhz():
@@ -123,13 +146,17 @@ def _temperature_celsius():
 
 
 def _battery():
-    """(whether the machine lives on its battery, its charge in percent); None for what is not known."""
+    """(whether the machine lives on its battery, its charge in percent);
+    None for what is not known.
+    """
     for supply in sorted(_POWER_FOLDER.glob("*")):
         # A battery of a mouse or a headset has the scope of a device.
         if _read_text(supply / "type") == "Battery" and _read_text(supply / "scope") != "Device":
             status, charge = _read_text(supply / "status"), _read_text(supply / "capacity") or ""
             known = status in ("Charging", "Discharging", "Full", "Not charging")
-            return (status == "Discharging" if known else None), (int(charge) if charge.isdigit() else None)
+            return (status == "Discharging" if known else None), (
+                int(charge) if charge.isdigit() else None
+            )
     return None, None
 
 

@@ -1,4 +1,5 @@
-"""What a timing run has finished so far, kept in a file so that an interrupted run continues and loses nothing.
+"""What a timing run has finished so far, kept in a file so that an interrupted run
+continues and loses nothing.
 
 The file is JSON lines, each written and flushed when the thing it records has happened:
 
@@ -9,9 +10,10 @@ The file is JSON lines, each written and flushed when the thing it records has h
     {"turn": [times in ns], "of": name, "start_ns"} a finished turn
     {"conditions": {…}}                             the machine after a round
 
-A line that is damaged, by whatever, is as if it had not been written, and the others count; a last one that was cut
-off is removed. Without its first line the file is nobody's. It appears with the first finished turn: an interruption
-before that loses nothing. It is removed once the result is written.
+A line that is damaged, by whatever, is as if it had not been written, and the others count;
+a last one that was cut off is removed. Without its first line the file is nobody's. It
+appears with the first finished turn: an interruption before that loses nothing. It is
+removed once the result is written.
 """
 
 import contextlib
@@ -125,9 +127,13 @@ class Journal:
             return file
         # Whose file appeared since this run looked for one is at work too.
         except (BlockingIOError, FileExistsError) as error:
-            raise CheckError(f"{self.path}: another run of the same thing is at work. Wait for it.") from error
+            raise CheckError(
+                f"{self.path}: another run of the same thing is at work. Wait for it."
+            ) from error
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot write here ({error.strerror}). Choose another folder.") from error
+            raise OutputError(
+                f"{self.path}: cannot write here ({error.strerror}). Choose another folder."
+            ) from error
 
     def _write(self, file: BinaryIO, text: str) -> None:
         try:
@@ -135,7 +141,9 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot write ({error.strerror}). What it holds is kept.") from error
+            raise OutputError(
+                f"{self.path}: cannot write ({error.strerror}). What it holds is kept."
+            ) from error
 
     def _load(self, file: BinaryIO) -> None:
         content = file.read()
@@ -146,7 +154,9 @@ class Journal:
             if known.journal != _VERSION or known.key != self._lines[0]["key"]:
                 raise DocumentError("another version or another run")
         except DocumentError as error:
-            raise CheckError(f"{self.path}: damaged ({error}). Delete it and measure again.") from error
+            raise CheckError(
+                f"{self.path}: damaged ({error}). Delete it and measure again."
+            ) from error
         self.created_utc = known.created_utc
         records = list(filter(None, map(_sound_record, lines)))
         usual = _usual_lengths(records)
@@ -263,7 +273,9 @@ def _usual_lengths(records):
 
 
 def _sound_record(line):
-    """The record in a line as its writer left it; None where the line is damaged or of no kind that is known."""
+    """The record in a line as its writer left it; None where the line is damaged or
+    of no kind that is known.
+    """
     try:
         record = typed(parse(line), dict)
         kind = next((kind for name, kind in _LINES.items() if name in record), None)

@@ -1,4 +1,6 @@
-"""What one contender of a timing run leaves behind: times, start-up, memory, verdict, outputs, prediction, doubts."""
+"""What one contender of a timing run leaves behind: times, start-up, memory, verdict,
+outputs, prediction, doubts.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +13,8 @@ from bokeh_tf.bench.results.statistics import Summary, find_doubts, summarise
 HOST = "host"
 # What a sample is: one run, or what a tool that keeps no raw times said about a round.
 RUN, ROUND_MEDIAN, ROUND_MEAN = "run", "round median", "round mean"
-# What made a second start warm: a cache on disk that a new process read, or the process that had loaded it before.
+# What made a second start warm: a cache on disk that a new process read, or the process
+# that had loaded it before.
 SERIALISED, SAME_PROCESS = "serialised", "same process"
 # A part of a backend's name, and its family; the first that fits counts.
 _FAMILIES = (
@@ -27,14 +30,17 @@ _FAMILIES = (
 
 
 def backend_family(backend: str) -> str | None:
-    """CPU, GPU or NNAPI: what was asked to compute, by the name of a backend; None for any other."""
+    """CPU, GPU or NNAPI: what was asked to compute, by the name of a
+    backend; None for any other.
+    """
     name = backend.lower()
     return next((family for part, family in _FAMILIES if part in name), None)
 
 
 @dataclass(frozen=True)
 class StartCache:
-    """A cache on disk: one start wrote it, a new process started from it, both through the same interface.
+    """A cache on disk: one start wrote it, a new process started from it, both
+    through the same interface.
 
     Attributes:
         size_bytes: of the files written; `None` where the phone does not say.
@@ -71,12 +77,17 @@ def read_startup(facts: Mapping) -> Startup | None:
         return None
     cache = facts.get("cache")
     names = ("cold_init_ns", "warm_init_ns", "warm_init_how", "warm_init_kind")
-    return Startup(**{name: facts.get(name) for name in names}, cache=None if cache is None else StartCache(**cache))
+    return Startup(
+        **{name: facts.get(name) for name in names},
+        cache=None if cache is None else StartCache(**cache),
+    )
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Most memory the measuring process ever held (resident), and what it held before it loaded the model."""
+    """Most memory the measuring process ever held (resident), and what it held
+    before it loaded the model.
+    """
 
     peak_bytes: int | None
     before_load_bytes: int | None
@@ -99,7 +110,8 @@ def read_verdict(entry: Mapping[str, Any]) -> RunVerdict:
 
 @dataclass(frozen=True)
 class OutputComparison:
-    """One output against the CPU's. `psnr_db` is None where it is not a number: equal arrays, or values not finite.
+    """One output against the CPU's. `psnr_db` is None where it is not a number: equal
+    arrays, or values not finite.
 
     `problem` says why the difference is too large, None where it is not.
     """
@@ -139,7 +151,8 @@ class Measurement:
         sample_kind: "run", or "round median" where a tool keeps no times of single runs.
         stamp: what must be said wherever the times are shown, for example "not a GPU timing".
         doubts: why the times are unstable and what to do; empty when they are not.
-        details: whatever else the backend knows, as JSON: flags as understood, thermal state, log file.
+        details: whatever else the backend knows, as JSON: flags as
+            understood, thermal state, log file.
     """
 
     name: str

@@ -1,6 +1,8 @@
-"""The one list of what a run on a backend can have been worth, and which of its entries count as asked for.
+"""The one list of what a run on a backend can have been worth, and which of its
+entries count as asked for.
 
-It imports nothing of ours: results, reports and the command line read it without the reader of phones' logs.
+It imports nothing of ours: results, reports and the command line read it without
+the reader of phones' logs.
 """
 
 import enum

@@ -24,11 +24,15 @@ def compare_outputs(actual, expected, names, *, is_coarse) -> tuple[OutputCompar
 
 def _compare(name, actual, expected, is_coarse):
     if actual.shape != expected.shape:
-        return OutputComparison(name, None, None, 0, f"shape {list(actual.shape)}, not {list(expected.shape)}")
+        return OutputComparison(
+            name, None, None, 0, f"shape {list(actual.shape)}, not {list(expected.shape)}"
+        )
     scale = output_scale(expected, None)
     is_integer = not np.issubdtype(expected.dtype, np.floating)
     difference = compare(actual, expected, data_range=scale)
-    kind = OutputKind(scale=scale, is_integer=is_integer, other_share=float(np.mean(actual != expected)))
+    kind = OutputKind(
+        scale=scale, is_integer=is_integer, other_share=float(np.mean(actual != expected))
+    )
     return OutputComparison(
         name=name,
         psnr_db=_finite(difference.psnr_db),

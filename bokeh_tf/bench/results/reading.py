@@ -30,15 +30,23 @@ def read_result(path: str | Path) -> Result:
     try:
         content = read(path, limit_bytes=_LIMIT_BYTES)
     except DocumentError as error:
-        raise CheckError(f"{printable(path)}: cannot read this result ({error}). Check the path.") from error
+        raise CheckError(
+            f"{printable(path)}: cannot read this result ({error}). Check the path."
+        ) from error
     return from_json(content, source=str(path))
 
 
 def from_json(content: bytes | str, *, source: str = "result") -> Result:
-    """The `Result` in JSON; `CheckError` naming `source` where it is damaged or of another schema."""
+    """The `Result` in JSON; `CheckError` naming `source` where it is
+    damaged or of another schema.
+    """
     try:
         document = parse(content)
-        if isinstance(document, dict) and "suite" in document and isinstance(document.get("timing"), dict):
+        if (
+            isinstance(document, dict)
+            and "suite" in document
+            and isinstance(document.get("timing"), dict)
+        ):
             document = document["timing"]
         version = typed(document, _Versioned).schema_version
         if version not in _READABLE_VERSIONS:
@@ -76,7 +84,9 @@ def _upgraded(document: dict[str, Any], version: int) -> dict[str, Any]:
 
 
 def _with_startup(entry, environment):
-    """An entry that knew the CPU of the host only: its start-up and its runtime are put where they are now."""
+    """An entry that knew the CPU of the host only: its start-up and its runtime
+    are put where they are now.
+    """
     if not isinstance(entry, dict) or not isinstance(environment, dict):
         return entry
     load_ns, backend = entry.get("load_ns"), entry.get("backend")

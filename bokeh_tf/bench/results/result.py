@@ -1,12 +1,11 @@
 """A timing run as JSON that later runs can read: raw samples, conditions, verdicts and doubts.
 
-A `Result` holds everything a report needs, so that reports never measure. Schema version 3; what reads it, and older
-ones, is `reading`. Numbers are finite or null, never NaN.
+A `Result` holds everything a report needs, so that reports never measure. Schema version 3; what
+reads it, and older ones, is `reading`. Numbers are finite or null, never NaN.
 """
 
 import itertools
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any
 from bokeh_tf import files
 from bokeh_tf.bench.results.environment import Conditions, Environment
 from bokeh_tf.bench.results.measurement import Measurement
+from bokeh_tf.paths import exists
 
 SCHEMA_VERSION = 3
 
@@ -61,7 +61,9 @@ def to_json(result: Result) -> str:
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """The result as what `json` writes; with frames a second, which are in no field, for other readers."""
+    """The result as what `json` writes; with frames a second, which are in no
+    field, for other readers.
+    """
     content = asdict(result)
     for entry, measurement in zip(content["measurements"], result.measurements, strict=True):
         if measurement.summary is not None:
@@ -70,12 +72,15 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def write_result(result: Result, folder: str | Path, *, prefix: str = "bench") -> Path:
-    """Writes the result into `folder` as `<prefix>_<UTC time>.json`, never over another, and returns the path."""
+    """Writes the result into `folder` as `<prefix>_<UTC time>.json`, never over
+    another, and returns the path.
+    """
     return write_document(to_json(result), folder, prefix, result.created_utc)
 
 
 def write_document(text: str, folder: str | Path, prefix: str, created_utc: str) -> Path:
-    """Writes JSON as `<prefix>_<UTC time>.json`, numbered from 2 where that is taken; returns the path.
+    """Writes JSON as `<prefix>_<UTC time>.json`, numbered from 2 where that
+    is taken; returns the path.
 
     Of runs that end in the same moment each gets a name of its own.
 
@@ -96,5 +101,5 @@ def possible_paths(folder: str | Path, prefix: str, created_utc: str) -> Iterato
     for attempt in itertools.count(1):
         number = "" if attempt == 1 else f"_{attempt}"
         path = Path(folder) / f"{stem}{number}.json"
-        if not os.path.lexists(path):
+        if not exists(path):
             yield path

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Samples:
-    """Raw times of one contender: the first run, the warm-up after it, and the timed runs of each round.
+    """Raw times of one contender: the first run, the warm-up after it, and the
+    timed runs of each round.
 
-    `rounds_start_ns` says when each turn began, counted from the start of the whole run; empty where nobody noted it.
+    `rounds_start_ns` says when each turn began, counted from the start of the whole run;
+    empty where nobody noted it.
     """
 
     first_ns: int

@@ -1,4 +1,5 @@
-"""What the raw times say: summaries with intervals, ratios paired by round, and reasons to doubt them.
+"""What the raw times say: summaries with intervals, ratios paired by round,
+and reasons to doubt them.
 
 Medians, because a machine's disturbances only ever add time. The intervals are percentile
 bootstraps that resample whole rounds: runs within a round share whatever disturbed it, so taking
@@ -36,7 +37,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class Summary:
-    """Steady-state times over all rounds; `mad_ms` is the median absolute deviation from the median."""
+    """Steady-state times over all rounds; `mad_ms` is the median absolute
+    deviation from the median.
+    """
 
     n: int
     median_ms: Interval
@@ -69,7 +72,9 @@ def summarise(rounds_ns, *, seed=0):
 
 
 def paired_ratio(numerator_rounds_ns, denominator_rounds_ns, *, seed=0):
-    """`Interval` of the median, over rounds, of the two contenders' ratio of medians within the round."""
+    """`Interval` of the median, over rounds, of the two contenders' ratio of
+    medians within the round.
+    """
     if len(numerator_rounds_ns) != len(denominator_rounds_ns):
         raise ValueError(
             "A paired ratio needs two contenders of one run, with equally many rounds. "
@@ -80,9 +85,14 @@ def paired_ratio(numerator_rounds_ns, denominator_rounds_ns, *, seed=0):
 
 
 def unpaired_ratio(numerator_rounds_ns, denominator_rounds_ns, *, seed=0):
-    """`Interval` of the ratio of the medians of two different runs, the rounds of each resampled by themselves."""
+    """`Interval` of the ratio of the medians of two different runs, the rounds of
+    each resampled by themselves.
+    """
     generator = np.random.default_rng(seed)
-    sides = [np.asarray(rounds_ns, np.float64) for rounds_ns in (numerator_rounds_ns, denominator_rounds_ns)]
+    sides = [
+        np.asarray(rounds_ns, np.float64)
+        for rounds_ns in (numerator_rounds_ns, denominator_rounds_ns)
+    ]
     resampled = [_resampled_medians(rounds_ns, generator) for rounds_ns in sides]
     value = np.median(sides[0]) / np.median(sides[1])
     return Interval(float(value), *_limits(resampled[0] / resampled[1]))
@@ -90,7 +100,9 @@ def unpaired_ratio(numerator_rounds_ns, denominator_rounds_ns, *, seed=0):
 
 def _median_over_rounds(rounds, seed):
     """Median of all values of `rounds [round, run]`, with the interval from resampled rounds."""
-    return Interval(float(np.median(rounds)), *_limits(_resampled_medians(rounds, np.random.default_rng(seed))))
+    return Interval(
+        float(np.median(rounds)), *_limits(_resampled_medians(rounds, np.random.default_rng(seed)))
+    )
 
 
 def _resampled_medians(rounds, generator):
@@ -106,18 +118,29 @@ def _limits(values):
 
 
 def find_doubts(samples, summary):
-    """Reasons to call a measurement unstable, each with what to do about it; empty when there are none."""
+    """Reasons to call a measurement unstable, each with what to do about it;
+    empty when there are none.
+    """
     median_ms = summary.median_ms.value
     interval = (summary.median_ms.high - summary.median_ms.low) / median_ms
     spread, drift = summary.mad_ms / median_ms, _drift(samples.rounds_ns)
     return tuple(
         reason
         for is_doubtful, reason in (
-            (not samples.warmup_was_flat, f"not flat after {len(samples.warmup_ns)} warm-up runs: {_QUIET}"),
+            (
+                not samples.warmup_was_flat,
+                f"not flat after {len(samples.warmup_ns)} warm-up runs: {_QUIET}",
+            ),
             (len(samples.rounds_ns) < _FEW_ROUNDS, f"fewer than {_FEW_ROUNDS} rounds: {_MORE}"),
             (spread > _SPREAD_LIMIT, f"the spread (MAD) is {spread:.0%} of the median: {_QUIET}"),
-            (drift > _DRIFT_LIMIT, f"the second half of the rounds took {drift:.0%} longer than the first: {_COOL}"),
-            (drift < -_DRIFT_LIMIT, f"the second half of the rounds took {-drift:.0%} less than the first: {_QUIET}"),
+            (
+                drift > _DRIFT_LIMIT,
+                f"the second half of the rounds took {drift:.0%} longer than the first: {_COOL}",
+            ),
+            (
+                drift < -_DRIFT_LIMIT,
+                f"the second half of the rounds took {-drift:.0%} less than the first: {_QUIET}",
+            ),
             (interval > _INTERVAL_LIMIT, f"the median is only known to {interval:.0%}: {_MORE}"),
         )
         if is_doubtful

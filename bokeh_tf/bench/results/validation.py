@@ -1,4 +1,6 @@
-"""What the values of a result must be beyond their types, so that whoever reads one may compute with them."""
+"""What the values of a result must be beyond their types, so that whoever reads
+one may compute with them.
+"""
 
 import dataclasses
 import math
@@ -13,7 +15,9 @@ _NEVER_NEGATIVE = ("_ns", "_ms", "_bytes", "nodes", "nodes_delegated")
 
 
 def problem_of(result: Result) -> str | None:
-    """What makes `result`, whose types are right, no result of a benchmark; None where nothing does."""
+    """What makes `result`, whose types are right, no result of a
+    benchmark; None where nothing does.
+    """
     names = [name for name, value in _numbers(result, "result") if not _is_plausible(name, value)]
     if names:
         return f"{names[0]} is not a plausible number"

@@ -1,9 +1,11 @@
-"""Aligning files or folders of them: matched by name, resumable, each pair written in the layout of EBB!.
+"""Aligning files or folders of them: matched by name, resumable, each pair
+written in the layout of EBB!.
 
-In the output folder: `original/NAME` and `bokeh/NAME` in the narrow photo's file format with its EXIF and colour
-profile, `pairs.csv` with the f-numbers and focal lengths that the files state, `alignment.json` with the measures of
-every pair and the reasons of those refused, and `alignments.jsonl`, by which another run does only what is new. A
-first run that aligns nothing leaves nothing there.
+In the output folder: `original/NAME` and `bokeh/NAME` in the narrow photo's file format with
+its EXIF and colour profile, `pairs.csv` with the f-numbers and focal lengths that the files
+state, `alignment.json` with the measures of every pair and the reasons of those refused, and
+`alignments.jsonl`, by which another run does only what is new. A first run that aligns
+nothing leaves nothing there.
 """
 
 import csv
@@ -29,6 +31,7 @@ NARROW_FOLDER, WIDE_FOLDER = "original", "bokeh"
 # Part of the journal's settings: pairs that are aligned in another way get another number.
 _ALIGNMENT_VERSION = 1
 _JOURNAL = "alignments.jsonl"
+_TABLES = ("pairs.csv", "alignment.json")
 _CONDITIONS = ("source_f_number", "target_f_number", "focal_length_mm")
 
 
@@ -48,7 +51,8 @@ class Outcome:
         return (
             f"{self.facts['width']}x{self.facts['height']}, "
             f"{self.facts['inliers']} of {self.facts['matches']} matches agree, "
-            f"residual {self.facts['residual_px']:.2f} px, corners to {self.facts['corner_error_px']:.2f} px"
+            f"residual {self.facts['residual_px']:.2f} px, corners to"
+            f" {self.facts['corner_error_px']:.2f} px"
         )
 
 
@@ -66,7 +70,8 @@ class AlignmentRun:
 
 
 def align_files(narrow, wide, *, out, height_px=DEFAULT_HEIGHT_PX):
-    """Aligns the photo `wide` to `narrow`, or each photo of the folder `wide` to that of its name in `narrow`.
+    """Aligns the photo `wide` to `narrow`, or each photo of the folder `wide` to
+    that of its name in `narrow`.
 
     Args:
         out: folder for what the module's docstring names.
@@ -85,12 +90,14 @@ def align_files(narrow, wide, *, out, height_px=DEFAULT_HEIGHT_PX):
     with NewFolders() as folders:
         for folder in (NARROW_FOLDER, WIDE_FOLDER):
             folders.make(out / folder)
-        is_first = not exists(out / _JOURNAL)
         with Journal(out / _JOURNAL, settings) as journal:
+            _refuse_files_of_others(out, pairs, journal)
             records = _records(pairs, out, height_px, journal)
-            outcomes = tuple(Outcome(name, records[name].get("refused"), records[name]) for name in pairs)
+            outcomes = tuple(
+                Outcome(name, records[name].get("refused"), records[name]) for name in pairs
+            )
             run = AlignmentRun(outcomes, alone)
-            if is_first and len(run.refused) == len(outcomes):
+            if journal.is_new and len(run.refused) == len(outcomes):
                 journal.remove()
             else:
                 _write_tables(run, out, height_px)
@@ -110,8 +117,12 @@ def _pairs(narrow, wide):
     names = sorted(photos[0].keys() & photos[1].keys())
     if not names:
         counts = f"{len(photos[0])} and {len(photos[1])} photos"
-        raise DataError(f"{narrow} and {wide}: {counts}, none of the same name ({', '.join(SUFFIXES)}).")
-    alone = tuple(str(path) for files in photos for stem, path in files.items() if stem not in names)
+        raise DataError(
+            f"{narrow} and {wide}: {counts}, none of the same name ({', '.join(SUFFIXES)})."
+        )
+    alone = tuple(
+        str(path) for files in photos for stem, path in files.items() if stem not in names
+    )
     return {name: (photos[0][name], photos[1][name]) for name in names}, alone
 
 
@@ -119,29 +130,64 @@ def _photos_by_stem(folder):
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise DataError(f"{folder}: cannot list this folder ({error.strerror}). Check its rights.") from error
+        raise DataError(
+            f"{folder}: cannot list this folder ({error.strerror}). Check its rights."
+        ) from error
     found: dict[str, Path] = {}
     for entry in entries:
-        if entry.name.startswith(".") or format_of_suffix(entry.suffix) is None or not is_file(entry):
+        if (
+            entry.name.startswith(".")
+            or format_of_suffix(entry.suffix) is None
+            or not is_file(entry)
+        ):
             continue
         if found.setdefault(entry.stem, entry) != entry:
-            raise DataError(f"{folder}: {found[entry.stem].name} and {entry.name} have one name. Remove one of them.")
+            raise DataError(
+                f"{folder}: {found[entry.stem].name} and {entry.name} have one name. Remove one of"
+                " them."
+            )
     return found
 
 
 def _keep_photos(pairs, out):
     results = {resolved(out / folder) for folder in (NARROW_FOLDER, WIDE_FOLDER)}
     if any(resolved(path).parent in results for paths in pairs.values() for path in paths):
-        raise OutputError(f"{out}: the photos lie there and would be overwritten. Choose another folder.")
+        raise OutputError(
+            f"{out}: the photos lie there and would be overwritten. Choose another folder."
+        )
+
+
+def _refuse_files_of_others(out, pairs, journal):
+    """Raises where this run would replace a file that no run of ours has written."""
+    made = {record.get("file") for record in journal.records() if isinstance(record, dict)}
+    tables = [out / name for name in _TABLES if journal.is_new and exists(out / name)]
+    pictures = (
+        path for folder in (NARROW_FOLDER, WIDE_FOLDER) for path in sorted((out / folder).iterdir())
+    )
+    for path in [
+        *tables,
+        *(path for path in pictures if path.stem in pairs and path.name not in made),
+    ]:
+        if journal.is_new:
+            journal.remove()
+        raise OutputError(
+            f"{path}: is there already, and not from an alignment here. Choose another folder."
+        )
 
 
 def _records(pairs, out, height_px, journal):
-    """The facts of each pair, or `{"refused": reason}`, by name; those of the journal where nothing has changed."""
+    """The facts of each pair, or `{"refused": reason}`, by name; those of the journal
+    where nothing has changed.
+    """
     versions = {name: version_of(*paths) for name, paths in pairs.items()}
     keys = {name: "\n".join(str(resolved(path)) for path in paths) for name, paths in pairs.items()}
     records = {name: journal.get(keys[name], versions[name]) for name in pairs}
     done = {name for name, record in records.items() if record and _is_there(record, out)}
-    jobs = {name: (*map(str, pairs[name]), str(out), name, height_px) for name in pairs if name not in done}
+    jobs = {
+        name: (*map(str, pairs[name]), str(out), name, height_px)
+        for name in pairs
+        if name not in done
+    }
     with progress_bar() as progress:
         task = progress.add_task("Aligning", total=len(pairs), completed=len(done))
         for name, outcome in run_jobs(align_file, jobs):
@@ -154,11 +200,14 @@ def _records(pairs, out, height_px, journal):
 
 
 def _is_there(record, out):
-    return "refused" in record or all(is_file(out / folder / record["file"]) for folder in (NARROW_FOLDER, WIDE_FOLDER))
+    return "refused" in record or all(
+        is_file(out / folder / record["file"]) for folder in (NARROW_FOLDER, WIDE_FOLDER)
+    )
 
 
 def align_file(narrow, wide, out, name, height_px):
-    """Aligns the photo `wide` to `narrow` and writes both below `out`; what a child process does for one pair.
+    """Aligns the photo `wide` to `narrow` and writes both below `out`; what a child
+    process does for one pair.
 
     Returns:
         The facts of the pair: file name, size, measures, conditions and notes, as JSON holds them.
@@ -173,9 +222,13 @@ def align_file(narrow, wide, out, name, height_px):
     file = f"{name}{FORMATS[photos[0].format][0]}"
     height, width, _ = aligned.narrow.shape
     notes = []
-    for photo, pixels, folder in zip(photos, (aligned.narrow, aligned.wide), (NARROW_FOLDER, WIDE_FOLDER), strict=True):
+    for photo, pixels, folder in zip(
+        photos, (aligned.narrow, aligned.wide), (NARROW_FOLDER, WIDE_FOLDER), strict=True
+    ):
         exif = _exif_of_size(photo.exif, width, height)
-        kept = dataclasses.replace(photo, pixels=pixels, alpha=None, grey=False, exif=exif, format=photos[0].format)
+        kept = dataclasses.replace(
+            photo, pixels=pixels, alpha=None, grey=False, exif=exif, format=photos[0].format
+        )
         notes += write(Path(out) / folder / file, kept)
     measures = dataclasses.asdict(aligned.registration)
     measures["homography"] = aligned.registration.homography.tolist()
@@ -186,10 +239,15 @@ def align_file(narrow, wide, out, name, height_px):
 def _refuse_unlike(narrow, wide, conditions):
     f_numbers = [conditions.get(name) for name in _CONDITIONS[:2]]
     if None not in f_numbers and f_numbers[0] <= f_numbers[1]:
-        raise DataError(f"the narrow photo is at f/{f_numbers[0]:g} and the wide one at f/{f_numbers[1]:g}: swapped?")
+        raise DataError(
+            f"the narrow photo is at f/{f_numbers[0]:g} and the wide one at f/{f_numbers[1]:g}:"
+            " swapped?"
+        )
     profiles = [_profile_name(photo.icc) for photo in (narrow, wide)]
     if profiles[0] != profiles[1]:
-        raise DataError(f"colour profiles differ ({profiles[0]}, {profiles[1]}); export both photos in one")
+        raise DataError(
+            f"colour profiles differ ({profiles[0]}, {profiles[1]}); export both photos in one"
+        )
     if narrow.pixels.dtype != wide.pixels.dtype:
         raise DataError("one photo has 8 bits per sample, the other 16; export both alike")
 
@@ -250,9 +308,11 @@ def _write_tables(run, out, height_px):
     for outcome in run.outcomes:
         if not outcome.refused:
             paths = [f"{folder}/{outcome.facts['file']}" for folder in (NARROW_FOLDER, WIDE_FOLDER)]
-            writer.writerow([*paths, *(outcome.facts["conditions"].get(name, "") for name in _CONDITIONS)])
-    write_text(out / "pairs.csv", text.getvalue())
-    write_text(out / "alignment.json", json.dumps(as_document(run, height_px), indent=1) + "\n")
+            writer.writerow(
+                [*paths, *(outcome.facts["conditions"].get(name, "") for name in _CONDITIONS)]
+            )
+    write_text(out / _TABLES[0], text.getvalue())
+    write_text(out / _TABLES[1], json.dumps(as_document(run, height_px), indent=1) + "\n")
 
 
 def as_document(run, height_px):

@@ -2,7 +2,8 @@
 
     size                width and height of both pictures, in pixels
     sharpness_ratio     detail of the target over detail of the source. Detail is the variance of the Laplacian of the
-                        grey picture over the square of its mean, so that exposure does not count. 1: as sharp.
+                        grey picture over the square of its mean, so that exposure
+                        does not count. 1: as sharp.
     exposure_stops      log2 of the ratio (target over source) of mean linear luminance. Blur leaves that mean as it
                         is. 0: the same exposure.
     misalignment_px     how far points of the target lie from where they are in the source, in pixels of the source:
@@ -10,7 +11,8 @@
     likeness            correlation of both pictures reduced to 32 rows. Blur and exposure hardly touch it, another
                         scene does. 1: alike.
 
-A measure that a pair does not allow is None: a target without a matching keypoint says nothing of its alignment.
+A measure that a pair does not allow is None: a target without a matching keypoint says
+nothing of its alignment.
 """
 
 import dataclasses
@@ -21,16 +23,19 @@ import numpy as np
 from bokeh_tf.data.keypoints import match
 from bokeh_tf.photos import read, reduced_to_8_bits
 
-# A target with as much detail as its source holds no bokeh; 57 of EBB!'s 4400 training pairs are so.
+# A target with as much detail as its source holds no bokeh; 57 of EBB!'s
+# 4400 training pairs are so.
 MAX_SHARPNESS_RATIO = 1.0
-# Cameras set exposure in thirds of a stop, and a wide aperture darkens the rim by about as much; beyond half a stop
-# a network learns to change brightness.
+# Cameras set exposure in thirds of a stop, and a wide aperture darkens the rim by about as much;
+# beyond half a stop a network learns to change brightness.
 MAX_EXPOSURE_STOPS = 0.5
 # Well-aligned pairs measure below 1 px, of which keypoints out of focus contribute most.
 MAX_MISALIGNMENT_PX = 3.0
-# Pairs of one scene measure above 0.92, misaligned ones too; of unrelated photographs 99.7 % measure below 0.8.
+# Pairs of one scene measure above 0.92, misaligned ones too; of unrelated photographs
+# 99.7 % measure below 0.8.
 MIN_LIKENESS = 0.8
-# The other measures need pictures of one shape; a difference below this is a matter of rounding in a resize.
+# The other measures need pictures of one shape; a difference below this is a matter
+# of rounding in a resize.
 _MAX_ASPECT_DIFFERENCE = 0.01
 
 _KEYPOINT_HEIGHT_PX = 512
@@ -39,7 +44,8 @@ _CELLS = (4, 6)
 _LEAST_MATCHES_IN_CELL = 8
 # Median deviation within a cell beyond which its matches contradict each other.
 _MAX_CELL_DEVIATION_PX = 4.0
-# Matches further apart than this share of the height are mistakes: pairs are taken within a second or two.
+# Matches further apart than this share of the height are mistakes: pairs are taken
+# within a second or two.
 _MAX_SHIFT = 0.08
 _LIKENESS_HEIGHT_PX = 32
 
@@ -79,7 +85,9 @@ def measure(source, target):
 
 
 def complaints(measures):
-    """What is wrong with a pair of these measures, a short sentence each; empty for a clean pair."""
+    """What is wrong with a pair of these measures, a short sentence
+    each; empty for a clean pair.
+    """
     found = []
     if measures.source_size != measures.target_size:
         sizes = ["x".join(map(str, size)) for size in (measures.source_size, measures.target_size)]
@@ -99,7 +107,10 @@ def _sharpness_ratio(source, target):
     details = []
     for photo in (source, target):
         grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
-        details.append(cv2.Laplacian(grey, cv2.CV_32F).var(dtype=np.float64) / max(float(grey.mean()), 1.0) ** 2)
+        details.append(
+            cv2.Laplacian(grey, cv2.CV_32F).var(dtype=np.float64)
+            / max(float(grey.mean()), 1.0) ** 2
+        )
     # A source without any detail has none to lose.
     return float(details[1] / details[0]) if details[0] > 0 else None
 
@@ -108,7 +119,9 @@ def _linear_luminance_mean(photo):
     # A table: 8-bit samples have 256 values. sRGB, IEC 61966-2-1; weights of ITU-R BT.709.
     encoded = np.arange(256) / 255
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    means = [np.bincount(photo[..., channel].ravel(), minlength=256) @ linear for channel in range(3)]
+    means = [
+        np.bincount(photo[..., channel].ravel(), minlength=256) @ linear for channel in range(3)
+    ]
     return float(np.dot(means, (0.2126, 0.7152, 0.0722)) / photo[..., 0].size)
 
 
@@ -138,7 +151,9 @@ def _likeness(source, target):
     height, width = source.shape[:2]
     size = max(2, round(width * _LIKENESS_HEIGHT_PX / height)), _LIKENESS_HEIGHT_PX
     first, second = (
-        cv2.resize(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA).astype(np.float64)
+        cv2.resize(
+            cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA
+        ).astype(np.float64)
         for photo in (source, target)
     )
     deviations = first.std() * second.std()

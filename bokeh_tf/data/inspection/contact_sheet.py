@@ -1,4 +1,6 @@
-"""A contact sheet of inspected pairs: source beside target, with the complaints below; dirty ones first."""
+"""A contact sheet of inspected pairs: source beside target, with the
+complaints below; dirty ones first.
+"""
 
 import cv2
 import numpy as np
@@ -18,7 +20,9 @@ _BACKGROUND, _DIRTY, _CLEAN, _EMPTY = (250, 250, 250), (176, 0, 32), (0, 100, 50
 
 
 def write_contact_sheet(path, findings):
-    """Writes the sheet of `findings` (see `inspection.Finding`): at most 36 dirty pairs, then 12 clean ones."""
+    """Writes the sheet of `findings` (see `inspection.Finding`): at most 36 dirty
+    pairs, then 12 clean ones.
+    """
     dirty = _spread([finding for finding in findings if finding.complaints], _MOST_DIRTY)
     clean = _spread([finding for finding in findings if not finding.complaints], _MOST_CLEAN)
     cells = [_cell(finding) for finding in (*dirty, *clean)]
@@ -43,7 +47,9 @@ def _cell(finding):
     draw = ImageDraw.Draw(cell)
     for number, path in enumerate((finding.pair.source, finding.pair.target)):
         left = _GAP_PX + number * (width + _GAP_PX)
-        draw.rectangle([left - 2, _GAP_PX - 2, left + width + 1, _GAP_PX + height + 1], outline=colour, width=2)
+        draw.rectangle(
+            [left - 2, _GAP_PX - 2, left + width + 1, _GAP_PX + height + 1], outline=colour, width=2
+        )
         cell.paste(Image.fromarray(_thumbnail(path, finding)), (left, _GAP_PX))
     font = ImageFont.load_default(_FONT_PX)
     lines = [finding.pair.id, *(finding.complaints or ("clean",))]
@@ -56,7 +62,9 @@ def _cell(finding):
 
 
 def _thumbnail(path, finding):
-    """The picture within a grey frame of the thumbnail's size; grey all over where it cannot be read."""
+    """The picture within a grey frame of the thumbnail's size; grey all
+    over where it cannot be read.
+    """
     width, height = _PICTURE_PX
     frame = np.full((height, width, 3), _EMPTY, np.uint8)
     # What crashed a child process is not opened here.
@@ -69,5 +77,7 @@ def _thumbnail(path, finding):
     scale = min(width / photo.shape[1], height / photo.shape[0])
     size = max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale))
     left, top = (width - size[0]) // 2, (height - size[1]) // 2
-    frame[top : top + size[1], left : left + size[0]] = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    frame[top : top + size[1], left : left + size[0]] = cv2.resize(
+        photo, size, interpolation=cv2.INTER_AREA
+    )
     return frame

@@ -1,8 +1,9 @@
-"""The inspection of a data folder: every pair measured, and what is to be done about it written down.
+"""The inspection of a data folder: every pair measured, and what is to be
+done about it written down.
 
-In the output folder: `clean_pairs.csv` (a list that `find_pairs(only=…)` takes), `dirty_pairs.csv` (id and reason),
-`inspection.json` (everything, with a schema version), `contact_sheet.jpg`, and `measures.jsonl`, by which another run
-measures only what is new or has changed.
+In the output folder: `clean_pairs.csv` (a list that `find_pairs(only=…)` takes), `dirty_pairs.csv`
+(id and reason), `inspection.json` (everything, with a schema version), `contact_sheet.jpg`, and
+`measures.jsonl`, by which another run measures only what is new or has changed.
 """
 
 import csv
@@ -17,17 +18,21 @@ from bokeh_tf.data.pairs.layouts import LayoutReport, find_pairs
 from bokeh_tf.data.pairs.pair import Pair, relative_name, write_list
 from bokeh_tf.data.progress import as_text, progress_bar
 from bokeh_tf.data.workers import Failure, run_jobs
+from bokeh_tf.errors import OutputError
 from bokeh_tf.files import make_folder, write_text
-from bokeh_tf.paths import resolved
+from bokeh_tf.paths import exists, resolved
 
 SCHEMA_VERSION = 1
+_NAMES = ("clean_pairs.csv", "dirty_pairs.csv", "inspection.json", "contact_sheet.jpg")
 # Part of the journal's settings: measures that are computed in another way get another number.
 _MEASURES_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What was found of one pair: its measures, None where a file cannot be read, and the complaints."""
+    """What was found of one pair: its measures, None where a file cannot be
+    read, and the complaints.
+    """
 
     pair: Pair
     measures: cleaning.Measures | None
@@ -89,6 +94,8 @@ def inspect_folder(folder, *, only=None, out=None):
     out = None if out is None else make_folder(out)
     settings = {"measures": _MEASURES_VERSION}
     with Journal(None if out is None else out / "measures.jsonl", settings) as journal:
+        if out is not None and journal.is_new:
+            _refuse_files_of_others(out, journal)
         records = _records(found.pairs, journal)
     findings = tuple(_finding(pair, records[pair.id]) for pair in found.pairs)
     inspection = Inspection(found.report, findings)
@@ -97,17 +104,36 @@ def inspect_folder(folder, *, only=None, out=None):
     return inspection
 
 
+def _refuse_files_of_others(out, journal):
+    """Raises where a first run would replace what lies in the folder."""
+    for name in _NAMES:
+        if exists(out / name):
+            journal.remove()
+            raise OutputError(
+                f"{out / name}: is there already, and not from an inspection. Choose another"
+                " folder."
+            )
+
+
 def _records(pairs, journal):
-    """`{"measures": …}` or `{"failure": …}` of each pair, by id; those of the journal where files are the same."""
+    """`{"measures": …}` or `{"failure": …}` of each pair, by id; those of the journal
+    where files are the same.
+    """
     versions = {pair.id: version_of(pair.source, pair.target) for pair in pairs}
     keys = {pair.id: f"{resolved(pair.source)}\n{resolved(pair.target)}" for pair in pairs}
     records = {pair.id: journal.get(keys[pair.id], versions[pair.id]) for pair in pairs}
-    jobs = {pair.id: (str(pair.source), str(pair.target)) for pair in pairs if records[pair.id] is None}
+    jobs = {
+        pair.id: (str(pair.source), str(pair.target)) for pair in pairs if records[pair.id] is None
+    }
     with progress_bar() as progress:
         task = progress.add_task("Measuring", total=len(pairs), completed=len(pairs) - len(jobs))
         for identity, outcome in run_jobs(cleaning.measure_files, jobs):
             failed = isinstance(outcome, Failure)
-            record = {"failure": as_text(outcome.reason)} if failed else {"measures": dataclasses.asdict(outcome)}
+            record = (
+                {"failure": as_text(outcome.reason)}
+                if failed
+                else {"measures": dataclasses.asdict(outcome)}
+            )
             records[identity] = record
             if not failed or outcome.is_lasting:
                 journal.add(keys[identity], versions[identity], record)
@@ -144,6 +170,8 @@ def _write(inspection, out):
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", "complaints"])
-    writer.writerows([finding.pair.id, "; ".join(finding.complaints)] for finding in inspection.dirty)
+    writer.writerows(
+        [finding.pair.id, "; ".join(finding.complaints)] for finding in inspection.dirty
+    )
     write_text(out / "dirty_pairs.csv", text.getvalue())
     write_contact_sheet(out / "contact_sheet.jpg", inspection.findings)

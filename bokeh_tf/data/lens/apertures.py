@@ -1,8 +1,9 @@
 """Shapes of a lens's opening, and what a point out of focus looks like through it.
 
-A kernel is float32 `[n, n]`, n odd, sum 1: the share of a point's light in each pixel around it. A radius is that of
-the disc of the same area, so that an f-number lets as much light through whatever the shape. It is positive for a
-point nearer than the focus, and negative for one behind it, whose picture is upside down, its rays having crossed.
+A kernel is float32 `[n, n]`, n odd, sum 1: the share of a point's light in each pixel around it. A
+radius is that of the disc of the same area, so that an f-number lets as much light through whatever
+the shape. It is positive for a point nearer than the focus, and negative for one behind it, whose
+picture is upside down, its rays having crossed.
 """
 
 import dataclasses
@@ -12,8 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 
-# Points per pixel and side on which the coverage of a rim's pixels is counted. A disc's are fixed: the shipped weights
-# were trained on them. Polygons and parts have this many per radius, within limits.
+# Points per pixel and side on which the coverage of a rim's pixels is counted. A disc's
+# are fixed: the shipped weights were trained on them. Polygons and parts have this many
+# per radius, within limits.
 _DISC_POINTS = 8
 _POINTS_PER_RADIUS = 96
 _MOST_POINTS = 48
@@ -28,8 +30,10 @@ class Aperture:
 
     Attributes:
         blades: sides of the polygon, 3 to 32; 0 for a disc.
-        rotation_degrees: clockwise turn of the polygon, which has a corner at the top, in the picture of a near point.
-        window: the part of the opening that is meant: left, top, right and bottom, -1 to 1 being all of it.
+        rotation_degrees: clockwise turn of the polygon, which has a corner at the top, in
+            the picture of a near point.
+        window: the part of the opening that is meant: left, top, right and
+            bottom, -1 to 1 being all of it.
     """
 
     blades: int = 0
@@ -38,7 +42,9 @@ class Aperture:
 
     def __post_init__(self):
         if self.blades and not 3 <= self.blades <= _MOST_BLADES:
-            raise ValueError(f"blades must be 0 or from 3 to {_MOST_BLADES}. Received: {self.blades}")
+            raise ValueError(
+                f"blades must be 0 or from 3 to {_MOST_BLADES}. Received: {self.blades}"
+            )
         if not math.isfinite(self.rotation_degrees):
             raise ValueError(f"rotation_degrees must be finite. Received: {self.rotation_degrees}")
 
@@ -69,7 +75,9 @@ DISC = Aperture()
 
 @lru_cache(maxsize=64)
 def parts_of(aperture, per_side):
-    """Divides an opening into `per_side` x `per_side` squares: (share of the area, part) of each that is not empty."""
+    """Divides an opening into `per_side` x `per_side` squares: (share of the area, part)
+    of each that is not empty.
+    """
     if per_side == 1:
         return ((1.0, aperture),)
     points = ((np.arange(_SHARE_POINTS) + 0.5) / _SHARE_POINTS * 2 - 1) * aperture.reach
@@ -103,7 +111,9 @@ def aperture_kernel(aperture, radius_px):
 
 
 def _positions(reach_px, points):
-    """Points along one axis on which coverage is counted, and the number of pixels that they lie in."""
+    """Points along one axis on which coverage is counted, and the number
+    of pixels that they lie in.
+    """
     offsets = np.arange(-reach_px, reach_px + 1, dtype=np.float64)
     fine = (np.arange(points) + 0.5) / points - 0.5
     return (offsets[:, None] + fine[None]).ravel(), len(offsets)

@@ -1,7 +1,7 @@
 """Folders of bokeh pairs as they are found in the wild, recognised by their names.
 
-Pictures are not opened here: a folder of thousands is listed in a moment. Folder names are matched without regard to
-case, down to three levels below the folder given. `KNOWN` lists the layouts.
+Pictures are not opened here: a folder of thousands is listed in a moment. Folder names are matched
+without regard to case, down to three levels below the folder given. `KNOWN` lists the layouts.
 """
 
 import dataclasses
@@ -11,7 +11,16 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from bokeh_tf.data.pairs.pair import TRAIN_IDS, VAL294_IDS, Pair, chosen, official_split, read_list, relative_name
+from bokeh_tf.data.pairs.pair import (
+    TRAIN_IDS,
+    VAL294_IDS,
+    Pair,
+    chosen,
+    official_split,
+    read_list,
+    relative_name,
+)
+from bokeh_tf.data.pairs.scene_files import FOLDER, read_scene
 from bokeh_tf.data.pairs.tables import read_table
 from bokeh_tf.errors import DataError
 from bokeh_tf.paths import exists, is_dir, is_file, printable, resolved
@@ -38,8 +47,9 @@ _ENDING_PAIRS = {
     "N.src.jpg with N.tgt.jpg (EBokehNet, NTIRE 2023)": (".src", ".tgt"),
     "N_Input.jpg with N_GT.jpg": ("_input", "_gt"),
 }
+_SCENE_LAYOUT = "metadata/N.json that name a photo and its targets at several apertures (RealBokeh)"
 _TABLE_LAYOUT = "a CSV table with columns original,bokeh or source,target that name the files"
-KNOWN = (*_FOLDER_PAIRS, *_ENDING_PAIRS, _TABLE_LAYOUT)
+KNOWN = (*_FOLDER_PAIRS, *_ENDING_PAIRS, _SCENE_LAYOUT, _TABLE_LAYOUT)
 
 _MAP_FOLDERS = {
     "depth": ("depth", "original_depth"),
@@ -48,7 +58,12 @@ _MAP_FOLDERS = {
     "focus": ("focal", "focus", "original_focus"),
     "mask": ("mask", "alpha"),
 }
-_MAP_ENDINGS = {"depth": (".depth",), "saliency": (".saliency",), "focus": (".focal",), "mask": (".alpha", ".mask")}
+_MAP_ENDINGS = {
+    "depth": (".depth",),
+    "saliency": (".saliency",),
+    "focus": (".focal",),
+    "mask": (".alpha", ".mask"),
+}
 _SPLIT_FOLDERS = {"test": ("test", "testing"), "validation": ("val", "valid", "validation")}
 # 4694 published training pairs and the 200 of the former validation set that some copies add.
 _MOST_EBB_NUMBERS = 4894
@@ -59,7 +74,9 @@ _PADDING = re.compile(r"(?<!\d)0+(?=\d)")
 
 @dataclasses.dataclass(frozen=True)
 class FoundLayout:
-    """One folder that holds pairs: its name below the data folder, the entry of `KNOWN`, how many pairs."""
+    """One folder that holds pairs: its name below the data folder, the entry
+    of `KNOWN`, how many pairs.
+    """
 
     folder: str
     layout: str
@@ -116,7 +133,9 @@ def find_pairs(folder, *, only=None):
     search.read_tables()
     if not search.pairs:
         hints = "".join(f" {line}." for line in search.missing[:2])
-        raise DataError(f"{folder}: no pairs of pictures found.{hints} Known layouts: {'; '.join(KNOWN)}.")
+        raise DataError(
+            f"{folder}: no pairs of pictures found.{hints} Known layouts: {'; '.join(KNOWN)}."
+        )
     search.compare_with_ebb()
     pairs = sorted(search.pairs.values(), key=_order)
     if only is not None:
@@ -137,7 +156,9 @@ def _folders(folder):
     try:
         next(folder.iterdir(), None)
     except OSError as error:
-        raise DataError(f"{folder}: cannot list this folder ({error.strerror}). Check its rights.") from error
+        raise DataError(
+            f"{folder}: cannot list this folder ({error.strerror}). Check its rights."
+        ) from error
     found = []
     for place, names, _ in os.walk(folder, followlinks=False):
         depth = len(Path(place).relative_to(folder).parts)
@@ -147,7 +168,9 @@ def _folders(folder):
 
 
 def _is_usable(name):
-    """Whether a name is neither hidden nor, having bytes that are no UTF-8, impossible to write into a list."""
+    """Whether a name is neither hidden nor, having bytes that are no UTF-8,
+    impossible to write into a list.
+    """
     return not name.startswith(".") and name.encode("utf-8", "replace").decode() == name
 
 
@@ -181,11 +204,19 @@ class _Search:
         entries = self._listed(place)
         inside = {entry.name.lower(): entry for entry in entries if is_dir(entry)}
         pictures = [entry for entry in entries if self._is_picture(entry)]
-        self._tables += [entry for entry in entries if entry.suffix.lower() == ".csv" or entry.name == "meta.txt"]
+        self._tables += [
+            entry for entry in entries if entry.suffix.lower() == ".csv" or entry.name == "meta.txt"
+        ]
+        scene_files = self._scene_files(inside)
+        # Another data set's metadata says nothing of pairs.
+        if scene_files and self._add_scenes(place, scene_files):
+            return
         for layout, (source, target) in _FOLDER_PAIRS.items():
             if source in inside and target in inside:
                 sources, targets = (self._by_stem(inside[name]) for name in (source, target))
-                self._add(place, layout, sources, _by_partner(sources, targets), self._maps_in(inside))
+                self._add(
+                    place, layout, sources, _by_partner(sources, targets), self._maps_in(inside)
+                )
         for source in _DISTINCT_SOURCES:
             targets = [target for name, target in _FOLDER_PAIRS.values() if name == source]
             if source in inside and not any(target in inside for target in targets):
@@ -193,11 +224,52 @@ class _Search:
         for layout, endings in _ENDING_PAIRS.items():
             files = [_with_ending(pictures, ending) for ending in endings]
             if all(files):
-                known = ((kind, ending) for kind, endings in _MAP_ENDINGS.items() for ending in endings)
-                maps = {kind: found for kind, ending in known if (found := _with_ending(pictures, ending))}
+                known = (
+                    (kind, ending) for kind, endings in _MAP_ENDINGS.items() for ending in endings
+                )
+                maps = {
+                    kind: found
+                    for kind, ending in known
+                    if (found := _with_ending(pictures, ending))
+                }
                 self._add(place, layout, *files, maps)
         if place.name.lower().endswith("bokehfree") and pictures:
-            self.notes.append(f"{self._name(place)}: {len(pictures)} inputs, whose targets were never published")
+            self.notes.append(
+                f"{self._name(place)}: {len(pictures)} inputs, whose targets were never published"
+            )
+
+    def _scene_files(self, inside):
+        entries = self._listed(inside[FOLDER]) if FOLDER in inside else ()
+        return [entry for entry in entries if entry.suffix.lower() == ".json"]
+
+    def _add_scenes(self, place, scene_files):
+        """Takes a pair for every target of the scenes that RealBokeh's files
+        describe; whether any file did.
+        """
+        sources, targets, f_numbers = {}, {}, {}
+        for path in scene_files:
+            try:
+                scene = read_scene(path)
+            except DataError as error:
+                self.notes.append(str(error))
+                continue
+            for name, f_number in zip(scene.target_images, scene.target_avs, strict=True):
+                target = place / name
+                source = place / scene.source_image
+                if is_file(target):
+                    targets[target.stem], f_numbers[target.stem] = target, f_number
+                if is_file(source):
+                    sources[target.stem] = source
+        if not targets and not sources:
+            return False
+        self._add(place, _SCENE_LAYOUT, sources, targets, {})
+        prefix = "" if place == self.folder else f"{self._name(place)}/"
+        for stem, f_number in f_numbers.items():
+            pair = self.pairs.get(f"{prefix}{stem}")
+            if pair is not None and pair.target == targets[stem]:
+                conditions = {**pair.conditions, "target_f_number": float(f_number)}
+                self.pairs[pair.id] = dataclasses.replace(pair, conditions=conditions)
+        return True
 
     def _listed(self, place):
         try:
@@ -214,13 +286,17 @@ class _Search:
         return relative_name(path, self.folder)
 
     def _is_picture(self, entry):
-        return _is_usable(entry.name) and format_of_suffix(entry.suffix) is not None and is_file(entry)
+        return (
+            _is_usable(entry.name) and format_of_suffix(entry.suffix) is not None and is_file(entry)
+        )
 
     def _by_stem(self, place):
         found: dict[str, Path] = {}
         for entry in self._listed(place):
             if self._is_picture(entry) and found.setdefault(entry.stem, entry) != entry:
-                self.notes.append(f"{self._name(entry)}: left out, {found[entry.stem].name} has the same name")
+                self.notes.append(
+                    f"{self._name(entry)}: left out, {found[entry.stem].name} has the same name"
+                )
         return found
 
     def _maps_in(self, inside):
@@ -232,12 +308,19 @@ class _Search:
         }
 
     def _add(self, place, layout, sources, targets, maps):
-        """Takes the pairs among `sources` and `targets`, files by stem; `maps` are files by stem, by kind."""
+        """Takes the pairs among `sources` and `targets`, files by stem; `maps`
+        are files by stem, by kind.
+        """
         name = "" if place == self.folder else self._name(place)
         stems = sorted(sources.keys() & targets.keys())
-        for files, kind in ((sources.keys() - targets.keys(), "target"), (targets.keys() - sources.keys(), "source")):
+        for files, kind in (
+            (sources.keys() - targets.keys(), "target"),
+            (targets.keys() - sources.keys(), "source"),
+        ):
             if files:
-                self.missing.append(f"{name or self.folder}: {_count(len(files), kind)} missing, of {_some(files)}")
+                self.missing.append(
+                    f"{name or self.folder}: {_count(len(files), kind)} missing, of {_some(files)}"
+                )
         for kind, files in maps.items():
             if lacking := [stem for stem in stems if stem not in files]:
                 self.missing.append(f"{name or self.folder}: {kind} of {_some(lacking)}")
@@ -278,7 +361,9 @@ class _Search:
                 absent.append(row.source or row.id)
             if identity is not None:
                 pair = self.pairs[identity]
-                self.pairs[identity] = dataclasses.replace(pair, conditions={**pair.conditions, **row.conditions})
+                self.pairs[identity] = dataclasses.replace(
+                    pair, conditions={**pair.conditions, **row.conditions}
+                )
         if added:
             self._layouts.append(FoundLayout(self._name(path), _TABLE_LAYOUT, added))
         # A table that names nothing here is about something else.
@@ -286,7 +371,9 @@ class _Search:
             self.missing.append(f"{self._name(path)}: names {_some(absent)}, which is not here")
 
     def _resolved(self, table, name):
-        """The file that a table calls `name`: below the table's folder, the data folder, or the one above it."""
+        """The file that a table calls `name`: below the table's folder, the data
+        folder, or the one above it.
+        """
         if name is None:
             return None
         # Tables written on Windows part folders by backslashes.
@@ -304,7 +391,9 @@ class _Search:
         for split, ids in (("train", TRAIN_IDS), ("val294", VAL294_IDS)):
             present = {number for number in ids if str(number) in self.pairs}
             if present and len(present) < len(ids):
-                self.missing.append(f"EBB! {split}: {len(ids) - len(present)} of its {len(ids)} pairs")
+                self.missing.append(
+                    f"EBB! {split}: {len(ids) - len(present)} of its {len(ids)} pairs"
+                )
 
     def report(self, pairs):
         """The `LayoutReport` on `pairs`."""
@@ -320,9 +409,11 @@ class _Search:
 
 
 def _by_partner(sources, targets):
-    """`targets` by the stems of the sources they belong to, where names differ in what says nothing of the scene.
+    """`targets` by the stems of the sources they belong to, where names differ in what
+    says nothing of the scene.
 
-    That is padding with zeros, and the scale at a name's end (`12x4`, `12_x4`); a name that could mean two is left.
+    That is padding with zeros, and the scale at a name's end (`12x4`, `12_x4`); a name
+    that could mean two is left.
     """
     renamed = dict(targets)
     waiting = _unmatched(sources, targets)
@@ -343,7 +434,9 @@ def _unmatched(files, others):
 
 
 def _with_ending(pictures, ending):
-    return {path.stem[: -len(ending)]: path for path in pictures if path.stem.lower().endswith(ending)}
+    return {
+        path.stem[: -len(ending)]: path for path in pictures if path.stem.lower().endswith(ending)
+    }
 
 
 def _splits(place, stems):
@@ -351,7 +444,9 @@ def _splits(place, stems):
     is_numbered = all(stem.isdecimal() and str(int(stem)) == stem for stem in stems)
     numbers = [int(stem) for stem in stems] if is_numbered else []
     is_val294 = bool(numbers) and all(number in VAL294_IDS for number in numbers)
-    named = next((split for split, words in _SPLIT_FOLDERS.items() if place.name.lower() in words), None)
+    named = next(
+        (split for split, words in _SPLIT_FOLDERS.items() if place.name.lower() in words), None
+    )
     if named and not is_val294:
         return dict.fromkeys(stems, (named, False))
     if not numbers or max(numbers) >= _MOST_EBB_NUMBERS:

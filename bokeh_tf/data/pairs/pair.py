@@ -1,7 +1,7 @@
 """A training pair: what the records of a data folder hold, and lists that choose among them.
 
-A list is a text file that names one pair a line, or a CSV file with a column `id`. A name is an id, a path below the
-data folder, or a file name.
+A list is a text file that names one pair a line, or a CSV file with a column `id`. A name is an id,
+a path below the data folder, or a file name.
 """
 
 import csv
@@ -29,13 +29,16 @@ class Pair:
 
     Attributes:
         id: unique in its data folder; for EBB! the published number.
-        split: "train", to train on; "val294", EBB! pairs 4400 to 4693, on which papers compare; "validation" or "test",
-            a folder of its own for that; "extra", EBB! pairs numbered beyond 4693, in no official split.
+        split: "train", to train on; "val294", EBB! pairs 4400 to 4693, on which papers compare;
+            "validation" or "test", a folder of its own for that; "extra", EBB! pairs numbered
+            beyond 4693, in no official split.
         source: file with everything in focus.
         target: file with shallow depth of field.
-        maps: further pictures of the source by kind: depth, disparity, saliency, focus, mask. Their sizes may differ.
-        conditions: how the pair was taken, by name. Known are source_f_number, target_f_number, focal_length_mm,
-            focus_distance_m and disparity; further numeric columns of the folder's tables keep their own names.
+        maps: further pictures of the source by kind: depth, disparity, saliency, focus,
+            mask. Their sizes may differ.
+        conditions: how the pair was taken, by name. Known are source_f_number, target_f_number,
+            focal_length_mm, focus_distance_m and disparity; further numeric columns of the folder's
+            tables keep their own names.
     """
 
     id: str
@@ -65,7 +68,14 @@ def write_list(path, pairs, *, folder):
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", "split", "source", "target"])
     for pair in pairs:
-        writer.writerow([pair.id, pair.split, relative_name(pair.source, folder), relative_name(pair.target, folder)])
+        writer.writerow(
+            [
+                pair.id,
+                pair.split,
+                relative_name(pair.source, folder),
+                relative_name(pair.target, folder),
+            ]
+        )
     write_text(path, text.getvalue())
 
 
@@ -80,7 +90,9 @@ def read_list(path):
     first_line = next(iter(text.splitlines()), "")
     columns = [column.strip().lower() for column in first_line.split(",")]
     if "id" in columns:
-        rows = csv.DictReader(io.StringIO(text.replace(first_line, ",".join(columns), 1), newline=""))
+        rows = csv.DictReader(
+            io.StringIO(text.replace(first_line, ",".join(columns), 1), newline="")
+        )
         try:
             names = [row["id"].strip() for row in rows if row["id"] and row["id"].strip()]
         except csv.Error as error:
@@ -88,7 +100,10 @@ def read_list(path):
     else:
         names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names:
-        raise DataError(f"{path}: names no pair. Write one id or file name a line, or a CSV table with a column id.")
+        raise DataError(
+            f"{path}: names no pair. Write one id or file name a line, or a CSV table with a"
+            " column id."
+        )
     return names
 
 
@@ -100,7 +115,9 @@ def read_text(path):
     except UnicodeDecodeError as error:
         raise DataError(f"{printable(path)}: cannot be read as UTF-8 text. Save it so.") from error
     except OSError as error:
-        raise DataError(f"{printable(path)}: cannot be read ({error.strerror}). Check the path.") from error
+        raise DataError(
+            f"{printable(path)}: cannot be read ({error.strerror}). Check the path."
+        ) from error
 
 
 def chosen(pairs, names, *, folder):
@@ -120,9 +137,14 @@ def chosen(pairs, names, *, folder):
     found, unknown = set(), []
     for name in names:
         stem = name[: -len(Path(name).suffix)] if format_of_suffix(Path(name).suffix) else name
-        meant = [by_id[key] for key in (name, stem) if key in by_id][:1] or by_name.get(name.removeprefix("./"), [])
+        meant = [by_id[key] for key in (name, stem) if key in by_id][:1] or by_name.get(
+            name.removeprefix("./"), []
+        )
         if len(meant) > 1:
-            raise DataError(f"{name}: stands for several pairs ({meant[0].id}, {meant[1].id}). List their ids instead.")
+            raise DataError(
+                f"{name}: stands for several pairs ({meant[0].id}, {meant[1].id}). List their ids"
+                " instead."
+            )
         found.update(pair.id for pair in meant)
         if not meant:
             unknown.append(name)

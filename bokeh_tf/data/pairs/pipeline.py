@@ -1,7 +1,7 @@
 """Training batches as a `tf.data.Dataset`, deterministic by seed and position.
 
-Batch n of a seed is the same however many workers draw it and wherever a run starts, so a resumed run sees what an
-uninterrupted one would have seen.
+Batch n of a seed is the same however many workers draw it and wherever a run starts, so a resumed
+run sees what an uninterrupted one would have seen.
 """
 
 import functools
@@ -44,22 +44,33 @@ class PairSettings:
         for name, values in known.items():
             received = getattr(self, name)
             if not set([received] if isinstance(received, str) else received) <= set(values):
-                raise ValueError(f"{name} must be known. Received: {received!r}. Known: {', '.join(values)}.")
+                raise ValueError(
+                    f"{name} must be known. Received: {received!r}. Known: {', '.join(values)}."
+                )
 
 
 def pair_batches(
-    pairs, settings, *, seed, first_batch=0, skipped=frozenset(), share=(0, 1), reader=None, parallel_calls=None
+    pairs,
+    settings,
+    *,
+    seed,
+    first_batch=0,
+    skipped=frozenset(),
+    share=(0, 1),
+    reader=None,
+    parallel_calls=None,
 ):
     """Endless batches of (inputs, target) from pairs of photographs, shuffled anew for every pass.
 
-    Inputs are {"image": `[B, h, w, 3]`, "depth": `[B, h, w, 1]`, …} in [0, 1], and conditions `[B, 1]`; the target is
-    `[B, h', w', 3]`, or `[B, h', w', 1]` for a saliency map.
+    Inputs are {"image": `[B, h, w, 3]`, "depth": `[B, h, w, 1]`, …} in [0, 1], and conditions `[B,
+    1]`; the target is `[B, h', w', 3]`, or `[B, h', w', 1]` for a saliency map.
 
     Args:
         settings: `PairSettings`.
         first_batch: number of the batch to start at.
         skipped: numbers of batches to leave out.
-        share: (index, count): only every count-th example of a batch, for processes that train together.
+        share: (index, count): only every count-th example of a batch, for
+            processes that train together.
         reader: a `reading.PairReader` to share its cache.
         parallel_calls: pairs that are read at a time; as many as there are cores unless given.
     """
@@ -108,7 +119,10 @@ def pair_reader(pairs, settings, *, cache_bytes=2**31):
 
 def batch_pairs(pairs, batch_size, *, seed, batch):
     """The pairs of batch number `batch`."""
-    return [pairs[_pair_index(batch * batch_size + n, batch_size, len(pairs), seed)] for n in range(batch_size)]
+    return [
+        pairs[_pair_index(batch * batch_size + n, batch_size, len(pairs), seed)]
+        for n in range(batch_size)
+    ]
 
 
 def _pair_index(position, batch_size, count, seed):
@@ -178,7 +192,8 @@ def _batched(examples, batch_size, finish=None):
     options.deterministic = True
     # Several threads that copy one batch together would only take cores from decoding.
     options.threading.max_intra_op_parallelism = 1
-    # Nothing is left to tune, and the end of an iteration would wait for the tuner's next turn, up to a minute.
+    # Nothing is left to tune, and the end of an iteration would wait for the tuner's
+    # next turn, up to a minute.
     options.autotune.enabled = False
     batches = examples.batch(batch_size, drop_remainder=True)
     batches = batches.map(finish) if finish else batches
@@ -186,7 +201,9 @@ def _batched(examples, batch_size, finish=None):
 
 
 def blurs_of_the_rest(image, in_focus_weight, sigmas_px):
-    """Gaussian blurs of what is out of focus, `[H, W, 3 n]`: of image (1 - W0), divided by that of 1 - W0."""
+    """Gaussian blurs of what is out of focus, `[H, W, 3 n]`: of image (1 - W0),
+    divided by that of 1 - W0.
+    """
     mask = np.maximum(1 - in_focus_weight, 0.02)[..., None]
     masked = np.concatenate([image * mask, mask], axis=-1)
     blurred = (cv2.GaussianBlur(masked, (0, 0), float(sigma_px)) for sigma_px in sigmas_px)
@@ -196,8 +213,8 @@ def blurs_of_the_rest(image, in_focus_weight, sigmas_px):
 def scene_batches(maker, *, batch_size, seed, first_batch=0, skipped=frozenset()):
     """Endless batches of `(inputs, targets, importance)` from a `scenes.SceneMaker`.
 
-    Inputs are {"image": `[B, h, w, 3]`, "blurs": `[B, h, w, 3 n]`}, targets {"weights": `[B, h, w, 1 + n]`,
-    "rendered": `[B, h, w, 3]`}, importance one weight per example for each target.
+    Inputs are {"image": `[B, h, w, 3]`, "blurs": `[B, h, w, 3 n]`}, targets {"weights": `[B, h, w,
+    1 + n]`, "rendered": `[B, h, w, 3]`}, importance one weight per example for each target.
 
     Args:
         first_batch: number of the batch to start at.
@@ -243,7 +260,12 @@ def subject_batches(maker, *, batch_size, seed, first_batch=0, skipped=frozenset
     def draw(index):
         example = maker.draw(np.random.default_rng([seed, int(index)]))
         presence = np.float32([example.presence, example.presence_weight])[None, None]
-        return example.image, example.tap, np.concatenate([example.focus, example.trust], axis=-1), presence
+        return (
+            example.image,
+            example.tap,
+            np.concatenate([example.focus, example.trust], axis=-1),
+            presence,
+        )
 
     def load(index):
         parts = tf.numpy_function(draw, [index], [tf.float32] * len(shapes))

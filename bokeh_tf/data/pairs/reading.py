@@ -1,4 +1,6 @@
-"""Pairs of photographs from files to examples, see `transforms`; files that cannot be read are named and replaced."""
+"""Pairs of photographs from files to examples, see `transforms`; files that cannot be
+read are named and replaced.
+"""
 
 import threading
 
@@ -14,7 +16,8 @@ from bokeh_tf.photos import jpeg_shape
 _MOST_IN_A_ROW = 20
 # What stands for 1 in a map's values.
 _MAP_PEAKS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
-# Decoding a JPEG at a part of its size saves most of the work. Flags for grey only name the part beside that for RGB.
+# Decoding a JPEG at a part of its size saves most of the work. Flags for grey only name the
+# part beside that for RGB.
 _REDUCED = {
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB,
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4 | cv2.IMREAD_COLOR_RGB,
@@ -31,13 +34,16 @@ class PairReader:
         conditions: names of conditions that examples must hold, each a float32 `[1]`.
         target: "bokeh", or "saliency" for a map as the target.
         shape: (height, width) to resize to when reading, or None.
-        cache_bytes: memory for decoded pictures; what is read once it is full is read anew every time.
+        cache_bytes: memory for decoded pictures; what is read once it is
+            full is read anew every time.
 
     Attributes:
         error: the `DataError` that ended reading, if any.
     """
 
-    def __init__(self, pairs, *, maps=(), conditions=(), target="bokeh", shape=None, cache_bytes=2**31):
+    def __init__(
+        self, pairs, *, maps=(), conditions=(), target="bokeh", shape=None, cache_bytes=2**31
+    ):
         self._pairs, self._maps, self._conditions = pairs, maps, conditions
         self._target, self._shape = target, shape
         self._cache, self._free_bytes, self._lock = {}, cache_bytes, threading.Lock()
@@ -98,10 +104,12 @@ class PairReader:
 
 
 def read_colour(path, *, shape=None):
-    """The picture `path` as uint8 `[H, W, 3]`, RGB, upright, and the (height, width) that it has in the file.
+    """The picture `path` as uint8 `[H, W, 3]`, RGB, upright, and the (height,
+    width) that it has in the file.
 
     Args:
-        shape: (height, width) to resize it to; a JPEG that is much larger is decoded at 1/2, 1/4 or 1/8 of its size.
+        shape: (height, width) to resize it to; a JPEG that is much larger is decoded at
+            1/2, 1/4 or 1/8 of its size.
 
     Raises:
         DataError: it cannot be read.
@@ -109,7 +117,9 @@ def read_colour(path, *, shape=None):
     content = _content(path)
     size = jpeg_shape(content) if shape else None
     if size:
-        fitting = (part for part in _REDUCED if part * shape[0] <= size[0] and part * shape[1] <= size[1])
+        fitting = (
+            part for part in _REDUCED if part * shape[0] <= size[0] and part * shape[1] <= size[1]
+        )
         flags = _REDUCED.get(next(fitting, None), cv2.IMREAD_COLOR_RGB)
         return resized(_decoded(path, content, flags), shape), size
     picture = _decoded(path, content, cv2.IMREAD_COLOR_RGB)
@@ -126,8 +136,12 @@ def read_map(path):
     """
     picture = _decoded(path, _content(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
     if picture.dtype not in _MAP_PEAKS:
-        raise DataError(f"{path}: holds {picture.dtype} values. Save the map with 8 or 16 bits a value.")
-    return np.multiply(picture, np.float32(1 / _MAP_PEAKS[picture.dtype]), dtype=np.float32)[..., None]
+        raise DataError(
+            f"{path}: holds {picture.dtype} values. Save the map with 8 or 16 bits a value."
+        )
+    return np.multiply(picture, np.float32(1 / _MAP_PEAKS[picture.dtype]), dtype=np.float32)[
+        ..., None
+    ]
 
 
 def _content(path):
@@ -143,5 +157,7 @@ def _decoded(path, content, flags):
     except cv2.error as error:
         raise DataError(f"{path}: cannot be decoded ({error.err}).") from error
     if picture is None:
-        raise DataError(f"{path}: not a picture that can be decoded: damaged, cut short or of another kind.")
+        raise DataError(
+            f"{path}: not a picture that can be decoded: damaged, cut short or of another kind."
+        )
     return picture

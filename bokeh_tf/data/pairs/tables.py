@@ -1,7 +1,9 @@
-"""Tables that lie beside training pairs: CSV files with a header, and the `meta.txt` of the NTIRE lens challenges.
+"""Tables that lie beside training pairs: CSV files with a header, and the `meta.txt` of
+the NTIRE lens challenges.
 
-A CSV row names a pair by paths (columns such as `original,bokeh`) or by its `id`. Every other column that holds a
-number in each of its filled cells is a condition under which the pair was taken.
+A CSV row names a pair by paths (columns such as `original,bokeh`) or by its `id`.
+Every other column that holds a number in each of its filled cells is a condition under
+which the pair was taken.
 """
 
 import csv
@@ -65,7 +67,9 @@ def _rows(header, lines):
     columns = {
         index: column
         for index, column in enumerate(header)
-        if index not in used and column not in _OTHER_COLUMNS and _is_numeric([line[index] for line in lines])
+        if index not in used
+        and column not in _OTHER_COLUMNS
+        and _is_numeric([line[index] for line in lines])
     }
 
     def cell(line, index):
@@ -101,7 +105,10 @@ def _lens_row(line):
     lenses = [_LENS.search(name) for name in line[1:3]]
     if not all(lenses):
         return None
-    conditions = {"source_f_number": float(lenses[0]["f_number"]), "target_f_number": float(lenses[1]["f_number"])}
+    conditions = {
+        "source_f_number": float(lenses[0]["f_number"]),
+        "target_f_number": float(lenses[1]["f_number"]),
+    }
     if lenses[1]["focal"]:
         conditions["focal_length_mm"] = float(lenses[1]["focal"])
     if len(line) > 3 and _number(line[3]) is not None:

@@ -7,7 +7,8 @@ deterministic.
 import cv2
 import numpy as np
 
-# A gradient weaker than this (8-bit levels per pixel) is noise or flat colour: it tells nothing about focus.
+# A gradient weaker than this (8-bit levels per pixel) is noise or flat colour: it
+# tells nothing about focus.
 _NOISE_GRADIENT = 2.0
 # Side of the square neighbourhood that shares one verdict, as a share of the photo's longer side.
 _NEIGHBOURHOOD = 1 / 24
@@ -20,16 +21,18 @@ _LEAST_SEEDS_PX = 100
 def sharpness_map(photo):
     """Local sharpness: how much of the gradient energy a slight extra blur takes away.
 
-    A step edge of blur s keeps s / sqrt(s^2 + 1.5^2) of its gradient under a Gaussian of 1.5 px, so sharp
-    edges lose most and defocused ones almost nothing; the ratio does not depend on contrast. Flat
-    neighbourhoods, which have no edge to judge, get 0.
+    A step edge of blur s keeps s / sqrt(s^2 + 1.5^2) of its gradient under a Gaussian of 1.5 px, so
+    sharp edges lose most and defocused ones almost nothing; the ratio does not depend on contrast.
+    Flat neighbourhoods, which have no edge to judge, get 0.
     """
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
     side_px = max(3, round(max(grey.shape) * _NEIGHBOURHOOD)) | 1
     energy = _gradient_energy(grey)
     reblurred_energy = _gradient_energy(cv2.GaussianBlur(grey, (0, 0), 1.5))
     local = np.maximum(cv2.blur(energy, (side_px, side_px)), 0)
-    kept = np.sqrt(np.maximum(cv2.blur(reblurred_energy, (side_px, side_px)), 0) / (local + _NOISE_GRADIENT**2))
+    kept = np.sqrt(
+        np.maximum(cv2.blur(reblurred_energy, (side_px, side_px)), 0) / (local + _NOISE_GRADIENT**2)
+    )
     confidence = local / (local + _NOISE_GRADIENT**2)
     return np.clip((0.85 - kept) / 0.45, 0, 1).astype(np.float32) * confidence
 
@@ -43,10 +46,10 @@ def _gradient_energy(grey):
 def subject_matte(photo):
     """Matte of the subject in focus, or None where the photo does not show one clearly.
 
-    The sharpness map seeds GrabCut (Rother et al., 2004), whose colour models carry the verdict into the
-    flat parts of the subject; a guided filter (He et al., 2010) then softens the cut along the photo's
-    edges. Photos without a clear subject are those where the cut is tiny, fills the frame, disagrees
-    with the sharpness map, or falls apart.
+    The sharpness map seeds GrabCut (Rother et al., 2004), whose colour models carry the verdict
+    into the flat parts of the subject; a guided filter (He et al., 2010) then softens the cut along
+    the photo's edges. Photos without a clear subject are those where the cut is tiny, fills the
+    frame, disagrees with the sharpness map, or falls apart.
     """
     small = _reduced(photo)
     sharpness = cv2.resize(sharpness_map(photo), small.shape[1::-1], interpolation=cv2.INTER_AREA)
@@ -72,8 +75,8 @@ def subject_matte(photo):
 def centred_subject_matte(photo):
     """Matte of a compact subject in the middle whose colours differ from the frame's rim, or None.
 
-    For photos that are sharp all over: GrabCut seeded with the rim as background and a central ellipse as
-    probable subject.
+    For photos that are sharp all over: GrabCut seeded with the rim as background and a central
+    ellipse as probable subject.
     """
     small = _reduced(photo)
     height, width = small.shape[:2]
@@ -96,18 +99,23 @@ def _reduced(photo):
 
 
 def _grab_cut(small, seeds):
-    # Dithering keeps GrabCut's colour covariances regular where a photo has areas of one exact colour.
+    # Dithering keeps GrabCut's colour covariances regular where a photo has
+    # areas of one exact colour.
     dither = np.random.default_rng(0).normal(0, 3, small.shape)
     dithered = np.clip(small + dither, 0, 255).astype(np.uint8)
     labels = seeds.copy()
     cv2.setRNGSeed(0)
-    cv2.grabCut(dithered, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(
+        dithered, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK
+    )
     cut = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8)
     return _keep_large_parts(cv2.morphologyEx(cut, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
 
 
 def _keep_large_parts(cut):
-    """Drops parts smaller than a tenth of the largest and fills holes smaller than 1 % of the frame."""
+    """Drops parts smaller than a tenth of the largest and fills holes
+    smaller than 1 % of the frame.
+    """
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(cut)
     areas = statistics[1:count, cv2.CC_STAT_AREA]
     if not len(areas):
@@ -121,7 +129,9 @@ def _keep_large_parts(cut):
 
 
 def _shape_of(cut):
-    """Share of the frame, number of parts, and share of the top and side borders that the cut touches."""
+    """Share of the frame, number of parts, and share of the top and side
+    borders that the cut touches.
+    """
     border = np.concatenate([cut[0], cut[:, 0], cut[:, -1]]).mean()
     return cut.mean(), cv2.connectedComponents(cut)[0] - 1, border
 
@@ -134,13 +144,17 @@ def _compactness(cut):
 
 
 def _soft_matte(cut, small, shape):
-    soft = guided_filter(cut.astype(np.float32), small.astype(np.float32) / 255, radius_px=4, epsilon=1e-4)
+    soft = guided_filter(
+        cut.astype(np.float32), small.astype(np.float32) / 255, radius_px=4, epsilon=1e-4
+    )
     full = cv2.resize(soft, shape[::-1], interpolation=cv2.INTER_LINEAR)
     return np.clip((full - 0.1) / 0.8, 0, 1)
 
 
 def guided_filter(weights, guide, *, radius_px, epsilon):
-    """Guided filter (He et al., 2010, eq. 5-8) of `weights` `[H, W]` along the luminance of `guide` `[H, W, 3]`."""
+    """Guided filter (He et al., 2010, eq. 5-8) of `weights` `[H, W]` along the
+    luminance of `guide` `[H, W, 3]`.
+    """
     luminance = cv2.cvtColor(guide, cv2.COLOR_RGB2GRAY)
     side = (2 * radius_px + 1,) * 2
     mean_guide, mean_weights = cv2.blur(luminance, side), cv2.blur(weights, side)

@@ -1,9 +1,10 @@
 """Folders of synthetic pairs in the layout of EBB!, made from a folder of photographs; resumable.
 
-In the output folder: `Training/original/N.jpg`, `Training/bokeh/N.jpg` and `Training/depth/N.png`, inverse depth in
-16 bits with 1 nearest, N with six digits so that no pair passes for one of EBB!'s; `Training/pairs.csv` with the
-conditions; `synthesis.json`, of what and how they were made; `synthesis.jsonl`, by which another run makes only the
-pairs that are missing; and `prepared`, the small copies of the photographs.
+In the output folder: `Training/original/N.jpg`, `Training/bokeh/N.jpg` and `Training/depth/N.png`,
+inverse depth in 16 bits with 1 nearest, N with six digits so that no pair passes for one of EBB!'s;
+`Training/pairs.csv` with the conditions; `synthesis.json`, of what and how they were made;
+`synthesis.jsonl`, by which another run makes only the pairs that are missing; and `prepared`, the
+small copies of the photographs.
 """
 
 import csv
@@ -43,7 +44,8 @@ class SynthesisRun:
 
 
 def synthesise(photos, *, out, pairs, seed, options):
-    """Makes `pairs` pairs from the photographs below `photos`, with a progress bar on a terminal's stderr.
+    """Makes `pairs` pairs from the photographs below `photos`, with a progress
+    bar on a terminal's stderr.
 
     Args:
         out: folder for what the module's docstring names.
@@ -54,14 +56,20 @@ def synthesise(photos, *, out, pairs, seed, options):
         A `SynthesisRun`.
 
     Raises:
-        DataError: the photographs cannot be used, or `out` holds pairs made of others or in another way.
+        DataError: the photographs cannot be used, or `out` holds pairs made of
+            others or in another way.
         OutputError: `out` cannot be written.
     """
     if pairs < 1:
         raise ValueError(f"pairs must be at least 1. Received: {pairs}")
     out = make_folder(out)
     sources = load_sources(photos, cache=out / "prepared", long_side_px=options.shape[1])
-    settings = {"synthesis": _SYNTHESIS_VERSION, "seed": seed, **asdict(options), "photos": _digest_of(sources)}
+    settings = {
+        "synthesis": _SYNTHESIS_VERSION,
+        "seed": seed,
+        **asdict(options),
+        "photos": _digest_of(sources),
+    }
     _claim(out, settings)
     training = out / "Training"
     with Journal(out / "synthesis.jsonl", settings) as journal:
@@ -72,7 +80,9 @@ def synthesise(photos, *, out, pairs, seed, options):
         try:
             with progress_bar() as progress:
                 for name in progress.track(wanted, description="Rendering"):
-                    done[name] = _made(maker.draw(np.random.default_rng([seed, int(name)])), training, name)
+                    done[name] = _made(
+                        maker.draw(np.random.default_rng([seed, int(name)])), training, name
+                    )
                     journal.add(name, None, done[name])
         finally:
             _write_table(training / "pairs.csv", done)
@@ -88,12 +98,20 @@ def _claim(out, settings):
             stated = documents.parse(documents.read(path))
         except DocumentError as error:
             raise DataError(f"{path}: cannot be read. Choose another folder.") from error
-        different = [key for key in document if not isinstance(stated, dict) or stated.get(key) != document[key]]
+        different = [
+            key
+            for key in document
+            if not isinstance(stated, dict) or stated.get(key) != document[key]
+        ]
         if different:
             names = ", ".join(different)
-            raise DataError(f"{out}: holds pairs made with other {names}. Choose another folder, or delete it.")
+            raise DataError(
+                f"{out}: holds pairs made with other {names}. Choose another folder, or delete it."
+            )
     elif is_dir(out / "Training") and any(path.suffix for path in files_below(out / "Training")):
-        raise DataError(f"{out / 'Training'}: holds files that were not made here. Choose another folder.")
+        raise DataError(
+            f"{out / 'Training'}: holds files that were not made here. Choose another folder."
+        )
     for folder in _FOLDERS:
         make_folder(out / "Training" / folder)
     write_text(path, json.dumps(document, indent=1) + "\n")
@@ -101,7 +119,10 @@ def _claim(out, settings):
 
 def _names_in(training):
     """Stems of the pairs that are there as a whole."""
-    files = [{path.stem for path in (training / folder).glob(f"*{suffix}")} for folder, suffix in _FOLDERS.items()]
+    files = [
+        {path.stem for path in (training / folder).glob(f"*{suffix}")}
+        for folder, suffix in _FOLDERS.items()
+    ]
     return sorted(set.intersection(*files))
 
 
@@ -131,6 +152,8 @@ def _write_table(path, conditions):
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([_SOURCE_FOLDER, _TARGET_FOLDER, *names])
     for name, values in sorted(conditions.items()):
-        files = [f"{folder}/{name}{_FOLDERS[folder]}" for folder in (_SOURCE_FOLDER, _TARGET_FOLDER)]
+        files = [
+            f"{folder}/{name}{_FOLDERS[folder]}" for folder in (_SOURCE_FOLDER, _TARGET_FOLDER)
+        ]
         writer.writerow([*files, *(f"{values[column]:.6g}" for column in names)])
     write_text(path, text.getvalue())

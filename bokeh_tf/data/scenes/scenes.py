@@ -2,14 +2,16 @@
 
 Three kinds, drawn at random:
 
-* composite: subjects cut out of photographs stand in front of another photograph, each at its own disparity;
-  everything is sharp in the input, so nothing but the picture's content says where the focus goes;
-* portrait of the focus: a photograph with shallow depth of field, detail of another photo laid over its blurred
-  parts to hide the blur; the photographer's own focus is the truth;
-* view: a photograph without a subject; a soft ellipse in the centre stands for "nothing in particular".
+* composite: subjects cut out of photographs stand in front of another photograph, each at
+  its own disparity; everything is sharp in the input, so nothing but the picture's content
+  says where the focus goes;
+* portrait of the focus: a photograph with shallow depth of field, detail of another photo laid over
+  its blurred parts to hide the blur; the photographer's own focus is the truth;
+* view: a photograph without a subject; a soft ellipse in the centre stands
+  for "nothing in particular".
 
-Images are float32 `[H, W, 3]` in [0, 1]. Radii and sigmas are in pixels of a 1024-row photo unless a name says
-otherwise. A scene depends on its random generator alone.
+Images are float32 `[H, W, 3]` in [0, 1]. Radii and sigmas are in pixels of a 1024-row photo unless
+a name says otherwise. A scene depends on its random generator alone.
 """
 
 from dataclasses import dataclass
@@ -57,10 +59,16 @@ class SceneMaker:
     """
 
     def __init__(self, sources, *, shape, sigmas_px):
-        self._subjects = [source for source in sources if source.matte is not None and source.matte.max() > 0.5]
+        self._subjects = [
+            source for source in sources if source.matte is not None and source.matte.max() > 0.5
+        ]
         if not self._subjects:
-            raise ValueError("sources must hold at least one with a matte that covers something. Received: none")
-        self._cut_outs = [source for source in self._subjects if _stands_free(source.matte)] or self._subjects
+            raise ValueError(
+                "sources must hold at least one with a matte that covers something. Received: none"
+            )
+        self._cut_outs = [
+            source for source in self._subjects if _stands_free(source.matte)
+        ] or self._subjects
         self._backdrops = [source for source in sources if source.is_backdrop] or sources
         self.shape = shape
         self._scale = shape[0] / _REFERENCE_ROWS
@@ -71,24 +79,34 @@ class SceneMaker:
         kind = random.choice(_KINDS, p=_KIND_SHARES)
         makers = {"composite": self.composite, "portrait": self._portrait, "view": self._view}
         layers, focus_disparity, aperture_px = makers[kind](random)
-        rendering = render(layers, focus_disparity=focus_disparity, aperture_px=aperture_px * self._scale)
+        rendering = render(
+            layers, focus_disparity=focus_disparity, aperture_px=aperture_px * self._scale
+        )
         weights = blend_weights(rendering.radius_px, self.sigmas_px)
         image, bokeh = _varied_exposure([rendering.all_in_focus, rendering.bokeh], random)
         image = np.clip(image + random.normal(0, random.uniform(0, 0.02), image.shape), 0, 1)
         if random.random() < 0.5:
             image, bokeh, weights = image[:, ::-1], bokeh[:, ::-1], weights[:, ::-1]
         importance = _VIEW_IMPORTANCE if kind == "view" else 1.0
-        return Scene(*(np.ascontiguousarray(a, np.float32) for a in (image, bokeh, weights)), importance)
+        return Scene(
+            *(np.ascontiguousarray(a, np.float32) for a in (image, bokeh, weights)), importance
+        )
 
     def composite(self, random):
-        """Draws a composite: its layers, far to near, the main subject's disparity, an aperture at 1024 rows."""
+        """Draws a composite: its layers, far to near, the main subject's disparity,
+        an aperture at 1024 rows.
+        """
         backdrop = self._backdrop(random)
         main = self._subject(random, height=(0.35, 1.0), spread=0.16)
         near = random.uniform(0.6, 0.9)
         ground = self._ground_disparity(random, near)
         layers = [Layer(backdrop, np.ones(self.shape, np.float32), ground)]
         if random.random() < 0.35:
-            layers.append(self._subject(random, height=(0.1, 0.5), spread=0.4)(random.uniform(0.1, 0.6) * near))
+            layers.append(
+                self._subject(random, height=(0.1, 0.5), spread=0.4)(
+                    random.uniform(0.1, 0.6) * near
+                )
+            )
         layers.append(main(near))
         if random.random() < 0.1:
             layers.append(self._subject(random, height=(0.3, 0.8), spread=0.6)(1.0))
@@ -99,10 +117,19 @@ class SceneMaker:
         colour, matte = self._framed(source, random)
         detail = self._backdrop(random)
         detail = detail - cv2.GaussianBlur(detail, (0, 0), 2.0)
-        hidden = np.clip(colour + detail * (1 - matte[..., None]) * random.uniform(0, 1.2), 0, 1).astype(np.float32)
-        hidden = cv2.GaussianBlur(hidden, (0, 0), random.uniform(0.3, 1.5)) if random.random() < 0.3 else hidden
+        hidden = np.clip(
+            colour + detail * (1 - matte[..., None]) * random.uniform(0, 1.2), 0, 1
+        ).astype(np.float32)
+        hidden = (
+            cv2.GaussianBlur(hidden, (0, 0), random.uniform(0.3, 1.5))
+            if random.random() < 0.3
+            else hidden
+        )
         behind = _filled_behind(hidden, matte)
-        layers = [Layer(behind, np.ones(self.shape, np.float32), random.uniform(0, 0.5)), Layer(hidden, matte, 0.8)]
+        layers = [
+            Layer(behind, np.ones(self.shape, np.float32), random.uniform(0, 0.5)),
+            Layer(hidden, matte, 0.8),
+        ]
         return layers, 0.8, _aperture_px(random)
 
     def _view(self, random):
@@ -110,20 +137,28 @@ class SceneMaker:
         centre_x, centre_y = random.normal(0, 0.05), random.normal(0.05, 0.05)
         distance = np.hypot((x - centre_x) / 0.55, (y - centre_y) / 0.65)
         disparity = np.clip(1.4 - distance, 0, 1).astype(np.float32)
-        return [Layer(self._backdrop(random), np.ones(self.shape, np.float32), disparity)], 1.0, _aperture_px(random)
+        return (
+            [Layer(self._backdrop(random), np.ones(self.shape, np.float32), disparity)],
+            1.0,
+            _aperture_px(random),
+        )
 
     def _grid(self):
         rows, columns = (np.linspace(-1, 1, size, dtype=np.float32) for size in self.shape)
         return np.meshgrid(rows, columns, indexing="ij")
 
     def _ground_disparity(self, random, near):
-        """Far above a horizon, rising below it to the near subject's disparity at the lower edge; or all far."""
+        """Far above a horizon, rising below it to the near subject's disparity at
+        the lower edge; or all far.
+        """
         far = random.uniform(0, 0.5) * near
         if random.random() < 0.5:
             return far
         y, _ = self._grid()
         horizon = random.uniform(-0.5, 0.6)
-        return (far + (near - far) * np.clip((y - horizon) / (1 - horizon), 0, 1)).astype(np.float32)
+        return (far + (near - far) * np.clip((y - horizon) / (1 - horizon), 0, 1)).astype(
+            np.float32
+        )
 
     def _backdrop(self, random):
         source = random.choice(self._backdrops)
@@ -134,12 +169,16 @@ class SceneMaker:
         return self._sampled(source.photo, rows / self.shape[0], (left, top))
 
     def _sampled(self, picture, step, origin, *, border=cv2.BORDER_REFLECT_101):
-        """Samples `picture` on the scene's grid, `step` picture pixels apart, from `origin` (x, y)."""
+        """Samples `picture` on the scene's grid, `step` picture pixels
+        apart, from `origin` (x, y).
+        """
         if step > 1.5:
             picture = cv2.GaussianBlur(picture, (0, 0), 0.35 * step)
         transform = np.float32([[step, 0, origin[0]], [0, step, origin[1]]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        sampled = cv2.warpAffine(picture, transform, self.shape[::-1], flags=flags, borderMode=border)
+        sampled = cv2.warpAffine(
+            picture, transform, self.shape[::-1], flags=flags, borderMode=border
+        )
         return sampled.astype(np.float32) / 255 if picture.dtype == np.uint8 else sampled
 
     def _subject(self, random, *, height, spread):
@@ -148,7 +187,10 @@ class SceneMaker:
         photo, matte = source.photo, source.matte
         if random.random() < 0.5:
             photo, matte = photo[:, ::-1].copy(), matte[:, ::-1].copy()
-        rows, columns = np.nonzero(matte.max(axis=1) > 0.5)[0], np.nonzero(matte.max(axis=0) > 0.5)[0]
+        rows, columns = (
+            np.nonzero(matte.max(axis=1) > 0.5)[0],
+            np.nonzero(matte.max(axis=0) > 0.5)[0],
+        )
         step = (rows[-1] - rows[0] + 1) / (random.uniform(*height) * self.shape[0])
         step = max(step, (columns[-1] - columns[0] + 1) / (0.9 * self.shape[1]))
         x = self.shape[1] * np.clip(random.normal(0.5, spread), 0.05, 0.95)
@@ -157,32 +199,48 @@ class SceneMaker:
         origin = ((columns[0] + columns[-1]) / 2 - x * step, rows[-1] - y * step)
         colour = self._sampled(photo, step, origin)
         alpha = self._sampled(matte, step, origin, border=cv2.BORDER_CONSTANT)
-        colour = np.clip(colour * random.uniform(0.8, 1.2) * random.uniform(0.94, 1.06, 3), 0, 1).astype(np.float32)
+        colour = np.clip(
+            colour * random.uniform(0.8, 1.2) * random.uniform(0.94, 1.06, 3), 0, 1
+        ).astype(np.float32)
         return lambda disparity: Layer(colour, alpha, disparity)
 
     def _framed(self, source, random):
-        """Crops the photo around its subject, or fits all of it in and mirrors it at the sides, as rendering does."""
+        """Crops the photo around its subject, or fits all of it in and mirrors it at the
+        sides, as rendering does.
+        """
         height, width = source.photo.shape[:2]
         ratio = self.shape[1] / self.shape[0]
         whole = random.random() < 0.25
-        rows = max(height, width / ratio) if whole else min(height, width / ratio) * random.uniform(0.8, 1.0)
+        rows = (
+            max(height, width / ratio)
+            if whole
+            else min(height, width / ratio) * random.uniform(0.8, 1.0)
+        )
         columns = rows * ratio
         top, left = (height - rows) / 2, (width - columns) / 2
         if not whole:
-            centre_y, centre_x = (np.average(axis, weights=source.matte) for axis in np.indices(source.matte.shape))
+            centre_y, centre_x = (
+                np.average(axis, weights=source.matte) for axis in np.indices(source.matte.shape)
+            )
             top = np.clip(centre_y - rows * random.uniform(0.4, 0.65), 0, height - rows)
             left = np.clip(centre_x - columns * random.uniform(0.35, 0.65), 0, width - columns)
         step = rows / self.shape[0]
-        return self._sampled(source.photo, step, (left, top)), self._sampled(source.matte, step, (left, top))
+        return self._sampled(source.photo, step, (left, top)), self._sampled(
+            source.matte, step, (left, top)
+        )
 
 
 def _stands_free(matte):
-    """Whether a cut-out is not cut off at the photo's sides or top, where a straight edge would give it away."""
+    """Whether a cut-out is not cut off at the photo's sides or top, where a
+    straight edge would give it away.
+    """
     return np.concatenate([matte[0], matte[:, 0], matte[:, -1]]).mean() < 0.08
 
 
 def _aperture_px(random):
-    """Radius at a disparity difference of 1: from a clear blur to the largest that a phone user asks for."""
+    """Radius at a disparity difference of 1: from a clear blur to the largest
+    that a phone user asks for.
+    """
     return float(np.exp(random.uniform(np.log(18), np.log(44))))
 
 
@@ -201,4 +259,6 @@ def _varied_exposure(images, random):
     """One random brightness, contrast and tint for all of `images`."""
     gain = random.uniform(0.75, 1.25) * random.uniform(0.93, 1.07, 3)
     gamma = np.exp(random.normal(0, 0.15))
-    return [np.clip(gain * np.clip(image, 0, 1) ** gamma, 0, 1).astype(np.float32) for image in images]
+    return [
+        np.clip(gain * np.clip(image, 0, 1) ** gamma, 0, 1).astype(np.float32) for image in images
+    ]

@@ -1,7 +1,7 @@
 """Folders of photographs made ready for training: small copies, focus measured, subjects cut out.
 
-Preparing is slow (about half a second a photo), so each result is kept in a cache folder and reused;
-an interrupted preparation goes on where it stopped.
+Preparing is slow (about half a second a photo), so each result is kept in a cache folder and
+reused; an interrupted preparation goes on where it stopped.
 """
 
 import contextlib
@@ -38,7 +38,8 @@ class Source:
         photo: uint8 `[H, W, 3]` RGB, a small copy.
         matte: float32 `[H, W]` of the subject, or None.
         sharp_fraction: share of the frame in focus.
-        matte_from_focus: whether the matte was cut where the photographer focused, not merely in the centre.
+        matte_from_focus: whether the matte was cut where the photographer focused,
+            not merely in the centre.
     """
 
     name: str
@@ -49,15 +50,19 @@ class Source:
 
     @property
     def is_backdrop(self):
-        """Whether the whole photo is sharp enough to stand behind a subject and is not known to hold one."""
+        """Whether the whole photo is sharp enough to stand behind a subject and
+        is not known to hold one.
+        """
         return self.sharp_fraction >= _MOSTLY_SHARP and self.matte is None
 
 
 def load_sources(folder, *, cache, long_side_px=_LONG_SIDE_PX):
     """Prepares every photo below `folder`, or takes it from the `cache` folder.
 
-    Where `folder` holds a `subjects.txt`, the photos it names, one file name a line, and no others keep their
-    mattes: the automatic cut is wrong in places that only a person sees. Without that list only mattes cut where the
+    Where `folder` holds a `subjects.txt`, the photos it names, one file name a
+    line, and no others keep their
+    mattes: the automatic cut is wrong in places that only a person sees. Without that list
+        only mattes cut where the
     photographer focused are trusted.
 
     Args:
@@ -69,7 +74,9 @@ def load_sources(folder, *, cache, long_side_px=_LONG_SIDE_PX):
     folder = Path(folder)
     paths = sorted(path for path in files_below(folder) if path.suffix.lower() in SUFFIXES)
     if not paths:
-        raise DataError(f"{folder}: no photographs here. Name a folder with JPEG, PNG, WebP or TIFF files.")
+        raise DataError(
+            f"{folder}: no photographs here. Name a folder with JPEG, PNG, WebP or TIFF files."
+        )
     make_folder(cache)
     accepted = _accepted_subjects(folder)
     ending = "" if long_side_px == _LONG_SIDE_PX else f".{long_side_px}px"
@@ -84,7 +91,10 @@ def load_sources(folder, *, cache, long_side_px=_LONG_SIDE_PX):
         trusted = source.matte_from_focus if accepted is None else source.name in accepted
         sources.append(source if trusted else dataclasses.replace(source, matte=None))
     if not any(source.matte is not None for source in sources):
-        raise DataError(f"{folder}: no photo shows a clear subject. Add photographs with shallow depth of field.")
+        raise DataError(
+            f"{folder}: no photo shows a clear subject. Add photographs with shallow depth of"
+            " field."
+        )
     return sources
 
 
@@ -95,7 +105,9 @@ def _accepted_subjects(folder):
     try:
         lines = read_bytes(path, limit_bytes=_MAX_LIST_BYTES).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text. Write one file name a line.") from error
+        raise DataError(
+            f"{path}: cannot be read as UTF-8 text. Write one file name a line."
+        ) from error
     return {line.strip() for line in lines if line.strip()}
 
 
@@ -105,9 +117,15 @@ def _cached(path, cache_path, long_side_px):
         with contextlib.suppress(DataError, LookupError, TypeError):
             return _kept(path, cache_path)
     source = prepare(path, long_side_px=long_side_px)
-    matte = np.zeros((0, 0), np.uint8) if source.matte is None else np.round(source.matte * 255).astype(np.uint8)
+    matte = (
+        np.zeros((0, 0), np.uint8)
+        if source.matte is None
+        else np.round(source.matte * 255).astype(np.uint8)
+    )
     flags = {"sharp_fraction": source.sharp_fraction, "from_focus": source.matte_from_focus}
-    write_archive(cache_path, {"photo": source.photo, "matte": matte, "made_from": _version_of(path), **flags})
+    write_archive(
+        cache_path, {"photo": source.photo, "matte": matte, "made_from": _version_of(path), **flags}
+    )
     # Mattes are kept in 8 bits: a resumed run must see what the first one saw.
     return _kept(path, cache_path)
 
@@ -117,11 +135,15 @@ def _kept(path, cache_path):
     if not np.array_equal(kept["made_from"], _version_of(path)):
         raise DataError(f"{cache_path}: made from another photo than {path} is now.")
     matte = kept["matte"].astype(np.float32) / 255 if kept["matte"].size else None
-    return Source(path.name, kept["photo"], matte, float(kept["sharp_fraction"]), bool(kept["from_focus"]))
+    return Source(
+        path.name, kept["photo"], matte, float(kept["sharp_fraction"]), bool(kept["from_focus"])
+    )
 
 
 def _version_of(path):
-    """Size and time of change: another folder's photo of the same name, or an edited one, differs in them."""
+    """Size and time of change: another folder's photo of the same name, or an
+    edited one, differs in them.
+    """
     status = path.stat()
     return np.array([status.st_size, status.st_mtime_ns])
 

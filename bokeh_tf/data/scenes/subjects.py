@@ -1,28 +1,34 @@
 """Photographs with a map of what should stay sharp, and random training examples made of them.
 
-A folder of subjects holds `index.csv` with at least the columns `stem`, `group`, `label_source` and `split`, and per
-row `photos/<stem>.jpg`, `labels/<stem>.png` (what stays sharp, 0..255, the photo's aspect) and, if known,
-`conf/<stem>.png`, the trust in each pixel of the label. Only rows of the split "train" are learnt from.
+A folder of subjects holds `index.csv` with at least the columns `stem`, `group`, `label_source` and
+`split`, and per row `photos/<stem>.jpg`, `labels/<stem>.png` (what stays sharp, 0..255, the photo's
+aspect) and, if known, `conf/<stem>.png`, the trust in each pixel of the label. Only rows of the
+split "train" are learnt from.
 
-An example is a framed photo, or cut-out subjects pasted before another photo. Images are float32 `[H, W, 3]` in
-[0, 1], maps half as high and wide. An example depends on its random generator alone.
+An example is a framed photo, or cut-out subjects pasted before another photo. Images are float32
+`[H, W, 3]` in [0, 1], maps half as high and wide. An example depends on its random generator alone.
 """
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from bokeh_tf.data.scenes import layers
 from bokeh_tf.errors import DataError
+from bokeh_tf.paths import is_file, read_bytes
 from bokeh_tf.photos import read, reduced_to_8_bits
 
+_LIMIT_BYTES = 256_000_000
 # Copies of this size leave room for crops of a network's input of 288 or 384 columns.
 _LONG_SIDE_PX = 480
 # A label's source that is no person's outline nor agreed upon by two networks counts less.
 _SOURCE_WEIGHTS = {"selfie+grabcut2": 0.3, "focus": 0.3, "real:coco_full": 0.3, "prior": 0.15}
-# How often an example's photo is of a group: people most, and the few objects more than their number.
+# How often an example's photo is of a group: people most, and the few objects
+# more than their number.
 _GROUP_SHARES = {
     "people": 0.36,
     "animals": 0.22,
@@ -31,9 +37,14 @@ _GROUP_SHARES = {
     "none": 0.07,
     "unlabelled": 0.07,
 }
+# How often an example is composed of cut-outs.
 _COMPOSITE_SHARE = 0.25
-# How often the example comes with a tap on what stays sharp.
-_TAPPED_SHARE = 0.35
+# How often a scene with a tap stands before a photo with a subject of its own.
+_OWN_SUBJECT_SHARE = 0.5
+# How many of the other things in it are made up.
+_MADE_UP_SHARE = 0.3
+# The share of the frame below which a thing is hidden by others.
+_LEAST_SEEN = 0.015
 NO_TAP = np.full((1, 1, 4), -1, np.float32)
 # Below this the teachers contradicted one another.
 _LEAST_TRUST = 64
@@ -46,8 +57,8 @@ _MAX_STRETCH = 1.15
 class LabelledPhoto:
     """A photo as it is learnt from: uint8 `[h, w, 3]`, its label and trust uint8 `[h, w]`.
 
-    `weight` is the label's in the loss. `is_subject` says whether the photo has a clear subject, None where nobody
-    knows.
+    `weight` is the label's in the loss. `is_subject` says whether the photo has a clear
+    subject, None where nobody knows.
     """
 
     stem: str
@@ -68,7 +79,8 @@ class Example:
         image: float32 `[H, W, 3]`.
         focus: float32 `[H / 2, W / 2, 1]`, what stays sharp.
         trust: float32 `[H / 2, W / 2, 1]`, weight of each pixel in the loss.
-        tap: float32 `[1, 1, 4]`: row and column of a tap on what stays sharp, in [0, 1], or -1; two numbers unused.
+        tap: float32 `[1, 1, 4]`: row and column of a tap on what stays sharp, in [0, 1],
+            or -1; two numbers unused.
         presence: whether there is a subject, 0 or 1.
         presence_weight: how much that is worth.
     """
@@ -82,16 +94,20 @@ class Example:
 
 
 def read_index(folder, *, split):
-    """Rows of the folder's `index.csv` of one split, as dictionaries; `DataError` where it cannot be used."""
+    """Rows of the folder's `index.csv` of one split, as dictionaries;
+    `DataError` where it cannot be used.
+    """
     path = Path(folder) / "index.csv"
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(path, limit_bytes=_LIMIT_BYTES).decode("utf-8")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read. Name a folder of labelled subjects.") from error
     missing = {"stem", "group", "label_source", "split"} - set(rows[0] if rows else ())
     if missing:
-        raise DataError(f"{path}: lacks {', '.join(sorted(missing))}. Name a folder of labelled subjects.")
+        raise DataError(
+            f"{path}: lacks {', '.join(sorted(missing))}. Name a folder of labelled subjects."
+        )
     chosen = [row for row in rows if row["split"] == split]
     if not chosen:
         raise DataError(f"{path}: has no row of the split {split}.")
@@ -99,7 +115,9 @@ def read_index(folder, *, split):
 
 
 def load_subjects(folder, *, split="train", long_side_px=_LONG_SIDE_PX):
-    """The `LabelledPhoto`s of one split, reduced to `long_side_px`; `DataError` where a file is missing."""
+    """The `LabelledPhoto`s of one split, reduced to `long_side_px`;
+    `DataError` where a file is missing.
+    """
     folder = Path(folder)
     return [_load(folder, row, long_side_px) for row in read_index(folder, split=split)]
 
@@ -111,8 +129,10 @@ def _load(folder, row, long_side_px):
     size = tuple(max(1, round(side_px * scale)) for side_px in photo.shape[1::-1])
     label = _grey(folder / "labels" / f"{stem}.png")
     trust_path = folder / "conf" / f"{stem}.png"
-    trust = _grey(trust_path) if trust_path.is_file() else np.full_like(label, 255)
-    label, trust = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (label, trust))
+    trust = _grey(trust_path) if is_file(trust_path) else np.full_like(label, 255)
+    label, trust = (
+        cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (label, trust)
+    )
     is_subject = {"none": False, "unlabelled": None}.get(row["group"], True)
     coverage = (label > 127).mean()
     return LabelledPhoto(
@@ -135,7 +155,9 @@ def _grey(path):
 
 
 def _stands_free(label):
-    """Whether a subject is not cut off at the photo's sides or top, where a straight edge would give it away."""
+    """Whether a subject is not cut off at the photo's sides or top, where a
+    straight edge would give it away.
+    """
     return np.concatenate([label[0], label[:, 0], label[:, -1]]).mean() < 0.05 * 255
 
 
@@ -145,10 +167,15 @@ class SubjectMaker:
     Args:
         photos: `LabelledPhoto`s.
         shape: (rows, columns) of the images, even numbers.
+        is_tapped: draw scenes of several things of which one is tapped and the others are not
+            meant. Only these teach what a tap is for: in a photo of one subject it says
+            nothing that is not seen.
     """
 
-    def __init__(self, photos, *, shape):
-        groups = {group: [photo for photo in photos if photo.group == group] for group in _GROUP_SHARES}
+    def __init__(self, photos, *, shape, is_tapped=False):
+        groups = {
+            group: [photo for photo in photos if photo.group == group] for group in _GROUP_SHARES
+        }
         self._groups = {group: members for group, members in groups.items() if members}
         if not self._groups:
             known = ", ".join(_GROUP_SHARES)
@@ -157,22 +184,38 @@ class SubjectMaker:
         self._shares = shares / shares.sum()
         self._cut_outs = [photo for photo in photos if photo.is_cut_out]
         self._backdrops = [photo for photo in photos if not photo.is_subject]
+        self._subjects = [photo for photo in photos if photo.is_subject and photo.weight == 1]
         self.shape = shape
+        self.is_tapped = is_tapped
+        if is_tapped and not (self._cut_outs and self._backdrops):
+            raise DataError(
+                "Scenes need a subject that can be cut out and a photo without one. Name more"
+                " photos."
+            )
 
     def draw(self, random):
         """Returns an `Example` drawn with the NumPy generator `random`."""
-        can_compose = self._cut_outs and self._backdrops
-        is_tapped = random.random() < _TAPPED_SHARE
-        if can_compose and random.random() < _COMPOSITE_SHARE:
-            image, focus, trust, presence, presence_weight = self._composite(random, is_tapped=is_tapped)
+        tap = NO_TAP
+        if self.is_tapped:
+            image, focus, trust, tap = self.tapped_scene(random)
+            presence, presence_weight = 1.0, 0.0
+        elif self._cut_outs and self._backdrops and random.random() < _COMPOSITE_SHARE:
+            image, focus, trust, presence, presence_weight = self._composite(random)
         else:
             image, focus, trust, presence, presence_weight = self._photo(random)
         if random.random() < 0.5:
-            image, focus, trust = image[:, ::-1], focus[:, ::-1], trust[:, ::-1]
+            image, focus, trust, tap = (
+                image[:, ::-1],
+                focus[:, ::-1],
+                trust[:, ::-1],
+                _mirrored(tap),
+            )
         image = _varied_colour(image, random)
-        tap = _tap(focus, random) if is_tapped and presence else NO_TAP
         half = (self.shape[1] // 2, self.shape[0] // 2)
-        focus, trust = (cv2.resize(np.ascontiguousarray(p), half, interpolation=cv2.INTER_AREA) for p in (focus, trust))
+        focus, trust = (
+            cv2.resize(np.ascontiguousarray(p), half, interpolation=cv2.INTER_AREA)
+            for p in (focus, trust)
+        )
         return Example(
             np.ascontiguousarray(image, np.float32),
             focus[..., None].astype(np.float32),
@@ -205,7 +248,9 @@ class SubjectMaker:
         return image, focus, trust, 1.0, float(focus.mean() > 0.02) * max(photo.weight, 0.5)
 
     def _framed(self, photo, window):
-        """Image, label and trust of a window (top, left, rows, columns) of the photo, mirrored beyond its border."""
+        """Image, label and trust of a window (top, left, rows, columns) of the photo,
+        mirrored beyond its border.
+        """
         height, width = photo.photo.shape[:2]
         top, left, rows, columns = window
         first_row, first_column = max(0, top), max(0, left)
@@ -219,55 +264,95 @@ class SubjectMaker:
         for plane in (photo.photo, photo.label, photo.trust):
             part = plane[first_row:last_row, first_column:last_column]
             part = cv2.resize(part, (inner_columns, inner_rows), interpolation=cv2.INTER_AREA)
-            below, right = self.shape[0] - pad_top - inner_rows, self.shape[1] - pad_left - inner_columns
+            below, right = (
+                self.shape[0] - pad_top - inner_rows,
+                self.shape[1] - pad_left - inner_columns,
+            )
             part = cv2.copyMakeBorder(part, pad_top, below, pad_left, right, cv2.BORDER_REFLECT)
             planes.append(part.astype(np.float32) / 255)
         return planes
 
-    def _composite(self, random, *, is_tapped):
-        """Cut-outs before another photo: all of them are meant, or the one that is tapped."""
+    def scene(self, random):
+        """Two or more things in one frame: the image, a list of what is seen of
+        each, and the trust in these.
+
+        Some are subjects of other photos, some made up, and some the backdrop's own subject.
+        """
+        has_own = self._subjects and random.random() < _OWN_SUBJECT_SHARE
+        members = self._subjects if has_own else self._backdrops
+        backdrop = members[random.integers(len(members))]
+        image, label, trust = self._framed(backdrop, _window(backdrop, self.shape, random))
+        count = random.integers(1, 3) if has_own else random.integers(2, 4)
+        image, masks = _pasted(image, [label] if has_own else [], self._things(random, count))
+        # What the others hide is not what anybody would tap.
+        seen = [mask for mask in masks if mask.mean() > _LEAST_SEEN] or [max(masks, key=np.mean)]
+        return image, seen, trust if has_own else np.ones(self.shape, np.float32)
+
+    def tapped_scene(self, random):
+        """A scene of several things of which one is tapped: image, focus,
+        trust and tap, see `Example`.
+        """
+        image, seen, trust = self.scene(random)
+        chosen = seen[random.integers(len(seen))]
+        return image, chosen, trust, tap_inside(chosen, random)
+
+    def _composite(self, random):
+        """Cut-outs before another photo, all of which are meant."""
         backdrop = self._backdrops[random.integers(len(self._backdrops))]
         image, _, _ = self._framed(backdrop, _window(backdrop, self.shape, random))
-        count = random.choice([1, 2, 3], p=[0.15, 0.55, 0.3] if is_tapped else [0.6, 0.25, 0.15])
+        count = random.choice([1, 2, 3], p=[0.6, 0.25, 0.15])
         height = random.uniform(0.25, 1.0 if count == 1 else 0.85)
         if random.random() < 0.5:
             image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 3.0))
-        masks = []
-        for _ in range(count):
-            colour, alpha = self._cut_out(random, height * random.uniform(0.85, 1.15))
-            image = image * (1 - alpha[..., None]) + colour * alpha[..., None]
-            masks = [mask * (1 - alpha) for mask in masks] + [alpha]
-        # A subject that the others hide is not one that anybody would tap.
-        chosen = max(masks, key=lambda mask: mask.sum() * random.uniform(0.3, 1)) if is_tapped else sum(masks)
-        return image, chosen, np.ones(self.shape, np.float32), 1.0, float(chosen.mean() > 0.02)
+        cut_outs = [
+            self._cut_out(random, height * random.uniform(0.85, 1.15)) for _ in range(count)
+        ]
+        image, masks = _pasted(image, [], cut_outs)
+        focus = sum(masks)
+        return image, focus, np.ones(self.shape, np.float32), 1.0, float(focus.mean() > 0.02)
 
     def _cut_out(self, random, height):
-        """A subject's colour and coverage, placed in the frame; `height` is its share of the rows."""
         photo = self._cut_outs[random.integers(len(self._cut_outs))]
-        rows, columns = np.nonzero(photo.label.max(axis=1) > 127)[0], np.nonzero(photo.label.max(axis=0) > 127)[0]
-        step = max(
-            (rows[-1] - rows[0] + 1) / (height * self.shape[0]),
-            (columns[-1] - columns[0] + 1) / (0.9 * self.shape[1]),
-        )
-        is_standing = rows[-1] >= photo.label.shape[0] - 3
-        x = self.shape[1] * np.clip(random.normal(0.5, 0.22), 0.08, 0.92)
-        y = self.shape[0] * (1.01 if is_standing else np.clip(random.normal(0.85, 0.12), 0.35, 1.1))
-        origin = ((columns[0] + columns[-1]) / 2 - x * step, rows[-1] - y * step)
-        transform = np.float32([[step, 0, origin[0]], [0, step, origin[1]]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        picture, label = photo.photo, photo.label
-        if step > 1.5:
-            picture, label = (cv2.GaussianBlur(plane, (0, 0), 0.35 * step) for plane in (picture, label))
-        colour = cv2.warpAffine(picture, transform, self.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        alpha = cv2.warpAffine(label, transform, self.shape[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT)
-        colour = colour.astype(np.float32) / 255 * random.uniform(0.8, 1.2) * random.uniform(0.94, 1.06, 3)
-        return np.clip(colour, 0, 1).astype(np.float32), alpha.astype(np.float32) / 255
+        return layers.cut_out(photo, self.shape, random, height=height)
+
+    def _things(self, random, count):
+        """So many cut-outs and made-up objects, sometimes all a little out of focus."""
+        is_soft, height = random.random() < 0.3, random.uniform(0.3, 0.8)
+        for _ in range(count):
+            share = height * random.uniform(0.7, 1.2)
+            if random.random() < _MADE_UP_SHARE:
+                texture = self._backdrops[random.integers(len(self._backdrops))].photo
+                colour, alpha = layers.made_up(texture, self.shape, random, height=share)
+            else:
+                colour, alpha = self._cut_out(random, share)
+            if is_soft:
+                colour, alpha = layers.softened(
+                    colour, alpha, random.uniform(0.3, 0.01 * self.shape[0])
+                )
+            yield colour, alpha
 
 
-def _tap(focus, random):
-    """A tap somewhere well inside what stays sharp, as the network takes it."""
-    inside = cv2.erode(np.ascontiguousarray(focus), np.ones((5, 5), np.uint8)) > 0.8
-    rows, columns = np.nonzero(inside)
+def _pasted(image, masks, things):
+    """`image` with more things before it, and what is still seen of
+    each, those of `masks` first.
+    """
+    for colour, alpha in things:
+        image = image * (1 - alpha[..., None]) + colour * alpha[..., None]
+        masks = [mask * (1 - alpha) for mask in masks] + [alpha]
+    return image, masks
+
+
+def tap_inside(focus, random):
+    """A tap somewhere well inside what stays sharp, as the network takes it;
+    `NO_TAP` where nothing does.
+    """
+    side = 2 * max(1, round(0.01 * len(focus))) + 1
+    depth = cv2.erode(np.ascontiguousarray(focus, np.float32), np.ones((side, side), np.uint8))
+    if depth.max() < 0.8:
+        # Thin all over: its thickest place.
+        depth = cv2.blur(np.ascontiguousarray(focus, np.float32), (side, side))
+        depth = (depth >= max(depth.max(), 0.25)).astype(np.float32)
+    rows, columns = np.nonzero(depth > 0.8)
     if not len(rows):
         return NO_TAP
     index = random.integers(len(rows))
@@ -275,8 +360,15 @@ def _tap(focus, random):
     return np.float32([row, column, -1, 0])[None, None]
 
 
+def _mirrored(tap):
+    row, column, *rest = tap[0, 0]
+    return np.float32([row, column if column < 0 else 1 - column, *rest])[None, None]
+
+
 def _window(photo, shape, random):
-    """A random window of the photo: the whole, as rendering places it, or a crop that keeps most of its label."""
+    """A random window of the photo: the whole, as rendering places it, or a crop
+    that keeps most of its label.
+    """
     height, width = photo.label.shape
     ratio = shape[1] / shape[0]
     if random.random() < 0.45:

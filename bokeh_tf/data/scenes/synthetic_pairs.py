@@ -1,8 +1,9 @@
-"""Training pairs made of photographs: a scene with everything sharp, and as a wide aperture shows it.
+"""Training pairs made of photographs: a scene with everything sharp, and as
+a wide aperture shows it.
 
-A scene is a composite (`scenes.SceneMaker.composite`): cut-out subjects before another photograph, each at its own
-disparity. Pair n of a seed is the same whatever is made before it. The pictures are float32 `[H, W, 3]`,
-sRGB-encoded, [0, 1].
+A scene is a composite (`scenes.SceneMaker.composite`): cut-out subjects before another photograph,
+each at its own disparity. Pair n of a seed is the same whatever is made before it. The pictures are
+float32 `[H, W, 3]`, sRGB-encoded, [0, 1].
 """
 
 from collections.abc import Mapping
@@ -39,8 +40,8 @@ class PairOptions:
 
     Attributes:
         height_px: of the pictures; they are half as wide again.
-        is_varied: whether f-number and focus differ from pair to pair, for models that are told both; else every pair
-            is at f/1.8 with the main subject in focus, as in EBB!.
+        is_varied: whether f-number and focus differ from pair to pair, for models that are told
+            both; else every pair is at f/1.8 with the main subject in focus, as in EBB!.
         blades: of the aperture; 0 for a disc.
     """
 
@@ -66,8 +67,8 @@ class Example:
         all_in_focus: the source, with noise.
         bokeh: the target, with noise of its own.
         disparity: of what is seen in the source, float32 `[H, W]` in [0, 1], 1 nearest.
-        conditions: target_f_number, focal_length_mm, focus_distance_m, focus_disparity, and aperture_px, the radius of
-            the circle of confusion at a disparity difference of 1.
+        conditions: target_f_number, focal_length_mm, focus_distance_m, focus_disparity, and
+            aperture_px, the radius of the circle of confusion at a disparity difference of 1.
         quality: of the JPEG files that such a camera writes.
     """
 
@@ -79,7 +80,9 @@ class Example:
 
 
 class PairMaker:
-    """Draws pairs from prepared photographs (`bokeh_tf.data.scenes.sources.Source`), some of them with a matte."""
+    """Draws pairs from prepared photographs (`bokeh_tf.data.scenes.sources.Source`),
+    some of them with a matte.
+    """
 
     def __init__(self, sources, options):
         self._options = options
@@ -90,7 +93,9 @@ class PairMaker:
         layers, subject_disparity, _ = self._scenes.composite(random)
         focus_disparity, lens = self._focus(layers, subject_disparity, random)
         scale = DisparityScale.between(random.uniform(*_NEAR_M), np.inf)
-        aperture = Aperture(self._options.blades, float(random.uniform(0, 360)) if self._options.blades else 0.0)
+        aperture = Aperture(
+            self._options.blades, float(random.uniform(0, 360)) if self._options.blades else 0.0
+        )
         aperture_px = scale.aperture_px(lens, focus_disparity)
         layers = _with_highlights(layers, random)
         focus = {"focus_disparity": focus_disparity, "aperture_px": aperture_px}
@@ -107,25 +112,36 @@ class PairMaker:
             sensor_noise(picture, random, electrons_at_white=(electrons, electrons))
             for picture in (rendering.all_in_focus, rendering.bokeh)
         )
-        return Example(source, target, _disparity(layers), conditions, int(random.integers(*_QUALITIES)))
+        return Example(
+            source, target, _disparity(layers), conditions, int(random.integers(*_QUALITIES))
+        )
 
     def _focus(self, layers, subject_disparity, random):
         f_number, focus_disparity = _EBB_F_NUMBER, subject_disparity
         if self._options.is_varied:
             f_number = float(np.exp(random.uniform(*np.log(_VARIED_F_NUMBERS))))
-            anywhere = float(random.uniform(np.min(layers[0].disparity), np.max(layers[-1].disparity)))
+            anywhere = float(
+                random.uniform(np.min(layers[0].disparity), np.max(layers[-1].disparity))
+            )
             focus_disparity = subject_disparity if random.random() < _SUBJECT_SHARE else anywhere
-        return float(focus_disparity), Lens(_FOCAL_LENGTH_MM, f_number, _SENSOR_WIDTH_MM, self._options.shape[1])
+        return float(focus_disparity), Lens(
+            _FOCAL_LENGTH_MM, f_number, _SENSOR_WIDTH_MM, self._options.shape[1]
+        )
 
 
 def _with_highlights(layers, random):
     """One gain for all layers: they are lit by one light."""
     seed = int(random.integers(2**32))
-    return [replace(layer, colour=boosted_highlights(layer.colour, np.random.default_rng(seed))) for layer in layers]
+    return [
+        replace(layer, colour=boosted_highlights(layer.colour, np.random.default_rng(seed)))
+        for layer in layers
+    ]
 
 
 def _disparity(layers):
-    """Disparity of what is seen, float32 `[H, W]`: a pixel belongs to the layer that covers most of it."""
+    """Disparity of what is seen, float32 `[H, W]`: a pixel belongs to the
+    layer that covers most of it.
+    """
     result = np.zeros(layers[0].alpha.shape, np.float32)
     for layer in layers:
         result = np.where(layer.alpha > 0.5, layer.disparity, result)

@@ -1,8 +1,10 @@
-"""The half-precision audit: where a `.tflite` will go wrong on a GPU that computes in half, found without a GPU.
+"""The half-precision audit: where a `.tflite` will go wrong on a GPU that computes in
+half, found without a GPU.
 
-`audit` runs the file on the CPU in float32 with the values of every tensor kept, on photographs or the user's own
-inputs, and holds each node against what half precision can represent and what the delegate's kernels do in it. The
-run is in a child process with a memory and a time limit, because the interpreter trusts the file.
+`audit` runs the file on the CPU in float32 with the values of every tensor kept, on photographs or
+the user's own inputs, and holds each node against what half precision can represent and what the
+delegate's kernels do in it. The run is in a child process with a memory and a time limit, because
+the interpreter trusts the file.
 """
 
 import os
@@ -11,7 +13,13 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from bokeh_tf.delegate.audit.findings import AuditFinding, AuditReport, OutputPrediction, Peak, Severity
+from bokeh_tf.delegate.audit.findings import (
+    AuditFinding,
+    AuditReport,
+    OutputPrediction,
+    Peak,
+    Severity,
+)
 from bokeh_tf.delegate.audit.worker import MODEL_NAME
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 from bokeh_tf.paths import resolved
@@ -36,13 +44,15 @@ def audit(
     Args:
         model: a path, the bytes of a `.tflite`, or a `Subject`.
         photo: a photograph to run on; the packaged one if None. Not used where `inputs` are given.
-        inputs: paths of samples to run on instead, each a photograph or an array file (see `audit.inputs`).
+        inputs: paths of samples to run on instead, each a photograph or an array
+            file (see `audit.inputs`).
         timeout_s: limit for all samples together.
 
     Raises:
         ModelFileError: the file cannot be read, or the CPU interpreter cannot run it.
         PhotoError: a photograph cannot be read.
-        CheckError: the audit broke down otherwise: arrays that do not fit, too little memory, no time left.
+        CheckError: the audit broke down otherwise: arrays that do not fit, too
+            little memory, no time left.
     """
     if not timeout_s > 0:
         raise ValueError(f"timeout_s must be positive. Received: {timeout_s}.")
@@ -54,15 +64,22 @@ def audit(
             result = _run(subject.label, Path(folder), subject.content, request, timeout_s)
     except OSError as error:
         reason = error.strerror or error
-        raise CheckError(f"{subject.label}: cannot be audited ({reason} in {tempfile.gettempdir()}).") from error
+        raise CheckError(
+            f"{subject.label}: cannot be audited ({reason} in {tempfile.gettempdir()})."
+        ) from error
     return _report(subject.label, result, wall_s=time.monotonic() - start_s)
 
 
 def _report(label: str, result: dict, *, wall_s: float) -> AuditReport:
     """The worker's answer as a report."""
-    findings = [AuditFinding(**{**entry, "severity": Severity(entry["severity"])}) for entry in result["findings"]]
+    findings = [
+        AuditFinding(**{**entry, "severity": Severity(entry["severity"])})
+        for entry in result["findings"]
+    ]
     predicted = [
-        OutputPrediction(entry["name"], entry["error"], tuple(entry["rules"]), tuple(entry["nodes"]))
+        OutputPrediction(
+            entry["name"], entry["error"], tuple(entry["rules"]), tuple(entry["nodes"])
+        )
         for entry in result["predicted"]
     ]
     return AuditReport(
@@ -79,7 +96,9 @@ def _report(label: str, result: dict, *, wall_s: float) -> AuditReport:
 
 
 def _request(model_file, photo, inputs):
-    """What the worker needs besides the file; paths are absolute because messages and the child share them."""
+    """What the worker needs besides the file; paths are absolute because messages
+    and the child share them.
+    """
     return {
         "photo": None if photo is None else str(resolved(photo)),
         "inputs": [str(resolved(path)) for path in inputs or ()],
@@ -94,11 +113,17 @@ def _run(label, folder, content, request, timeout_s):
     if answer.stage == DONE:
         return answer.content
     if child.timed_out:
-        raise CheckError(f"{label}: the audit took longer than {timeout_s:g} s ({answer.stage}). Raise the limit.")
+        raise CheckError(
+            f"{label}: the audit took longer than {timeout_s:g} s ({answer.stage}). Raise the"
+            " limit."
+        )
     # Where memory is limited from outside, whoever takes more is killed.
     is_killed = child.signal_name == "SIGKILL"
     if is_killed or answer.is_out_of_memory or answer.error_kind == "memory":
-        raise CheckError(f"{label}: too little memory to keep every tensor. Use a larger machine or a smaller size.")
+        raise CheckError(
+            f"{label}: too little memory to keep every tensor. Use a larger machine or a smaller"
+            " size."
+        )
     if answer.error_kind is None and child.signal_name:
         raise ModelFileError(
             f"{label}: the CPU interpreter dies on it ({child.signal_name}) while {answer.stage}. "

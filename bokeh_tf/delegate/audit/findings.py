@@ -1,6 +1,8 @@
-"""What the half-precision audit says: findings per layer, and how wrong each output is likely to be.
+"""What the half-precision audit says: findings per layer, and how wrong
+each output is likely to be.
 
-The rules themselves are words in `rules/fp16.json`: what each means, how it is known, and what to write instead.
+The rules themselves are words in `rules/fp16.json`: what each means, how it is known,
+and what to write instead.
 """
 
 import enum
@@ -26,9 +28,10 @@ class Severity(enum.StrEnum):
 class AuditFinding:
     """One place where half precision is not enough.
 
-    `value` is what was found and `limit` what it is held against, in the unit that `reason` names. `node` is the
-    node's index in the main graph, None for an input of the file. `predicted_error` is how far off the node's own
-    output is, relative to its scale: infinite where it does not come out finite, None where no number can be given.
+    `value` is what was found and `limit` what it is held against, in the unit that `reason` names.
+    `node` is the node's index in the main graph, None for an input of the file. `predicted_error`
+    is how far off the node's own output is, relative to its scale: infinite where it does not come
+    out finite, None where no number can be given.
     """
 
     rule: str
@@ -47,9 +50,10 @@ class AuditFinding:
 class OutputPrediction:
     """What half precision does to one output of the file, coarsely.
 
-    `error` is the largest error that any single node before the output makes in its own result, relative to that
-    result's scale: its order of magnitude is that of the probe's largest error in default precision. `rules` and
-    `nodes` are of the findings that lie before the output, the worst first.
+    `error` is the largest error that any single node before the output makes in its own
+    result, relative to that result's scale: its order of magnitude is that of the probe's
+    largest error in default precision. `rules` and `nodes` are of the findings that lie before
+    the output, the worst first.
     """
 
     name: str
@@ -60,7 +64,9 @@ class OutputPrediction:
 
 @dataclass(frozen=True)
 class Peak:
-    """The largest finite magnitude in the network, and where: how much room half precision leaves."""
+    """The largest finite magnitude in the network, and where: how much
+    room half precision leaves.
+    """
 
     value: float
     node: int | None
@@ -70,11 +76,12 @@ class Peak:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """The audit of one file: `findings` with the errors first, `predicted` in the file's order of outputs.
+    """The audit of one file: `findings` with the errors first, `predicted` in
+    the file's order of outputs.
 
-    `samples` says what was fed: "packaged" or "synthetic" for the photograph that comes with the package or its
-    stand-in, else the given paths. `nodes` counts those whose values were seen, `nodes_unseen` the others. `doubts`
-    weaken a report without findings.
+    `samples` says what was fed: "packaged" or "synthetic" for the photograph that comes with the
+    package or its stand-in, else the given paths. `nodes` counts those whose values were seen,
+    `nodes_unseen` the others. `doubts` weaken a report without findings.
     """
 
     path: str
@@ -89,13 +96,20 @@ class AuditReport:
 
 
 def worst_first(findings) -> tuple[AuditFinding, ...]:
-    """One finding for each rule and node, the worst of them; errors before warnings, then by node."""
+    """One finding for each rule and node, the worst of them; errors
+    before warnings, then by node.
+    """
     kept: dict[tuple, AuditFinding] = {}
     for finding in findings:
         key = (finding.rule, finding.node, finding.op)
         if key not in kept or _badness(finding) > _badness(kept[key]):
             kept[key] = finding
-    return tuple(sorted(kept.values(), key=lambda item: (item.severity is not Severity.ERROR, _place(item), item.rule)))
+    return tuple(
+        sorted(
+            kept.values(),
+            key=lambda item: (item.severity is not Severity.ERROR, _place(item), item.rule),
+        )
+    )
 
 
 def _badness(finding):
@@ -110,7 +124,11 @@ def _place(finding):
 @functools.cache
 def explanations() -> dict[str, Explanation]:
     """Every rule of the audit by its id."""
-    text = resources.files("bokeh_tf.delegate.rules").joinpath(f"{TARGET}.json").read_text(encoding="utf-8")
+    text = (
+        resources.files("bokeh_tf.delegate.rules")
+        .joinpath(f"{TARGET}.json")
+        .read_text(encoding="utf-8")
+    )
     document = json.loads(text)
     return {
         entry["id"]: Explanation(

@@ -1,8 +1,9 @@
 """Arithmetic in half precision as the GPU delegates do it, in NumPy on the CPU.
 
-Measured on the real delegate (ML Drift, default precision): convolutions multiply in half and add tap by tap in half,
-in the order row, column, channel, which `accumulate` repeats bit by bit; SUM, MEAN, AVERAGE_POOL_2D and
-FULLY_CONNECTED add in float32 and round once; RESIZE_BILINEAR rounds the coordinate in the input to half.
+Measured on the real delegate (ML Drift, default precision): convolutions multiply in half and add
+tap by tap in half, in the order row, column, channel, which `accumulate` repeats bit by bit; SUM,
+MEAN, AVERAGE_POOL_2D and FULLY_CONNECTED add in float32 and round once; RESIZE_BILINEAR rounds the
+coordinate in the input to half.
 """
 
 import numpy as np
@@ -26,10 +27,13 @@ def accumulate(products) -> tuple[np.ndarray, float]:
     """Adds `products` along the last axis one after the other in half.
 
     Returns:
-        The sums as float32, and the largest magnitude that any partial sum reached (infinite where it overflowed).
+        The sums as float32, and the largest magnitude that any partial sum reached
+        (infinite where it overflowed).
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        partial = np.add.accumulate(np.asarray(products).astype(np.float16), axis=-1, dtype=np.float16)
+        partial = np.add.accumulate(
+            np.asarray(products).astype(np.float16), axis=-1, dtype=np.float16
+        )
     if partial.size == 0:
         return np.zeros(partial.shape[:-1], np.float32), 0.0
     magnitude = np.abs(partial)
@@ -38,7 +42,9 @@ def accumulate(products) -> tuple[np.ndarray, float]:
 
 
 def bilinear_coordinates(size_in, size_out, *, half_pixel_centers, align_corners) -> np.ndarray:
-    """Where RESIZE_BILINEAR reads along one axis: for each output pixel the coordinate in the input, in pixels."""
+    """Where RESIZE_BILINEAR reads along one axis: for each output pixel the
+    coordinate in the input, in pixels.
+    """
     positions = np.arange(size_out, dtype=np.float64)
     if align_corners and size_out > 1:
         return positions * ((size_in - 1) / (size_out - 1))
@@ -46,8 +52,12 @@ def bilinear_coordinates(size_in, size_out, *, half_pixel_centers, align_corners
     return (positions + 0.5) * scale - 0.5 if half_pixel_centers else positions * scale
 
 
-def coordinate_errors_px(size_in, size_out, *, half_pixel_centers=False, align_corners=False) -> np.ndarray:
+def coordinate_errors_px(
+    size_in, size_out, *, half_pixel_centers=False, align_corners=False
+) -> np.ndarray:
     """By how much each of those coordinates moves when it is rounded to half, in input pixels."""
-    exact = bilinear_coordinates(size_in, size_out, half_pixel_centers=half_pixel_centers, align_corners=align_corners)
+    exact = bilinear_coordinates(
+        size_in, size_out, half_pixel_centers=half_pixel_centers, align_corners=align_corners
+    )
     # Outside the input there is only its border, so moving there changes nothing.
     return np.abs(np.clip(rounded(exact), 0, size_in - 1) - np.clip(exact, 0, size_in - 1))

@@ -1,9 +1,11 @@
 """What the audit feeds a file: photographs, or the arrays that a user gives.
 
-An array file is a `.npy` for a file with one input, or a `.npz` with an array for each input, by its name or in the
-file's order. A leading dimension of 1 may be left out. Every other suffix is a photograph.
+An array file is a `.npy` for a file with one input, or a `.npz` with an array for each
+input, by its name or in the file's order. A leading dimension of 1 may be left out. Every
+other suffix is a photograph.
 """
 
+import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +13,22 @@ from pathlib import Path
 import numpy as np
 
 from bokeh_tf.errors import CheckError
+from bokeh_tf.paths import read_bytes
 from bokeh_tf.tflite.running.feeding import holds_a_picture, load_picture, trial_inputs
 
+_LIMIT_BYTES = 2**31
 ARRAY_SUFFIXES = (".npy", ".npz")
 _BYTE_RANGE = (0.0, 255.0)
-# What a first node divides bytes by (127.5, 128, 255, 256) or subtracts from them (127.5, 128, means near 100 to 124).
+# What a first node divides bytes by (127.5, 128, 255, 256) or subtracts from them (127.5, 128,
+# means near 100 to 124).
 _DIVISORS, _OFFSETS = (120.0, 260.0), (100.0, 130.0)
 
 
-def samples(specs, *, paths, photo, ranges, bounds=None) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
-    """What the sample is called and one array per input, for each path, or for `photo` where there is none.
+def samples(
+    specs, *, paths, photo, ranges, bounds=None
+) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
+    """What the sample is called and one array per input, for each path, or for
+    `photo` where there is none.
 
     `ranges` and `bounds` are those of `trial_inputs`.
     """
@@ -33,32 +41,42 @@ def samples(specs, *, paths, photo, ranges, bounds=None) -> Iterator[tuple[str, 
             yield path, _fitted(path, specs, _read(path))
         else:
             picture, source = load_picture(path)
-            yield source, trial_inputs("photo", specs, picture=picture, ranges=ranges, bounds=bounds)
+            yield (
+                source,
+                trial_inputs("photo", specs, picture=picture, ranges=ranges, bounds=bounds),
+            )
 
 
 def _read(path):
     """Array name -> array; the only one of a `.npy` has no name."""
     try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if Path(path).suffix.lower() == ".npy" else None)
+        loaded = np.load(io.BytesIO(read_bytes(path, limit_bytes=_LIMIT_BYTES)), allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded:
             return {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
-        raise CheckError(f"{path}: cannot read these arrays ({reason}). Save them with numpy.") from error
+        raise CheckError(
+            f"{path}: cannot read these arrays ({reason}). Save them with numpy."
+        ) from error
 
 
 def _fitted(path, specs, arrays):
     """One array per input of the file, in its order, of its shape and type."""
     if len(arrays) != len(specs):
-        raise CheckError(f"{path}: holds {len(arrays)} arrays, the file has {len(specs)} inputs. Save one for each.")
+        raise CheckError(
+            f"{path}: holds {len(arrays)} arrays, the file has {len(specs)} inputs. Save one for"
+            " each."
+        )
     is_named = all(spec.name in arrays for spec in specs)
     chosen = [arrays[spec.name] for spec in specs] if is_named else list(arrays.values())
     fitted = []
     for spec, array in zip(specs, chosen, strict=True):
         array = array[None] if array.shape == spec.shape[1:] and spec.shape[:1] == (1,) else array
-        if array.shape != spec.shape or not np.can_cast(array.dtype, spec.dtype, casting="same_kind"):
+        if array.shape != spec.shape or not np.can_cast(
+            array.dtype, spec.dtype, casting="same_kind"
+        ):
             raise CheckError(
                 f"{path}: input {spec.name!r} must be {spec.dtype} {list(spec.shape)}, "
                 f"not {array.dtype} {list(array.shape)}."
@@ -68,10 +86,16 @@ def _fitted(path, specs, arrays):
 
 
 def byte_range(run, tensor) -> tuple[float, float] | None:
-    """(0, 255) for a float input that a first node scales or shifts as only bytes need it, else None."""
+    """(0, 255) for a float input that a first node scales or shifts as only
+    bytes need it, else None.
+    """
     if not run.model_file.tensors[tensor].dtype.startswith("float"):
         return None
-    return _BYTE_RANGE if any(_rescales_bytes(run, node, tensor) for node, _ in run.consumers(tensor)) else None
+    return (
+        _BYTE_RANGE
+        if any(_rescales_bytes(run, node, tensor) for node, _ in run.consumers(tensor))
+        else None
+    )
 
 
 def _rescales_bytes(run, node, tensor):

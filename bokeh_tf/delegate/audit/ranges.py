@@ -1,18 +1,26 @@
-"""Rules of the half-precision audit about the range and the resolution of values. One function is one rule or family;
-each takes a `Run` and a node of it and yields findings."""
+"""Rules of the half-precision audit about the range and the resolution of values. One function is
+one rule or family; each takes a `Run` and a node of it and yields findings.
+"""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from bokeh_tf.delegate.audit.findings import Severity, number
-from bokeh_tf.delegate.audit.half_precision import LARGEST, LARGEST_EXPONENT, UNIT_ROUNDOFF, VANISHING, rounded
+from bokeh_tf.delegate.audit.half_precision import (
+    LARGEST,
+    LARGEST_EXPONENT,
+    UNIT_ROUNDOFF,
+    VANISHING,
+    rounded,
+)
 
 # A photograph may well be four times as bright somewhere as the samples are.
 _MARGIN = 4
 # By how much an epsilon may change when it is rounded.
 _COARSE_EPSILON = 0.05
-# An epsilon that is rounded differently shows where the guarded value is no larger than this many of it.
+# An epsilon that is rounded differently shows where the guarded value is no
+# larger than this many of it.
 _MATTERS = 4
 _CANCELLATION_WARNING, _CANCELLATION_ERROR = 0.02, 0.1
 _SQUARES = frozenset({"MUL", "SQUARE", "SQUARED_DIFFERENCE", "POW"})
@@ -24,14 +32,18 @@ _MOST_HOPS = 4
 
 
 def out_of_range(run, node):
-    """Results above 65504 or near it, where they arise: of a square, an exponential, a sum, or anything else."""
+    """Results above 65504 or near it, where they arise: of a square, an
+    exponential, a sum, or anything else.
+    """
     before = max((run.spread(tensor).peak for tensor in run.runtime_inputs(node)), default=0.0)
     for output in node.outputs:
         peak = run.spread(output).peak if output >= 0 and not run.is_constant(output) else 0.0
         overflows = peak > LARGEST and before <= LARGEST
         if not overflows and not (peak > LARGEST / _MARGIN >= before):
             continue
-        is_absorbed = overflows and _absorbs_infinity(run, output, run.spread(output).high <= LARGEST)
+        is_absorbed = overflows and _absorbs_infinity(
+            run, output, run.spread(output).high <= LARGEST
+        )
         rule, value, limit, what = _described(run, node, peak)
         if rule is None:
             rule = "fp16.overflow" if overflows else "fp16.near_overflow"
@@ -49,7 +61,9 @@ def out_of_range(run, node):
 
 
 def _described(run, node, peak):
-    """(rule, value, limit, words) of a result that is too large; the rule is None for no operator in particular."""
+    """(rule, value, limit, words) of a result that is too large; the rule is None for
+    no operator in particular.
+    """
     if is_square(run, node):
         return "fp16.square", peak, LARGEST, f"a square reaches {number(peak)}"
     if node.name == "EXP":
@@ -83,13 +97,21 @@ def is_square(run, node) -> bool:
 
 def _is_softplus(run, node):
     added = [reader for reader, _ in run.consumers(node.outputs[0]) if reader.name == "ADD"]
-    return any(later.name == "LOG" for reader in added for later, _ in run.consumers(reader.outputs[0]))
+    return any(
+        later.name == "LOG" for reader in added for later, _ in run.consumers(reader.outputs[0])
+    )
 
 
 def _absorbs_infinity(run, tensor, is_only_negative, hops=0):
-    """Whether everything that reads a tensor gives the right result when its overflowing values are infinite."""
+    """Whether everything that reads a tensor gives the right result when its
+    overflowing values are infinite.
+    """
     readers = run.consumers(tensor)
-    if not readers or hops > _MOST_HOPS or any(output.index == tensor for output in run.model_file.outputs):
+    if (
+        not readers
+        or hops > _MOST_HOPS
+        or any(output.index == tensor for output in run.model_file.outputs)
+    ):
         return False
     return all(_absorbed_by(run, reader, read, is_only_negative, hops) for reader, read in readers)
 
@@ -122,23 +144,35 @@ def constants(run, node):
                 severity=Severity.ERROR,
                 value=peak,
                 limit=VANISHING if vanishes else LARGEST,
-                reason=f"a constant factor of {number(peak)} is {'zero' if vanishes else 'infinite'} in half precision",
-                predicted_error=1.0 if vanishes and not (node.name == "DIV" and place == 1) else np.inf,
+                reason=f"a constant factor of {number(peak)} is"
+                f" {'zero' if vanishes else 'infinite'} in half precision",
+                predicted_error=1.0
+                if vanishes and not (node.name == "DIV" and place == 1)
+                else np.inf,
             )
 
 
 def epsilon(run, node):
-    """A small constant that guards a division, root or logarithm and does not survive the rounding."""
+    """A small constant that guards a division, root or logarithm and does
+    not survive the rounding.
+    """
     if node.name not in ("ADD", "MAXIMUM") or len(node.inputs) != 2 or not run.runtime_inputs(node):
         return
     constant = next((tensor for tensor in node.inputs if run.is_constant(tensor)), None)
-    guarded = sorted({reader.name for reader, read in run.consumers(node.outputs[0]) if is_divisor(run, reader, read)})
+    guarded = sorted(
+        {
+            reader.name
+            for reader, read in run.consumers(node.outputs[0])
+            if is_divisor(run, reader, read)
+        }
+    )
     size = run.spread(constant).high if constant is not None else 0.0
     if not guarded or size <= 0 or abs(float(rounded(size)) - size) < _COARSE_EPSILON * size:
         return
     becomes_zero = size < VANISHING
     result = run.values(node.outputs[0])
-    # The sum is zero in half exactly where the other operand is: the epsilon adds nothing to it there.
+    # The sum is zero in half exactly where the other operand is: the epsilon
+    # adds nothing to it there.
     zeros = int((np.abs(result) < VANISHING).sum()) if becomes_zero and result is not None else 0
     what = f"is {number(float(rounded(size)))} in half precision"
     if becomes_zero:
@@ -187,13 +221,16 @@ def underflow(run, node):
                 severity=Severity.ERROR,
                 value=lost.min(),
                 limit=VANISHING,
-                reason=f"{lost.size} divisors, down to {number(float(lost.min()))}, are zero in half precision",
+                reason=f"{lost.size} divisors, down to {number(float(lost.min()))}, are zero in"
+                " half precision",
                 predicted_error=np.inf,
             )
 
 
 def cancellation(run, node):
-    """Sums and differences whose result is small beside their operands, and logarithms of numbers close to 1."""
+    """Sums and differences whose result is small beside their operands, and
+    logarithms of numbers close to 1.
+    """
     if node.name not in ("ADD", "SUB", "LOG") or not run.runtime_inputs(node):
         return
     scale = run.spread(node.outputs[0]).scale
@@ -225,7 +262,8 @@ def angle(run, node):
             severity=Severity.WARNING,
             value=peak,
             limit=64,
-            reason=f"an angle of {number(peak)} is rounded by up to {number(error)} radian in half precision",
+            reason=f"an angle of {number(peak)} is rounded by up to {number(error)} radian in half"
+            " precision",
             predicted_error=min(error, 1.0),
         )
 
@@ -252,7 +290,8 @@ def threshold(run, node):
             severity=Severity.WARNING,
             value=share,
             limit=_FLIPPED_SHARE,
-            reason=f"{share:.2%} of the decisions turn out differently when the values are rounded to half precision",
+            reason=f"{share:.2%} of the decisions turn out differently when the values are rounded"
+            " to half precision",
         )
 
 

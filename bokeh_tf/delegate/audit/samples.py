@@ -1,8 +1,9 @@
 """Half-precision error of convolutions and matrix products, computed at a few output values.
 
-The delegates add these tap by tap in half, so the error grows with the number of taps and a partial sum can overflow
-although the result would fit. Computing a whole layer so would take minutes; some values of it take milliseconds and
-tell the same. Tensors are NHWC; weights as in the file: [O,H,W,I], depthwise [1,H,W,O].
+The delegates add these tap by tap in half, so the error grows with the number of taps and a partial
+sum can overflow although the result would fit. Computing a whole layer so would take minutes; some
+values of it take milliseconds and tell the same. Tensors are NHWC; weights as in the file:
+[O,H,W,I], depthwise [1,H,W,O].
 """
 
 from dataclasses import dataclass
@@ -14,19 +15,26 @@ from bokeh_tf.delegate.audit.half_precision import LARGEST, accumulate, rounded
 _SEED = 11
 _POSITIONS = 24
 _CHANNELS = 16
-# A longer sum is cut here: its error is settled by then, and memory stays within a few hundred megabytes.
+# A longer sum is cut here: its error is settled by then, and memory stays within
+# a few hundred megabytes.
 _MOST_TAPS = 32_768
 # Half precision has no relative accuracy below its smallest normal number.
 _SMALLEST_SCALE = 2.0**-14
-_BOUNDS = {"RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
+_BOUNDS = {
+    "RELU": (0.0, np.inf),
+    "RELU6": (0.0, 6.0),
+    "RELU_N1_TO_1": (-1.0, 1.0),
+    "RELU_0_TO_1": (0.0, 1.0),
+}
 
 
 @dataclass(frozen=True)
 class Accumulation:
     """Sums of one node at the sampled outputs.
 
-    `error` is the root mean square error of half precision there, relative to `scale`; infinite where a result that
-    fits into half does not come out finite. `largest_partial` is the largest partial sum in half.
+    `error` is the root mean square error of half precision there, relative to `scale`; infinite
+    where a result that fits into half does not come out finite. `largest_partial` is the
+    largest partial sum in half.
     """
 
     taps: int
@@ -35,7 +43,8 @@ class Accumulation:
 
 
 def convolution(node, arrays, output, *, scale, saturates=False) -> Accumulation | None:
-    """Samples CONV_2D, DEPTHWISE_CONV_2D or TRANSPOSE_CONV; None where the shapes are not those of one.
+    """Samples CONV_2D, DEPTHWISE_CONV_2D or TRANSPOSE_CONV; None where the
+    shapes are not those of one.
 
     Args:
         arrays: the node's inputs in the file's order, None for absent ones.
@@ -53,8 +62,10 @@ def convolution(node, arrays, output, *, scale, saturates=False) -> Accumulation
 
 @dataclass(frozen=True)
 class Products:
-    """What a convolution adds at some outputs: `products` [N, channels, taps] in the order of addition, rounded
-    factors in float32; `offset` the bias; `places` (batch, row, column) and `channels` say which outputs these are."""
+    """What a convolution adds at some outputs: `products` [N, channels, taps] in the order of
+    addition, rounded factors in float32; `offset` the bias; `places` (batch, row, column) and
+    `channels` say which outputs these are.
+    """
 
     products: np.ndarray
     offset: np.ndarray | float
@@ -67,7 +78,11 @@ def convolution_products(node, arrays, output) -> Products | None:
     # TRANSPOSE_CONV: output shape, weights, image, bias; the others: image, weights, bias.
     order = (2, 1, 3) if node.name == "TRANSPOSE_CONV" else (0, 1, 2)
     image, weights, bias = (arrays[place] if place < len(arrays) else None for place in order)
-    if image is None or weights is None or any(a.ndim != 4 or a.size == 0 for a in (image, weights, output)):
+    if (
+        image is None
+        or weights is None
+        or any(a.ndim != 4 or a.size == 0 for a in (image, weights, output))
+    ):
         return None
     generator = np.random.default_rng(_SEED)
     places = _positions(output, generator)
@@ -75,7 +90,9 @@ def convolution_products(node, arrays, output) -> Products | None:
     is_depthwise = node.name == "DEPTHWISE_CONV_2D"
     by_output = np.moveaxis(weights[0], -1, 0)[..., None] if is_depthwise else weights
     channels = _channels(by_output, generator)
-    products = rounded(_inputs_of(patches, channels, by_output, is_depthwise)) * rounded(by_output[channels])
+    products = rounded(_inputs_of(patches, channels, by_output, is_depthwise)) * rounded(
+        by_output[channels]
+    )
     products = products.reshape(len(patches), len(channels), -1)[..., :_MOST_TAPS]
     offset = 0.0 if bias is None or bias.size != len(by_output) else bias.reshape(-1)[channels]
     return Products(products, offset, places, channels)
@@ -95,8 +112,13 @@ def matrix_product(node, arrays, output, *, scale, saturates=False) -> Accumulat
         return None
     rows = generator.integers(0, left.shape[0], _POSITIONS)
     columns = generator.integers(0, right.shape[1], _CHANNELS)
-    products = rounded(left[rows])[:, None, :_MOST_TAPS] * rounded(right[:, columns].T)[None, :, :_MOST_TAPS]
-    return _judged(products, 0.0, (output.min(), output.max()) if saturates else (-np.inf, np.inf), scale)
+    products = (
+        rounded(left[rows])[:, None, :_MOST_TAPS]
+        * rounded(right[:, columns].T)[None, :, :_MOST_TAPS]
+    )
+    return _judged(
+        products, 0.0, (output.min(), output.max()) if saturates else (-np.inf, np.inf), scale
+    )
 
 
 def _positions(output, generator):
@@ -117,7 +139,9 @@ def _channels(weights, generator):
 
 
 def _patches(node, image, weights, output, positions):
-    """The inputs [N, kernel height, kernel width, channels] that each output pixel sees, zero outside the image."""
+    """The inputs [N, kernel height, kernel width, channels] that each output pixel
+    sees, zero outside the image.
+    """
     batches, *starts = positions
     indices, inside = [], []
     for axis, name in ((1, "h"), (2, "w")):
@@ -144,7 +168,9 @@ def _before(total, node):
 
 
 def _inputs_of(patches, channels, weights, is_depthwise):
-    """For each sampled output channel the inputs it sees: [N, channels, kernel height, kernel width, inputs]."""
+    """For each sampled output channel the inputs it sees: [N, channels, kernel
+    height, kernel width, inputs].
+    """
     if is_depthwise:
         own = channels // max(1, len(weights) // patches.shape[3])
         return np.moveaxis(patches[..., own], -1, 1)[..., None]
@@ -166,7 +192,11 @@ def _judged(products, offset, bounds, scale):
     error = 0.0
     if fits.any():
         finite = np.isfinite(difference[fits]).all()
-        error = float(np.sqrt(np.mean(difference[fits] ** 2))) / max(scale, _SMALLEST_SCALE) if finite else np.inf
+        error = (
+            float(np.sqrt(np.mean(difference[fits] ** 2))) / max(scale, _SMALLEST_SCALE)
+            if finite
+            else np.inf
+        )
     return Accumulation(products.shape[-1], error, largest_partial)
 
 

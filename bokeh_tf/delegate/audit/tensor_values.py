@@ -1,7 +1,8 @@
-"""The values of every tensor of a `.tflite` after one run on the CPU, as the audit's rules ask for them.
+"""The values of every tensor of a `.tflite` after one run on the CPU, as the
+audit's rules ask for them.
 
-`open_interpreter` loads a file so that no tensor is overwritten or hidden; `Run` is one run's values. Both belong into
-the child process: they trust the file.
+`open_interpreter` loads a file so that no tensor is overwritten or hidden; `Run` is one run's
+values. Both belong into the child process: they trust the file.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,9 @@ from bokeh_tf.tflite.running.runtime import UNNAMED
 from bokeh_tf.tflite.running.signatures import DAMAGE
 
 # Operators that change where values lie, not the values.
-MOVING = frozenset({"RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "DEQUANTIZE", "QUANTIZE", "SPACE_TO_DEPTH"})
+MOVING = frozenset(
+    {"RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "DEQUANTIZE", "QUANTIZE", "SPACE_TO_DEPTH"}
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,9 @@ class Spread:
 
     @property
     def scale(self) -> float:
-        """What errors are relative to: the width of the range or the largest magnitude, whichever is larger."""
+        """What errors are relative to: the width of the range or the largest
+        magnitude, whichever is larger.
+        """
         return max(self.high - self.low, self.peak)
 
 
@@ -50,7 +55,8 @@ class Run:
     """One run: `model_file` with the values that its tensors had.
 
     Args:
-        values: tensor index -> its real values (quantised ones scaled), or None where they cannot be seen.
+        values: tensor index -> its real values (quantised ones scaled), or None
+            where they cannot be seen.
     """
 
     def __init__(self, model_file: ModelFile, values: Callable[[int], np.ndarray | None]):
@@ -68,7 +74,9 @@ class Run:
         return array if array is not None and array.dtype.kind == "f" and array.size else None
 
     def _unpacked(self, tensor):
-        """A stored float16 constant behind its DEQUANTIZE, which XNNPACK takes for itself without running it."""
+        """A stored float16 constant behind its DEQUANTIZE, which XNNPACK takes for
+        itself without running it.
+        """
         producer = self.model_file.producer(tensor)
         if producer not in self.model_file.set_aside_weights.nodes:
             return None
@@ -83,7 +91,9 @@ class Run:
         return self._spreads[tensor]
 
     def sums(self, node) -> Accumulation | None:
-        """What a convolution or matrix product does in half precision at some outputs; None for other nodes."""
+        """What a convolution or matrix product does in half precision at some
+        outputs; None for other nodes.
+        """
         if node.index not in self._sums:
             self._sums[node.index] = self._sampled(node)
         return self._sums[node.index]
@@ -95,7 +105,9 @@ class Run:
             return None
         arrays = [self.values(tensor) for tensor in node.inputs]
         is_quantised = self.model_file.tensors[node.outputs[0]].is_quantised
-        return sample(node, arrays, output, scale=self.spread(node.outputs[0]).scale, saturates=is_quantised)
+        return sample(
+            node, arrays, output, scale=self.spread(node.outputs[0]).scale, saturates=is_quantised
+        )
 
     def is_constant(self, tensor) -> bool:
         """Whether a tensor is stored in the file, if need be in a form that nodes unpack."""
@@ -109,7 +121,9 @@ class Run:
         return [tensor for tensor in node.inputs if tensor >= 0 and not self.is_constant(tensor)]
 
     def consumers(self, tensor) -> list[tuple[OperatorInfo, int]]:
-        """The nodes that read a tensor, with what they read, looking through those that only move it."""
+        """The nodes that read a tensor, with what they read, looking
+        through those that only move it.
+        """
         found, pending, seen = [], [tensor], {tensor}
         while pending:
             read = pending.pop()
@@ -122,7 +136,9 @@ class Run:
                     found.append((node, read))
         return found
 
-    def finding(self, rule, node, *, severity, value, limit, reason, predicted_error=None) -> AuditFinding:
+    def finding(
+        self, rule, node, *, severity, value, limit, reason, predicted_error=None
+    ) -> AuditFinding:
         """A finding about a node, with what the rule says to write instead."""
         return AuditFinding(
             rule=rule,
@@ -151,8 +167,8 @@ def _spread(array):
 def open_interpreter(content, model_file, *, threads):
     """An interpreter with its tensors allocated, that keeps the values of all tensors.
 
-    XNNPACK hides what lies inside its part of the graph, so it is used only where a custom operator is known to
-    nobody else; every tensor is then made an output.
+    XNNPACK hides what lies inside its part of the graph, so it is used only where a custom operator
+    is known to nobody else; every tensor is then made an output.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -169,7 +185,9 @@ def open_interpreter(content, model_file, *, threads):
         if "custom op" not in str(error):
             raise
     constant = {t.index for t in model_file.tensors if t.is_constant}
-    made = {tensor for node in model_file.operators for tensor in node.outputs if tensor >= 0} - constant
+    made = {
+        tensor for node in model_file.operators for tensor in node.outputs if tensor >= 0
+    } - constant
     try:
         rewritten = with_outputs(content, sorted(made))
     except DAMAGE as error:
@@ -180,7 +198,9 @@ def open_interpreter(content, model_file, *, threads):
 
 
 def tensor_reader(interpreter, model_file) -> Callable[[int], np.ndarray | None]:
-    """The values of a tensor in `interpreter` by its index, for `Run`. Views: let go of them before the next run."""
+    """The values of a tensor in `interpreter` by its index, for `Run`. Views: let go of
+    them before the next run.
+    """
     details = {entry["index"]: entry for entry in interpreter.get_tensor_details()}
     # In a rewritten file a tensor is seen in its copy, which comes behind the file's own tensors.
     tensors = range(len(model_file.tensors))
@@ -218,5 +238,9 @@ def _real(array, quantisation):
         shape[axis] = -1
     scales = np.asarray(scales, np.float32).reshape(shape)
     zero_points = np.asarray(zero_points if len(zero_points) else [0], np.float32)
-    zero_points = zero_points.reshape(shape) if zero_points.size > 1 else zero_points.reshape([1] * array.ndim)
+    zero_points = (
+        zero_points.reshape(shape)
+        if zero_points.size > 1
+        else zero_points.reshape([1] * array.ndim)
+    )
     return (array.astype(np.float32) - zero_points) * scales

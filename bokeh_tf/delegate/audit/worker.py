@@ -1,7 +1,8 @@
-"""The child process of an audit: `python -m bokeh_tf.delegate.audit.worker FOLDER JOB`, asked by `audit.py` only.
+"""The child process of an audit: `python -m bokeh_tf.delegate.audit.worker FOLDER JOB`,
+asked by `audit.py` only.
 
-FOLDER holds `model.tflite` and `request.json` ({"photo", "inputs", "input_ranges"}); the answer holds the report's
-parts.
+FOLDER holds `model.tflite` and `request.json` ({"photo", "inputs", "input_ranges"}); the answer
+holds the report's parts.
 """
 
 import os
@@ -29,7 +30,9 @@ _MEMORY_SHARE = 0.7
 
 
 def audit_file(job: Job) -> dict:
-    """Audits the file in the job's folder; every foreseen failure becomes an "error" entry of the result."""
+    """Audits the file in the job's folder; every foreseen failure becomes an
+    "error" entry of the result.
+    """
     content = (job.folder / MODEL_NAME).read_bytes()
     model_file = inspect(content)
     _check_memory(model_file)
@@ -38,7 +41,9 @@ def audit_file(job: Job) -> dict:
         with native_messages_muted():
             interpreter = open_interpreter(content, model_file, threads=os.cpu_count())
     except (RuntimeError, ValueError) as error:
-        raise ModelFileError(f"{UNNAMED}: the CPU interpreter refuses it ({_one_line(error)}).") from error
+        raise ModelFileError(
+            f"{UNNAMED}: the CPU interpreter refuses it ({_one_line(error)})."
+        ) from error
     return _audited(job, model_file, interpreter)
 
 
@@ -49,7 +54,9 @@ def _audited(job, model_file, interpreter):
     unrun = Run(model_file, lambda tensor: None)
     bounds = _integer_bounds(folder, specs)
     guessed = [byte_range(unrun, spec.index) for spec in specs]
-    value_ranges = [declared or guess for declared, guess in zip(request["input_ranges"], guessed, strict=True)]
+    value_ranges = [
+        declared or guess for declared, guess in zip(request["input_ranges"], guessed, strict=True)
+    ]
     doubts = [
         f"input {spec.name!r} is fed 0..255, because its first node scales bytes"
         for spec, declared, guess in zip(specs, request["input_ranges"], guessed, strict=True)
@@ -59,7 +66,9 @@ def _audited(job, model_file, interpreter):
     errors: dict[int, float] = {}
     names, peaks, unseen = [], [], set()
     paths, photo = request["inputs"], request["photo"]
-    for name, arrays in samples(specs, paths=paths, photo=photo, ranges=value_ranges, bounds=bounds):
+    for name, arrays in samples(
+        specs, paths=paths, photo=photo, ranges=value_ranges, bounds=bounds
+    ):
         job.enter(f"running the CPU interpreter on {name}")
         _invoke(interpreter, specs, arrays)
         job.enter(f"auditing the run on {name}")
@@ -76,7 +85,8 @@ def _audited(job, model_file, interpreter):
     return {
         "findings": [asdict(finding) for finding in kept],
         "predicted": [
-            asdict(prediction) for prediction in _predictions(model_file, _output_names(folder), kept, errors)
+            asdict(prediction)
+            for prediction in _predictions(model_file, _output_names(folder), kept, errors)
         ],
         "peak": asdict(max(known, key=lambda peak: peak.value)) if known else None,
         "samples": names,
@@ -87,7 +97,9 @@ def _audited(job, model_file, interpreter):
 
 
 def _integer_bounds(folder, specs):
-    """What whole numbers each input may hold, as the main graph's operations ask; None where that is not known."""
+    """What whole numbers each input may hold, as the main graph's operations ask;
+    None where that is not known.
+    """
     indices = {spec.index for spec in specs}
     for graph in find_graphs((folder / MODEL_NAME).read_bytes()):
         if {port.index for port in graph.inputs} == indices:
@@ -97,8 +109,12 @@ def _integer_bounds(folder, specs):
 
 
 def _check_memory(model_file):
-    """Every tensor is kept, so their sum must fit. Dying of a full memory would look like a damaged file."""
-    needed_bytes = sum(4 * prod(tensor.shape) for tensor in model_file.tensors if not tensor.is_constant)
+    """Every tensor is kept, so their sum must fit. Dying of a full memory would
+    look like a damaged file.
+    """
+    needed_bytes = sum(
+        4 * prod(tensor.shape) for tensor in model_file.tensors if not tensor.is_constant
+    )
     physical_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed_bytes > _MEMORY_SHARE * physical_bytes:
         raise MemoryError(f"{needed_bytes / 1e9:.1f} GB")
@@ -110,22 +126,37 @@ def _invoke(interpreter, specs, arrays):
             interpreter.set_tensor(spec.index, array)
         interpreter.invoke()
     except (RuntimeError, ValueError) as error:
-        raise ModelFileError(f"{UNNAMED}: the CPU interpreter cannot run it ({_one_line(error)}).") from error
+        raise ModelFileError(
+            f"{UNNAMED}: the CPU interpreter cannot run it ({_one_line(error)})."
+        ) from error
 
 
 def _findings(run):
-    return [finding for node in run.model_file.operators for rule in _RULES for finding in rule(run, node)]
+    return [
+        finding
+        for node in run.model_file.operators
+        for rule in _RULES
+        for finding in rule(run, node)
+    ]
 
 
 def _accumulation_errors(run):
     """What each convolution and matrix product loses in half precision, flagged or not."""
     sums = {node.index: run.sums(node) for node in run.model_file.operators}
-    return {index: entry.error for index, entry in sums.items() if entry is not None and np.isfinite(entry.error)}
+    return {
+        index: entry.error
+        for index, entry in sums.items()
+        if entry is not None and np.isfinite(entry.error)
+    }
 
 
 def _output_names(folder):
-    """What the first signature calls the output tensors, by index: the names that the probe's report has, too."""
-    return {port.index: port.name for port in find_graphs((folder / MODEL_NAME).read_bytes())[0].outputs}
+    """What the first signature calls the output tensors, by index: the names that
+    the probe's report has, too.
+    """
+    return {
+        port.index: port.name for port in find_graphs((folder / MODEL_NAME).read_bytes())[0].outputs
+    }
 
 
 def _predictions(model_file, names, findings, errors):
@@ -136,7 +167,9 @@ def _predictions(model_file, names, findings, errors):
         behind = [finding for finding in findings if finding.node in before]
         behind.sort(key=lambda finding: -(finding.predicted_error or 0.0))
         known = [errors.get(node, 0.0) for node in before]
-        known += [finding.predicted_error for finding in behind if finding.predicted_error is not None]
+        known += [
+            finding.predicted_error for finding in behind if finding.predicted_error is not None
+        ]
         predictions.append(
             OutputPrediction(
                 name=names.get(output.index, output.name),
@@ -179,14 +212,17 @@ def _unseen(run):
     return {
         node.index
         for node, tensor in _made(run)
-        if tensors[tensor].dtype == "float32" and 0 not in tensors[tensor].shape and run.values(tensor) is None
+        if tensors[tensor].dtype == "float32"
+        and 0 not in tensors[tensor].shape
+        and run.values(tensor) is None
     }
 
 
 def _not_finite(run, name):
     """Doubts about nodes that already give infinity or NaN in float32."""
     return [
-        f"{name}: node {node.index} {node.name} gives {run.spread(tensor).non_finite_count} values on the CPU "
+        f"{name}: node {node.index} {node.name} gives {run.spread(tensor).non_finite_count} values"
+        " on the CPU "
         "that are not finite"
         for node, tensor in _made(run)
         if run.spread(tensor).non_finite_count
@@ -203,7 +239,8 @@ def _one_line(error):
     return " ".join(str(error).split())
 
 
-# What a file can provoke in array arithmetic is as foreseen as what it can provoke in the interpreter.
+# What a file can provoke in array arithmetic is as foreseen as what it can
+# provoke in the interpreter.
 _ERROR_KINDS: dict[type[BaseException], str] = {
     PhotoError: "photo",
     ModelFileError: "model",

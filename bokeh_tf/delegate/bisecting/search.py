@@ -1,13 +1,14 @@
 """Which node is it? `bisect(model)` names the first node where the GPU's value leaves the CPU's.
 
-The tensors between a network's nodes are made outputs of the file, many at a time, and compared like any output. The
-delegate fuses nodes, and a tensor that is an output cannot be fused away, so an error may vanish under this; then the
-network is cut behind one node after the other instead, which leaves what comes before as it was. Cutting also finds
-the node at which a file is refused or ends the process.
+The tensors between a network's nodes are made outputs of the file, many at a time, and compared
+like any output. The delegate fuses nodes, and a tensor that is an output cannot be fused away,
+so an error may vanish under this; then the network is cut behind one node after the other
+instead, which leaves what comes before as it was. Cutting also finds the node at which a file is
+refused or ends the process.
 
-In float32 the first node beyond the tolerance is the culprit. In half precision, and in quantised models, every node
-adds a little; there it is the first node whose error exceeds that of its own inputs by much. A later one may exceed it
-by more, as a SOFTMAX makes much of little.
+In float32 the first node beyond the tolerance is the culprit. In half precision, and in quantised
+models, every node adds a little; there it is the first node whose error exceeds that of its own
+inputs by much. A later one may exceed it by more, as a SOFTMAX makes much of little.
 """
 
 import math
@@ -27,22 +28,26 @@ from bokeh_tf.tflite.running.agreement import OutputCheck
 from bokeh_tf.tflite.running.parity import Difference
 from bokeh_tf.tflite.subject import Model, subject_of
 
-# Half precision: a right layer adds up to 2e-3 of the range to the root mean square error, wrong coordinates 3e-2.
-# A jump below this is no culprit: the error grows node by node.
+# Half precision: a right layer adds up to 2e-3 of the range to the root mean square error, wrong
+# coordinates 3e-2. A jump below this is no culprit: the error grows node by node.
 MIN_JUMP = 0.01
 # An error may grow by this factor in nodes that are right.
 _MOST_AMPLIFIED = 10.0
 _MOST_EXPOSED = 64
 _MOST_EXPOSED_BYTES = 256 * 2**20
 _NODES_AROUND = 3
-_COMPARABLE_TYPES = frozenset({"float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool"})
+_COMPARABLE_TYPES = frozenset(
+    {"float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool"}
+)
 
 
 @dataclass(frozen=True)
 class NodeError:
-    """The error in what one node computes, the inputs' errors in it. `reason` is why it is too large, else None.
+    """The error in what one node computes, the inputs' errors in it. `reason` is why
+    it is too large, else None.
 
-    `growth` is how much the root mean square error, as a share of the range, exceeds the worst of the node's inputs.
+    `growth` is how much the root mean square error, as a share of the range, exceeds the
+    worst of the node's inputs.
     """
 
     node: int
@@ -62,7 +67,9 @@ class NodeError:
 
     def __str__(self):
         layer = f" of layer {self.layer}" if self.layer else ""
-        error = "" if self.difference is None else f": largest error {self.max_share:.2g} of the range"
+        error = (
+            "" if self.difference is None else f": largest error {self.max_share:.2g} of the range"
+        )
         return f"node {self.node}, {self.op}{layer}{error}"
 
 
@@ -70,10 +77,11 @@ class NodeError:
 class Bisection:
     """What a bisection found.
 
-    `verdict` is that of the whole file in this precision; `first` the node, None where none differs or none could be
-    named. `around` are nodes near it, in order; with the `method` "cut" they are what the network cut there puts out
-    and the node's inputs, exposed one at a time, with "exposed" all tensors between were outputs. `is_reproduced` is
-    False where the error vanishes under that, or cannot show.
+    `verdict` is that of the whole file in this precision; `first` the node, None where none
+    differs or none could be named. `around` are nodes near it, in order; with the `method` "cut"
+    they are what the network cut there puts out and the node's inputs, exposed one at a time, with
+    "exposed" all tensors between were outputs. `is_reproduced` is False where the error vanishes
+    under that, or cannot show.
     """
 
     path: str
@@ -116,7 +124,9 @@ def bisect(
         CheckError: the search broke down for a reason that says nothing about the file.
     """
     if precision not in PRECISIONS:
-        raise ValueError(f"precision of a bisection. Received: {precision!r}. Known: {', '.join(PRECISIONS)}.")
+        raise ValueError(
+            f"precision of a bisection. Received: {precision!r}. Known: {', '.join(PRECISIONS)}."
+        )
     if not timeout_s > 0:
         raise ValueError(f"timeout_s must be positive. Received: {timeout_s}.")
     subject = subject_of(model)
@@ -126,12 +136,16 @@ def bisect(
         with tempfile.TemporaryDirectory(prefix="bokeh_tf_bisect_") as folder:
             jobs = Jobs(subject.label, Path(folder), start_s + timeout_s)
             request = probe_request(photo, subject.model_file)
-            trials = Trials(jobs, subject.content, request=request, precision=precision, is_coarse=is_coarse)
+            trials = Trials(
+                jobs, subject.content, request=request, precision=precision, is_coarse=is_coarse
+            )
             found = _Search(subject.model_file, trials, is_coarse).run()
             adapter = trials.adapter
     except OSError as error:
         reason = error.strerror or error
-        raise CheckError(f"{subject.label}: cannot be searched ({reason} in {tempfile.gettempdir()}).") from error
+        raise CheckError(
+            f"{subject.label}: cannot be searched ({reason} in {tempfile.gettempdir()})."
+        ) from error
     wall_s = time.monotonic() - start_s
     return Bisection(subject.label, precision, adapter=adapter, wall_s=wall_s, **found)
 
@@ -145,7 +159,10 @@ class _Search:
         self._is_coarse = is_coarse
         self._notes = []
         self._producers = {
-            tensor: operator.index for operator in model_file.operators for tensor in operator.outputs if tensor >= 0
+            tensor: operator.index
+            for operator in model_file.operators
+            for tensor in operator.outputs
+            if tensor >= 0
         }
 
     def run(self):
@@ -164,7 +181,9 @@ class _Search:
         failed = [check for check in checks if not check.passed]
         main = [check for check in failed if check.signature == checks[0].signature]
         if failed and not main:
-            self._notes.append("only the file's first signature is searched, and its outputs are right")
+            self._notes.append(
+                "only the file's first signature is searched, and its outputs are right"
+            )
             return self._found(Verdict.WRONG)
         trial = max(main or checks, key=_error_share).trial
         self._trials.use_trial(trial)
@@ -175,19 +194,25 @@ class _Search:
         errors = self._node_errors(found_checks)
         first = self._culprit(errors)
         if first is not None and (self._is_coarse or self._is_wrong_by_itself(first.node)):
-            return self._found(Verdict.WRONG, first, _around(errors, first), "exposed", is_reproduced, trial)
+            return self._found(
+                Verdict.WRONG, first, _around(errors, first), "exposed", is_reproduced, trial
+            )
         if first is None and is_reproduced:
-            self._notes.append(f"the error grows node by node, nowhere by more than {MIN_JUMP:g} of the range")
+            self._notes.append(
+                f"the error grows node by node, nowhere by more than {MIN_JUMP:g} of the range"
+            )
             return self._found(Verdict.WRONG, None, tuple(errors), "exposed", is_reproduced, trial)
         if not is_reproduced:
-            self._notes.append("not reproduced when all tensors between are outputs; found by cutting the network")
+            self._notes.append(
+                "not reproduced when all tensors between are outputs; found by cutting the network"
+            )
         return self._cut(Verdict.WRONG, trial, low=-1 if first is None else first.node)
 
     def _is_wrong_by_itself(self, node):
         """Whether the error is not one that exposing the tensors around `node` brought about.
 
-        What the file puts out itself was wrong before: a node after it may be why, so that a network cut behind
-        `node` can be right.
+        What the file puts out itself was wrong before: a node after it may be why, so that a
+        network cut behind `node` can be right.
         """
         own = {tensor.index for tensor in self._model_file.outputs}
         if own.intersection(self._model_file.operators[node].outputs):
@@ -211,11 +236,15 @@ class _Search:
             if not result.checks:
                 self._notes.append(f"tensor {chunk[0]} cannot be an output: {result.reasons[0]}")
             checks.update(result.checks)
-            is_reproduced |= any(not check.passed for tensor, check in result.checks.items() if tensor in outputs)
+            is_reproduced |= any(
+                not check.passed for tensor, check in result.checks.items() if tensor in outputs
+            )
         return checks, is_reproduced
 
     def _tensors(self):
-        """Tensors that may be exposed: computed from an input, of a type that can be compared, in order."""
+        """Tensors that may be exposed: computed from an input, of a type that
+        can be compared, in order.
+        """
         depends = {tensor.index for tensor in self._model_file.inputs}
         found = []
         for operator in self._model_file.operators:
@@ -231,7 +260,9 @@ class _Search:
         size_bytes = 0
         for tensor in tensors:
             tensor_bytes = 4 * math.prod(self._model_file.tensors[tensor].shape)
-            if chunks[-1] and (len(chunks[-1]) >= _MOST_EXPOSED or size_bytes + tensor_bytes > _MOST_EXPOSED_BYTES):
+            if chunks[-1] and (
+                len(chunks[-1]) >= _MOST_EXPOSED or size_bytes + tensor_bytes > _MOST_EXPOSED_BYTES
+            ):
                 chunks.append([])
                 size_bytes = 0
             chunks[-1].append(tensor)
@@ -245,7 +276,9 @@ class _Search:
             middle = (low + high) // 2
             result = results[middle] = self._trials.cut(middle)
             if result.verdict is Verdict.TIMED_OUT:
-                self._notes.append(f"the search stopped between nodes {low + 1} and {high}: {result.reasons[0]}")
+                self._notes.append(
+                    f"the search stopped between nodes {low + 1} and {high}: {result.reasons[0]}"
+                )
                 return self._found(verdict, None, (), "cut", False, trial)
             low, high = (low, middle) if result.verdict is verdict else (middle, high)
         last = results.get(high) or self._trials.cut(high)
@@ -253,11 +286,17 @@ class _Search:
         if verdict is Verdict.WRONG and not last.logged_errors:
             checks = {**self._expose_singly(self._model_file.operators[high].inputs), **checks}
         errors = self._node_errors(checks)
-        first = next((error for error in errors if error.node == high), None) or self._without_numbers(high)
-        return self._found(verdict, first, tuple(errors), "cut", verdict is not Verdict.WRONG, trial)
+        first = next(
+            (error for error in errors if error.node == high), None
+        ) or self._without_numbers(high)
+        return self._found(
+            verdict, first, tuple(errors), "cut", verdict is not Verdict.WRONG, trial
+        )
 
     def _expose_singly(self, tensors):
-        """The checks of tensors that are the only additional output each, so that little changes around them."""
+        """The checks of tensors that are the only additional output each, so that
+        little changes around them.
+        """
         checks = {}
         for tensor in set(tensors) & set(self._tensors()):
             result = self._trials.exposed([tensor])
@@ -269,11 +308,16 @@ class _Search:
     def _said_of_single(self, tensor, result):
         node = self._producers[tensor]
         is_right = result.checks[tensor].passed
-        outputs = [output.index for output in self._model_file.outputs if output.index in result.checks]
+        outputs = [
+            output.index for output in self._model_file.outputs if output.index in result.checks
+        ]
         stays = any(not result.checks[index].passed for index in outputs)
         name = f"node {node} ({self._model_file.operators[node].name})"
         state = "right" if is_right else "already wrong"
-        return [f"alone as an output {name} is {state}, and the file's outputs are {'wrong' if stays else 'right'}"]
+        return [
+            f"alone as an output {name} is {state}, and the file's outputs are"
+            f" {'wrong' if stays else 'right'}"
+        ]
 
     def _node_errors(self, checks):
         """One entry per node, in the order in which nodes run; of several outputs the worst."""
@@ -307,7 +351,9 @@ class _Search:
         operator = self._model_file.operators[node]
         info = self._model_file.tensors[operator.outputs[0]]
         layer = self._model_file.layer(node)
-        return NodeError(node, operator.name, layer, info.name, info.shape, 1.0, None, None, math.nan)
+        return NodeError(
+            node, operator.name, layer, info.name, info.shape, 1.0, None, None, math.nan
+        )
 
     def _culprit(self, errors):
         if not self._is_coarse:
@@ -327,7 +373,9 @@ class _Search:
 
 
 def first_jump(errors: Sequence[NodeError]) -> NodeError | None:
-    """The first node, in order, that adds much of the error; None where none adds more than `MIN_JUMP`."""
+    """The first node, in order, that adds much of the error; None where none
+    adds more than `MIN_JUMP`.
+    """
     most = max((error.growth for error in errors), default=0.0)
     least = most / _MOST_AMPLIFIED if math.isfinite(most) else MIN_JUMP
     return next((error for error in errors if error.growth > max(MIN_JUMP, least)), None)
@@ -343,7 +391,11 @@ def _relative_rms(check):
 
 
 def _error_share(check):
-    return math.inf if check.difference is None or check.difference.non_finite_count else _max_share(check)
+    return (
+        math.inf
+        if check.difference is None or check.difference.non_finite_count
+        else _max_share(check)
+    )
 
 
 def _max_share(check):

@@ -1,7 +1,7 @@
 """Running rewritten versions of one file on the delegate, and what each tensor's error is there.
 
-A trial is the file with more outputs ("exposed") or the file's beginning ("cut"), run on the CPU and on the delegate
-with the same input as the whole file. Tensors keep their indices throughout.
+A trial is the file with more outputs ("exposed") or the file's beginning ("cut"), run on the CPU
+and on the delegate with the same input as the whole file. Tensors keep their indices throughout.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,8 @@ _JOB = "rewrite"
 class TrialResult:
     """`verdict` is FULL or WRONG by the checks and the delegate's log, or why there are no checks.
 
-    `checks` go by tensor index. With `logged_errors` no value of the run means anything, right layers' neither.
+    `checks` go by tensor index. With `logged_errors` no value of the run means
+    anything, right layers' neither.
     """
 
     verdict: Verdict
@@ -83,7 +84,9 @@ class Trials:
         if failure is not None:
             raise failure
         if reference["stage"] != DONE:
-            return TrialResult(Verdict.TIMED_OUT, (f"time was up while {reference['stage']}",), {}), ()
+            return TrialResult(
+                Verdict.TIMED_OUT, (f"time was up while {reference['stage']}",), {}
+            ), ()
         outcome = self._jobs.run_on_delegate(self._precision)
         self.adapter = self.adapter or outcome.log.adapter
         if outcome.verdict is not None:

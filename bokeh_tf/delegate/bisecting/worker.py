@@ -1,4 +1,5 @@
-"""The child process that rewrites a file: `python -m bokeh_tf.delegate.bisecting.worker FOLDER JOB`.
+"""The child process that rewrites a file: `python -m
+bokeh_tf.delegate.bisecting.worker FOLDER JOB`.
 
 Asked by `trials.py` only. FOLDER holds `original.tflite`, the request is {"expose": tensor indices} or
 {"cut": node}; the result is `model.tflite` there, or an error of the kind "impossible" where there is nothing to cut.

@@ -1,9 +1,11 @@
-"""A baseline: the problems a project lives with, so that only new ones fail. JSON, schema version 2.
+"""A baseline: the problems a project lives with, so that only new ones
+fail. JSON, schema version 2.
 
-`{"schema_version": 2, "problems": [{"file", "rule", "op", "place", "count"}]}`. A problem is known by the file's path
-as seen from the baseline's folder, rule, operator and layer, or the tensors where no layer is known; not by its node's
-number, which any change of the model moves. `count` such problems are known; one more is new. Version 1, whose `file`
-is a name without its folder, is read as it was meant, and `Baseline.warning` says what that lets through.
+`{"schema_version": 2, "problems": [{"file", "rule", "op", "place", "count"}]}`. A problem is known
+by the file's path as seen from the baseline's folder, rule, operator and layer, or the tensors
+where no layer is known; not by its node's number, which any change of the model moves. `count` such
+problems are known; one more is new. Version 1, whose `file` is a name without its folder, is read
+as it was meant, and `Baseline.warning` says what that lets through.
 """
 
 import os
@@ -54,7 +56,8 @@ class Baseline:
         """All problems of a run that fail or are known already, for a baseline file in `folder`."""
         baseline = cls(folder=Path(folder))
         for one in judged:
-            # A file that was given twice, or as bytes like others, has one entry: the one with most decides.
+            # A file that was given twice, or as bytes like others, has one entry:
+            # the one with most decides.
             baseline.counts.update(
                 Counter(
                     baseline._key(one.report.path, problem)
@@ -67,7 +70,10 @@ class Baseline:
 
     def to_json(self) -> str:
         """The document, in a stable order."""
-        entries = [{**dict(zip(_KEYS, key, strict=True)), "count": n} for key, n in sorted(self.counts.items())]
+        entries = [
+            {**dict(zip(_KEYS, key, strict=True)), "count": n}
+            for key, n in sorted(self.counts.items())
+        ]
         return json_text({"schema_version": SCHEMA_VERSION, "problems": entries})
 
     def _key(self, path, problem):
@@ -81,10 +87,13 @@ def identity(problem: Problem) -> tuple[str, str, str]:
 
 
 def _seen_from(folder, path):
-    """The file `path` relative to `folder`, with slashes; what is no file keeps its name as it is."""
+    """The file `path` relative to `folder`, with slashes; what is no
+    file keeps its name as it is.
+    """
     if not is_file(path):
         return path
-    # Folders by their real places, so that a link on the way (as `/tmp` may be one) makes no difference.
+    # Folders by their real places, so that a link on the way (as `/tmp` may be
+    # one) makes no difference.
     place = resolved(Path(path).parent) / Path(path).name
     try:
         return Path(os.path.relpath(place, resolved(folder))).as_posix()
@@ -119,7 +128,9 @@ def read(path: Path | str) -> Baseline:
     try:
         content = documents.read(path, limit_bytes=_LIMIT_BYTES)
     except DocumentError as error:
-        raise CheckError(f"{shown}: cannot read this baseline ({error}). Write one with --write-baseline.") from error
+        raise CheckError(
+            f"{shown}: cannot read this baseline ({error}). Write one with --write-baseline."
+        ) from error
     try:
         document = documents.parse(content)
         version = document.get("schema_version") if isinstance(document, dict) else None
@@ -127,7 +138,9 @@ def read(path: Path | str) -> Baseline:
             raise DocumentError(f"not of schema version {SCHEMA_VERSION}")
         entries = documents.typed(document, _Document).problems
     except DocumentError as error:
-        raise CheckError(f"{shown}: not a usable baseline ({error}). Write a new one with --write-baseline.") from error
+        raise CheckError(
+            f"{shown}: not a usable baseline ({error}). Write a new one with --write-baseline."
+        ) from error
     counts: Counter = Counter()
     for entry in entries:
         counts[entry.file, entry.rule, entry.op, entry.place] += entry.count

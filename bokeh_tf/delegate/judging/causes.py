@@ -1,14 +1,17 @@
-"""Problems that have one cause: people read of each once, whatever number of nodes and delegates it has."""
+"""Problems that have one cause: people read of each once, whatever number of
+nodes and delegates it has.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bokeh_tf.delegate.findings import TARGETS
-from bokeh_tf.delegate.judging.problems import AUDIT, PROBE, Problem, Standing
+from bokeh_tf.delegate.judging.problems import AUDIT, CLASSIC_GL, PROBE, Problem, Standing
 
-_ORDER = (*TARGETS, PROBE, AUDIT)
-# The topic under which a rule set files operators that it does not have: there the operator is the cause.
+_ORDER = (*TARGETS, CLASSIC_GL, PROBE, AUDIT)
+# The topic under which a rule set files operators that it does not have: there
+# the operator is the cause.
 _OPERATORS = ("op", "op_version")
 _MOST_LAYERS = 8
 
@@ -57,7 +60,9 @@ class Cause:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that are concerned, one for each occurrence of the pattern, as far as names tell."""
+        """The layers that are concerned, one for each occurrence of the
+        pattern, as far as names tell.
+        """
         return tuple(dict.fromkeys(site.layer for site in self.sites if site.layer))
 
     @property
@@ -79,7 +84,11 @@ class Cause:
     @property
     def remedies(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """(what to write instead, the layers or delegates that it is for), each remedy once."""
-        named = {place: site.layer for site in self.sites for place in site.places} if self.title else {}
+        named = (
+            {place: site.layer for site in self.sites for place in site.places}
+            if self.title
+            else {}
+        )
         found: dict[str, dict[str, None]] = {}
         for problem in self.places if self.title else self.problems:
             if problem.instead:
@@ -103,7 +112,11 @@ class Cause:
 
     def sources_of(self, place: Problem) -> tuple[str, ...]:
         """What objects to the node of one of `places`."""
-        return tuple(dict.fromkeys(problem.source for problem in self.problems if _node(problem) == _node(place)))
+        return tuple(
+            dict.fromkeys(
+                problem.source for problem in self.problems if _node(problem) == _node(place)
+            )
+        )
 
 
 def causes_of(problems: Iterable[Problem]) -> tuple[Cause, ...]:

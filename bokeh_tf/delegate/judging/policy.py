@@ -1,6 +1,7 @@
 """What makes a check fail: `--fail-on`, the baseline, and the exit status that follows.
 
-`Policy.parse("refused,wrong,partitions:2,macs:99")` reads the option, `judge(report, policy, baseline=…)` applies it.
+`Policy.parse("refused,wrong,partitions:2,macs:99")` reads the option, `judge(report,
+policy, baseline=…)` applies it.
 """
 
 import math
@@ -9,7 +10,15 @@ from dataclasses import dataclass, replace
 
 from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED, Report
 from bokeh_tf.delegate.judging.baseline import Baseline
-from bokeh_tf.delegate.judging.problems import FLOAT16, OPENGL, REFUSED, WRONG, Problem, Standing, problems_of
+from bokeh_tf.delegate.judging.problems import (
+    FLOAT16,
+    OPENGL,
+    REFUSED,
+    WRONG,
+    Problem,
+    Standing,
+    problems_of,
+)
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 
@@ -23,18 +32,20 @@ _KNOWN = "refused, wrong, fp16, opengl, partitions:N, macs:PERCENT"
 class Policy:
     """What fails.
 
-    `criteria` are those of `CRITERIA` that do. `partitions` fails a file that a target takes in that many parts or
-    more, `macs_percent` one of whose multiply-accumulates a target takes less. With `require_probe` a missing adapter
-    counts as not checked. Partitions, MACs and unread files are never in a baseline.
+    `criteria` are those of `CRITERIA` that do. `partitions` fails a file that a target takes in
+    that many parts or more, `macs_percent` one of whose multiply-accumulates a target takes less.
+    With `require_probe` a missing adapter counts as not checked, with `require_classic_gl` a
+    classic engine that does not answer. Partitions, MACs and unread files are never in a baseline.
     """
 
     criteria: frozenset[str] = frozenset({REFUSED, WRONG})
     partitions: int | None = None
     macs_percent: float | None = None
     require_probe: bool = False
+    require_classic_gl: bool = False
 
     @classmethod
-    def parse(cls, text, *, require_probe=False) -> "Policy":
+    def parse(cls, text, *, require_probe=False, require_classic_gl=False) -> "Policy":
         """Reads the text of `--fail-on`; a `ValueError` says what is wrong with it."""
         criteria, limits = set(), {}
         for word in filter(None, (part.strip() for part in text.split(","))):
@@ -44,9 +55,14 @@ class Policy:
             elif name in (PARTITIONS, MACS):
                 limits[name] = _limit(name, value, word)
             else:
-                raise ValueError(f"--fail-on takes a list of conditions. Received: {word!r}. Known: {_KNOWN}.")
+                raise ValueError(
+                    f"--fail-on takes a list of conditions. Received: {word!r}. Known: {_KNOWN}."
+                )
         partitions = limits.get(PARTITIONS)
-        return cls(frozenset(criteria), partitions and int(partitions), limits.get(MACS), require_probe)
+        required = {"require_probe": require_probe, "require_classic_gl": require_classic_gl}
+        return cls(
+            frozenset(criteria), partitions and int(partitions), limits.get(MACS), **required
+        )
 
     def to_text(self) -> str:
         """The policy as `--fail-on` takes it."""
@@ -58,7 +74,8 @@ class Policy:
 
 @dataclass(frozen=True)
 class Judged:
-    """A report under a policy. `broken_limits` says in words which of partitions and MACs are not kept.
+    """A report under a policy. `broken_limits` says in words which of
+    partitions and MACs are not kept.
 
     `unchecked` are the steps that were asked for and could not be carried out, in words.
     """
@@ -110,7 +127,11 @@ def nodes_percent(coverage) -> float:
 
 
 def _with_standing(problem, policy):
-    if problem.standing is Standing.OVERRULED or problem.is_warning or problem.criterion not in policy.criteria:
+    if (
+        problem.standing is Standing.OVERRULED
+        or problem.is_warning
+        or problem.criterion not in policy.criteria
+    ):
         return problem
     return replace(problem, standing=Standing.FAILS)
 
@@ -119,22 +140,42 @@ def _broken_limits(targets, policy):
     for target in targets:
         coverage = target.coverage
         if policy.partitions is not None and coverage.partitions >= policy.partitions:
-            yield f"{target.target}: {coverage.partitions} partitions (fails from {policy.partitions})"
+            yield (
+                f"{target.target}: {coverage.partitions} partitions (fails from"
+                f" {policy.partitions})"
+            )
         if policy.macs_percent is not None and macs_percent(coverage) < policy.macs_percent:
             share = f"{macs_percent(coverage):.1f} % of the MACs on the GPU"
             yield f"{target.target}: {share} (fails below {policy.macs_percent:g} %)"
 
 
 def _unchecked(report, policy):
-    for step, result in (("probe", report.probe), ("audit", report.audit), ("bisection", report.bisection)):
+    for step, result in (
+        ("probe", report.probe),
+        ("audit", report.audit),
+        ("bisection", report.bisection),
+    ):
         if isinstance(result, Unchecked):
             yield f"{step}: {result.reason}"
+    classic = report.classic_gl
+    if (
+        policy.require_classic_gl
+        and not report.error
+        and (classic is None or classic.verdict.exit_code == NOT_CHECKED)
+    ):
+        yield ": ".join(
+            (
+                "classic-gl",
+                *(("not run",) if classic is None else (classic.verdict, *classic.reasons[:1])),
+            )
+        )
     probe = report.probe
     if probe is None or isinstance(probe, Unchecked):
         if policy.require_probe and probe is None and not report.error:
             yield "probe: required, but not run"
         return
-    # Each precision for itself: a failure of one that the policy tolerates hides nothing of the other.
+    # Each precision for itself: a failure of one that the policy tolerates
+    # hides nothing of the other.
     texts = (
         ": ".join(("probe", part.verdict, *part.reasons[:1]))
         for part in probe.unanswered
@@ -152,5 +193,9 @@ def _limit(name, value, word):
         return limit
     if name == MACS and 0 <= limit <= 100:
         return limit
-    rule = "partitions:N takes a whole number from 1" if name == PARTITIONS else "macs:PERCENT takes 0 to 100"
+    rule = (
+        "partitions:N takes a whole number from 1"
+        if name == PARTITIONS
+        else "macs:PERCENT takes 0 to 100"
+    )
     raise ValueError(f"--fail-on {rule}. Received: {word!r}.")

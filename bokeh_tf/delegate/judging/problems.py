@@ -1,6 +1,8 @@
-"""Everything that speaks against a file in one form, wherever it was found: lint, real delegate, or audit.
+"""Everything that speaks against a file in one form, wherever it was found:
+lint, real delegate, or audit.
 
-Writers and the policy work on `Problem`s, so that a new kind of check needs no change in any of them.
+Writers and the policy work on `Problem`s, so that a new kind of check needs
+no change in any of them.
 """
 
 import enum
@@ -10,14 +12,21 @@ from bokeh_tf.delegate.findings import Kind
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 
-PROBE, AUDIT = "probe", "fp16"
+PROBE, AUDIT, CLASSIC_GL = "probe", "fp16", "classic-gl"
 # Names of `--fail-on`.
 REFUSED, WRONG, FLOAT16, OPENGL = "refused", "wrong", "fp16", "opengl"
 _CRITERIA = {Kind.REFUSED: REFUSED, Kind.FAILS: REFUSED, Kind.WRONG: WRONG, Kind.OPENGL: OPENGL}
 _PROBE_INSTEAD = {
     Verdict.WRONG: "Run again with --bisect: it names the first node whose value differs.",
     Verdict.REFUSED: "Look up the operation among the mldrift findings, or replace it.",
-    Verdict.CRASHED: "Look at the mldrift findings, or halve the model until it compiles: one operation does it.",
+    Verdict.CRASHED: "Look at the mldrift findings, or halve the model until it compiles: one"
+    " operation does it.",
+}
+_CLASSIC_INSTEAD = {
+    Verdict.WRONG: "Compare outputs of inner layers on this engine; on phones with OpenCL the file"
+    " may be right.",
+    Verdict.REFUSED: "Look at the v2 findings; its own words name the operation or the tensor.",
+    Verdict.CRASHED: "Halve the model until it compiles: one operation does it.",
 }
 
 
@@ -37,9 +46,10 @@ class Standing(enum.StrEnum):
 class Problem:
     """One thing that speaks against a file.
 
-    `source` is "v2", "mldrift", "probe" or "fp16"; `criterion` the name in --fail-on that it falls under, `kind` its
-    word for people. `is_warning` problems never fail. `node`, `version` and `layer` are None where there is none, and
-    so are `cause`, the pattern that the node is a part of, and `site`, the first node of this occurrence of it.
+    `source` is "v2", "mldrift", "classic-gl", "probe" or "fp16"; `criterion` the name in --fail-on
+    that it falls under, `kind` its word for people. `is_warning` problems never fail. `node`,
+    `version` and `layer` are None where there is none, and so are `cause`, the pattern that the
+    node is a part of, and `site`, the first node of this occurrence of it.
     """
 
     source: str
@@ -77,6 +87,7 @@ def problems_of(report) -> tuple[Problem, ...]:
         for target in report.targets
         for finding in (*target.findings, *target.without_opencl)
     ]
+    found += _of_classic_gl(report.classic_gl)
     if report.probe is not None and not isinstance(report.probe, Unchecked):
         found += _of_probe(report.probe)
     if report.audit is not None and not isinstance(report.audit, Unchecked):
@@ -100,7 +111,11 @@ def _of_finding(target, finding, overruled):
         cause=finding.cause,
         site=finding.site,
     )
-    return replace(problem, standing=Standing.OVERRULED) if (target, finding.kind) in overruled else problem
+    return (
+        replace(problem, standing=Standing.OVERRULED)
+        if (target, finding.kind) in overruled
+        else problem
+    )
 
 
 def _of_probe(probe):
@@ -108,7 +123,9 @@ def _of_probe(probe):
     precisions: dict[tuple, list[str]] = {}
     for part in probe.precisions:
         if part.verdict in _PROBE_INSTEAD:
-            precisions.setdefault((part.verdict, part.reasons, _wrong_outputs(part)), []).append(part.precision)
+            precisions.setdefault((part.verdict, part.reasons, _wrong_outputs(part)), []).append(
+                part.precision
+            )
     return [
         Problem(
             source=PROBE,
@@ -125,6 +142,28 @@ def _of_probe(probe):
         )
         for (verdict, reasons, outputs), names in precisions.items()
     ]
+
+
+def _of_classic_gl(answer):
+    """What the classic engine has against a file: but for its checker's words,
+    it is about OpenGL alone.
+    """
+    if answer is None or answer.verdict not in _CLASSIC_INSTEAD:
+        return []
+    problem = Problem(
+        source=CLASSIC_GL,
+        criterion=REFUSED if answer.is_common else OPENGL,
+        kind=str(answer.verdict),
+        rule=f"{CLASSIC_GL}.{answer.verdict}",
+        node=None,
+        op="",
+        version=None,
+        layer=None,
+        tensors=(),
+        reason="; ".join(answer.reasons) or str(answer.verdict),
+        instead=_CLASSIC_INSTEAD[answer.verdict],
+    )
+    return [problem]
 
 
 def _wrong_outputs(part):

@@ -1,4 +1,5 @@
-"""What several refused nodes have in common: one pattern in the source, and what to write for that one.
+"""What several refused nodes have in common: one pattern in the source, and
+what to write for that one.
 
 A rule knows a node; the person who wrote the model knows a layer. `find_sites` finds the patterns
 that account for most of what delegates refuse: chains of tensors of five dimensions by what goes in
@@ -21,7 +22,9 @@ _REPEATS = frozenset({"TILE", "BROADCAST_TO"})
 _PARTS = frozenset({"STRIDED_SLICE", "SLICE", "UNPACK", "SPLIT", "SPLIT_V", "GATHER"})
 _AVERAGES = frozenset({"MEAN", "SUM", "SQUARED_DIFFERENCE", "RSQRT"})
 _PRODUCTS = frozenset({"CONV_3D", "CONV_3D_TRANSPOSE", "FULLY_CONNECTED", "BATCH_MATMUL"})
-_SUPPRESSIONS = frozenset({"TFLite_Detection_PostProcess", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5"})
+_SUPPRESSIONS = frozenset(
+    {"TFLite_Detection_PostProcess", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5"}
+)
 _RECURRENT = frozenset(
     {
         *("WHILE", "RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM"),
@@ -32,11 +35,13 @@ _SIZE_TYPES = ("int32", "int64")
 
 _REPEATED = "rows and columns repeated (UpSampling2D, ops.repeat)"
 _NORMALISE = (
-    "rows and columns as one dimension: ops.reshape(x, (-1, rows * columns, groups, channels // groups)),"
+    "rows and columns as one dimension: ops.reshape(x, (-1, rows * columns, groups, channels //"
+    " groups)),"
     " then mean and squared difference over axes (1, 3)"
 )
 _ATTEND = (
-    "a Dense layer each for query, key and value, and ops.reshape(x, (-1, tokens, heads, depth)) of each,"
+    "a Dense layer each for query, key and value, and ops.reshape(x, (-1, tokens, heads, depth))"
+    " of each,"
     " instead of one layer that is reshaped to five dimensions and split"
 )
 _WINDOW = (
@@ -48,12 +53,17 @@ _SUPPRESS = (
     " (bokeh-tf repair --allow-interface cut-postprocessing)"
 )
 _UNROLL = (
-    "a recurrent layer with unroll=True and a fixed number of steps, whose parts are plain layers;"
+    "a recurrent layer with unroll=True and a fixed number of steps, of which bokeh-tf repair"
+    " mends what v2 refuses;"
     " or convolutions over time; or the recurrence in a model of its own, on the CPU"
 )
-_PICK = "constant indices: ops.take(x, indices, axis) along one axis, or slices that ops.concatenate joins"
+_PICK = (
+    "constant indices: ops.take(x, indices, axis) along one axis, or slices that"
+    " ops.concatenate joins"
+)
 _WARP = (
-    "no warp by coordinates: shift with slices and weigh the shifted copies (a dynamic filter), or resize;"
+    "no warp by coordinates: shift with slices and weigh the shifted copies (a dynamic filter), or"
+    " resize;"
     " or warp outside of the model"
 )
 _BATCH = (
@@ -68,7 +78,9 @@ _SIZES = (
 
 @dataclass(frozen=True)
 class Site:
-    """One place where a pattern occurs: its name for people, the nodes, and what to write instead."""
+    """One place where a pattern occurs: its name for people, the nodes,
+    and what to write instead.
+    """
 
     cause: str
     nodes: frozenset[int]
@@ -118,12 +130,16 @@ def _is_constant(model_file, tensor):
 
 
 def _size_chains(model_file) -> Iterator[Site]:
-    """Each SHAPE with all that is computed from it alone, and the nodes that take the outcome as a size."""
+    """Each SHAPE with all that is computed from it alone, and the nodes that
+    take the outcome as a size.
+    """
     for operator in model_file.operators:
         if operator.name == "SHAPE" and not operator.is_custom:
             nodes = _computed_from(model_file, operator)
             is_batch = _asked_sizes(model_file, operator) == {0}
-            cause = "a batch of unknown size" if is_batch else "sizes that are known only while it runs"
+            cause = (
+                "a batch of unknown size" if is_batch else "sizes that are known only while it runs"
+            )
             yield Site(cause, nodes, _BATCH if is_batch else _SIZES)
 
 
@@ -144,7 +160,11 @@ def _computed_from(model_file, start):
 def _is_size_arithmetic(model_file, index):
     """Whether a node computes sizes: few whole numbers in, few whole numbers out."""
     operator = model_file.operators[index]
-    tensors = [model_file.tensors[tensor] for tensor in (*operator.inputs, *operator.outputs) if tensor >= 0]
+    tensors = [
+        model_file.tensors[tensor]
+        for tensor in (*operator.inputs, *operator.outputs)
+        if tensor >= 0
+    ]
     return all(tensor.dtype in _SIZE_TYPES and len(tensor.shape) <= 1 for tensor in tensors)
 
 
@@ -162,7 +182,10 @@ def _asked_sizes(model_file, shape_node):
 
 
 def _values(model_file, tensor):
-    if not _is_constant(model_file, tensor) or prod(model_file.tensors[tensor].shape) > _MOST_DIMENSIONS:
+    if (
+        not _is_constant(model_file, tensor)
+        or prod(model_file.tensors[tensor].shape) > _MOST_DIMENSIONS
+    ):
         return None
     return model_file.flat_values(tensor)
 
@@ -198,11 +221,18 @@ def _joined_by_many_dimensions(model_file) -> Iterator[list[int]]:
         producer = model_file.producer(tensor.index)
         nodes = [*([] if producer is None else [producer]), *model_file.consumers(tensor.index)]
         _join(joined, nodes)
-    # A pattern of two halves, such as rows and then columns, comes back to four dimensions between them.
+    # A pattern of two halves, such as rows and then columns, comes back to four
+    # dimensions between them.
     for tensor in model_file.tensors:
         producer = model_file.producer(tensor.index)
         if producer in joined:
-            _join(joined, [producer, *(node for node in model_file.consumers(tensor.index) if node in joined)])
+            _join(
+                joined,
+                [
+                    producer,
+                    *(node for node in model_file.consumers(tensor.index) if node in joined),
+                ],
+            )
     waiting = set(joined)
     while waiting:
         group, ahead = [], [waiting.pop()]
@@ -236,7 +266,9 @@ def _chain(model_file, nodes) -> _Chain | None:
         ops=frozenset(operator.name for operator in operators),
         source=tuple(sources[0].shape),
         target=tuple(targets[-1].shape),
-        middle=tuple(tuple(tensor.shape) for tensor in inner if len(tensor.shape) > _MOST_DIMENSIONS),
+        middle=tuple(
+            tuple(tensor.shape) for tensor in inner if len(tensor.shape) > _MOST_DIMENSIONS
+        ),
     )
 
 
@@ -248,7 +280,11 @@ def _pattern(chain: _Chain) -> tuple[str, str] | None:
         return _shuffled(chain)
     if chain.ops & _AVERAGES and not chain.ops & _PRODUCTS:
         return "normalisation over groups or windows", _NORMALISE
-    if "TRANSPOSE" in chain.ops and chain.ops & _PARTS and any(3 in shape for shape in chain.middle):
+    if (
+        "TRANSPOSE" in chain.ops
+        and chain.ops & _PARTS
+        and any(3 in shape for shape in chain.middle)
+    ):
         return "query, key and value of one layer", _ATTEND
     if chain.ops <= _VIEWS | {"FULLY_CONNECTED", "BATCH_MATMUL"} and "TRANSPOSE" in chain.ops:
         return _windowed(chain)
@@ -278,7 +314,10 @@ def _shuffled(chain):
         return None
     larger = _ratio(high, rows)
     if larger and _ratio(wide, columns) == larger and depth == channels * larger**2:
-        return "pixel shuffle", f"ops.depth_to_space(x, {larger}), where the order of channels is its order"
+        return (
+            "pixel shuffle",
+            f"ops.depth_to_space(x, {larger}), where the order of channels is its order",
+        )
     smaller = _ratio(rows, high)
     if smaller and _ratio(columns, wide) == smaller and channels == depth * smaller**2:
         kernel = f"layers.Conv2D of {smaller}x{smaller} with strides of {smaller}"

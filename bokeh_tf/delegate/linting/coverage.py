@@ -1,8 +1,10 @@
-"""How much of a graph a delegate takes: nodes, arithmetic, bytes, and what crosses between CPU and GPU.
+"""How much of a graph a delegate takes: nodes, arithmetic, bytes, and what
+crosses between CPU and GPU.
 
-By default a delegate runs one partition, the one with most nodes; the rest is the CPU's although it is supported.
-The nodes of `ModelFile.set_aside_weights` are not looked at as operations. The delegate reads float16
-weights directly, whether those nodes disappear into it or stay on the CPU, so weights are never copied.
+By default a delegate runs one partition, the one with most nodes; the rest is the CPU's although it
+is supported. The nodes of `ModelFile.set_aside_weights` are not looked at as operations. The
+delegate reads float16 weights directly, whether those nodes disappear into it or stay on the CPU,
+so weights are never copied.
 """
 
 from collections.abc import Set as AbstractSet
@@ -12,17 +14,26 @@ from bokeh_tf.delegate.findings import Coverage
 from bokeh_tf.delegate.linting.partitioning import find_partitions
 from bokeh_tf.tflite.model_file import ModelFile
 
-_BITS = {"bool": 8, "complex64": 64, "complex128": 128, "bfloat16": 16, "float8_e4m3fn": 8, "float8_e5m2": 8}
+_BITS = {
+    "bool": 8,
+    "complex64": 64,
+    "complex128": 128,
+    "bfloat16": 16,
+    "float8_e4m3fn": 8,
+    "float8_e5m2": 8,
+}
 _BITS |= {f"float{bits}": bits for bits in (16, 32, 64)}
 _BITS |= {f"{sign}int{bits}": bits for sign in ("", "u") for bits in (2, 4, 8, 16, 32, 64)}
 
 
-def find_coverage(model_file: ModelFile, refused_nodes: AbstractSet[int], *, fails: bool) -> Coverage:
+def find_coverage(
+    model_file: ModelFile, refused_nodes: AbstractSet[int], *, fails: bool
+) -> Coverage:
     """What one delegate takes of `model_file`.
 
     Args:
-        refused_nodes: indices of the nodes it does not support. Of float16 weights' DEQUANTIZE nodes only those that
-            it could not even fold.
+        refused_nodes: indices of the nodes it does not support. Of float16 weights' DEQUANTIZE
+            nodes only those that it could not even fold.
         fails: whether it cannot build its graph, so that nothing is delegated whatever it supports.
     """
     weights = model_file.set_aside_weights.nodes - refused_nodes

@@ -1,6 +1,8 @@
-"""The static check: what one GPU delegate objects to in a `.tflite` file, node by node, by the rules of that target.
+"""The static check: what one GPU delegate objects to in a `.tflite` file, node by node, by
+the rules of that target.
 
-Nothing runs: the file's bytes may come from anywhere, and any graph that `inspect` could read gets a report.
+Nothing runs: the file's bytes may come from anywhere, and any graph that `inspect`
+could read gets a report.
 """
 
 import re
@@ -23,9 +25,14 @@ def lint(model_file: ModelFile, target: str) -> TargetReport:
     rule_set = load_rules(target)
     found = find_findings(model_file, rule_set)
     findings = tuple(finding for finding in found if finding.kind is not Kind.OPENGL)
-    refused = {finding.node for finding in findings if finding.kind is Kind.REFUSED and finding.node is not None}
+    refused = {
+        finding.node
+        for finding in findings
+        if finding.kind is Kind.REFUSED and finding.node is not None
+    }
     fails = any(
-        finding.kind is Kind.FAILS or (finding.kind is Kind.REFUSED and finding.node is None) for finding in findings
+        finding.kind is Kind.FAILS or (finding.kind is Kind.REFUSED and finding.node is None)
+        for finding in findings
     )
     return TargetReport(
         target=target,
@@ -38,11 +45,15 @@ def lint(model_file: ModelFile, target: str) -> TargetReport:
 
 
 def find_findings(model_file: ModelFile, rule_set: RuleSet) -> tuple[Finding, ...]:
-    """The findings of one set of rules: those about the file, then those of the nodes in their order."""
+    """The findings of one set of rules: those about the file, then those of
+    the nodes in their order.
+    """
     graph = GraphView(model_file, rule_set.versions)
     of_file = [rule for rule in rule_set.rules if rule.scope == "file"]
     of_nodes = [rule for rule in rule_set.rules if rule.scope == "node"]
-    findings = [_finding(rule, found, graph, None) for rule, found in _matches(of_file, None, graph)]
+    findings = [
+        _finding(rule, found, graph, None) for rule, found in _matches(of_file, None, graph)
+    ]
     rules_of: dict[str, tuple[list[Rule], list[Rule]]] = {}
     for node in graph.nodes:
         if node.key not in rules_of:
@@ -58,7 +69,9 @@ def find_findings(model_file: ModelFile, rule_set: RuleSet) -> tuple[Finding, ..
     return tuple(findings)
 
 
-def _matches(rules: list[Rule], node: NodeView | None, graph: GraphView) -> Iterator[tuple[Rule, Found]]:
+def _matches(
+    rules: list[Rule], node: NodeView | None, graph: GraphView
+) -> Iterator[tuple[Rule, Found]]:
     """(rule, what its condition found) of the rules that hold."""
     for rule in rules:
         found = Found(graph)
@@ -91,7 +104,9 @@ def _filled(template, node, found):
     """A reason with its places filled: "{detail}" and the rules' subjects."""
 
     def value(match):
-        return found.detail if match[1] == "detail" else _text(compile_subject(match[1])(node, found))
+        return (
+            found.detail if match[1] == "detail" else _text(compile_subject(match[1])(node, found))
+        )
 
     return _PLACE.sub(value, template)
 

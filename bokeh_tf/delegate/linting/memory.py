@@ -1,9 +1,10 @@
 """How much memory a graph's tensors take on a GPU, from the `.tflite` alone.
 
-The estimate walks the nodes in their order and adds up the tensors that exist while each of them runs: what it reads,
-what it writes, and what a later node or the caller still needs. A GPU stores a tensor in slices of four channels, in
-half precision. Weights count apart: they are there all the time, two bytes each. What a delegate saves by fusing nodes
-and what it adds in scratch space are not known from the file, so this is no bound, but the right order of magnitude.
+The estimate walks the nodes in their order and adds up the tensors that exist while each of them
+runs: what it reads, what it writes, and what a later node or the caller still needs. A GPU stores a
+tensor in slices of four channels, in half precision. Weights count apart: they are there all the
+time, two bytes each. What a delegate saves by fusing nodes and what it adds in scratch space are
+not known from the file, so this is no bound, but the right order of magnitude.
 """
 
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ _HALF_BYTES = 2
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """`peak_bytes` of tensors while node `node` runs, the first one where it is reached; None in an empty graph.
+    """`peak_bytes` of tensors while node `node` runs, the first one where it is
+    reached; None in an empty graph.
 
-    `place` names the node by its operator and, as far as names tell, its layer. `weights_bytes` come on top.
+    `place` names the node by its operator and, as far as names tell, its layer.
+    `weights_bytes` come on top.
     """
 
     peak_bytes: int
@@ -54,17 +57,22 @@ def estimate_memory(model_file: ModelFile) -> MemoryEstimate:
         if peak_node is None or live_bytes > peak_bytes:
             peak_bytes, peak_node = live_bytes, node.index
         # Only what this node touched can have been needed for the last time.
-        done = {tensor for tensor in (*node.inputs, *born) if last_read_by.get(tensor, -1) <= node.index} & live
+        done = {
+            tensor for tensor in (*node.inputs, *born) if last_read_by.get(tensor, -1) <= node.index
+        } & live
         live -= done
         live_bytes -= sum(sizes[tensor] for tensor in done)
-    return MemoryEstimate(peak_bytes, peak_node, _place(model_file, peak_node), _HALF_BYTES * model_file.parameters)
+    return MemoryEstimate(
+        peak_bytes, peak_node, _place(model_file, peak_node), _HALF_BYTES * model_file.parameters
+    )
 
 
 def memory_text(estimate: MemoryEstimate) -> str:
     """The estimate in one line for people, without quoting anything from the file."""
     where = "" if estimate.node is None else f" at node {estimate.node}"
     return (
-        f"about {estimate.peak_bytes / 1e6:.1f} MB of tensors{where}, {estimate.weights_bytes / 1e6:.1f} MB of weights"
+        f"about {estimate.peak_bytes / 1e6:.1f} MB of tensors{where},"
+        f" {estimate.weights_bytes / 1e6:.1f} MB of weights"
     )
 
 
@@ -73,13 +81,16 @@ def warning(estimate: MemoryEstimate) -> str | None:
     if estimate.total_bytes <= WARNING_BYTES:
         return None
     return (
-        f"GPU memory: about {estimate.total_bytes / 1e9:.1f} GB, more than many phones give one program. "
+        f"GPU memory: about {estimate.total_bytes / 1e9:.1f} GB, more than many phones give one"
+        " program. "
         "Use a smaller size or variant"
     )
 
 
 def _tensor_bytes(shape):
-    """Half-precision bytes of a tensor whose last dimension is padded to whole slices; a scalar takes one."""
+    """Half-precision bytes of a tensor whose last dimension is padded to whole
+    slices; a scalar takes one.
+    """
     *rest, channels = shape or (1,)
     slices = -(-channels // _SLICE_CHANNELS)
     return prod(rest) * slices * _SLICE_CHANNELS * _HALF_BYTES

@@ -1,9 +1,10 @@
 """How the runtime cuts a graph between a delegate and the CPU.
 
-The runtime walks the graph in epochs. An epoch belongs to one side, that of the first node in the file's order whose
-inputs are all there, and takes every node of that side that can run once the epoch's own nodes have; then it is the
-other side's turn. So two nodes that stand apart in the file share a partition where no node between them needs the
-other side's values, and neighbours may be cut apart. Nodes with side effects keep their order among themselves.
+The runtime walks the graph in epochs. An epoch belongs to one side, that of the first node in the
+file's order whose inputs are all there, and takes every node of that side that can run once the
+epoch's own nodes have; then it is the other side's turn. So two nodes that stand apart in the file
+share a partition where no node between them needs the other side's values, and neighbours may be
+cut apart. Nodes with side effects keep their order among themselves.
 """
 
 import heapq
@@ -17,7 +18,8 @@ _STATEFUL_OPERATORS = frozenset({"CALL", "CALL_ONCE"})
 
 
 def find_partitions(model_file: ModelFile, on_delegate: AbstractSet[int]) -> list[tuple[int, ...]]:
-    """The delegate's partitions in the order they would run, each the indices of its nodes in the file's order.
+    """The delegate's partitions in the order they would run, each the indices of its
+    nodes in the file's order.
 
     Nodes that can never run, because they wait for each other, are in none.
     """
@@ -26,7 +28,11 @@ def find_partitions(model_file: ModelFile, on_delegate: AbstractSet[int]) -> lis
     ready: dict[bool, list[int]] = {False: [], True: []}
     for node in waits.free():
         heapq.heappush(ready[node in on_delegate], node)
-    side = min((nodes[0], side) for side, nodes in ready.items() if nodes)[1] if any(ready.values()) else True
+    side = (
+        min((nodes[0], side) for side, nodes in ready.items() if nodes)[1]
+        if any(ready.values())
+        else True
+    )
     partitions = []
     while any(ready.values()):
         epoch = []
@@ -51,7 +57,9 @@ class _Waits:
         self._missing = made
         self._consumers = model_file.consumers
         self._next_stateful = {}
-        stateful = [node.index for node in self._operators if _is_stateful(node, model_file.tensors)]
+        stateful = [
+            node.index for node in self._operators if _is_stateful(node, model_file.tensors)
+        ]
         for earlier, later in pairwise(stateful):
             self._next_stateful[earlier] = later
             self._needs[later] += 1
@@ -74,4 +82,7 @@ class _Waits:
 def _is_stateful(node, tensors):
     if node.name in _STATEFUL_OPERATORS:
         return True
-    return any(index >= 0 and tensors[index].dtype in _STATEFUL_TYPES for index in (*node.inputs, *node.outputs))
+    return any(
+        index >= 0 and tensors[index].dtype in _STATEFUL_TYPES
+        for index in (*node.inputs, *node.outputs)
+    )

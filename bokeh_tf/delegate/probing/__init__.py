@@ -1,1 +1,3 @@
-"""What the probe and the bisection run in child processes, and how: inputs, references, compilation, jobs."""
+"""What the probe and the bisection run in child processes, and how: inputs,
+references, compilation, jobs.
+"""

@@ -1,9 +1,10 @@
-"""What the CPU computes for every signature of a file: the reference of a check. For child processes only.
+"""What the CPU computes for every signature of a file: the reference of a check.
+For child processes only.
 
-The interpreter's usual kernels (XNNPACK) refuse some files that the plain ones run, so those come second; a few files
-run on the usual ones alone. For a quantised model the reference also says how far right computations may be apart: its
-inner tensors are whole numbers, and where one implementation rounds up and the next one down the difference grows from
-layer to layer.
+The interpreter's usual kernels (XNNPACK) refuse some files that the plain ones run, so those come
+second; a few files run on the usual ones alone. For a quantised model the reference also says how
+far right computations may be apart: its inner tensors are whole numbers, and where one
+implementation rounds up and the next one down the difference grows from layer to layer.
 """
 
 import numpy as np
@@ -19,7 +20,9 @@ _SEED = 21
 
 
 class CpuReference:
-    """The graphs of one file on the CPU. `has_usual_kernels` is False where XNNPACK refuses the file."""
+    """The graphs of one file on the CPU. `has_usual_kernels` is False where
+    XNNPACK refuses the file.
+    """
 
     def __init__(self, content, graphs, *, threads):
         self._content = content
@@ -40,7 +43,9 @@ class CpuReference:
             details = self._usual.get_signature_runner(graph.key).get_input_details()
             entries = [details[port.name] for port in graph.inputs]
         return tuple(
-            TensorSpec(port.name, tuple(map(int, entry["shape"])), np.dtype(entry["dtype"]), port.index)
+            TensorSpec(
+                port.name, tuple(map(int, entry["shape"])), np.dtype(entry["dtype"]), port.index
+            )
             for port, entry in zip(graph.inputs, entries, strict=True)
         )
 
@@ -55,7 +60,9 @@ class CpuReference:
             return self.run(graph, arrays)
 
     def spread(self, graph, arrays, outputs) -> list[float]:
-        """Per output the root mean square of what plain kernels, or inputs one step off, change in it."""
+        """Per output the root mean square of what plain kernels, or inputs
+        one step off, change in it.
+        """
         variants = [(self._usual, _jittered(arrays))]
         plain = self._plain() if self.has_usual_kernels else None
         if plain is not None:
@@ -83,7 +90,9 @@ class CpuReference:
 
     def _interpreter(self, kernels):
         interpreter = Interpreter(
-            model_content=self._content, num_threads=self._threads, experimental_op_resolver_type=kernels
+            model_content=self._content,
+            num_threads=self._threads,
+            experimental_op_resolver_type=kernels,
         )
         interpreter.allocate_tensors()
         return interpreter

@@ -1,8 +1,9 @@
 """The child processes of one file's check: one folder, one deadline, one process per job.
 
-A `Jobs` object runs the jobs of `worker` and sorts out how they ended; what the numbers mean is the caller's
-business. A failure that says nothing about the delegate is raised as the exception that names it. One way of ending is
-no finding until it came twice, a GPU that stalls: such a job is run once more, and `Jobs.notes` says so.
+A `Jobs` object runs the jobs of `worker` and sorts out how they ended; what the numbers mean is the
+caller's business. A failure that says nothing about the delegate is raised as the exception that
+names it. One way of ending is no finding until it came twice, a GPU that stalls: such a job is run
+once more, and `Jobs.notes` says so.
 """
 
 import json
@@ -19,7 +20,8 @@ from bokeh_tf.tflite.running import gpu_log, runtime
 
 _WORKER = "bokeh_tf.delegate.probing.worker"
 _NO_ADAPTER = (
-    "no Vulkan adapter that the runtime accepts: install a GPU driver, or a software one with `make software-gpu`"
+    "no Vulkan adapter that the runtime accepts: install a GPU driver, or a software one"
+    " with `make software-gpu`"
 )
 _STALL = "the GPU was not done after two minutes, and nothing was at work any more"
 
@@ -35,7 +37,9 @@ _STAGES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job on the delegate ended: numbers in `result`, or a `verdict` with its `reasons` and no numbers."""
+    """How a job on the delegate ended: numbers in `result`, or a `verdict` with its
+    `reasons` and no numbers.
+    """
 
     result: dict
     log: gpu_log.DelegateLog
@@ -44,7 +48,9 @@ class Outcome:
 
 
 class Jobs:
-    """One file's jobs. `label` is what messages call the file, `notes` are sentences about jobs that were run twice."""
+    """One file's jobs. `label` is what messages call the file, `notes` are sentences about
+    jobs that were run twice.
+    """
 
     def __init__(self, label, folder, deadline_s):
         self.label = label
@@ -63,7 +69,8 @@ class Jobs:
         (self.folder / REQUEST_NAME).write_text(json.dumps(request), encoding="utf-8")
 
     def run_reference(self):
-        """Runs the CPU interpreter; returns (result, None), or (None, the exception that says why it cannot).
+        """Runs the CPU interpreter; returns (result, None), or (None, the exception
+        that says why it cannot).
 
         A run out of time is a result with a stage other than "done".
         """
@@ -79,7 +86,9 @@ class Jobs:
             return None, CheckError(f"{self.label}: cannot be checked ({answer.message}).")
         self._raise_if_out_of_memory(answer)
         how = child.signal_name or child.last_line
-        raise ModelFileError(f"{self.label}: the CPU interpreter dies on it ({how}). The file is damaged.")
+        raise ModelFileError(
+            f"{self.label}: the CPU interpreter dies on it ({how}). The file is damaged."
+        )
 
     def run_on_delegate(self, job) -> Outcome:
         """Runs a precision or the split."""
@@ -96,7 +105,9 @@ class Jobs:
 
     def run(self, module, job, *, request=None) -> Answer:
         """Runs one worker; `request` replaces the one that lies in the folder."""
-        environment = {} if os.environ.get("XDG_RUNTIME_DIR") else {"XDG_RUNTIME_DIR": str(self.folder)}
+        environment = (
+            {} if os.environ.get("XDG_RUNTIME_DIR") else {"XDG_RUNTIME_DIR": str(self.folder)}
+        )
         with stage(_STAGES[job]):
             answer = ask_module(
                 module,
@@ -114,7 +125,8 @@ class Jobs:
         """Too little memory says nothing about a file."""
         if answer.is_out_of_memory:
             raise CheckError(
-                f"{self.label}: too little memory for this check. Use a machine with more, or a smaller size."
+                f"{self.label}: too little memory for this check. Use a machine with more, or a"
+                " smaller size."
             )
 
     def _failure(self, answer: Answer, log):

@@ -1,10 +1,12 @@
-"""The check on the real GPU delegate: does it take the whole file, and does it compute what the CPU computes?
+"""The check on the real GPU delegate: does it take the whole file, and does it
+compute what the CPU computes?
 
-`probe` compiles a `.tflite` for the GPU alone (ai-edge-litert's accelerator: ML Drift on WebGPU over Vulkan) and
-compares every output of every signature with the CPU interpreter, on a photograph and on signed random input, in
-float32 and in the default precision (half). The runtime's own "fully accelerated" is no evidence of that: it also
-says so of wrong kernels. A refused file is compiled once more with the CPU allowed, for the split between the two.
-All native code runs in child processes, one per job, so that a file can kill only its own check.
+`probe` compiles a `.tflite` for the GPU alone (ai-edge-litert's accelerator: ML Drift on WebGPU
+over Vulkan) and compares every output of every signature with the CPU interpreter, on a photograph
+and on signed random input, in float32 and in the default precision (half). The runtime's own "fully
+accelerated" is no evidence of that: it also says so of wrong kernels. A refused file is compiled
+once more with the CPU allowed, for the split between the two. All native code runs in child
+processes, one per job, so that a file can kill only its own check.
 """
 
 import os
@@ -30,14 +32,17 @@ from bokeh_tf.tflite.value_ranges import stated_ranges
 
 DEFAULT_TIMEOUT_S = 600.0
 _PASSED_THROUGH = (
-    "an output is an input itself: the runtime, not the delegate, then computes from zeros, on its CPU as well; "
+    "an output is an input itself: the runtime, not the delegate, then computes from zeros, on its"
+    " CPU as well; "
     "put an operation between them"
 )
 
 
 @dataclass(frozen=True)
 class PrecisionReport:
-    """The check in one precision. `reasons` is empty for FULL; `outputs` for a file that did not run."""
+    """The check in one precision. `reasons` is empty for FULL; `outputs`
+    for a file that did not run.
+    """
 
     precision: str
     verdict: Verdict
@@ -52,8 +57,9 @@ class PrecisionReport:
 class Split:
     """A file that the delegate does not take whole, compiled for GPU and CPU together, in float32.
 
-    `on_gpu` and `on_cpu` count operations as the delegate counts them (constant DEQUANTIZE folded away), None where
-    it does not say. `outputs` are empty where the split did not run, and `failure` says why; else None.
+    `on_gpu` and `on_cpu` count operations as the delegate counts them (constant DEQUANTIZE folded
+    away), None where it does not say. `outputs` are empty where the split did not run, and
+    `failure` says why; else None.
     """
 
     on_gpu: int | None
@@ -67,9 +73,10 @@ class Split:
 class ProbeReport:
     """The check of one file. `verdict` is the worst of its precisions.
 
-    `picture` says what the photo trial used: a path, "packaged" or "synthetic". `adapter_has_float16` is None where
-    the driver was not found by name. `doubts` weaken a good verdict without changing it. `signatures` are the keys of
-    those checked, none for a file without. `split` is None unless the delegate refuses the file.
+    `picture` says what the photo trial used: a path, "packaged" or "synthetic".
+    `adapter_has_float16` is None where the driver was not found by name. `doubts` weaken a good
+    verdict without changing it. `signatures` are the keys of those checked, none for a file
+    without. `split` is None unless the delegate refuses the file.
     """
 
     path: str
@@ -115,14 +122,18 @@ def probe(
         precisions: "float32", "default" (half) or both.
 
     Raises:
-        ModelFileError: the file cannot be read, or the CPU interpreter cannot run it and the delegate gives no reason
-            of its own against it.
+        ModelFileError: the file cannot be read, or the CPU interpreter cannot run it and the
+            delegate gives no reason of its own against it.
         PhotoError: the photo cannot be read.
-        CheckError: the check broke down for a reason that says nothing about the file, such as too little memory.
+        CheckError: the check broke down for a reason that says nothing about the file,
+            such as too little memory.
     """
     unknown = set(precisions) - set(PRECISIONS)
     if unknown or not precisions:
-        raise ValueError(f"precisions of the check. Received: {sorted(precisions)}. Known: {', '.join(PRECISIONS)}.")
+        raise ValueError(
+            f"precisions of the check. Received: {sorted(precisions)}. Known:"
+            f" {', '.join(PRECISIONS)}."
+        )
     if not timeout_s > 0:
         raise ValueError(f"timeout_s must be positive. Received: {timeout_s}.")
     subject = subject_of(model)
@@ -139,13 +150,17 @@ def probe(
             found = _Check(jobs, is_quantised).run(precisions)
     except OSError as error:
         reason = error.strerror or error
-        raise CheckError(f"{subject.label}: cannot be checked ({reason} in {tempfile.gettempdir()}).") from error
+        raise CheckError(
+            f"{subject.label}: cannot be checked ({reason} in {tempfile.gettempdir()})."
+        ) from error
     return _report(subject, found, timeout_s=timeout_s, wall_s=time.monotonic() - start_s)
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What the jobs brought; `reference` is {} where the CPU interpreter brought nothing, `notes` are doubts."""
+    """What the jobs brought; `reference` is {} where the CPU interpreter brought
+    nothing, `notes` are doubts.
+    """
 
     reference: dict
     parts: tuple[PrecisionReport, ...]
@@ -184,12 +199,17 @@ class _Check:
         self._is_quantised = is_quantised
 
     def run(self, precisions) -> _Found:
+        """The CPU's numbers first, then the delegate in each precision against them."""
         reference, failure = self._jobs.run_reference()
         if failure is not None:
             return self._without_reference(failure, precisions)
         if reference["stage"] != "done":
-            reasons = (f"the CPU interpreter alone took longer than the limit ({reference['stage']})",)
-            timed_out = tuple(_without_outputs(precision, Verdict.TIMED_OUT, reasons) for precision in precisions)
+            reasons = (
+                f"the CPU interpreter alone took longer than the limit ({reference['stage']})",
+            )
+            timed_out = tuple(
+                _without_outputs(precision, Verdict.TIMED_OUT, reasons) for precision in precisions
+            )
             return _Found({}, timed_out, None, ())
         parts = tuple(self._precision(precision, reference) for precision in precisions)
         is_refused = any(part.verdict is Verdict.REFUSED for part in parts)
@@ -197,27 +217,42 @@ class _Check:
         return _Found(reference, parts, split, (*_reference_notes(reference), *self._jobs.notes))
 
     def _without_reference(self, failure, precisions) -> _Found:
-        """A file that the CPU cannot run has no right numbers; the delegate may have reasons of its own against it."""
+        """A file that the CPU cannot run has no right numbers; the delegate may have
+        reasons of its own against it.
+        """
         outcomes = {precision: self._jobs.run_on_delegate(precision) for precision in precisions}
-        if any(outcome.verdict is not Verdict.REFUSED or not outcome.log.reasons for outcome in outcomes.values()):
+        if any(
+            outcome.verdict is not Verdict.REFUSED or not outcome.log.reasons
+            for outcome in outcomes.values()
+        ):
             if all(outcome.verdict is None for outcome in outcomes.values()):
-                raise ModelFileError(f"{failure} The delegate takes all of it, but nothing says what is right.")
+                raise ModelFileError(
+                    f"{failure} The delegate takes all of it, but nothing says what is right."
+                )
             raise failure
         parts = tuple(
-            _without_outputs(precision, outcome.verdict, outcome.reasons, adapter=outcome.log.adapter)
+            _without_outputs(
+                precision, outcome.verdict, outcome.reasons, adapter=outcome.log.adapter
+            )
             for precision, outcome in outcomes.items()
         )
         split = self._split()
-        return _Found({}, parts, split, (f"no numbers to compare with: {failure}", *self._jobs.notes))
+        return _Found(
+            {}, parts, split, (f"no numbers to compare with: {failure}", *self._jobs.notes)
+        )
 
     def _precision(self, precision, reference) -> PrecisionReport:
         outcome = self._jobs.run_on_delegate(precision)
         log = outcome.log
         if outcome.verdict is not None:
-            return _without_outputs(precision, outcome.verdict, outcome.reasons, adapter=log.adapter)
+            return _without_outputs(
+                precision, outcome.verdict, outcome.reasons, adapter=log.adapter
+            )
         runs = outcome.result["runs"]
         outputs = judge(runs, is_coarse=precision == "default" or self._is_quantised)
-        reasons = failures(outputs) + tuple(f"the delegate logs an error: {error}" for error in log.errors)
+        reasons = failures(outputs) + tuple(
+            f"the delegate logs an error: {error}" for error in log.errors
+        )
         if reasons and any(signature["passed_through"] for signature in reference["signatures"]):
             reasons = (_PASSED_THROUGH, *reasons)
         return PrecisionReport(
@@ -238,8 +273,11 @@ class _Check:
         return Split(log.on_gpu, log.on_cpu, log.reasons, outputs, failure)
 
 
-def probe_request(photo: str | os.PathLike | None, model_file: ModelFile, *, trials: list[str] | None = None) -> dict:
-    """What the worker needs besides the file; ranges only where the file's metadata is of the form we write.
+def probe_request(
+    photo: str | os.PathLike | None, model_file: ModelFile, *, trials: list[str] | None = None
+) -> dict:
+    """What the worker needs besides the file; ranges only where the file's
+    metadata is of the form we write.
 
     Args:
         trials: their names; None for the usual two.
@@ -275,7 +313,8 @@ def _judge(run, output, is_coarse) -> OutputCheck:
         return OutputCheck(trial, name, 1.0, None, None, signature)
     kind = OutputKind(**output["kind"])
     if not output["is_expected_finite"]:
-        # Random numbers outside a model's contract may be outside its domain too; a photograph is not.
+        # Random numbers outside a model's contract may be outside its domain
+        # too; a photograph is not.
         reason = "the CPU's own values are not finite" if trial == "photo" else None
         return OutputCheck(trial, name, kind.scale, None, reason, signature)
     difference = Difference(**output["difference"])
@@ -290,7 +329,9 @@ def _without_outputs(precision, verdict, reasons, *, adapter=None) -> PrecisionR
 def _has_float16(name) -> bool | None:
     if name is None:
         return None
-    return next((adapter.has_float16 for adapter in adapters.find_adapters() if adapter.name == name), None)
+    return next(
+        (adapter.has_float16 for adapter in adapters.find_adapters() if adapter.name == name), None
+    )
 
 
 def _reference_notes(reference):
@@ -299,7 +340,9 @@ def _reference_notes(reference):
     if not reference["has_usual_kernels"]:
         notes.append("XNNPACK refuses this file on the CPU: compared with the plain CPU kernels")
     if not reference["has_unique_names"]:
-        notes.append("tensor names are not unique, which the runtime cannot feed: checked with other names")
+        notes.append(
+            "tensor names are not unique, which the runtime cannot feed: checked with other names"
+        )
     for signature in reference["signatures"]:
         for name in signature["dynamic_inputs"]:
             notes.append(f"input {name} has no fixed size: checked at the size stored in the file")
@@ -310,9 +353,16 @@ def _doubts(found, name, has_float16):
     doubts = [text for text in [release.doubt(release.installed())] if text]
     checked_half = any(part.precision == "default" and part.outputs for part in found.parts)
     if checked_half and has_float16 is False:
-        doubts.append(f"{name} has no half precision: the default precision was computed in float32")
-    if any(check.difference is None and check.passed for part in found.parts for check in part.outputs):
-        doubts.append("signed random input gives values on the CPU that are not finite: judged on the photo alone")
+        doubts.append(
+            f"{name} has no half precision: the default precision was computed in float32"
+        )
+    if any(
+        check.difference is None and check.passed for part in found.parts for check in part.outputs
+    ):
+        doubts.append(
+            "signed random input gives values on the CPU that are not finite: judged on the photo"
+            " alone"
+        )
     if found.reference.get("picture") == "synthetic":
         doubts.append("no photo given: a synthetic picture was used")
     return tuple(doubts)

@@ -29,5 +29,7 @@ class Verdict(enum.StrEnum):
 
 
 def worst(verdicts) -> Verdict:
-    """The worst of some verdicts; a failure that was found outweighs a check that could not be done."""
+    """The worst of some verdicts; a failure that was found outweighs a
+    check that could not be done.
+    """
     return max(verdicts, key=lambda verdict: verdict.severity)

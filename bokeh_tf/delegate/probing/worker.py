@@ -1,10 +1,11 @@
-"""The child process of a check: `python -m bokeh_tf.delegate.probing.worker FOLDER JOB`, asked by `jobs.py` only.
+"""The child process of a check: `python -m bokeh_tf.delegate.probing.worker FOLDER
+JOB`, asked by `jobs.py` only.
 
-FOLDER holds `model.tflite` and `request.json` ({"photo", "trials" or null, "input_ranges", "output_ranges",
-"is_quantised"}). JOB is "reference" (runs the CPU interpreter on every signature and leaves its inputs and outputs as
-`.npy`), a precision ("float32", "default": compiles the file for the GPU alone, runs it on those inputs and compares)
-or "split" (the same in float32 with the CPU allowed to take what the GPU refuses). Where the reference failed, a GPU
-job compiles and stops.
+FOLDER holds `model.tflite` and `request.json` ({"photo", "trials" or null, "input_ranges",
+"output_ranges", "is_quantised"}). JOB is "reference" (runs the CPU interpreter on every signature
+and leaves its inputs and outputs as `.npy`), a precision ("float32", "default": compiles the file
+for the GPU alone, runs it on those inputs and compares) or "split" (the same in float32 with the
+CPU allowed to take what the GPU refuses). Where the reference failed, a GPU job compiles and stops.
 """
 
 import json
@@ -29,7 +30,9 @@ STALLED = "stalled"
 
 
 def do(job: Job) -> dict:
-    """Does one job; every foreseen failure becomes an "error" entry of the result, anything else a dead process."""
+    """Does one job; every foreseen failure becomes an "error" entry of the result,
+    anything else a dead process.
+    """
     request = job.read_request()
     if job.name == REFERENCE_JOB:
         return _run_reference(job, request)
@@ -81,17 +84,24 @@ def _reference_of(job, request, reference, number, picture, ranges):
             for position, array in enumerate(arrays):
                 path = _array_path(job.folder, number, trial, kind, position)
                 np.save(path, _saveable(array), allow_pickle=False)
-        spreads[trial] = reference.spread(graph, inputs, outputs) if request["is_quantised"] else [0.0] * len(outputs)
+        spreads[trial] = (
+            reference.spread(graph, inputs, outputs)
+            if request["is_quantised"]
+            else [0.0] * len(outputs)
+        )
     return {
         "trials": trials,
         "spreads": spreads,
         "inputs": [{"name": port.name, "index": port.index} for port in graph.inputs],
         "outputs": [
-            {"name": port.name, "index": port.index, "is_quantised": port.is_quantised} for port in graph.outputs
+            {"name": port.name, "index": port.index, "is_quantised": port.is_quantised}
+            for port in graph.outputs
         ],
         "passed_through": sorted(graph.passed_through),
         # A batch of any size is checked as one, which says as much.
-        "dynamic_inputs": [port.name for port in graph.inputs if min(port.shape_signature[1:], default=0) < 0],
+        "dynamic_inputs": [
+            port.name for port in graph.inputs if min(port.shape_signature[1:], default=0) < 0
+        ],
     }
 
 
@@ -120,18 +130,29 @@ def _run_on_delegate(job, request):
                 runs.append(_run_trial(folder, compiled, number, signature, trial, ranges))
             except RuntimeError as error:
                 return failed(STALLED if isinstance(error, StalledError) else "run", error)
-    return {"compile_s": compiled.compile_s, "is_accelerated": compiled.is_accelerated, "runs": runs}
+    return {
+        "compile_s": compiled.compile_s,
+        "is_accelerated": compiled.is_accelerated,
+        "runs": runs,
+    }
 
 
 def _run_trial(folder, compiled, number, signature, trial, ranges):
-    """Runs one trial of one signature and returns its outputs' errors, in the file's own order of outputs."""
+    """Runs one trial of one signature and returns its outputs' errors, in the
+    file's own order of outputs.
+    """
     arrays = {
-        kind: [_load(folder, number, trial, kind, position) for position in range(len(signature[f"{kind}s"]))]
+        kind: [
+            _load(folder, number, trial, kind, position)
+            for position in range(len(signature[f"{kind}s"]))
+        ]
         for kind in ("input", "output")
     }
     actual, run_s = compiled.run(signature, arrays["input"], arrays["output"])
     outputs = []
-    for position, (port, expected) in enumerate(zip(signature["outputs"], arrays["output"], strict=True)):
+    for position, (port, expected) in enumerate(
+        zip(signature["outputs"], arrays["output"], strict=True)
+    ):
         label = signature["labels"][position]
         if expected.dtype.kind == "S" or not expected.size:
             outputs.append({"name": label, "is_judged": False})
@@ -139,7 +160,13 @@ def _run_trial(folder, compiled, number, signature, trial, ranges):
         declared = ranges[position] if len(ranges) == len(arrays["output"]) else None
         scale = output_scale(expected, declared)
         spread = signature["spreads"][trial][position]
-        kind = _kind(actual[position], expected, scale=scale, is_quantised=port["is_quantised"], spread=spread)
+        kind = _kind(
+            actual[position],
+            expected,
+            scale=scale,
+            is_quantised=port["is_quantised"],
+            spread=spread,
+        )
         outputs.append({"name": label, **_compare(actual[position], expected, kind)})
     return {"signature": signature["key"], "trial": trial, "run_s": run_s, "outputs": outputs}
 

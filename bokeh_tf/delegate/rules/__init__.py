@@ -1,67 +1,80 @@
-"""What each GPU delegate refuses, fails on or computes wrongly, as data: `v2.json` and `mldrift.json`.
+"""What each GPU delegate refuses, fails on or computes wrongly, as data:
+`v2.json` and `mldrift.json`.
 
-`load_rules(target)` reads a document, `explain(rule_id)` gives one rule with its evidence and a minimal example.
+`load_rules(target)` reads a document, `explain(rule_id)` gives one rule with its
+evidence and a minimal example.
 
 A document is one JSON object for one target and one release of its runtime:
 
 - `schema_version` 1, `target`, `release` and `sources`: name -> what it is.
 - `groups` (optional): name -> list of operators, written "@name" in a rule's `ops`.
-- `ops`: operator -> {`max_version`: n} or {`versions`: [..]} or {} for any version, with `source`. A custom operator is
-  written "CUSTOM:Name". An operator that is not in it is not supported; rules about that (`v2.op`, `v2.op_version`) are
-  rules like any other, with the subjects `op.is_known` and `op.version_is_known`.
-- `rules`: in order. For each node the first `refused` rule that holds is its finding; where none holds, every rule of
-  another kind that holds is one.
+- `ops`: operator -> {`max_version`: n} or {`versions`: [..]} or {} for any version, with `source`.
+  A custom operator is written "CUSTOM:Name". An operator that is not in it is not supported; rules
+  about that (`v2.op`, `v2.op_version`) are rules like any other, with the subjects `op.is_known`
+  and `op.version_is_known`.
+- `rules`: in order. For each node the first `refused` rule that holds is its finding; where none
+  holds, every rule of another kind that holds is one.
 
 A rule has
-- `id`: "<target>.<topic>" or "<target>.<topic>.<what>", lower case; `kind`: one of `findings.Kind`, of which "refused
-  without OpenCL" is about phones without it and changes no verdict;
-- `ops`: list of operators and "@groups", "*" for every operator; `except` (optional): operators left out;
-  `scope`: "node" (default) or "file": looked at once, with the `graph.` subjects alone, and its finding names no node;
+- `id`: "<target>.<topic>" or "<target>.<topic>.<what>", lower case; `kind`: one of `findings.Kind`,
+  of which "refused without OpenCL" is about phones without it and changes no verdict;
+- `ops`: list of operators and "@groups", "*" for every operator; `except`
+  (optional): operators left out;
+  `scope`: "node" (default) or "file": looked at once, with the `graph.` subjects alone, and
+      its finding names no node;
 - `when`: the condition (left out: always);
 - `reason`: a template in which "{subject}" stands for a value; `instead`: what to write in Keras;
-- `source`: a name of `sources` with what is said there; `evidence`: list of texts (variants of the operator matrix,
-  measured facts);
-- one of `example`, minimal Keras code for a `model` that meets it (or for its `converter`, where the default one does
-  not), and `example_graph`, for nodes that TensorFlow's converter does not write but other programs may;
+- `source`: a name of `sources` with what is said there; `evidence`: list of texts (variants of the
+  operator matrix, measured facts);
+- one of `example`, minimal Keras code for a `model` that meets it (or for its `converter`, where
+  the default one does not), and `example_graph`, for nodes that TensorFlow's converter does not
+  write but other programs may;
 - `since` (optional): the release that brought it, where the document's does not have it yet;
-- `offline` (optional, v2 only): true where TensorFlow 2.15.1's own offline checker refuses the same thing.
+- `offline` (optional, v2 only): true where TensorFlow 2.15.1's own offline
+  checker refuses the same thing.
 
 A condition is one of
-- [subject, operator, value]: operators ==, !=, <, <=, >, >=, "in", "not in" (value is a list), "contains" (subject is a
-  list), "multiple of"; [subject, "exists"] and [subject, "missing"]. The value may be {"subject": name}. Whatever is
-  asked of a subject that is not there does not hold, but for "missing".
+- [subject, operator, value]: operators ==, !=, <, <=, >, >=, "in", "not in" (value is a
+  list), "contains" (subject is a list), "multiple of"; [subject, "exists"] and [subject,
+  "missing"]. The value may be {"subject": name}. Whatever is asked of a subject that is not
+  there does not hold, but for "missing".
 - {"all": [..]}, {"any": [..]}, {"not": condition}
-- {"some": tensors, "where": condition} and {"every": tensors, "where": condition}: `tensors` is "inputs", "outputs",
-  "tensors" (both), "runtime_inputs", "constant_inputs"; inside, subjects may start with "tensor."; the first tensor
-  that a "some" finds is "{tensor.…}" in the reason.
-- {"is": predicate}: a function of `predicates.py` (or `mldrift_predicates.py`) for what data cannot say; words that it
-  answers with are "{detail}" in the reason.
+- {"some": tensors, "where": condition} and {"every": tensors, "where": condition}: `tensors` is
+  "inputs", "outputs", "tensors" (both), "runtime_inputs", "constant_inputs"; inside, subjects may
+  start with "tensor."; the first tensor that a "some" finds is "{tensor.…}" in the reason.
+- {"is": predicate}: a function of `predicates.py` (or `mldrift_predicates.py`) for what data cannot
+  say; words that it answers with are "{detail}" in the reason.
 
 Subjects (see `views.py`)
-- `op.name` (a custom operator's custom code), `op.version`, `op.is_custom`, `op.is_known`, `op.version_is_known`,
-  `op.inputs`, `op.outputs` (counts, absent optional inputs among them), `op.runtime_inputs`, `op.constant_inputs`
-- `option.<name>`: the schema's field in snake case, enums by name: `option.stride_h`, `option.fused_activation`
-- `input.<n>.<what>`, `output.<n>.<what>`, `tensor.<what>` with <what> one of: `dtype`, `shape`, `rank`, `elements`,
-  `dim.<k>` (k may be negative), `batch`, `height`, `width`, `channels` (the shape read as the delegates do: [b], [b,c],
-  [b,w,c], [b,h,w,c]; missing at rank 5 and over), `is_constant` (also a float16 constant after its DEQUANTIZE, a sparse
-  one after its DENSIFY: the delegates fold those), `is_stored` (values in the file itself), `is_dynamic`,
-  `is_variable`, `is_quantised`, `is_blockwise` (its scales are those of blocks, kept in another tensor), `scale` (of
-  all its values, missing where there are several), `is_sparse`, `is_graph_input`, `is_graph_output`, `name`,
-  `consumers` (count), `consumer_ops`, `producer_op`, `values` (list; constants up to 4096 elements), `value` (of a
-  constant of one element).
-  `n` counts positions in the operator's list, absent inputs included; an absent input is missing in all of them.
-- `graph.nodes`, `graph.subgraphs`, `graph.inputs`, `graph.outputs`, `graph.has_dynamic_tensors`, `graph.passed_through`
-  (names of inputs that are outputs as well; missing where there are none)
+- `op.name` (a custom operator's custom code), `op.version`, `op.is_custom`, `op.is_known`,
+  `op.version_is_known`, `op.inputs`, `op.outputs` (counts, absent optional inputs among them),
+  `op.runtime_inputs`, `op.constant_inputs`
+- `option.<name>`: the schema's field in snake case, enums by name: `option.stride_h`,
+  `option.fused_activation`
+- `input.<n>.<what>`, `output.<n>.<what>`, `tensor.<what>` with <what> one of: `dtype`, `shape`,
+  `rank`, `elements`, `dim.<k>` (k may be negative), `batch`, `height`, `width`, `channels` (the
+  shape read as the delegates do: [b], [b,c], [b,w,c], [b,h,w,c]; missing at rank 5 and over),
+  `is_constant` (also a float16 constant after its DEQUANTIZE, a sparse one after its DENSIFY: the
+  delegates fold those), `is_stored` (values in the file itself), `is_dynamic`, `is_variable`,
+  `is_quantised`, `is_blockwise` (its scales are those of blocks, kept in another tensor), `scale`
+  (of all its values, missing where there are several), `is_sparse`, `is_graph_input`,
+  `is_graph_output`, `name`, `consumers` (count), `consumer_ops`, `producer_op`, `values` (list;
+  constants up to 4096 elements), `value` (of a constant of one element). `n` counts positions in
+  the operator's list, absent inputs included; an absent input is missing in all of them.
+- `graph.nodes`, `graph.subgraphs`, `graph.inputs`, `graph.outputs`, `graph.has_dynamic_tensors`,
+  `graph.passed_through` (names of inputs that are outputs as well; missing where there are none)
 
 An `example_graph` has a line for each node:
 
-    ADD v1 {fused_activation=RELU}: float32[1,6,8,4], constant float32[4] (1, 2, 3, 4) -> float32[1,6,8,4]
+    ADD v1 {fused_activation=RELU}: float32[1,6,8,4], constant float32[4] (1, 2,
+    3, 4) -> float32[1,6,8,4]
 
-that is the operator ("CUSTOM:Name" for a custom one), its version, the options that are not at their defaults (named as
-the subjects are), inputs and outputs. A tensor is its type and shape, after any of the words "constant", "variable",
-"quantised", "blockwise", "sparse", "output"; the values of a constant may follow in parentheses. "name = " before a
-tensor lets other lines read it as "name"; "none" is an optional input left out. What no node makes is an input of the
-model, what none reads, or is called "output", an output.
+that is the operator ("CUSTOM:Name" for a custom one), its version, the options that are not at
+their defaults (named as the subjects are), inputs and outputs. A tensor is its type and shape,
+after any of the words "constant", "variable", "quantised", "blockwise", "sparse", "output"; the
+values of a constant may follow in parentheses. "name = " before a tensor lets other lines read it
+as "name"; "none" is an optional input left out. What no node makes is an input of the model, what
+none reads, or is called "output", an output.
 """
 
 import functools
@@ -80,7 +93,9 @@ _PLACE = re.compile(r"\{[^{}]+\}")
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of a document; `holds` is its condition, ready to be asked. `offline` as in the document."""
+    """One rule of a document; `holds` is its condition, ready to be asked.
+    `offline` as in the document.
+    """
 
     id: str
     kind: Kind
@@ -98,13 +113,17 @@ class Rule:
     since: str
 
     def covers(self, op):
-        """Whether the rule speaks about an operator; `ops` is None for those that speak about all."""
+        """Whether the rule speaks about an operator; `ops` is None for
+        those that speak about all.
+        """
         return op not in self.excluded and (self.ops is None or op in self.ops)
 
 
 @dataclass(frozen=True)
 class RuleSet:
-    """A document: its rules in order, and the operators that the delegate knows with their versions (None for any)."""
+    """A document: its rules in order, and the operators that the delegate knows with
+    their versions (None for any).
+    """
 
     target: str
     release: str
@@ -115,7 +134,9 @@ class RuleSet:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One rule for people: what it says, how it is known, and the least code or the smallest graph that meets it."""
+    """One rule for people: what it says, how it is known, and the least code or the
+    smallest graph that meets it.
+    """
 
     rule: str
     target: str
@@ -136,7 +157,9 @@ def load_rules(target: str) -> RuleSet:
     """The rules of "v2" or "mldrift"."""
     if target not in TARGETS:
         raise ValueError(f"unknown target. Received: {target!r}. Known: {', '.join(TARGETS)}.")
-    return rules_from(json.loads(resources.files(__name__).joinpath(f"{target}.json").read_text(encoding="utf-8")))
+    return rules_from(
+        json.loads(resources.files(__name__).joinpath(f"{target}.json").read_text(encoding="utf-8"))
+    )
 
 
 def explain(rule_id: str) -> Explanation:
@@ -164,14 +187,21 @@ def explain(rule_id: str) -> Explanation:
 
 
 def rules_from(document: Mapping) -> RuleSet:
-    """Reads a document that is already parsed. A ValueError names the rule that breaks the vocabulary."""
+    """Reads a document that is already parsed. A ValueError names the rule
+    that breaks the vocabulary.
+    """
     if document.get("schema_version") != _SCHEMA_VERSION:
-        raise ValueError(f"schema version {_SCHEMA_VERSION} is known. Received: {document.get('schema_version')!r}.")
+        raise ValueError(
+            f"schema version {_SCHEMA_VERSION} is known. Received:"
+            f" {document.get('schema_version')!r}."
+        )
     groups = document.get("groups", {})
     rules = tuple(_rule(entry, groups) for entry in document["rules"])
     ids = [rule.id for rule in rules]
     if len(set(ids)) != len(ids):
-        raise ValueError(f"rule ids are unique. Received twice: {sorted({i for i in ids if ids.count(i) > 1})}.")
+        raise ValueError(
+            f"rule ids are unique. Received twice: {sorted({i for i in ids if ids.count(i) > 1})}."
+        )
     versions = {op: _versions(entry) for op, entry in document["ops"].items()}
     return RuleSet(document["target"], document["release"], document["sources"], versions, rules)
 
@@ -183,7 +213,9 @@ _OPTIONAL = frozenset({"example", "example_graph", "except", "scope", "when", "o
 def _rule(entry, groups):
     if not entry.keys() >= _REQUIRED or not entry.keys() <= _REQUIRED | _OPTIONAL:
         wrong = sorted((entry.keys() ^ _REQUIRED) - _OPTIONAL)
-        raise ValueError(f"rule {entry.get('id')}: required {sorted(_REQUIRED)}. Missing or unknown: {wrong}.")
+        raise ValueError(
+            f"rule {entry.get('id')}: required {sorted(_REQUIRED)}. Missing or unknown: {wrong}."
+        )
     try:
         ops = _operators(entry["ops"], groups)
         holds = compile_condition(entry.get("when", {"all": []}))
@@ -211,7 +243,9 @@ def _operators(names, groups):
     """The operators that a rule names, None for all."""
     if "*" in names:
         return None
-    return frozenset(op for name in names for op in (groups[name[1:]] if name.startswith("@") else [name]))
+    return frozenset(
+        op for name in names for op in (groups[name[1:]] if name.startswith("@") else [name])
+    )
 
 
 def _versions(entry):

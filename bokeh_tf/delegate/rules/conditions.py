@@ -1,4 +1,6 @@
-"""The conditions of the rule documents, compiled once into functions; the vocabulary is told in `rules/__init__.py`."""
+"""The conditions of the rule documents, compiled once into functions; the vocabulary is
+told in `rules/__init__.py`.
+"""
 
 import functools
 import operator
@@ -42,11 +44,25 @@ _GRAPH_SUBJECTS = {
     "inputs": lambda graph: len(graph.model_file.inputs),
     "outputs": lambda graph: len(graph.model_file.outputs),
     "passed_through": lambda graph: graph.passed_through,
-    "has_dynamic_tensors": lambda graph: any(tensor.is_dynamic for tensor in graph.model_file.tensors),
+    "has_dynamic_tensors": lambda graph: any(
+        tensor.is_dynamic for tensor in graph.model_file.tensors
+    ),
 }
 _TENSOR_SUBJECTS = frozenset(
     (
-        *("dtype", "shape", "rank", "elements", "batch", "height", "width", "channels", "name", "values", "value"),
+        *(
+            "dtype",
+            "shape",
+            "rank",
+            "elements",
+            "batch",
+            "height",
+            "width",
+            "channels",
+            "name",
+            "values",
+            "value",
+        ),
         *(
             "is_constant",
             "is_stored",
@@ -82,7 +98,9 @@ def compile_condition(entry) -> Condition:
         return _quantifier(keys[0], entry[keys[0]], compile_condition(entry["where"]))
     if keys == ("is",):
         return _predicate(entry["is"])
-    raise ValueError(f"a condition is all, any, not, some/every with where, or is. Received: {keys}.")
+    raise ValueError(
+        f"a condition is all, any, not, some/every with where, or is. Received: {keys}."
+    )
 
 
 @functools.cache
@@ -100,7 +118,10 @@ def compile_subject(name: str) -> Getter:
     match = _TENSOR_SUBJECT.fullmatch(name)
     if match and (match[3] or match[4] in _TENSOR_SUBJECTS):
         return _tensor_getter(match[1], match[2], match[3], match[4])
-    raise ValueError(f"unknown subject. Received: {name!r}. Known: op., option., input.N., output.N., tensor., graph.")
+    raise ValueError(
+        f"unknown subject. Received: {name!r}. Known: op., option., input.N., output.N., tensor.,"
+        " graph."
+    )
 
 
 def _tensor_getter(side, position, dimension, attribute):
@@ -116,7 +137,9 @@ def _tensor_getter(side, position, dimension, attribute):
             return None
         if dimension is None:
             return getattr(tensor, attribute)
-        return tensor.shape[int(dimension)] if -tensor.rank <= int(dimension) < tensor.rank else None
+        return (
+            tensor.shape[int(dimension)] if -tensor.rank <= int(dimension) < tensor.rank else None
+        )
 
     return value_of
 
@@ -127,7 +150,10 @@ def _comparison(entry):
         wanted = entry[1] == "exists"
         return lambda node, found: (getter(node, found) is not None) == wanted
     if len(entry) != 3 or entry[1] not in _OPERATORS:
-        raise ValueError(f"a comparison is [subject, operator, value]. Received: {entry}. Known: {list(_OPERATORS)}.")
+        raise ValueError(
+            f"a comparison is [subject, operator, value]. Received: {entry}. Known:"
+            f" {list(_OPERATORS)}."
+        )
     compare, other = _OPERATORS[entry[1]], _value(entry[2])
 
     def holds(node, found):
@@ -138,7 +164,9 @@ def _comparison(entry):
 
 
 def _value(entry):
-    """A comparison's right side: another subject, or itself (lists as the tuples that shapes and values are)."""
+    """A comparison's right side: another subject, or itself (lists as the tuples
+    that shapes and values are).
+    """
     if isinstance(entry, dict):
         return compile_subject(entry["subject"])
     literal = _frozen(entry)
@@ -175,7 +203,9 @@ def _quantifier(kind, tensors, where):
 
 def _predicate(name):
     if name not in PREDICATES:
-        raise ValueError(f"unknown predicate. Received: {name!r}. Known: {', '.join(sorted(PREDICATES))}.")
+        raise ValueError(
+            f"unknown predicate. Received: {name!r}. Known: {', '.join(sorted(PREDICATES))}."
+        )
     predicate = PREDICATES[name]
 
     def holds(node, found):

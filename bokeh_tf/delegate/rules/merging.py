@@ -1,6 +1,8 @@
-"""Patterns of several nodes that ML Drift rewrites into something else: sums and splits, merged with what reads them.
+"""Patterns of several nodes that ML Drift rewrites into something else: sums and splits,
+merged with what reads them.
 
-Both were found by compiling and running graphs around their edges; each function answers for any graph.
+Both were found by compiling and running graphs around their edges; each
+function answers for any graph.
 """
 
 from dataclasses import dataclass
@@ -24,7 +26,8 @@ _MAX_PARTS = 1024
 class JoinedSplit:
     """A concatenation of parts of one split and of nothing else, all of them read by it alone.
 
-    `is_tail`: all parts or the last ones, in their order. `keeps_axis`: they are joined where they were split.
+    `is_tail`: all parts or the last ones, in their order. `keeps_axis`: they are
+        joined where they were split.
     """
 
     split: NodeView
@@ -43,7 +46,12 @@ def joined_split(join: NodeView) -> JoinedSplit | None:
     """The split that the delegate removes together with `join`, None where it leaves both."""
     parts = join.input_indices
     split = join.inputs[0].producer_node if len(parts) > 1 and join.inputs[0] else None
-    if split is None or split.is_custom or split.name not in _SPLITS or len(split.output_indices) > _MAX_PARTS:
+    if (
+        split is None
+        or split.is_custom
+        or split.name not in _SPLITS
+        or len(split.output_indices) > _MAX_PARTS
+    ):
         return None
     place_of = {part: place for place, part in enumerate(split.output_indices)}
     if not place_of.keys() >= set(parts):
@@ -72,7 +80,9 @@ def _axis_of_split(split):
 def _axis_of(join):
     """The axis along which a node joins, counted from the front."""
     output, axis = join.outputs[0] if join.outputs else None, join.options.get("axis")
-    return axis % output.rank if output is not None and output.rank and isinstance(axis, int) else None
+    return (
+        axis % output.rank if output is not None and output.rank and isinstance(axis, int) else None
+    )
 
 
 def reads_graph_input(split: NodeView) -> bool:
@@ -88,7 +98,9 @@ def _source(split):
 
 @dataclass(frozen=True)
 class _Product:
-    """Two factors of one shape: the tensors that are no channel slices, and (source, begin) of those that are."""
+    """Two factors of one shape: the tensors that are no channel slices, and (source,
+    begin) of those that are.
+    """
 
     plain: frozenset[int]
     slices: tuple[tuple[int, int], ...]
@@ -101,11 +113,16 @@ class _Product:
 def merged_sums(join: NodeView) -> str:
     """Which sums the delegate takes for one, "" where `join` is not of that pattern.
 
-    Every input is a SUM or MEAN over channels of a product of two tensors of one shape, of which at least one is a
-    slice along channels; the delegate compares the factors that are none.
+    Every input is a SUM or MEAN over channels of a product of two tensors of one shape, of which at
+    least one is a slice along channels; the delegate compares the factors that are none.
     """
     output = join.outputs[0] if join.outputs else None
-    if join.is_custom or join.name not in _JOINS or output is None or _axis_of(join) != output.rank - 1:
+    if (
+        join.is_custom
+        or join.name not in _JOINS
+        or output is None
+        or _axis_of(join) != output.rank - 1
+    ):
         return ""
     products = [_summed_product(tensor) for tensor in join.inputs]
     if None in products or len(set(products)) < 2:
@@ -117,9 +134,11 @@ def merged_sums(join: NodeView) -> str:
 
 
 def reduced_sum(node: NodeView) -> str:
-    """The reduction that the delegate computes together with the sum before it, "" where it does not.
+    """The reduction that the delegate computes together with the sum before
+    it, "" where it does not.
 
-    The sum is one of two computed tensors of one shape, without an activation, and an output besides.
+    The sum is one of two computed tensors of one shape, without an
+    activation, and an output besides.
     """
     total = node.outputs[0] if node.outputs else None
     if total is None or not total.is_graph_output or len(total.consumer_nodes) != 1:
@@ -135,16 +154,22 @@ def reduced_sum(node: NodeView) -> str:
 
 
 def merged_operands(node: NodeView) -> str:
-    """Which parts of a split the delegate computes together with it, "" where `node` is not merged or right.
+    """Which parts of a split the delegate computes together with it, "" where
+    `node` is not merged or right.
 
-    It is wrong where the first part is the operand by which the delegate merges, and read by nothing else; and where
-    an addition is all that is made of the parts.
+    It is wrong where the first part is the operand by which the delegate merges, and read by
+    nothing else; and where an addition is all that is made of the parts.
     """
     operands = [tensor for tensor in node.inputs if tensor is not None]
     if len(node.input_indices) != 2 or len(operands) != 2 or reads_same(node):
         return ""
     split = operands[0].producer_node
-    if split is None or split.is_custom or split.name not in _SPLITS or split is not operands[1].producer_node:
+    if (
+        split is None
+        or split.is_custom
+        or split.name not in _SPLITS
+        or split is not operands[1].producer_node
+    ):
         return ""
     if len(split.output_indices) > _MAX_PARTS:
         return ""
@@ -168,13 +193,21 @@ def _averages_the_whole(node):
     source = node.inputs[0] if node.inputs else None
     if node.name != "AVERAGE_POOL_2D" or not is_one_pixel or source is None or source.rank != 4:
         return False
-    return (node.options.get("filter_height"), node.options.get("filter_width")) == source.shape[1:3]
+    return (node.options.get("filter_height"), node.options.get("filter_width")) == source.shape[
+        1:3
+    ]
 
 
 def _before_reshape(tensor: TensorView | None):
     """The node that computes a tensor; a RESHAPE between is looked through."""
     node = tensor.producer_node if tensor is not None else None
-    if node is not None and node.name == "RESHAPE" and not node.is_custom and node.inputs and node.inputs[0]:
+    if (
+        node is not None
+        and node.name == "RESHAPE"
+        and not node.is_custom
+        and node.inputs
+        and node.inputs[0]
+    ):
         return node.inputs[0].producer_node
     return node
 
@@ -182,7 +215,13 @@ def _before_reshape(tensor: TensorView | None):
 def _summed_product(tensor):
     """The product that a tensor is the sum of over channels, None where it is none."""
     total = _before_reshape(tensor)
-    if total is None or total.is_custom or total.name not in _SUMS or len(total.inputs) < 2 or None in total.inputs[:2]:
+    if (
+        total is None
+        or total.is_custom
+        or total.name not in _SUMS
+        or len(total.inputs) < 2
+        or None in total.inputs[:2]
+    ):
         return None
     summed, axes = total.inputs[0], total.inputs[1].values
     if not axes or not summed.rank or [axis % summed.rank for axis in axes] != [summed.rank - 1]:
@@ -191,28 +230,56 @@ def _summed_product(tensor):
 
 
 def _product(node):
-    """The factors of a MUL of two different computed tensors of one shape with a channel slice among them."""
+    """The factors of a MUL of two different computed tensors of one shape with a
+    channel slice among them.
+    """
     if node is None or node.name != "MUL" or node.is_custom or len(node.inputs) != 2:
         return None
     first, second = node.inputs
     if first is second or None in (first, second) or first.shape != second.shape:
         return None
-    if first.is_constant or second.is_constant or node.options.get("fused_activation", "NONE") != "NONE":
+    if (
+        first.is_constant
+        or second.is_constant
+        or node.options.get("fused_activation", "NONE") != "NONE"
+    ):
         return None
-    factors = [(index, _channel_slice(factor)) for index, factor in zip(node.input_indices, node.inputs, strict=True)]
+    factors = [
+        (index, _channel_slice(factor))
+        for index, factor in zip(node.input_indices, node.inputs, strict=True)
+    ]
     slices = tuple(found for _, found in factors if found)
-    return _Product(frozenset(index for index, found in factors if not found), slices) if slices else None
+    return (
+        _Product(frozenset(index for index, found in factors if not found), slices)
+        if slices
+        else None
+    )
 
 
 def _channel_slice(tensor: TensorView):
-    """(source, first channel) of a slice that takes channels only, without a step; None for any other tensor."""
+    """(source, first channel) of a slice that takes channels only, without a step;
+    None for any other tensor.
+    """
     node = tensor.producer_node
-    if node is None or node.is_custom or node.name not in _SLICES or len(node.inputs) < 3 or None in node.inputs:
+    if (
+        node is None
+        or node.is_custom
+        or node.name not in _SLICES
+        or len(node.inputs) < 3
+        or None in node.inputs
+    ):
         return None
     source, begins = node.inputs[0], node.inputs[1].values
-    if begins is None or source.shape[:-1] != tensor.shape[:-1] or source.rank != tensor.rank or not begins:
+    if (
+        begins is None
+        or source.shape[:-1] != tensor.shape[:-1]
+        or source.rank != tensor.rank
+        or not begins
+    ):
         return None
-    if node.name == "STRIDED_SLICE" and (len(node.inputs) < 4 or prod(node.inputs[3].values or (0,)) != 1):
+    if node.name == "STRIDED_SLICE" and (
+        len(node.inputs) < 4 or prod(node.inputs[3].values or (0,)) != 1
+    ):
         return None
     is_from_start = bool(node.options.get("begin_mask", 0) >> (len(begins) - 1) & 1)
     return node.input_indices[0], 0 if is_from_start else begins[-1]

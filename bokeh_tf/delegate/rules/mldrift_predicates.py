@@ -1,13 +1,20 @@
 """Named conditions of the ML Drift rules that their document cannot say.
 
-Each takes a `NodeView` of any graph, however odd, and answers with a bool or with words for "{detail}" ("" where it
-does not hold). The delegate lays every tensor out as BHWC, with fewer dimensions as [b], [b,c] and [b,w,c]; constants
-beside a computed tensor it lays out from the end. Most of what it computes wrongly comes of the two not being one.
+Each takes a `NodeView` of any graph, however odd, and answers with a bool or with words for
+"{detail}" ("" where it does not hold). The delegate lays every tensor out as BHWC, with fewer
+dimensions as [b], [b,c] and [b,w,c]; constants beside a computed tensor it lays out from the end.
+Most of what it computes wrongly comes of the two not being one.
 """
 
 from math import prod
 
-from bokeh_tf.delegate.rules.merging import joined_split, merged_operands, merged_sums, reads_graph_input, reduced_sum
+from bokeh_tf.delegate.rules.merging import (
+    joined_split,
+    merged_operands,
+    merged_sums,
+    reads_graph_input,
+    reduced_sum,
+)
 from bokeh_tf.delegate.rules.views import NodeView, TensorView, bhwc
 
 _COMPUTED_AXES = ("", "b", "bc", "bwc", "bhwc")
@@ -20,11 +27,21 @@ _SHAPE_INPUTS = {"TRANSPOSE_CONV": (0,), "FILL": (0,), "RANGE": (0, 1, 2), "WHER
 
 
 def constant_is_misplaced(node: NodeView):
-    """A constant operand that the delegate lays out differently than the computed one and the output."""
+    """A constant operand that the delegate lays out differently than the
+    computed one and the output.
+    """
     if len(node.runtime_inputs) != 1 or len(node.constant_inputs) != 1:
         return ""
-    computed, constant, output = node.runtime_inputs[0], node.constant_inputs[0], _first(node.outputs)
-    if output is None or constant.elements == 1 or max(constant.rank, computed.rank, output.rank) > 4:
+    computed, constant, output = (
+        node.runtime_inputs[0],
+        node.constant_inputs[0],
+        _first(node.outputs),
+    )
+    if (
+        output is None
+        or constant.elements == 1
+        or max(constant.rank, computed.rank, output.rank) > 4
+    ):
         return ""
     output_axes = _COMPUTED_AXES[output.rank]
     is_aligned = not _misplaced(computed.shape, _COMPUTED_AXES[computed.rank], output_axes)
@@ -34,7 +51,10 @@ def constant_is_misplaced(node: NodeView):
         return f"a constant of {_text(constant)} that repeats {_text(computed)} along the batch"
     if is_aligned and not _misplaced(constant.shape, _axes_of_constant(constant), output_axes):
         return ""
-    return f"a constant of {_text(constant)} beside {_text(computed)}: the delegate does not align them"
+    return (
+        f"a constant of {_text(constant)} beside {_text(computed)}: the delegate does not align"
+        " them"
+    )
 
 
 def _axes_of_constant(constant: TensorView):
@@ -50,13 +70,17 @@ def _is_read_as_float(constant: TensorView):
 
 
 def _misplaced(shape, axes, output_axes):
-    """Whether a dimension of more than 1, counted from the end, is another axis than the output's."""
+    """Whether a dimension of more than 1, counted from the end, is
+    another axis than the output's.
+    """
     pairs = zip(reversed(shape), reversed(axes), reversed(output_axes), strict=False)
     return any(size != 1 and own != other for size, own, other in pairs)
 
 
 def condition_in_batch_of_one(node: NodeView):
-    """A condition whose first dimension the delegate takes for a batch that the output does not have."""
+    """A condition whose first dimension the delegate takes for a batch that
+    the output does not have.
+    """
     condition, output = _condition_and_output(node)
     return bool(condition) and bhwc(condition.shape)[0] != 1 and bhwc(output.shape)[0] == 1
 
@@ -71,7 +95,12 @@ def condition_misplaced(node: NodeView):
 
 def _condition_and_output(node):
     condition, output = _first(node.inputs), _first(node.outputs)
-    if condition is None or output is None or condition.elements == 1 or max(condition.rank, output.rank) > 4:
+    if (
+        condition is None
+        or output is None
+        or condition.elements == 1
+        or max(condition.rank, output.rank) > 4
+    ):
         return None, None
     return condition, output
 
@@ -84,7 +113,9 @@ def chooses_between_one_tensor(node: NodeView):
 
 
 def grouped_convolution_dies(node: NodeView):
-    """Groups of more than a vector's input channels that the delegate rewrites as convolutions without weights."""
+    """Groups of more than a vector's input channels that the delegate rewrites as
+    convolutions without weights.
+    """
     words, channels = _unsupported_groups(node)
     return words if channels > _LANES else ""
 
@@ -96,9 +127,17 @@ def grouped_convolution_wrong(node: NodeView):
 
 
 def _unsupported_groups(node):
-    """(words, input channels of a group); "" where the convolution has one group or groups that it can compute."""
+    """(words, input channels of a group); "" where the convolution has one group or
+    groups that it can compute.
+    """
     source, kernel = _first(node.inputs), _first(node.inputs[1:])
-    if source is None or kernel is None or not kernel.is_constant or source.rank != 4 or kernel.rank != 4:
+    if (
+        source is None
+        or kernel is None
+        or not kernel.is_constant
+        or source.rank != 4
+        or kernel.rank != 4
+    ):
         return "", 0
     inputs, outputs, per_group = source.shape[3], kernel.shape[0], kernel.shape[3]
     if not 0 < per_group < inputs or (per_group == 1 and inputs == outputs):
@@ -106,7 +145,10 @@ def _unsupported_groups(node):
     groups = inputs // per_group
     if per_group % _LANES == 0 and outputs // groups % _LANES == 0:
         return "", 0
-    return f"{groups} groups of {per_group} input and {outputs // groups} output channels", per_group
+    return (
+        f"{groups} groups of {per_group} input and {outputs // groups} output channels",
+        per_group,
+    )
 
 
 def arg_max_of_padded_channels(node: NodeView):
@@ -127,7 +169,9 @@ def reverses_padded_channels(node: NodeView):
 
 
 def one_hot_refused(node: NodeView):
-    """What the delegate misses in a ONE_HOT: int32 indices, codes along the last axis, constant float32 values."""
+    """What the delegate misses in a ONE_HOT: int32 indices, codes along the last
+    axis, constant float32 values.
+    """
     present = [tensor for tensor in node.inputs if tensor is not None]
     if len(present) != 4 or len(node.inputs) != 4:
         return "ONE_HOT takes four inputs"
@@ -136,7 +180,9 @@ def one_hot_refused(node: NodeView):
         return f"its indices are {indices.dtype} and must be int32"
     if node.options.get("axis", -1) not in (-1, indices.rank):
         return f"its axis is {node.options.get('axis')} and must be the last"
-    if any(t.dtype != "float32" or not t.is_constant or t.elements != 1 or t.rank > 1 for t in values):
+    if any(
+        t.dtype != "float32" or not t.is_constant or t.elements != 1 or t.rank > 1 for t in values
+    ):
         return "its values for on and off must be constant float32 scalars"
     return ""
 
@@ -148,10 +194,16 @@ def pads_with_infinity(node: NodeView):
 
 
 def strided_slice_extent_differs(node: NodeView):
-    """Where a STRIDED_SLICE as the delegate reads it, ends beyond the tensor not cut off, differs from its output."""
+    """Where a STRIDED_SLICE as the delegate reads it, ends beyond the tensor not cut
+    off, differs from its output.
+    """
     source, output = _first(node.inputs), _first(node.outputs)
     begins, ends, steps = (_constant(node, position) for position in (1, 2, 3))
-    if None in (source, output, begins, ends, steps) or not 0 < source.rank <= 4 or min(steps, default=1) < 0:
+    if (
+        None in (source, output, begins, ends, steps)
+        or not 0 < source.rank <= 4
+        or min(steps, default=1) < 0
+    ):
         return ""
     first = source.rank - len(begins)
     if first not in (0, 1) or not len(begins) == len(ends) == len(steps):
@@ -159,31 +211,46 @@ def strided_slice_extent_differs(node: NodeView):
     taken = []
     for axis, size in enumerate(source.shape):
         # Values may leave out the first axis; the masks' bits count from it all the same.
-        start, stop, step = (0, size, 1) if axis < first else (x[axis - first] for x in (begins, ends, steps))
+        start, stop, step = (
+            (0, size, 1) if axis < first else (x[axis - first] for x in (begins, ends, steps))
+        )
         start = 0 if node.options.get("begin_mask", 0) >> axis & 1 else start + size * (start < 0)
         stop = size if node.options.get("end_mask", 0) >> axis & 1 else stop + size * (stop < 0)
         taken.append(-((start - stop) // step) if step else 0)
     if bhwc(tuple(taken)) == (bhwc(output.shape) if output.rank <= 4 else None):
         return ""
-    return f"a slice that gives {'x'.join(map(str, taken))} as the delegate reads it, not {_text(output)}"
+    return (
+        f"a slice that gives {'x'.join(map(str, taken))} as the delegate reads it, not"
+        f" {_text(output)}"
+    )
 
 
 def batches_differ(node: NodeView):
     """Two operands of a matrix product that must be repeated to fit each other."""
     left, right = _first(node.inputs), _first(node.inputs[1:])
     output = _first(node.outputs)
-    if left is None or right is None or output is None or not all(2 <= t.rank <= 4 for t in (left, right)):
+    if (
+        left is None
+        or right is None
+        or output is None
+        or not all(2 <= t.rank <= 4 for t in (left, right))
+    ):
         return ""
     if right.is_constant and right.rank == 2:
         return ""
     batches = [prod(tensor.shape[:-2]) for tensor in (left, right, output)]
     if batches[0] == batches[1] == batches[2]:
         return ""
-    return f"a product of {_text(left)} with {_text(right)}: the delegate does not repeat one for the other"
+    return (
+        f"a product of {_text(left)} with {_text(right)}: the delegate does not repeat one for"
+        " the other"
+    )
 
 
 def takes_not_one_computed_input(node: NodeView):
-    """None or several inputs that are made while running; tensors without elements (the shape of a scalar) are not."""
+    """None or several inputs that are made while running; tensors without elements (the
+    shape of a scalar) are not.
+    """
     return sum(tensor.elements > 0 for tensor in node.runtime_inputs) != 1
 
 
@@ -197,22 +264,38 @@ def shape_made_while_running(node: NodeView):
 
 
 def window_exceeds_placeholder(node: NodeView):
-    """A window without padding that is larger than the 1x1 that stands for a size that is not fixed."""
+    """A window without padding that is larger than the 1x1 that stands for
+    a size that is not fixed.
+    """
     source = _first(node.inputs)
-    if source is None or source.rank != 4 or not source.is_dynamic or node.options.get("padding") != "VALID":
+    if (
+        source is None
+        or source.rank != 4
+        or not source.is_dynamic
+        or node.options.get("padding") != "VALID"
+    ):
         return ""
     kernel = node.inputs[1] if len(node.inputs) > 1 else None
     window = (node.options.get("filter_height", 1), node.options.get("filter_width", 1))
     window = kernel.shape[1:3] if kernel is not None and kernel.rank == 4 else window
     if window[0] <= source.shape[1] and window[1] <= source.shape[2]:
         return ""
-    return f"a window of {window[0]}x{window[1]} in a picture whose size is not fixed, which is compiled as 1x1"
+    return (
+        f"a window of {window[0]}x{window[1]} in a picture whose size is not fixed, which is"
+        " compiled as 1x1"
+    )
 
 
 def strided_point_convolution(node: NodeView):
     """A 1x1 convolution with quantised weights whose strides skip pixels."""
     kernel, output = _first(node.inputs[1:]), _first(node.outputs)
-    if kernel is None or output is None or kernel.rank != 4 or output.rank != 4 or not kernel.is_quantised:
+    if (
+        kernel is None
+        or output is None
+        or kernel.rank != 4
+        or output.rank != 4
+        or not kernel.is_quantised
+    ):
         return False
     strides = (node.options.get("stride_h", 1), node.options.get("stride_w", 1))
     skips = any(stride > 1 < size for stride, size in zip(strides, output.shape[1:3], strict=True))
@@ -225,19 +308,27 @@ def weighted_sums_are_merged(node: NodeView):
 
 
 def sum_put_out_and_reduced(node: NodeView):
-    """The one reader of a sum that is an output, where the delegate computes it together with the sum."""
+    """The one reader of a sum that is an output, where the delegate computes
+    it together with the sum.
+    """
     return reduced_sum(node)
 
 
 def operands_of_one_split(node: NodeView):
-    """Two parts of one split that are computed with each other, where the delegate merges that with the split."""
+    """Two parts of one split that are computed with each other, where the delegate
+    merges that with the split.
+    """
     return merged_operands(node)
 
 
 def joined_split_of_input(node: NodeView):
     """Nothing but all parts of a model's input that was split."""
     found = joined_split(node)
-    return found.words if found and found.is_whole and found.keeps_axis and reads_graph_input(found.split) else ""
+    return (
+        found.words
+        if found and found.is_whole and found.keeps_axis and reads_graph_input(found.split)
+        else ""
+    )
 
 
 def joined_split_reordered(node: NodeView):

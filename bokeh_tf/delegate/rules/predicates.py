@@ -1,10 +1,10 @@
 """Named conditions that a rule document cannot say.
 
-Each takes a `NodeView` of any graph, however odd, and answers with a bool, or with words for "{detail}" in the rule's
-reason ("" where it does not hold).
+Each takes a `NodeView` of any graph, however odd, and answers with a bool, or with words for
+"{detail}" in the rule's reason ("" where it does not hold).
 """
 
-from bokeh_tf.delegate.rules import mldrift_predicates
+from bokeh_tf.delegate.rules import mldrift_predicates, opengl_predicates
 from bokeh_tf.delegate.rules.merging import reads_same
 from bokeh_tf.delegate.rules.views import NodeView, bhwc
 
@@ -25,7 +25,9 @@ def mul_without_larger_input(node: NodeView):
 
 
 def ranks_not_broadcast(node: NodeView):
-    """Two operands of different ranks, none of them a vector, that the delegate does not bring together."""
+    """Two operands of different ranks, none of them a vector, that the
+    delegate does not bring together.
+    """
     shapes = [tensor.shape for tensor in node.inputs if tensor is not None]
     if len(node.inputs) != 2 or len(shapes) != 2:
         return ""
@@ -47,7 +49,9 @@ def reads_one_tensor_twice(node: NodeView):
 
 def depthwise_shape_mismatch(node: NodeView):
     """What keeps a depthwise convolution from four dimensions with channels that match."""
-    tensors = dict(zip(("input", "filter", "bias"), node.inputs, strict=False), output=_first(node.outputs))
+    tensors = dict(
+        zip(("input", "filter", "bias"), node.inputs, strict=False), output=_first(node.outputs)
+    )
     parts = {name: tensor.shape for name, tensor in tensors.items() if tensor is not None}
     for name in ("input", "filter", "output"):
         if len(parts.get(name, ())) != 4:
@@ -56,14 +60,19 @@ def depthwise_shape_mismatch(node: NodeView):
     if parts["input"][0] != parts["output"][0]:
         return f"its batch goes from {parts['input'][0]} to {parts['output'][0]}"
     if parts["filter"][3] != channels or parts["input"][3] * multiplier != channels:
-        return f"its {channels} output channels are not its {parts['input'][3]} input channels times {multiplier}"
+        return (
+            f"its {channels} output channels are not its {parts['input'][3]} input channels"
+            f" times {multiplier}"
+        )
     if "bias" in parts and tensors["bias"].elements != channels:
         return f"its bias has {tensors['bias'].elements} values for {channels} channels"
     return ""
 
 
 def one_hot_unsupported(node: NodeView):
-    """What the delegate misses in a ONE_HOT: int32 indices along channels alone, constant scalars on and off."""
+    """What the delegate misses in a ONE_HOT: int32 indices along channels alone,
+    constant scalars on and off.
+    """
     tensors = [tensor for tensor in node.inputs if tensor is not None]
     if len(tensors) != 4:
         return "ONE_HOT takes four inputs"
@@ -76,7 +85,9 @@ def one_hot_unsupported(node: NodeView):
     # The batch may be more than 1 where there are four dimensions.
     if any(size != 1 for size in indices.shape[1 if indices.rank > 3 else 0 : -1]):
         return f"its indices {list(indices.shape)} must be 1 but along batch and channels"
-    if any(t.dtype != "float32" or not t.is_constant or t.rank > 1 or t.elements > 1 for t in scalars):
+    if any(
+        t.dtype != "float32" or not t.is_constant or t.rank > 1 or t.elements > 1 for t in scalars
+    ):
         return "its values for on and off must be constant float32 scalars"
     return ""
 
@@ -85,14 +96,25 @@ def lstm_unsupported(node: NodeView):
     """What the delegate misses in an LSTM cell."""
     options, activation = node.options, node.options.get("fused_activation")
     if options.get("kernel_type") == "BASIC":
-        if [len(part) for part in (node.runtime_inputs, node.constant_inputs, node.outputs)] != [3, 2, 4]:
+        if [len(part) for part in (node.runtime_inputs, node.constant_inputs, node.outputs)] != [
+            3,
+            2,
+            4,
+        ]:
             return "a basic LSTM takes three inputs, two constants and four outputs"
         if activation != "TANH":
             return f"a basic LSTM has the activation TANH, not {activation}"
         return "it clips" if options.get("cell_clip") or options.get("proj_clip") else ""
     if len(node.inputs) not in _FULL_LSTM_INPUTS or len(node.outputs) != 1:
-        return f"an LSTM takes 20 or 24 inputs and one output, not {len(node.inputs)} and {len(node.outputs)}"
-    return "" if activation in ("SIGMOID", "TANH") else f"an LSTM has the activation SIGMOID or TANH, not {activation}"
+        return (
+            f"an LSTM takes 20 or 24 inputs and one output, not {len(node.inputs)} and"
+            f" {len(node.outputs)}"
+        )
+    return (
+        ""
+        if activation in ("SIGMOID", "TANH")
+        else f"an LSTM has the activation SIGMOID or TANH, not {activation}"
+    )
 
 
 def comparison_not_for_one_float(node: NodeView):
@@ -107,7 +129,9 @@ def comparison_not_for_one_float(node: NodeView):
 
 
 def prelu_alpha_mismatch(node: NodeView):
-    """An alpha that is neither a constant by channel nor one of the input's height, width and channels."""
+    """An alpha that is neither a constant by channel nor one of the input's
+    height, width and channels.
+    """
     value, alpha = _input(node, 0), _input(node, 1)
     if value is None or alpha is None or value.rank > 4:
         return False
@@ -120,17 +144,30 @@ def prelu_alpha_mismatch(node: NodeView):
 
 
 def transposed_padding_misplaced(node: NodeView):
-    """Where "same" padding of a TRANSPOSE_CONV starts elsewhere for its input's size than for its output's."""
+    """Where "same" padding of a TRANSPOSE_CONV starts elsewhere for its input's
+    size than for its output's.
+    """
     kernel, source, output = _input(node, 1), _input(node, 2), _first(node.outputs)
-    if node.options.get("padding") != "SAME" or any(t is None or t.rank != 4 for t in (kernel, source, output)):
+    if node.options.get("padding") != "SAME" or any(
+        t is None or t.rank != 4 for t in (kernel, source, output)
+    ):
         return ""
     for axis, name in ((1, "height"), (2, "width")):
-        size, taps, stride = source.shape[axis], kernel.shape[axis], node.options.get(f"stride_{name[0]}", 0)
+        size, taps, stride = (
+            source.shape[axis],
+            kernel.shape[axis],
+            node.options.get(f"stride_{name[0]}", 0),
+        )
         if stride <= 0 or min(size, output.shape[axis]) <= 0:
             continue
-        shift = _padding_before(size, taps, stride) - _padding_before(output.shape[axis], taps, stride)
+        shift = _padding_before(size, taps, stride) - _padding_before(
+            output.shape[axis], taps, stride
+        )
         if shift:
-            return f"a {name} of {size}, a kernel of {taps} and a stride of {stride}: the output is {abs(shift)} px off"
+            return (
+                f"a {name} of {size}, a kernel of {taps} and a stride of {stride}: the output"
+                f" is {abs(shift)} px off"
+            )
     return ""
 
 
@@ -147,20 +184,9 @@ def pads_three_dimensions_wrongly(node: NodeView):
     if source.shape[0] != 1:
         return f"it pads {'x'.join(map(str, source.shape))}"
     before, after = (paddings.values or (0, 0))[:2]
-    return f"it pads the first of three dimensions by {before} and {after}" if before or after else ""
-
-
-def first_dimension_differs(node: NodeView):
-    """A tensor made while running whose first dimension is another than that of the model's first input."""
-    first = node.graph.first_input
-    if first is None or first.batch is None:
-        return ""
-    made_here = [tensor for tensor in node.outputs if tensor is not None]
-    given_here = [tensor for tensor in node.runtime_inputs if tensor.is_graph_input]
-    for tensor in (*given_here, *made_here):
-        if not tensor.is_constant and tensor.batch not in (None, first.batch):
-            return f"{tensor} beside {first}"
-    return ""
+    return (
+        f"it pads the first of three dimensions by {before} and {after}" if before or after else ""
+    )
 
 
 def slice_reversed(node: NodeView):
@@ -188,7 +214,9 @@ def slice_extent_mismatch(node: NodeView):
 
 
 def strided_slice_extent_mismatch(node: NodeView):
-    """Where a STRIDED_SLICE as the delegate reads it, ends beyond the tensor not cut off, differs from its output."""
+    """Where a STRIDED_SLICE as the delegate reads it, ends beyond the tensor not cut
+    off, differs from its output.
+    """
     source, output = _first(node.inputs), _first(node.outputs)
     begins, ends, strides = _constant(node, 1), _constant(node, 2), _constant(node, 3)
     if None in (source, output, begins, ends, strides) or source.rank > 4 or output.rank > 4:
@@ -209,14 +237,21 @@ def strided_slice_extent_mismatch(node: NodeView):
 
 
 def _extent_difference(starts, stops, steps, output):
-    for axis, start, stop, step, size in zip(_AXES, starts, stops, steps, bhwc(output.shape), strict=True):
+    for axis, start, stop, step, size in zip(
+        _AXES, starts, stops, steps, bhwc(output.shape), strict=True
+    ):
         if -((start - stop) // step) != size:
-            return f"along its {axis} it takes {start} to {stop} by {step}, which does not give its output's {size}"
+            return (
+                f"along its {axis} it takes {start} to {stop} by {step}, which does not give"
+                f" its output's {size}"
+            )
     return ""
 
 
 def _placed(values, rank, filler):
-    """Values by axis of BHWC: three of them belong to (b, w, c) of three dimensions, else to (h, w, c)."""
+    """Values by axis of BHWC: three of them belong to (b, w, c) of three
+    dimensions, else to (h, w, c).
+    """
     if len(values) == 4:
         return list(values)
     return [values[0], 0 if filler == 0 else 1, *values[1:]] if rank == 3 else [filler, *values]
@@ -247,9 +282,12 @@ _OWN = (
     comparison_not_for_one_float,
     prelu_alpha_mismatch,
     pads_three_dimensions_wrongly,
-    first_dimension_differs,
     slice_reversed,
     slice_extent_mismatch,
     strided_slice_extent_mismatch,
 )
-PREDICATES = {**{predicate.__name__: predicate for predicate in _OWN}, **mldrift_predicates.PREDICATES}
+PREDICATES = {
+    **{predicate.__name__: predicate for predicate in _OWN},
+    **mldrift_predicates.PREDICATES,
+    **opengl_predicates.PREDICATES,
+}

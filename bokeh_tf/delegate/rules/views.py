@@ -1,4 +1,5 @@
-"""A model file as the rules ask about it: a graph, its nodes and their tensors, by the names of their subjects.
+"""A model file as the rules ask about it: a graph, its nodes and their tensors, by
+the names of their subjects.
 
 Everything here answers for any graph, however odd: what is not there is None.
 """
@@ -19,7 +20,11 @@ class TensorView:
         self.name, self.dtype, self.shape = info.name, info.dtype, tuple(info.shape)
         self.rank = len(self.shape)
         self.is_stored, self.is_dynamic = info.is_constant, info.is_dynamic
-        self.is_variable, self.is_quantised, self.is_sparse = info.is_variable, info.is_quantised, info.is_sparse
+        self.is_variable, self.is_quantised, self.is_sparse = (
+            info.is_variable,
+            info.is_quantised,
+            info.is_sparse,
+        )
         self.scale, self.is_blockwise = info.scale, info.is_quantised and info.scale_count == 0
 
     @property
@@ -68,7 +73,9 @@ class TensorView:
     @functools.cached_property
     def consumer_nodes(self):
         """The nodes that read this tensor, one entry for each time that they do."""
-        return tuple(self._graph.node(index) for index in self._graph.consumers.get(self._info.index, ()))
+        return tuple(
+            self._graph.node(index) for index in self._graph.consumers.get(self._info.index, ())
+        )
 
     @property
     def producer_node(self):
@@ -113,7 +120,9 @@ class TensorView:
 
 
 def bhwc(shape):
-    """A shape of at most 4 dimensions as (batch, height, width, channels), as both delegates read it."""
+    """A shape of at most 4 dimensions as (batch, height, width, channels),
+    as both delegates read it.
+    """
     rank = len(shape)
     if rank == 0:
         return 1, 1, 1, 1
@@ -126,8 +135,12 @@ class NodeView:
     def __init__(self, graph, info):
         self.graph, self.index, self.name, self.version = graph, info.index, info.name, info.version
         self.is_custom, self.options = info.is_custom, info.options
-        self.inputs: tuple[TensorView | None, ...] = tuple(graph.tensor(index) for index in info.inputs)
-        self.outputs: tuple[TensorView | None, ...] = tuple(graph.tensor(index) for index in info.outputs)
+        self.inputs: tuple[TensorView | None, ...] = tuple(
+            graph.tensor(index) for index in info.inputs
+        )
+        self.outputs: tuple[TensorView | None, ...] = tuple(
+            graph.tensor(index) for index in info.outputs
+        )
         self.input_indices, self.output_indices = info.inputs, info.outputs
 
     @property
@@ -152,7 +165,9 @@ class NodeView:
 
 
 class GraphView:
-    """The main graph of a `ModelFile`, with the operators that one delegate knows (`versions` of a rule set)."""
+    """The main graph of a `ModelFile`, with the operators that one delegate knows
+    (`versions` of a rule set).
+    """
 
     def __init__(self, model_file, versions):
         self.model_file, self.versions = model_file, versions
@@ -187,7 +202,9 @@ class GraphView:
         return self._nodes[index]
 
     def tensor(self, index):
-        """The tensor's view, the same one for each call; None where the file leaves an optional tensor out."""
+        """The tensor's view, the same one for each call; None where the file
+        leaves an optional tensor out.
+        """
         if not 0 <= index < len(self.model_file.tensors):
             return None
         if index not in self._tensors:
@@ -209,7 +226,9 @@ def _edges(operators):
 
 @dataclass
 class Found:
-    """What a condition finds on its way through `graph`, for the reason: a "some"'s tensor, a predicate's words."""
+    """What a condition finds on its way through `graph`, for the reason: a "some"'s
+    tensor, a predicate's words.
+    """
 
     graph: GraphView
     tensor: TensorView | None = None

@@ -1,14 +1,15 @@
 """The JSON document, schema version 2.
 
-`{"schema_version": 2, "package_version", "exit_code", "fail_on", "limits", "files": [..]}`. A file has `path`,
-`passed`, `stands_on` (whose rules, and which engines ran), `targets.<name>` (`verdict`: compatible | incompatible |
-accepted_but_wrong, `release`, `coverage`, `findings[]` with `node`, `op`, `version`, `layer`, `rule`, `kind`,
-`tensors`, `reason`, `instead`, `standing`, `cause` and `site`, and `without_opencl[]`, the same for what changes no
-verdict),
-`memory` (`peak_bytes` of tensors at `node`, `place` in words, `weights_bytes`), `probe`, `audit` and `bisection` (null
-where there is none), `reconciliation[]`, `notes[]`, `failures[]` (why it does not pass, in words), and `error`, null
-unless the file could not be read. `standing` is fails | tolerated | known (in the baseline) | overruled (by the real
-delegate). JSON has no infinity and no NaN: they are strings, "inf" and "nan".
+`{"schema_version": 2, "package_version", "exit_code", "fail_on", "limits", "files": [..]}`. A file
+has `path`, `passed`, `stands_on` (whose rules, and which engines ran), `targets.<name>` (`verdict`:
+compatible | incompatible | accepted_but_wrong, `release`, `coverage`, `findings[]` with `node`,
+`op`, `version`, `layer`, `rule`, `kind`, `tensors`, `reason`, `instead`, `standing`, `cause` and
+`site`, and `without_opencl[]`, the same for what changes no verdict), `memory` (`peak_bytes` of
+tensors at `node`, `place` in words, `weights_bytes`), `probe`, `classic_gl`, `audit` and
+`bisection` (null where there is none), `reconciliation[]`, `notes[]`, `failures[]` (why it does not
+pass, in words), and `error`, null unless the file could not be read. `standing` is fails |
+tolerated | known (in the baseline) | overruled (by the real delegate). JSON has no infinity and no
+NaN: they are strings, "inf" and "nan".
 """
 
 import enum
@@ -20,7 +21,12 @@ from bokeh_tf.delegate.engines import behind
 from bokeh_tf.delegate.judging.policy import PASSED, exit_code, macs_percent, nodes_percent
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import json_text
-from bokeh_tf.tflite.running.agreement import DEFAULT_MAX_ERROR, DEFAULT_MIN_PSNR_DB, FLOAT32_MAX_ERROR, INTEGER_STEPS
+from bokeh_tf.tflite.running.agreement import (
+    DEFAULT_MAX_ERROR,
+    DEFAULT_MIN_PSNR_DB,
+    FLOAT32_MAX_ERROR,
+    INTEGER_STEPS,
+)
 
 SCHEMA_VERSION = 2
 LIMITS = {
@@ -29,7 +35,15 @@ LIMITS = {
     "default_min_psnr_db": DEFAULT_MIN_PSNR_DB,
     "integer_steps": INTEGER_STEPS,
 }
-_PROBE_KEYS = ("verdict", "adapter", "adapter_has_float16", "runtime_version", "picture", "sha256", "size_bytes")
+_PROBE_KEYS = (
+    "verdict",
+    "adapter",
+    "adapter_has_float16",
+    "runtime_version",
+    "picture",
+    "sha256",
+    "size_bytes",
+)
 
 
 def write(judged, policy) -> str:
@@ -69,6 +83,7 @@ def _file(one):
         "targets": {target.target: _target(target, one.problems) for target in report.targets},
         "memory": plain(report.memory),
         "probe": _probe(report.probe),
+        "classic_gl": plain(report.classic_gl),
         "audit": _other(report.audit),
         "bisection": _other(report.bisection),
         "reconciliation": [_disagreement(item) for item in report.reconciliation],
@@ -87,7 +102,10 @@ def failures(one) -> list[str]:
 
 def _target(target, problems):
     own = iter([problem for problem in problems if problem.source == target.target])
-    shares = {"nodes_percent": nodes_percent(target.coverage), "macs_percent": macs_percent(target.coverage)}
+    shares = {
+        "nodes_percent": nodes_percent(target.coverage),
+        "macs_percent": macs_percent(target.coverage),
+    }
     return {
         "verdict": str(target.verdict),
         "release": target.release,
@@ -107,8 +125,12 @@ def _probe(probe):
     rest = {field.name for field in fields(probe)} - {*_PROBE_KEYS, "path", "precisions"}
     return {
         **{key: plain(getattr(probe, key)) for key in _PROBE_KEYS},
-        "reasons": list(dict.fromkeys(reason for part in probe.precisions for reason in part.reasons)),
-        "outputs": [_output(part.precision, check) for part in probe.precisions for check in part.outputs],
+        "reasons": list(
+            dict.fromkeys(reason for part in probe.precisions for reason in part.reasons)
+        ),
+        "outputs": [
+            _output(part.precision, check) for part in probe.precisions for check in part.outputs
+        ],
         "precisions": [
             {
                 "precision": part.precision,
@@ -126,7 +148,12 @@ def _probe(probe):
 def _output(precision, check):
     errors = plain(check.difference) if check.difference else {}
     known = {"precision": precision, "trial": check.trial, "name": check.name}
-    judged = {"signature": check.signature, "scale": check.scale, "passed": check.passed, "reason": check.reason}
+    judged = {
+        "signature": check.signature,
+        "scale": check.scale,
+        "passed": check.passed,
+        "reason": check.reason,
+    }
     return plain({**known, **errors, **judged})
 
 

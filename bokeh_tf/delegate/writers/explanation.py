@@ -1,4 +1,6 @@
-"""One rule for people: what it says, what to write instead, how it is known, and the least that meets it."""
+"""One rule for people: what it says, what to write instead, how it is known,
+and the least that meets it.
+"""
 
 import difflib
 import textwrap
@@ -15,7 +17,9 @@ _SUGGESTIONS = 6
 
 def explanation_of(rule_id) -> str:
     """The rule `rule_id` as text; a `ValueError` names the ids nearest to one that is unknown."""
-    ids = [rule.id for target in TARGETS for rule in load_rules(target).rules] + list(explanations())
+    ids = [rule.id for target in TARGETS for rule in load_rules(target).rules] + list(
+        explanations()
+    )
     if rule_id not in ids:
         nearest = _nearest(rule_id, ids)
         raise ValueError(
@@ -35,17 +39,26 @@ def explanation_of(rule_id) -> str:
     for heading, text in paragraphs:
         lines += [heading if not text else f"{heading}:", *_indented(text)]
     if known.evidence:
-        lines += ["Evidence:", *(line for text in known.evidence for line in _indented(text, bullet="- "))]
+        lines += [
+            "Evidence:",
+            *(line for text in known.evidence for line in _indented(text, bullet="- ")),
+        ]
     heading = "Example" if known.example else "The smallest graph that meets it"
     lines += [f"{heading}:", textwrap.indent(known.example or known.example_graph, "    ")]
     return "\n".join(lines) + "\n"
 
 
 def _nearest(rule_id, ids):
-    """Some ids with the last word of what was received, those that begin with it first; else some spelled like it."""
+    """Some ids with the last word of what was received, those that begin with it first;
+    else some spelled like it.
+    """
     word = rule_id.rpartition(".")[2].lower()
-    holding = sorted((name for name in ids if word in name), key=lambda name: not name.startswith(rule_id))
-    return holding[:_SUGGESTIONS] or difflib.get_close_matches(rule_id, ids, n=_SUGGESTIONS, cutoff=0)
+    holding = sorted(
+        (name for name in ids if word in name), key=lambda name: not name.startswith(rule_id)
+    )
+    return holding[:_SUGGESTIONS] or difflib.get_close_matches(
+        rule_id, ids, n=_SUGGESTIONS, cutoff=0
+    )
 
 
 def _indented(text, *, bullet=""):

@@ -1,6 +1,8 @@
-"""Workflow commands of GitHub Actions: `::error file=…,title=…::…`, at most ten, led by a summary, one per cause.
+"""Workflow commands of GitHub Actions: `::error file=…,title=…::…`, at most ten, led by
+a summary, one per cause.
 
-GitHub shows ten annotations per step and drops the others without a word, so the ten that say most are written.
+GitHub shows ten annotations per step and drops the others without a word, so the ten
+that say most are written.
 """
 
 from urllib.parse import unquote
@@ -17,7 +19,10 @@ _MOST_FILES = 5
 
 def write(judged, policy) -> str:
     """The commands of a whole run, after one plain line per file."""
-    lines = ["; ".join([f"{WORDS[one.code]}: {printable(one.report.path)}", *lines_of(one)]) for one in judged]
+    lines = [
+        "; ".join([f"{WORDS[one.code]}: {printable(one.report.path)}", *lines_of(one)])
+        for one in judged
+    ]
     return "".join(line + "\n" for line in [*lines, *_annotations(judged, policy)])
 
 
@@ -42,7 +47,9 @@ def _summary(judged, policy, left_out):
 
 
 def _by_cause(judged):
-    """(kind, title, text, paths) of what is to be annotated, what fails first; files that share it are one."""
+    """(kind, title, text, paths) of what is to be annotated, what fails first;
+    files that share it are one.
+    """
     paths_of: dict[tuple[str, str, str], list[str]] = {}
     for one in judged:
         for kind, title, text in _said_of(one):
@@ -56,7 +63,10 @@ def _said_of(one):
     if report.error:
         yield "error", "not checked", report.error
     for cause in causes_of(one.failing):
-        parts = [cause.headline, "" if cause.title else f"{cause.first.place}: {cause.first.reason}"]
+        parts = [
+            cause.headline,
+            "" if cause.title else f"{cause.first.place}: {cause.first.reason}",
+        ]
         parts += remedy_lines(cause) if cause.remedies else []
         yield "error", cause.first.rule, "\n".join(filter(None, parts))
     for text in one.broken_limits:
@@ -64,7 +74,10 @@ def _said_of(one):
     for text in one.unchecked:
         yield "error" if one.code != FAILED else "warning", "not checked", text
     for item in report.reconciliation:
-        text = f"lint: {item.lint}, real delegate: {item.probe}; believe the {item.believe}: {item.why}"
+        text = (
+            f"lint: {item.lint}, real delegate: {item.probe}; believe the {item.believe}:"
+            f" {item.why}"
+        )
         yield "warning", item.target, text
     for text in report.notes:
         yield "notice", "note", text
@@ -80,5 +93,7 @@ def _shown(kind, title, text, paths):
 
 
 def _file(path):
-    """The path as annotations name it: relative to the checkout where it can be, not percent-encoded."""
+    """The path as annotations name it: relative to the checkout where it
+    can be, not percent-encoded.
+    """
     return unquote(file_uri(path).removeprefix("file://"))

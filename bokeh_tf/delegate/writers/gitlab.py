@@ -1,4 +1,5 @@
-"""GitLab's Code Quality report: an entry per cause and file, which a merge request shows beside its changes.
+"""GitLab's Code Quality report: an entry per cause and file, which a merge request
+shows beside its changes.
 
 https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format
 """

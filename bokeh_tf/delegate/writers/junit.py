@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from bokeh_tf.delegate.judging.problems import AUDIT, PROBE, Standing
+from bokeh_tf.delegate.judging.problems import AUDIT, CLASSIC_GL, PROBE, Standing
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import printable, printable_lines
 
@@ -15,7 +15,11 @@ def write(judged, policy) -> str:
     for name in ("tests", "failures", "errors", "skipped"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     ElementTree.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        + ElementTree.tostring(root, encoding="unicode")
+        + "\n"
+    )
 
 
 def _suite(one):
@@ -35,9 +39,13 @@ def _case_names(one):
     report = one.report
     if report.error:
         return ["read"]
-    steps = ((PROBE, report.probe), (AUDIT, report.audit))
+    steps = ((CLASSIC_GL, report.classic_gl), (PROBE, report.probe), (AUDIT, report.audit))
     limits = ["limits"] if one.broken_limits else []
-    return [target.target for target in report.targets] + [name for name, done in steps if done is not None] + limits
+    return (
+        [target.target for target in report.targets]
+        + [name for name, done in steps if done is not None]
+        + limits
+    )
 
 
 def _fill(case, name, one):
@@ -62,7 +70,9 @@ def _fill(case, name, one):
     tolerated = [p for p in one.problems if p.source == name and p.standing is not Standing.FAILS]
     if tolerated:
         lines = [f"{p.standing}: {p.rule}: {p.place}: {p.reason}" for p in tolerated]
-        ElementTree.SubElement(case, "system-out").text = printable_lines("\n".join(map(printable, lines)))
+        ElementTree.SubElement(case, "system-out").text = printable_lines(
+            "\n".join(map(printable, lines))
+        )
 
 
 def _add(case, tag, message, text):

@@ -1,11 +1,20 @@
-"""Markdown for pull requests and job summaries: a table of all files, then what speaks against each."""
+"""Markdown for pull requests and job summaries: a table of all files, then
+what speaks against each.
+"""
 
 from collections import Counter
 
 from bokeh_tf.delegate.engines import behind
 from bokeh_tf.delegate.judging.causes import causes_of
 from bokeh_tf.delegate.judging.policy import PASSED
-from bokeh_tf.delegate.writers.summary import HEADINGS, lines_of, remedy_lines, row_of, site_line, standing_note
+from bokeh_tf.delegate.writers.summary import (
+    HEADINGS,
+    lines_of,
+    remedy_lines,
+    row_of,
+    site_line,
+    standing_note,
+)
 from bokeh_tf.escaping import markdown_code, markdown_text
 
 # Beyond this a table is longer than anyone reads; JSON has all.
@@ -20,7 +29,10 @@ def write(judged, policy) -> str:
         path, *cells = row_of(one)
         lines.append("| " + " | ".join([markdown_code(path), *map(markdown_text, cells)]) + " |")
     passed = Counter(behind(one.report) for one in judged if one.code == PASSED)
-    lines += [*([""] if passed else []), *(f"{count} passed by {words}" for words, count in passed.items())]
+    lines += [
+        *([""] if passed else []),
+        *(f"{count} passed by {words}" for words, count in passed.items()),
+    ]
     for one in judged:
         if one.problems or one.code != PASSED or one.report.reconciliation or one.report.notes:
             lines += _file(one)
@@ -36,7 +48,9 @@ def _file(one):
     lines += [f"- **{markdown_text(text)}**" for text in (*one.broken_limits, *one.unchecked)]
     for item in report.reconciliation:
         text = f"the lint says {item.lint}, the real delegate {item.probe}"
-        lines.append(f"- {item.target}: {text}. Believe the {item.believe}: {markdown_text(item.why)}")
+        lines.append(
+            f"- {item.target}: {text}. Believe the {item.believe}: {markdown_text(item.why)}"
+        )
     lines += [f"- Note: {markdown_text(note)}" for note in report.notes]
     for cause in causes_of(one.problems):
         lines += ["", f"### {_heading(cause)}", "", *_cause(cause)]
@@ -51,7 +65,9 @@ def _heading(cause):
 
 
 def _cause(cause):
-    remedies = [f"- {markdown_text(line)}" for line in remedy_lines(cause)] if cause.remedies else []
+    remedies = (
+        [f"- {markdown_text(line)}" for line in remedy_lines(cause)] if cause.remedies else []
+    )
     if cause.title:
         sites = [f"- {markdown_text(site_line(site))}" for site in cause.sites[:_MOST_NODES]]
         more = len(cause.sites) - len(sites)

@@ -1,4 +1,6 @@
-"""The real delegate's numbers for people: a table of errors per output, and the reasons of what failed."""
+"""The real delegate's numbers for people: a table of errors per output, and
+the reasons of what failed.
+"""
 
 from rich.padding import Padding
 from rich.table import Table
@@ -31,7 +33,9 @@ def print_precisions(probe, console):
 
 
 def half_precision_line(prediction, probe) -> str:
-    """The audit's predicted error of one output beside the one that the real delegate made, where there is one."""
+    """The audit's predicted error of one output beside the one that the real delegate
+    made, where there is one.
+    """
     parts = probe.precisions if probe is not None and not isinstance(probe, Unchecked) else ()
     measured = [
         check.difference.max_abs / check.scale
@@ -40,7 +44,10 @@ def half_precision_line(prediction, probe) -> str:
         for check in part.outputs
         if check.name == prediction.name and check.difference is not None
     ]
-    text = f"half precision, {prediction.name}: predicted error about {prediction.error:.0e} in any one node"
+    text = (
+        f"half precision, {prediction.name}: predicted error about {prediction.error:.0e} in"
+        " any one node"
+    )
     return f"{text}, measured {max(measured):.2g} in all" if measured else text
 
 
@@ -50,9 +57,15 @@ def _split_line(split):
     counts = [str(count) if count is not None else "?" for count in (split.on_gpu, split.on_cpu)]
     wrong = sum(not check.passed for check in split.outputs)
     numbers = (
-        f"; {wrong} of {len(split.outputs)} outputs wrong" if wrong else "; numbers right" if split.outputs else ""
+        f"; {wrong} of {len(split.outputs)} outputs wrong"
+        if wrong
+        else "; numbers right"
+        if split.outputs
+        else ""
     )
-    return f"GPU and CPU together: {counts[0]} operations on the GPU, {counts[1]} on the CPU{numbers}"
+    return (
+        f"GPU and CPU together: {counts[0]} operations on the GPU, {counts[1]} on the CPU{numbers}"
+    )
 
 
 def _table(probe):

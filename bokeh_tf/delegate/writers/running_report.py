@@ -1,7 +1,8 @@
-"""The report of a run that goes on: on the disk at every moment, so that whatever ends the run loses one file at most.
+"""The report of a run that goes on: on the disk at every moment, so that whatever ends the
+run loses one file at most.
 
-What is not checked yet stands in it as not checked, in each format's own way, so that nobody reads an unfinished
-report as a passed one.
+What is not checked yet stands in it as not checked, in each format's own way, so that nobody reads
+an unfinished report as a passed one.
 """
 
 import time
@@ -21,7 +22,8 @@ _PAUSE_S = 2.0
 
 
 class RunningReport:
-    """Keeps the report at `path` up to date; used with `with`, which writes it whatever happens in between.
+    """Keeps the report at `path` up to date; used with `with`, which writes it
+    whatever happens in between.
 
     Args:
         path: where to; None for nowhere. A pipe or a device is written once, by `finish`.
@@ -67,9 +69,14 @@ class RunningReport:
         if self._kept_path is None:
             return
         waiting = [self._waiting(label) for label in self._labels[len(self._judged) :]]
-        write_text(self._kept_path, write([*self._judged, *waiting], self._policy, format=self._format))
+        write_text(
+            self._kept_path, write([*self._judged, *waiting], self._policy, format=self._format)
+        )
         self._last_s = time.monotonic()
 
     def _waiting(self, label):
-        error = f"{printable(label)}: not checked, because the run has not come to it or was ended before."
+        error = (
+            f"{printable(label)}: not checked, because the run has not come to it or was ended"
+            " before."
+        )
         return judge(Report(label, error=error), self._policy)

@@ -1,6 +1,8 @@
-"""SARIF 2.1.0, for code scanning: a result per problem, a rule per rule id, unread files as notifications.
+"""SARIF 2.1.0, for code scanning: a result per problem, a rule per rule id,
+unread files as notifications.
 
-A `.tflite` has no lines, so every result points at line 1 of the file, and at node and layer as logical location.
+A `.tflite` has no lines, so every result points at line 1 of the file, and at node and
+layer as logical location.
 """
 
 import hashlib
@@ -27,11 +29,15 @@ def write(judged, policy) -> str:
         "semanticVersion": __version__,
         "rules": [_rule(rules[rule]) for rule in positions],
     }
-    results = [_result(one.report, problem, positions) for one in judged for problem in one.problems]
+    results = [
+        _result(one.report, problem, positions) for one in judged for problem in one.problems
+    ]
     log = {
         "$schema": SCHEMA_URI,
         "version": _VERSION,
-        "runs": [{"tool": {"driver": driver}, "invocations": [_invocation(judged)], "results": results}],
+        "runs": [
+            {"tool": {"driver": driver}, "invocations": [_invocation(judged)], "results": results}
+        ],
     }
     return json_text(log)
 
@@ -54,12 +60,19 @@ def _result(report, problem, positions):
         "message": {"text": printable(text)},
         "locations": [_location(report, problem)],
         "partialFingerprints": {_FINGERPRINT_NAME: _digest(report, problem)},
-        "properties": {"standing": str(problem.standing), "tensors": [printable(name) for name in problem.tensors]},
+        "properties": {
+            "standing": str(problem.standing),
+            "tensors": [printable(name) for name in problem.tensors],
+        },
     }
     if problem.standing is Standing.KNOWN:
         result["baselineState"] = "unchanged"
     if problem.standing in (Standing.KNOWN, Standing.OVERRULED):
-        why = "in the baseline" if problem.standing is Standing.KNOWN else "the real delegate shows otherwise"
+        why = (
+            "in the baseline"
+            if problem.standing is Standing.KNOWN
+            else "the real delegate shows otherwise"
+        )
         result["suppressions"] = [{"kind": "external", "justification": why}]
     return result
 

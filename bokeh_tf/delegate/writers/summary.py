@@ -1,13 +1,31 @@
 """The words and cells that several writers share: one line per target, one row per file."""
 
 from bokeh_tf.delegate.findings import TargetVerdict
-from bokeh_tf.delegate.judging.policy import FAILED, NOT_CHECKED, PASSED, macs_percent, nodes_percent
+from bokeh_tf.delegate.judging.policy import (
+    FAILED,
+    NOT_CHECKED,
+    PASSED,
+    macs_percent,
+    nodes_percent,
+)
 from bokeh_tf.delegate.judging.problems import Standing
 from bokeh_tf.delegate.linting.memory import memory_text
+from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 
 WORDS = {PASSED: "PASSED", NOT_CHECKED: "NOT CHECKED", FAILED: "FAILED"}
-HEADINGS = ("file", "result", "v2", "mldrift", "probe", "fp16", "nodes %", "MACs %", "parts", "copies")
+HEADINGS = (
+    "file",
+    "result",
+    "v2",
+    "mldrift",
+    "probe",
+    "fp16",
+    "nodes %",
+    "MACs %",
+    "parts",
+    "copies",
+)
 NONE = "-"
 _MOST_REMEDIES = 8
 
@@ -16,11 +34,14 @@ def lines_of(one) -> list[str]:
     """What each check said of a file, one line each, without quoting anything from the file."""
     report = one.report
     lines = [
-        f"{target.target}: {_verdict(target)}, {coverage_line(target.coverage)}{_without_opencl(target)}"
+        f"{target.target}: {_verdict(target)},"
+        f" {coverage_line(target.coverage)}{_without_opencl(target)}"
         for target in report.targets
     ]
     if report.memory is not None:
         lines.append(f"GPU memory: {memory_text(report.memory)}")
+    if report.classic_gl is not None:
+        lines.append(f"classic engine on OpenGL: {_classic_word(report.classic_gl)}")
     if report.probe is not None:
         where = getattr(report.probe, "adapter", None)
         lines.append(f"real delegate: {probe_word(report.probe)}{f' on {where}' if where else ''}")
@@ -49,7 +70,9 @@ def coverage_line(coverage) -> str:
 
 
 def row_of(one) -> tuple[str, ...]:
-    """A file's cells under `HEADINGS`; shares of both targets as "v2 / mldrift" where they differ."""
+    """A file's cells under `HEADINGS`; shares of both targets as "v2 /
+    mldrift" where they differ.
+    """
     report = one.report
     coverages = [target.coverage for target in report.targets]
     targets = {target.target: _extent(target) for target in report.targets}
@@ -70,6 +93,16 @@ def row_of(one) -> tuple[str, ...]:
 def probe_word(probe) -> str:
     """The real delegate's verdict in one word or two."""
     return "not checked" if isinstance(probe, Unchecked) else str(probe.verdict)
+
+
+def _classic_word(answer):
+    if answer.verdict is Verdict.UNAVAILABLE:
+        return f"not asked, {'; '.join(answer.reasons)}"
+    return (
+        f"{answer.verdict}, {answer.psnr_db:.1f} dB"
+        if answer.psnr_db is not None
+        else str(answer.verdict)
+    )
 
 
 def audit_word(one) -> str:
@@ -95,7 +128,10 @@ def size(count_bytes) -> str:
 
 def standing_note(problem) -> str:
     """Why a problem does not fail the check, empty where it does."""
-    notes = {Standing.KNOWN: "in the baseline", Standing.OVERRULED: "overruled by the real delegate"}
+    notes = {
+        Standing.KNOWN: "in the baseline",
+        Standing.OVERRULED: "overruled by the real delegate",
+    }
     return notes.get(problem.standing, "")
 
 
@@ -105,7 +141,9 @@ def remedy_lines(cause) -> list[str]:
     if len(remedies) == 1:
         return [f"instead: {remedies[0][0]}"]
     word = "at" if cause.title else "for"
-    shown = [f"instead {word} {_listed(places)}: {text}" for text, places in remedies[:_MOST_REMEDIES]]
+    shown = [
+        f"instead {word} {_listed(places)}: {text}" for text, places in remedies[:_MOST_REMEDIES]
+    ]
     rest = len(remedies) - len(shown)
     return [*shown, f"and {rest} more"] if rest else shown
 
@@ -114,7 +152,11 @@ def site_line(site) -> str:
     """One occurrence of a pattern: layer, nodes, and what goes in and comes out."""
     places = site.places
     numbers = [place.node for place in places]
-    span = f"node {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} nodes from {numbers[0]} to {numbers[-1]}"
+    span = (
+        f"node {numbers[0]}"
+        if len(numbers) == 1
+        else f"{len(numbers)} nodes from {numbers[0]} to {numbers[-1]}"
+    )
     name = f"layer {site.layer}: " if site.layer else ""
     ops = ", ".join(dict.fromkeys(place.op for place in places if place.op))
     first, last = places[0].tensors, places[-1].tensors
@@ -124,7 +166,11 @@ def site_line(site) -> str:
 
 def _listed(places):
     shown = ", ".join(places[:_MOST_REMEDIES])
-    return shown if len(places) <= _MOST_REMEDIES else f"{shown} and {len(places) - _MOST_REMEDIES} more"
+    return (
+        shown
+        if len(places) <= _MOST_REMEDIES
+        else f"{shown} and {len(places) - _MOST_REMEDIES} more"
+    )
 
 
 def _verdict(target):
@@ -132,7 +178,9 @@ def _verdict(target):
 
 
 def _extent(target):
-    """A target's verdict in the words of the probe, and "partial" for what the probe would not run."""
+    """A target's verdict in the words of the probe, and "partial" for
+    what the probe would not run.
+    """
     if target.verdict is TargetVerdict.COMPATIBLE:
         return "full"
     if target.verdict is TargetVerdict.ACCEPTED_BUT_WRONG:

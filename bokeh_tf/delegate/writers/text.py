@@ -1,4 +1,6 @@
-"""Text for people: per file one line per check and the findings by rule, then a table of all files."""
+"""Text for people: per file one line per check and the findings by rule,
+then a table of all files.
+"""
 
 import io
 import itertools
@@ -93,7 +95,11 @@ def _print_sites(cause, console):
     for site in sites[:_MOST_SITES]:
         _line(console, "      ", site_line(site), (f"  [{note}]" if note else "", "yellow"))
     if len(sites) > _MOST_SITES:
-        _line(console, "      ", f"and {len(sites) - _MOST_SITES} more places (--format json lists all)")
+        _line(
+            console,
+            "      ",
+            f"and {len(sites) - _MOST_SITES} more places (--format json lists all)",
+        )
 
 
 def _print_nodes(cause, console):
@@ -106,10 +112,19 @@ def _print_nodes(cause, console):
         own = "" if len(reasons) == 1 else f": {place.reason}"
         alone = cause.sources_of(place)
         own += "" if len(alone) == len(cause.sources) else f" ({', '.join(alone)} alone)"
-        parts = (place.place, own, (_tensors(place), "dim"), (f"  [{note}]" if note else "", "yellow"))
+        parts = (
+            place.place,
+            own,
+            (_tensors(place), "dim"),
+            (f"  [{note}]" if note else "", "yellow"),
+        )
         _line(console, "      ", *parts)
     if len(cause.places) > _MOST_NODES:
-        _line(console, "      ", f"and {len(cause.places) - _MOST_NODES} more (--format json lists all)")
+        _line(
+            console,
+            "      ",
+            f"and {len(cause.places) - _MOST_NODES} more (--format json lists all)",
+        )
 
 
 def _tensors(problem):
@@ -122,7 +137,10 @@ def _tensors(problem):
 
 def _print_remarks(report, console):
     for item in report.reconciliation:
-        text = f"  {item.target}: the lint says {item.lint.replace('_', ' ')}, the real delegate {item.probe}."
+        text = (
+            f"  {item.target}: the lint says {item.lint.replace('_', ' ')}, the real delegate"
+            f" {item.probe}."
+        )
         _line(console, (text, "yellow"), f" Believe the {item.believe}: {item.why}.")
     if report.bisection is not None and not isinstance(report.bisection, Unchecked):
         _line(console, "  bisection: ", str(report.bisection))
@@ -134,26 +152,42 @@ def print_summary(judged, policy, console):
     """The table of all files, and how many passed; nothing for a single file but its policy."""
     if len(judged) > 1:
         rows = [row_of(one) for one in judged]
-        used = [n for n, heading in enumerate(HEADINGS) if n < 2 or any(row[n] != NONE for row in rows)]
+        used = [
+            n for n, heading in enumerate(HEADINGS) if n < 2 or any(row[n] != NONE for row in rows)
+        ]
         folder = _common_folder([one.report.path for one in judged])
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for n in used:
             table.add_column(HEADINGS[n], overflow="fold", no_wrap=n > 0)
         for one, row in zip(judged, rows, strict=True):
             cells = (row[0][len(folder) :], *row[1:])
-            table.add_row(*(Text(printable(cells[n]), STYLES[one.code] if n == 1 else "") for n in used))
+            table.add_row(
+                *(Text(printable(cells[n]), STYLES[one.code] if n == 1 else "") for n in used)
+            )
         console.print()
         if folder:
             _line(console, f"in {folder}")
         console.print(table)
         counts = {code: sum(one.code == code for one in judged) for code in WORDS}
-        text = ", ".join(f"{count} {WORDS[code].lower()}" for code, count in counts.items() if count)
-        _line(console, f"{len(judged)} files: ", (text, STYLES[exit_code(judged)]), f" (fails on {policy.to_text()})")
-        for words, count in Counter(behind(one.report) for one in judged if one.code == PASSED).items():
+        text = ", ".join(
+            f"{count} {WORDS[code].lower()}" for code, count in counts.items() if count
+        )
+        _line(
+            console,
+            f"{len(judged)} files: ",
+            (text, STYLES[exit_code(judged)]),
+            f" (fails on {policy.to_text()})",
+        )
+        for words, count in Counter(
+            behind(one.report) for one in judged if one.code == PASSED
+        ).items():
             _line(console, f"{count} passed by {words}")
         refused = sum(any(target.without_opencl for target in one.report.targets) for one in judged)
         if refused:
-            _line(console, f"{refused} would be refused where a phone has no OpenCL (--fail-on opengl)")
+            _line(
+                console,
+                f"{refused} would be refused where a phone has no OpenCL (--fail-on opengl)",
+            )
 
 
 def _common_folder(paths):
@@ -165,5 +199,8 @@ def _common_folder(paths):
 
 def _line(console, *parts):
     """One line without markup or wrapping; a part is text, or text and its style."""
-    safe = [printable(part) if isinstance(part, str) else (printable(part[0]), part[1]) for part in parts]
+    safe = [
+        printable(part) if isinstance(part, str) else (printable(part[0]), part[1])
+        for part in parts
+    ]
     console.print(Text.assemble(*safe), soft_wrap=True)

@@ -50,4 +50,6 @@ def _append(path, text):
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise OutputError(f"{path}: cannot write here ({error.strerror}). Check the variables of the step.") from error
+        raise OutputError(
+            f"{path}: cannot write here ({error.strerror}). Check the variables of the step."
+        ) from error

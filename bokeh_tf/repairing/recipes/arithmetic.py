@@ -51,7 +51,10 @@ def _views(shape, shapes):
 
 RECIPE = Recipe(
     name="arithmetic",
-    does=("arithmetic of more than four dimensions, or with a constant or scalar of another number: the same on four"),
+    does=(
+        "arithmetic of more than four dimensions, or with a constant or scalar of another number:"
+        " the same on four"
+    ),
     rules=(
         "*.rank",
         "*.op_version",

@@ -18,7 +18,9 @@ def _rewrite(writer, node):
 
 def _first_cast(graph: Graph, node: Node) -> Node:
     readers = graph.readers(node.outputs[0])
-    is_cast = [reader.name == "CAST" and graph.dtype(reader.outputs[0]) == "float32" for reader in readers]
+    is_cast = [
+        reader.name == "CAST" and graph.dtype(reader.outputs[0]) == "float32" for reader in readers
+    ]
     if not readers or not all(is_cast) or node.outputs[0] in graph.outputs:
         raise Declined("the integers are read as integers")
     return readers[0]

@@ -12,7 +12,11 @@ def _rewrite(writer, node):
     if not 0 < number < len(graph.subgraphs):
         raise Declined("its decomposition is not there")
     nodes, tensors, inputs, outputs = graph.read_subgraph(number)
-    if len(inputs) != len(node.inputs) or len(outputs) != len(node.outputs) or set(inputs) & set(outputs):
+    if (
+        len(inputs) != len(node.inputs)
+        or len(outputs) != len(node.outputs)
+        or set(inputs) & set(outputs)
+    ):
         raise Declined("its decomposition has other ports")
     place = {
         -1: -1,

@@ -16,7 +16,10 @@ def _rewrite(writer, node):
 
 RECIPE = Recipe(
     name="concatenation",
-    does=("CONCATENATION with a constant, or of more than four dimensions: on four, float16 constants as float32"),
+    does=(
+        "CONCATENATION with a constant, or of more than four dimensions: on four, float16"
+        " constants as float32"
+    ),
     rules=("*.constant_rank", "*.float16_constant", "*.rank", "*.op_version"),
     ops=frozenset({"CONCATENATION"}),
     rewrite=_rewrite,

@@ -17,14 +17,20 @@ def _on_rows(writer, node):
     source = writer.view(node.inputs[0], (rows, width))
     changes = {"keepNumDims": False}
     target = (rows, graph.shape(node.inputs[1])[0])
-    made = writer.again(node, [source, *node.inputs[1:]], target, like=node.outputs[0], changes=changes)
+    made = writer.again(
+        node, [source, *node.inputs[1:]], target, like=node.outputs[0], changes=changes
+    )
     writer.deliver(writer.view(made, graph.shape(node.outputs[0])), node.outputs[0])
 
 
 def _as_convolution(writer, node):
     graph = writer.graph
     weights = graph.stored(node.inputs[1])
-    if weights is None or graph.dtype(node.inputs[0]) != "uint8" or len(graph.scales(node.inputs[1])[0]) != 1:
+    if (
+        weights is None
+        or graph.dtype(node.inputs[0]) != "uint8"
+        or len(graph.scales(node.inputs[1])[0]) != 1
+    ):
         raise Declined("not of uint8 throughout")
     outputs, width = weights.shape
     rows = prod(graph.shape(node.inputs[0])) // width

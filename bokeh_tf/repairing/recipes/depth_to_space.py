@@ -9,7 +9,11 @@ _ORDER = (0, 1, 3, 2, 4, 5)
 def _rewrite(writer, node):
     graph = writer.graph
     order, shape = graph.stored(node.inputs[1]), graph.shape(node.inputs[0])
-    if order is None or tuple(order.ravel().tolist()) != _ORDER[: len(shape)] or len(shape) != len(_ORDER):
+    if (
+        order is None
+        or tuple(order.ravel().tolist()) != _ORDER[: len(shape)]
+        or len(shape) != len(_ORDER)
+    ):
         raise Declined("its order is not that of a pixel shuffle")
     batch, height, first, width, second, channels = (shape[axis] for axis in (0, 1, 2, 3, 4, 5))
     if width == second > 1:
@@ -30,7 +34,10 @@ def _rewrite(writer, node):
 
 RECIPE = Recipe(
     name="pixel-shuffle",
-    does=("RESHAPE, TRANSPOSE, RESHAPE in the order of a pixel shuffle: DEPTH_TO_SPACE or SPACE_TO_DEPTH"),
+    does=(
+        "RESHAPE, TRANSPOSE, RESHAPE in the order of a pixel shuffle: DEPTH_TO_SPACE or"
+        " SPACE_TO_DEPTH"
+    ),
     rules=("*.rank",),
     ops=frozenset({"TRANSPOSE"}),
     rewrite=_rewrite,

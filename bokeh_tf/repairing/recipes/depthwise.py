@@ -17,7 +17,9 @@ def _rewrite(writer, node):
         source = writer.view(source, (batch, height, width, channels * times))
     changes = {"depthMultiplier": 1}
     shape = graph.shape(node.outputs[0])
-    made = writer.again(node, [source, *node.inputs[1:]], shape, like=node.outputs[0], changes=changes)
+    made = writer.again(
+        node, [source, *node.inputs[1:]], shape, like=node.outputs[0], changes=changes
+    )
     writer.deliver(made, node.outputs[0])
 
 

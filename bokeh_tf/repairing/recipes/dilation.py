@@ -35,7 +35,9 @@ def _rewrite(writer, node):
         raise Declined("the convolution between has a stride, a dilation or padding of its own")
     around = [[0, 0], *paddings.tolist(), [0, 0]]
     source = spread.inputs[0]
-    shape = [size + low + high for size, (low, high) in zip(graph.shape(source), around, strict=True)]
+    shape = [
+        size + low + high for size, (low, high) in zip(graph.shape(source), around, strict=True)
+    ]
     if any(any(pair) for pair in around):
         source = writer.add("PAD", [source, np.array(around, np.int32)], shape)
     rows, columns = (int(size) for size in block)

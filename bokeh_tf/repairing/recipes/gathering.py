@@ -21,7 +21,9 @@ def _reverse(writer, node):
 
 def _gather(writer, node):
     graph = writer.graph
-    if node.option("batchDims") or (graph.is_constant(node.inputs[0]) and graph.is_constant(node.inputs[1])):
+    if node.option("batchDims") or (
+        graph.is_constant(node.inputs[0]) and graph.is_constant(node.inputs[1])
+    ):
         raise Declined("it gathers for each of a batch, or from constants alone")
     shape, axis = graph.shape(node.inputs[0]), node.option("axis")
     axis += len(shape) * (axis < 0)
@@ -45,11 +47,15 @@ def _gather_at(writer, node, shape, axis):
         raise Declined(f"its indices are {graph.dtype(node.inputs[1])}, made while running")
     cast = graph.producer(node.inputs[1])
     if cast is not None and cast.name == "CAST" and graph.dtype(cast.inputs[0]) == "float32":
-        row = writer.again(cast, [writer.view(cast.inputs[0], (count,))], (count,), like=node.inputs[1])
+        row = writer.again(
+            cast, [writer.view(cast.inputs[0], (count,))], (count,), like=node.inputs[1]
+        )
     else:
         row = writer.view(node.inputs[1], (count,))
     picked = (*shape[:axis], count, *shape[axis + 1 :])
-    made = writer.again(node, [node.inputs[0], row], picked, like=node.outputs[0], changes={"axis": axis})
+    made = writer.again(
+        node, [node.inputs[0], row], picked, like=node.outputs[0], changes={"axis": axis}
+    )
     writer.deliver(writer.view(made, graph.shape(node.outputs[0])), node.outputs[0])
 
 
@@ -60,7 +66,11 @@ def _gather_nd(writer, node):
         raise Declined("its indices are made while running, or it gathers from a constant")
     depth = indices.shape[-1]
     indices = indices.reshape(-1, depth).astype(np.int64)
-    if not 0 < depth <= len(shape) or (indices < 0).any() or (indices >= np.array(shape[:depth])).any():
+    if (
+        not 0 < depth <= len(shape)
+        or (indices < 0).any()
+        or (indices >= np.array(shape[:depth])).any()
+    ):
         raise Declined("its indices lie outside")
     rows = np.ravel_multi_index(tuple(indices.T), shape[:depth])
     count, rest = prod(shape[:depth]), prod(shape[depth:])

@@ -19,7 +19,9 @@ def _rewrite(writer, node):
         source = writer.cut_axis(node.inputs[0], 3, group * per_group, per_group)
         rows = slice(group * filters, (group + 1) * filters)
         constants = [cut_constant(writer, tensor, rows) for tensor in node.inputs[1:]]
-        parts.append(writer.again(node, [source, *constants], (*shape[:3], filters), like=node.outputs[0]))
+        parts.append(
+            writer.again(node, [source, *constants], (*shape[:3], filters), like=node.outputs[0])
+        )
     writer.deliver(writer.join(parts, 3), node.outputs[0])
 
 

@@ -34,7 +34,9 @@ def place_of_largest(writer, node) -> int:
     weights = np.arange(count, 0, -1, dtype=np.float32).reshape(1, 1, 1, count)
     weighed = writer.add("MUL", [is_top, weights], shape)
     first = writer.add("REDUCE_MAX", [weighed, last], one, keepDims=True)
-    return writer.add("SUB", [np.full((1, 1, 1, 1), count, np.float32), first], one, dtype="float32")
+    return writer.add(
+        "SUB", [np.full((1, 1, 1, 1), count, np.float32), first], one, dtype="float32"
+    )
 
 
 def _one_hot(writer, node):
@@ -45,8 +47,14 @@ def _one_hot(writer, node):
     codes = readers[0]
     shape = graph.shape(codes.outputs[0])
     on, off = (graph.stored(tensor) for tensor in codes.inputs[2:4])
-    is_plain = on is not None and off is not None and (on.ravel() == 1).all() and (off.ravel() == 0).all()
-    if not is_plain or graph.dtype(codes.outputs[0]) != "float32" or codes.option("axis") not in (-1, len(shape) - 1):
+    is_plain = (
+        on is not None and off is not None and (on.ravel() == 1).all() and (off.ravel() == 0).all()
+    )
+    if (
+        not is_plain
+        or graph.dtype(codes.outputs[0]) != "float32"
+        or codes.option("axis") not in (-1, len(shape) - 1)
+    ):
         raise Declined("its codes are not 0 and 1 along the last axis")
     place = place_of_largest(writer, node)
     count = shape[-1]
@@ -60,7 +68,9 @@ def _one_hot(writer, node):
 
 RECIPE = Recipe(
     name="one-hot",
-    does=("ONE_HOT of an ARG_MAX: the place of the largest by comparisons, compared with every number"),
+    does=(
+        "ONE_HOT of an ARG_MAX: the place of the largest by comparisons, compared with every number"
+    ),
     rules=("*.op.arg_max", "mldrift.arg_max", "mldrift.type.arg_max", "*.arg_max.*"),
     ops=frozenset({"ARG_MAX"}),
     rewrite=_one_hot,

@@ -25,7 +25,9 @@ def _rewrite(writer, node):
     mask = as_float(writer, use.inputs[0])
     shape = graph.shape(use.inputs[0])
     choice = writer.add("GREATER", [mask, np.array(0.5, np.float32)], shape, dtype="bool")
-    made = writer.again(use, [choice, *use.inputs[1:]], graph.shape(use.outputs[0]), like=use.outputs[0])
+    made = writer.again(
+        use, [choice, *use.inputs[1:]], graph.shape(use.outputs[0]), like=use.outputs[0]
+    )
     writer.deliver(made, use.outputs[0])
 
 

@@ -49,15 +49,22 @@ def _one_tensor(writer, node):
     if len(shape) > 4:
         raise Declined("it has more than four dimensions")
     order = [*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]
-    turned = writer.add("TRANSPOSE", [tensor, np.array(order, np.int32)], [shape[axis] for axis in order])
+    turned = writer.add(
+        "TRANSPOSE", [tensor, np.array(order, np.int32)], [shape[axis] for axis in order]
+    )
     operands = [turned, tensor] if axes == "adjX" else [tensor, turned]
     changes = {axes: False}
-    return writer.again(node, operands, graph.shape(node.outputs[0]), like=node.outputs[0], changes=changes)
+    return writer.again(
+        node, operands, graph.shape(node.outputs[0]), like=node.outputs[0], changes=changes
+    )
 
 
 RECIPE = Recipe(
     name="matrix-batches",
-    does=("BATCH_MATMUL of batches that differ, of more than four dimensions or of one tensor: equal batches on four"),
+    does=(
+        "BATCH_MATMUL of batches that differ, of more than four dimensions or of one tensor: equal"
+        " batches on four"
+    ),
     rules=("*.rank", "*.batch_matmul.*", "*.product_of_one_tensor", "*.op_version"),
     ops=frozenset({"BATCH_MATMUL"}),
     rewrite=_rewrite,

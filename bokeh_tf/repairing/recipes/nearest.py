@@ -16,7 +16,12 @@ def _rewrite(writer, node):
     if multiples is None:
         raise Declined("how often it repeats is made while running")
     repeated = [axis for axis, count in enumerate(multiples.ravel()) if count != 1]
-    if len(repeated) != 1 or shape[repeated[0]] != 1 or repeated[0] == 0 or repeated[0] == len(shape) - 1:
+    if (
+        len(repeated) != 1
+        or shape[repeated[0]] != 1
+        or repeated[0] == 0
+        or repeated[0] == len(shape) - 1
+    ):
         raise Declined("it does not repeat rows or columns")
     if graph.dtype(node.inputs[0]) not in ("float32", "int8"):
         raise Declined(f"no resize of {graph.dtype(node.inputs[0])}")
@@ -42,7 +47,10 @@ def _rewrite(writer, node):
 
 RECIPE = Recipe(
     name="nearest",
-    does=("rows or columns repeated by a TILE of five dimensions (UpSampling2D): RESIZE_NEAREST_NEIGHBOR"),
+    does=(
+        "rows or columns repeated by a TILE of five dimensions (UpSampling2D):"
+        " RESIZE_NEAREST_NEIGHBOR"
+    ),
     rules=("*.rank",),
     ops=frozenset({"TILE"}),
     rewrite=_rewrite,

@@ -25,7 +25,11 @@ def _rewrite(writer, node):
     target = [size + low + high for size, (low, high) in zip(view, around, strict=True)]
     inputs = [writer.view(node.inputs[0], view), np.array(around, np.int32), *node.inputs[2:]]
     made = writer.again(node, inputs, target, like=node.outputs[0])
-    if graph.shape(node.inputs[0]) == view and paddings == around and graph.dtype(node.inputs[1]) == "int32":
+    if (
+        graph.shape(node.inputs[0]) == view
+        and paddings == around
+        and graph.dtype(node.inputs[1]) == "int32"
+    ):
         raise Declined("it pads four dimensions already")
     writer.deliver(writer.view(made, graph.shape(node.outputs[0])), node.outputs[0])
 

@@ -11,10 +11,14 @@ from bokeh_tf.repairing.recipe import Recipe
 def _rewrite(writer, node):
     graph = writer.graph
     shape = graph.shape(node.inputs[0])
-    extent = _slice(graph, node, shape) if node.name == "SLICE" else _strided_slice(graph, node, shape)
+    extent = (
+        _slice(graph, node, shape) if node.name == "SLICE" else _strided_slice(graph, node, shape)
+    )
     if any(len(taken) == 0 for taken in extent):
         raise Declined("nothing is left of an axis")
-    forward = [range(size) if taken.step < 0 else taken for taken, size in zip(extent, shape, strict=True)]
+    forward = [
+        range(size) if taken.step < 0 else taken for taken, size in zip(extent, shape, strict=True)
+    ]
     result = writer.cut(
         node.inputs[0],
         [taken.start for taken in forward],
@@ -30,7 +34,10 @@ def _rewrite(writer, node):
 def _slice(graph, node, shape):
     """What a SLICE takes of each axis, as ranges."""
     begins, sizes = (_numbers(graph, tensor) for tensor in node.inputs[1:3])
-    ends = [whole if size < 0 else begin + size for begin, size, whole in zip(begins, sizes, shape, strict=True)]
+    ends = [
+        whole if size < 0 else begin + size
+        for begin, size, whole in zip(begins, sizes, shape, strict=True)
+    ]
     return [range(begin, end) for begin, end in zip(begins, ends, strict=True)]
 
 
@@ -39,8 +46,13 @@ def _strided_slice(graph, node, shape):
     output's shape.
     """
     begins, ends, steps = (_numbers(graph, tensor) for tensor in node.inputs[1:4])
-    masks = {name: node.option(f"{name}Mask") for name in ("begin", "end", "ellipsis", "newAxis", "shrinkAxis")}
-    given = sum(not (masks["ellipsis"] | masks["newAxis"]) >> place & 1 for place in range(len(begins)))
+    masks = {
+        name: node.option(f"{name}Mask")
+        for name in ("begin", "end", "ellipsis", "newAxis", "shrinkAxis")
+    }
+    given = sum(
+        not (masks["ellipsis"] | masks["newAxis"]) >> place & 1 for place in range(len(begins))
+    )
     extent = []
     for place, (begin, end, step) in enumerate(zip(begins, ends, steps, strict=True)):
         bits = {name for name, mask in masks.items() if mask >> place & 1}
@@ -70,7 +82,10 @@ def _numbers(graph, tensor):
 
 RECIPE = Recipe(
     name="slices",
-    does=("slices that drop or turn round an axis, or of 1, 2 or 5 dimensions: SLICE on four, GATHER, RESHAPE"),
+    does=(
+        "slices that drop or turn round an axis, or of 1, 2 or 5 dimensions: SLICE on four,"
+        " GATHER, RESHAPE"
+    ),
     rules=("*.strided_slice.*", "*.slice.*", "*.rank", "*.op_version"),
     ops=frozenset({"SLICE", "STRIDED_SLICE"}),
     rewrite=_rewrite,

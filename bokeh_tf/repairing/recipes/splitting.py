@@ -37,7 +37,9 @@ def _as_slices(writer, node):
 
 
 def _of_one_part(writer, node):
-    writer.deliver(writer.view(node.inputs[1], writer.graph.shape(node.outputs[0])), node.outputs[0])
+    writer.deliver(
+        writer.view(node.inputs[1], writer.graph.shape(node.outputs[0])), node.outputs[0]
+    )
 
 
 JOINED = Recipe(
@@ -63,7 +65,10 @@ OF_ONE_PART = Recipe(
 )
 AS_SLICES = Recipe(
     name="split-slices",
-    does=("SPLIT: SLICEs of the same parts (LiteRT's delegate adds the wrong rows of a SPLIT over height)"),
+    does=(
+        "SPLIT: SLICEs of the same parts (LiteRT's delegate adds the wrong rows of a SPLIT over"
+        " height)"
+    ),
     rules=(),
     ops=frozenset({"SPLIT", "SPLIT_V"}),
     rewrite=_as_slices,

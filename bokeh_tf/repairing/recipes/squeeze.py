@@ -4,7 +4,9 @@ from bokeh_tf.repairing.recipe import Recipe
 
 
 def _rewrite(writer, node):
-    writer.deliver(writer.view(node.inputs[0], writer.graph.shape(node.outputs[0])), node.outputs[0])
+    writer.deliver(
+        writer.view(node.inputs[0], writer.graph.shape(node.outputs[0])), node.outputs[0]
+    )
 
 
 RECIPE = Recipe(

@@ -18,7 +18,10 @@ def _pack(writer, node):
     axis += len(shape) * (axis < 0)
     if any(graph.is_constant(tensor) and graph.is_quantised(tensor) for tensor in node.inputs):
         raise Declined("a part of it is a quantised constant")
-    parts = [writer.view(writer.plain(tensor), (*shape[:axis], 1, *shape[axis + 1 :])) for tensor in node.inputs]
+    parts = [
+        writer.view(writer.plain(tensor), (*shape[:axis], 1, *shape[axis + 1 :]))
+        for tensor in node.inputs
+    ]
     writer.deliver(writer.join(parts, axis), node.outputs[0])
 
 

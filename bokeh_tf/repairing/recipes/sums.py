@@ -54,7 +54,9 @@ def _clipped(writer, node):
     if writer.graph.dtype(node.inputs[0]) != "float32":
         raise Declined("not of floats")
     positive = writer.add("RELU", [node.inputs[0]], shape)
-    writer.deliver(writer.add("MINIMUM", [positive, np.array(1, np.float32)], shape), node.outputs[0])
+    writer.deliver(
+        writer.add("MINIMUM", [positive, np.array(1, np.float32)], shape), node.outputs[0]
+    )
 
 
 def _softmax(writer, node):
@@ -68,7 +70,10 @@ def _softmax(writer, node):
 
 CUMSUM = Recipe(
     name="cumsum",
-    does=("CUMSUM reversed, exclusive or with an axis from the back: plain, its input turned round or shifted"),
+    does=(
+        "CUMSUM reversed, exclusive or with an axis from the back: plain, its input turned round"
+        " or shifted"
+    ),
     rules=("mldrift.cumsum.*",),
     ops=frozenset({"CUMSUM"}),
     rewrite=_cumsum,

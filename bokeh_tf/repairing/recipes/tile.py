@@ -14,7 +14,9 @@ def _rewrite(writer, node):
     shape, target = graph.shape(node.inputs[0]), graph.shape(node.outputs[0])
     shape = (*(1,) * (len(target) - len(shape)), *shape)
     multiples = [whole // size if size else 0 for whole, size in zip(target, shape, strict=True)]
-    if [size * count for size, count in zip(shape, multiples, strict=True)] != list(target) or 0 in target:
+    if [size * count for size, count in zip(shape, multiples, strict=True)] != list(
+        target
+    ) or 0 in target:
         raise Declined("its shapes do not tell how often it repeats")
     if graph.is_constant(node.inputs[0]):
         raise Declined("it repeats a constant")

@@ -18,7 +18,9 @@ def _rewrite(writer, node):
     result = node.inputs[0]
     if len(sizes) <= RANK:
         first = RANK - len(sizes)
-        result = _step(writer, result, padded(sizes), [*range(first), *(first + axis for axis in order)])
+        result = _step(
+            writer, result, padded(sizes), [*range(first), *(first + axis for axis in order)]
+        )
     else:
         result = _chain(writer, result, sizes, order)
     writer.deliver(writer.view(result, graph.shape(node.outputs[0])), node.outputs[0])

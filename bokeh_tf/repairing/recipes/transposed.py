@@ -23,7 +23,9 @@ def _without_activation(writer, node):
 
 def _valid(writer, node):
     graph = writer.graph
-    kernel, source, output = (graph.shape(tensor) for tensor in (node.inputs[1], node.inputs[2], node.outputs[0]))
+    kernel, source, output = (
+        graph.shape(tensor) for tensor in (node.inputs[1], node.inputs[2], node.outputs[0])
+    )
     strides = node.option("strideH"), node.option("strideW")
     if any(taps < stride for taps, stride in zip(kernel[1:3], strides, strict=True)):
         raise Declined("its kernel is smaller than its stride")
@@ -36,7 +38,9 @@ def _valid(writer, node):
     whole.append(output[3])
     inputs = [np.array(whole, np.int32), *node.inputs[1:]]
     made = writer.again(node, inputs, whole, like=node.outputs[0], changes={"padding": _VALID})
-    if any(begin + size > full for begin, size, full in zip([*begins, 0], output, whole, strict=True)):
+    if any(
+        begin + size > full for begin, size, full in zip([*begins, 0], output, whole, strict=True)
+    ):
         raise Declined("its output is larger than a valid one")
     writer.deliver(writer.cut(made, [*begins, 0], output), node.outputs[0])
 

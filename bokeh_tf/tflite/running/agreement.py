@@ -1,7 +1,7 @@
 """How far two computations of one file may differ, by precision and kind of output.
 
-Errors are judged relative to the scale of the output: the largest of the width of the CPU's values, their
-largest magnitude, and the width of the range the file itself declares for that output.
+Errors are judged relative to the scale of the output: the largest of the width of the CPU's values,
+their largest magnitude, and the width of the range the file itself declares for that output.
 """
 
 import math
@@ -11,33 +11,36 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bokeh_tf.tflite.running.parity import Difference
 
-# In float32 the delegate agrees with the CPU to 2e-6 on most operations, 2e-4 on sine and cosine, 3e-4 on whole
-# public networks; every wrong kernel met so far is wrong by more than 1e-2 somewhere.
+# In float32 the delegate agrees with the CPU to 2e-6 on most operations, 2e-4 on sine and cosine,
+# 3e-4 on whole public networks; every wrong kernel met so far is wrong by more than 1e-2 somewhere.
 FLOAT32_MAX_ERROR = 1e-3
-# "default" computes and accumulates in half precision. Right networks and wide convolutions were measured at 41 to
-# 80 dB (a segmentation with its soft edges moved: 39.4 dB), wrong coordinates and wrong kernels at 15 to 30 dB on
-# random input; the limit lies in the middle of that gap. Quantised models are judged so in float32 too: the CPU and
-# the GPU round their inner tensors differently.
+# "default" computes and accumulates in half precision. Right networks and wide convolutions were
+# measured at 41 to 80 dB (a segmentation with its soft edges moved: 39.4 dB), wrong coordinates and
+# wrong kernels at 15 to 30 dB on random input; the limit lies in the middle of that gap. Quantised
+# models are judged so in float32 too: the CPU and the GPU round their inner tensors differently.
 DEFAULT_MIN_PSNR_DB = 35.0
-# A single pixel may be far off in half precision (on the edge of a right segmentation: 0.29); beyond this it has
-# become another colour, however few such pixels there are.
+# A single pixel may be far off in half precision (on the edge of a right segmentation: 0.29);
+# beyond this it has become another colour, however few such pixels there are.
 DEFAULT_MAX_ERROR = 0.5
-# A quantised model's own spread (plain CPU kernels against XNNPACK, inputs one step off) was measured at 30 to 37 dB
-# on segmentation networks that are right. The delegate may be twice as far off as that, but no further than this,
-# where wrong kernels begin.
+# A quantised model's own spread (plain CPU kernels against XNNPACK, inputs one step off) was
+# measured at 30 to 37 dB on segmentation networks that are right. The delegate may be twice as far
+# off as that, but no further than this, where wrong kernels begin.
 SPREAD_MARGIN_DB = 6.0
 LOWEST_MIN_PSNR_DB = 25.0
-# Integer outputs: rounding before or after a rescale legitimately differs by this many steps, however few there are.
+# Integer outputs: rounding before or after a rescale legitimately differs by this many
+# steps, however few there are.
 INTEGER_STEPS = 2
-# ... which holds for a scale with many steps. Among few (classes, flags) no distance is small: there the share of
-# other values counts, of which half precision moves some at the borders between classes.
+# ... which holds for a scale with many steps. Among few (classes, flags) no distance is
+# small: there the share of other values counts, of which half precision moves some at the
+# borders between classes.
 _MANY_STEPS = 64
 FLOAT32_MAX_OTHER_SHARE = 1e-3
 DEFAULT_MAX_OTHER_SHARE = 0.03
-# Half precision has no relative accuracy below its smallest normal number, so no output is judged finer.
+# Half precision has no relative accuracy below its smallest normal number, so no
+# output is judged finer.
 _SMALLEST_SCALE = 2.0**-14
-# A file may declare [0, 1] or [-1, 1], which spares a nearly constant output an unfair scale; a wider claim is not
-# believed, because it would excuse any error.
+# A file may declare [0, 1] or [-1, 1], which spares a nearly constant output an unfair scale; a
+# wider claim is not believed, because it would excuse any error.
 _WIDEST_DECLARED_RANGE = 2.0
 
 
@@ -45,9 +48,9 @@ _WIDEST_DECLARED_RANGE = 2.0
 class OutputCheck:
     """One output of one trial ("photo", "signed_random", …): GPU against CPU, judged.
 
-    `reason` is why it failed, None where it passed. `difference` is None where the CPU's own values are not
-    finite for random input, which says nothing about the delegate, and for text and empty outputs.
-    `signature` is None for a file without signatures.
+    `reason` is why it failed, None where it passed. `difference` is None where the CPU's own values
+    are not finite for random input, which says nothing about the delegate, and for text and empty
+    outputs. `signature` is None for a file without signatures.
     """
 
     trial: str
@@ -64,14 +67,19 @@ class OutputCheck:
 
 
 def output_scale(expected, declared_range) -> float:
-    """The scale that errors of an output are relative to; `declared_range` is (low, high) or None."""
+    """The scale that errors of an output are relative to;
+    `declared_range` is (low, high) or None.
+    """
     # The limits above are read where there is nothing to compare, and no NumPy.
     import numpy as np
 
     values = np.asarray(expected, np.float64)
     values = values[np.isfinite(values)]
     candidates = [_SMALLEST_SCALE]
-    if declared_range is not None and declared_range[1] - declared_range[0] <= _WIDEST_DECLARED_RANGE:
+    if (
+        declared_range is not None
+        and declared_range[1] - declared_range[0] <= _WIDEST_DECLARED_RANGE
+    ):
         candidates.append(declared_range[1] - declared_range[0])
     if values.size:
         candidates += [float(values.max() - values.min()), float(np.abs(values).max())]
@@ -82,8 +90,8 @@ def output_scale(expected, declared_range) -> float:
 class OutputKind:
     """What kind of values an output holds.
 
-    `other_share` is the share of elements that differ at all, `spread` the root mean square by which right
-    computations of a quantised model differ, in the output's units.
+    `other_share` is the share of elements that differ at all, `spread` the root mean square by
+    which right computations of a quantised model differ, in the output's units.
     """
 
     scale: float
@@ -97,7 +105,8 @@ def failure_reason(difference, kind, *, is_coarse) -> str | None:
     """Why this difference is too large, or None where it is not.
 
     Args:
-        is_coarse: the computation rounds inside, in half precision or because the model is quantised.
+        is_coarse: the computation rounds inside, in half precision or
+            because the model is quantised.
     """
     if difference.non_finite_count:
         return f"{difference.non_finite_count} values are not finite"
@@ -119,7 +128,9 @@ def _above(limit, value, sentence):
 
 
 def min_psnr_db(scale, spread) -> float:
-    """The lowest PSNR that passes where the computation is coarse; see `OutputKind` for the arguments."""
+    """The lowest PSNR that passes where the computation is coarse; see
+    `OutputKind` for the arguments.
+    """
     if spread <= 0:
         return DEFAULT_MIN_PSNR_DB
     allowed_db = 20 * math.log10(scale / spread) - SPREAD_MARGIN_DB

@@ -1,8 +1,10 @@
 """What a model is fed in a check: a photograph, and signed random numbers.
 
-A photograph shows errors a user would see; signed random numbers reach what smooth, positive pictures hide (wrong
-coordinates, padding lanes that win a maximum, the negative side of an activation). Inputs of any rank and dtype get
-something: those that cannot hold a picture get random numbers of the same range in the photo trial too. Integers
+A photograph shows errors a user would see; signed random numbers reach what smooth, positive
+pictures hide (wrong coordinates, padding lanes that win a maximum, the negative side of an
+activation). Inputs of any rank and dtype get
+something: those that cannot hold a picture get random numbers of the same range in the
+    photo trial too. Integers
 stay inside their bounds; quantised inputs take all that their type holds.
 """
 
@@ -13,8 +15,10 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bokeh_tf.errors import PhotoError
+from bokeh_tf.paths import is_file, open_file
 
-# A CC0 photograph that comes with the package; where it was left out a synthetic picture takes its place.
+# A CC0 photograph that comes with the package; where it was left out a synthetic
+# picture takes its place.
 PACKAGED_PHOTO = Path(__file__).resolve().parents[2] / "samples" / "photo.jpg"
 _SEED = 20
 _SYNTHETIC_SIZE_PX = (768, 512)
@@ -29,13 +33,15 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 def trial_inputs(trial, specs, *, picture, ranges, bounds=None) -> tuple[np.ndarray, ...]:
     """One array per input spec, for the trial "photo", "positive_random" or "signed_random".
 
-    An input's numbers depend on its tensor index and shape alone, not on which other inputs there are.
+    An input's numbers depend on its tensor index and shape alone, not on
+    which other inputs there are.
 
     Args:
         picture: a PIL RGB image, used by the trial "photo" only.
         ranges: per input the (low, high) that its contract declares, or None for [0, 1].
-        bounds: per input the smallest and largest integer that it may hold, None for all that a quantised one's type
-            holds; without this argument 8-bit inputs take all their values, other integers 0 and 1.
+        bounds: per input the smallest and largest integer that it may hold, None for all that a
+            quantised one's type holds; without this argument 8-bit inputs take all their
+            values, other integers 0 and 1.
     """
     if bounds is None:
         bounds = [None if spec.dtype in _BYTE_TYPES else _SAFE_BOUNDS for spec in specs]
@@ -52,38 +58,50 @@ def trial_inputs(trial, specs, *, picture, ranges, bounds=None) -> tuple[np.ndar
 
 
 def holds_a_picture(spec) -> bool:
-    """Whether an input is NHWC with at least 2x2 pixels and 1, 3 or 4 channels of a dtype that pictures have."""
+    """Whether an input is NHWC with at least 2x2 pixels and 1, 3 or 4 channels of a
+    dtype that pictures have.
+    """
     if len(spec.shape) != 4 or spec.shape[3] not in (1, 3, 4) or min(spec.shape[1:3]) < 2:
         return False
     return spec.dtype in (np.float32, np.float16, np.uint8, np.int8)
 
 
 def load_picture(path) -> tuple[Image.Image, str]:
-    """The picture for the photo trial and a word on where it comes from; None means the packaged photograph."""
-    if path is None and not PACKAGED_PHOTO.is_file():
+    """The picture for the photo trial and a word on where it comes from; None
+    means the packaged photograph.
+    """
+    if path is None and not is_file(PACKAGED_PHOTO):
         return synthetic_picture(), "synthetic"
     source = Path(path) if path is not None else PACKAGED_PHOTO
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source) as image:
+            with open_file(source) as file, Image.open(file) as image:
                 picture = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
-        raise PhotoError(f"{source}: cannot read this photo ({error}). Give another one.") from error
+        raise PhotoError(
+            f"{source}: cannot read this photo ({error}). Give another one."
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PhotoError(f"{source}: this photo is too large for a check. Give a smaller one.") from error
+        raise PhotoError(
+            f"{source}: this photo is too large for a check. Give a smaller one."
+        ) from error
     return picture, str(path) if path is not None else "packaged"
 
 
 def synthetic_picture() -> Image.Image:
-    """A deterministic stand-in for a photograph: cloud-like detail at every scale, hard edges, small highlights."""
+    """A deterministic stand-in for a photograph: cloud-like detail at every scale,
+    hard edges, small highlights.
+    """
     generator = np.random.default_rng(_SEED)
     width_px, height_px = _SYNTHETIC_SIZE_PX
     picture = np.full((height_px, width_px, 3), 0.5, np.float32)
     cell_px = 256
     while cell_px >= 2:
         # Amplitude falls with the scale, as the spectrum of natural images does.
-        coarse = generator.normal(0, 0.002 * cell_px**0.8, (height_px // cell_px + 1, width_px // cell_px + 1, 3))
+        coarse = generator.normal(
+            0, 0.002 * cell_px**0.8, (height_px // cell_px + 1, width_px // cell_px + 1, 3)
+        )
         for channel in range(3):
             layer = Image.fromarray(coarse[..., channel].astype(np.float32)).resize(
                 _SYNTHETIC_SIZE_PX, Image.Resampling.BICUBIC
@@ -101,7 +119,9 @@ def synthetic_picture() -> Image.Image:
 
 
 def _fit(picture, shape):
-    """The middle of the picture at the input's size, values [0, 1], in the input's number of channels."""
+    """The middle of the picture at the input's size, values [0, 1], in the
+    input's number of channels.
+    """
     batch, height_px, width_px, channels = shape
     fitted = ImageOps.fit(picture, (width_px, height_px), Image.Resampling.LANCZOS)
     pixels = np.asarray(fitted, np.float32) / 255
@@ -127,11 +147,15 @@ def _cast(unit, spec, limits, integers, generator):
         return (lowest + np.round(unit.astype(np.float64) * (highest - lowest))).astype(spec.dtype)
     if spec.dtype.kind in "SO":
         return generator.choice(_TEXTS, spec.shape)
-    raise ValueError(f"an input of numbers or text. Received: input {spec.name!r} of type {spec.dtype}.")
+    raise ValueError(
+        f"an input of numbers or text. Received: input {spec.name!r} of type {spec.dtype}."
+    )
 
 
 def _integer_limits(dtype, integers, *, is_signed_trial):
-    """(lowest, highest) of an integer input; bytes use their whole range in every trial, as pictures do."""
+    """(lowest, highest) of an integer input; bytes use their whole range in
+    every trial, as pictures do.
+    """
     held = np.iinfo(dtype)
     if integers is None:
         lowest = 0 if held.bits > 8 and not is_signed_trial else int(held.min)

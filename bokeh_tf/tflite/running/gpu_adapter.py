@@ -1,7 +1,8 @@
 """Which Vulkan adapters this machine has, and whether they compute in real half precision.
 
-A driver is native code that may crash, so this is asked in a child process (`find_adapters`); only the child
-(`python -m bokeh_tf.tflite.running.gpu_adapter`, which without more prints them) touches libvulkan.
+A driver is native code that may crash, so this is asked in a child process
+(`find_adapters`); only the child (`python -m bokeh_tf.tflite.running.gpu_adapter`, which
+without more prints them) touches libvulkan.
 """
 
 import ctypes
@@ -25,16 +26,22 @@ _FEATURES_BYTES = 1024  # more than VkPhysicalDeviceFeatures2 (240)
 
 @dataclass(frozen=True)
 class Adapter:
-    """A Vulkan physical device. `has_float16`: shader arithmetic in half precision is real, not done in float32."""
+    """A Vulkan physical device. `has_float16`: shader arithmetic in half precision is
+    real, not done in float32.
+    """
 
     name: str
     has_float16: bool
 
 
 def find_adapters() -> tuple[Adapter, ...]:
-    """All Vulkan adapters of this machine; empty where there is no loader, no driver, or it crashes."""
+    """All Vulkan adapters of this machine; empty where there is no loader,
+    no driver, or it crashes.
+    """
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_") as folder:
-        answer = ask_module("bokeh_tf.tflite.running.gpu_adapter", Path(folder), timeout_s=_TIMEOUT_S)
+        answer = ask_module(
+            "bokeh_tf.tflite.running.gpu_adapter", Path(folder), timeout_s=_TIMEOUT_S
+        )
         if answer.stage != DONE:
             return ()
         return tuple(Adapter(**entry) for entry in answer.content["adapters"])
@@ -50,7 +57,11 @@ class _Float16Features(ctypes.Structure):
 
 
 class _Features2(ctypes.Structure):
-    _fields_ = (("type", ctypes.c_uint32), ("next", ctypes.c_void_p), ("features", ctypes.c_byte * _FEATURES_BYTES))
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("next", ctypes.c_void_p),
+        ("features", ctypes.c_byte * _FEATURES_BYTES),
+    )
 
 
 class _ApplicationInfo(ctypes.Structure):
@@ -85,7 +96,9 @@ def _query():
     except OSError:
         return ()
     application = _ApplicationInfo(type=_APPLICATION_INFO, api_version=_API_VERSION_1_2)
-    request = _InstanceCreateInfo(type=_INSTANCE_CREATE_INFO, application=ctypes.pointer(application))
+    request = _InstanceCreateInfo(
+        type=_INSTANCE_CREATE_INFO, application=ctypes.pointer(application)
+    )
     instance = ctypes.c_void_p()
     if vulkan.vkCreateInstance(ctypes.byref(request), None, ctypes.byref(instance)):
         return ()
@@ -114,7 +127,9 @@ def _print():
     confine()
     adapters = _query()
     for adapter in adapters:
-        sys.stdout.write(f"{adapter.name}: half precision {'yes' if adapter.has_float16 else 'NO'}\n")
+        sys.stdout.write(
+            f"{adapter.name}: half precision {'yes' if adapter.has_float16 else 'NO'}\n"
+        )
     return 0 if any(adapter.has_float16 for adapter in adapters) else 1
 
 

@@ -1,10 +1,14 @@
-"""A file compiled for the GPU delegate and run on arrays. For child processes only: it can end its process.
+"""A file compiled for the GPU delegate and run on arrays. For child processes
+only: it can end its process.
 
-Checks and timings use this one runtime, so that both compile alike, feed alike and wait alike. The runtime's run is
-asynchronous: the GPU is still at work when it returns. Whoever then reads a buffer waits for the GPU, but no longer
-than two minutes: after that the read fails, and so does every later read of that buffer. A software adapter on a busy
-machine may need longer, which says nothing about the file, so a run waits on a buffer that nobody needs, as long as
-work is being done. How long a check or a timing may take is its parent's business.
+Checks and timings use this one runtime, so that both compile alike, feed alike and wait
+alike. The runtime's run is
+asynchronous: the GPU is still at work when it returns. Whoever then reads a buffer waits
+    for the GPU, but no longer
+than two minutes: after that the read fails, and so does every later read of that buffer. A
+software adapter on a busy machine may need longer, which says nothing about the file, so a run
+waits on a buffer that nobody needs, as long as work is being done. How long a check or a timing
+may take is its parent's business.
 """
 
 import re
@@ -16,18 +20,21 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.compiled_model import CompiledModel, GpuOptions, HardwareAccelerator, Options
 
-# The runtime's buffers take these element types; others go through as raw bytes of one of the same alignment.
+# The runtime's buffers take these element types; others go through as raw bytes of
+# one of the same alignment.
 NATIVE_TYPES = ("float32", "float16", "int32", "int8", "uint8", "bool")
-# What the runtime says where the GPU is not done after its two minutes: status 7, "timeout expired". The same words
-# with another status are a failure.
+# What the runtime says where the GPU is not done after its two minutes: status 7, "timeout
+# expired". The same words with another status are a failure.
 _NOT_DONE = re.compile(r"code=7, .*Failed to lock custom tensor buffer", re.DOTALL)
-# Processor time of all other threads in two minutes, below which nothing is being computed. Those of a software adapter
-# that has a hundredth of a processor use ten times as much.
+# Processor time of all other threads in two minutes, below which nothing is being computed. Those
+# of a software adapter that has a hundredth of a processor use ten times as much.
 _IDLE_S = 0.1
 
 
 class StalledError(RuntimeError):
-    """The GPU is not done, and nothing is at work: a driver that has lost itself, or a GPU that is really that slow."""
+    """The GPU is not done, and nothing is at work: a driver that has lost itself, or a GPU
+    that is really that slow.
+    """
 
 
 def compile_model(path: str | Path, *, is_float32: bool, allows_cpu: bool = False) -> "Compiled":
@@ -43,14 +50,18 @@ def compile_model(path: str | Path, *, is_float32: bool, allows_cpu: bool = Fals
     accelerators = HardwareAccelerator.GPU
     if allows_cpu:
         accelerators |= HardwareAccelerator.CPU
-    options = Options(hardware_accelerators=accelerators, gpu_options=GpuOptions(enforce_f32=is_float32))
+    options = Options(
+        hardware_accelerators=accelerators, gpu_options=GpuOptions(enforce_f32=is_float32)
+    )
     start_ns = time.perf_counter_ns()
     model = CompiledModel.from_file(str(path), options=options)
     return Compiled(model, (time.perf_counter_ns() - start_ns) / 1e9)
 
 
 class Compiled:
-    """A compiled model; `is_accelerated` is the runtime's own word, which is not to be relied on."""
+    """A compiled model; `is_accelerated` is the runtime's own word,
+    which is not to be relied on.
+    """
 
     def __init__(self, model: CompiledModel, compile_s: float):
         self._model = model
@@ -61,7 +72,8 @@ class Compiled:
         """A signature with buffers of its own, to be fed once and run any number of times.
 
         Args:
-            signature: {"key", "inputs", "outputs"}, the latter two with the "name" and "index" of each tensor.
+            signature: {"key", "inputs", "outputs"}, the latter two with the "name"
+                and "index" of each tensor.
             outputs_like: one array per output, for its shape and type; those of text are not read.
         """
         return Bound(self._model, signature, outputs_like)
@@ -86,7 +98,9 @@ class Compiled:
 
 
 class Bound:
-    """One signature of a compiled model with its buffers, in which inputs and outputs stay from run to run."""
+    """One signature of a compiled model with its buffers, in which inputs and
+    outputs stay from run to run.
+    """
 
     def __init__(
         self,
@@ -129,7 +143,9 @@ class Bound:
         return [_read(self._output_buffers[place], like) for place, like in outputs]
 
     def _smallest_output(self) -> tuple[int, np.ndarray] | None:
-        """(place, array like it) of the output that is read fastest; None where none can be read."""
+        """(place, array like it) of the output that is read fastest;
+        None where none can be read.
+        """
         outputs = zip(self._output_places, self._outputs_like, strict=True)
         readable = [output for output in outputs if _is_readable(output[1])]
         return min(readable, key=lambda output: output[1].nbytes, default=None)
@@ -156,7 +172,9 @@ class Bound:
             self._spare = self._make_spare()
 
     def _places(self, kind, signature):
-        """For each port its place in the compiled model, which may list them in another order than the file."""
+        """For each port its place in the compiled model, which may list them in
+        another order than the file.
+        """
         listed = self._model.get_signature_by_index(self._number)
         names = listed[f"{kind}s"]
         ports = signature[f"{kind}s"]
@@ -176,7 +194,11 @@ def _others_time_s():
 def _as_native(array):
     if array.dtype.kind in "SO":
         raise RuntimeError("the runtime cannot be fed text")
-    return array if array.dtype.name in NATIVE_TYPES else np.ascontiguousarray(array).reshape(-1).view(np.int8)
+    return (
+        array
+        if array.dtype.name in NATIVE_TYPES
+        else np.ascontiguousarray(array).reshape(-1).view(np.int8)
+    )
 
 
 def _is_readable(like):

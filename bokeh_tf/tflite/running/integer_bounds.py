@@ -1,18 +1,21 @@
-"""Which integers an input may hold: an index must stay inside what it indexes, a divisor must not be zero.
+"""Which integers an input may hold: an index must stay inside what it indexes, a
+divisor must not be zero.
 
-The bounds come from the operations that read the input, followed through those that only move its values. Where an
-unknown operation reads it, 0 and 1 remain, which any table or shape can take.
+The bounds come from the operations that read the input, followed through those that only move its
+values. Where an unknown operation reads it, 0 and 1 remain, which any table or shape can take.
 """
 
 from ai_edge_litert import schema_py_generated as schema
 
 _SAFE = (0, 1)
-# Wide enough for signed arithmetic to show, small enough that sums and products stay exact in half precision's range.
+# Wide enough for signed arithmetic to show, small enough that sums and products stay exact in
+# half precision's range.
 _ARITHMETIC = (-40, 40)
 _DIVISOR = (1, 9)
 _EXPONENT = (0, 2)
 
-# Only the first input's values are moved (the others are shapes, axes or sizes), except where all are alike.
+# Only the first input's values are moved (the others are shapes, axes or sizes),
+# except where all are alike.
 _MOVES_FIRST = frozenset(
     {
         "RESHAPE",
@@ -73,11 +76,15 @@ _COMPUTES = frozenset(
         "BATCH_MATMUL",
     }
 )
-_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+_NAMES = {
+    value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
+}
 
 
 def integer_bounds(model, graph, tensor) -> tuple[int, int]:
-    """The smallest and largest whole number for `tensor`, an integer input of `graph` (a `schema.SubGraphT`)."""
+    """The smallest and largest whole number for `tensor`, an integer input of
+    `graph` (a `schema.SubGraphT`).
+    """
     low, high = _ARITHMETIC
     for entry_low, entry_high in _demands(model, graph, tensor, set()):
         low, high = max(low, entry_low), min(high, entry_high)
@@ -114,7 +121,9 @@ def _demand(graph, operator, name, position):
         case ("EMBEDDING_LOOKUP", 0):
             return 0, (sizes[1] or (1,))[0] - 1
         case ("DYNAMIC_UPDATE_SLICE", 2):
-            return 0, min((whole - part for whole, part in zip(*sizes[:2], strict=False)), default=0)
+            return 0, min(
+                (whole - part for whole, part in zip(*sizes[:2], strict=False)), default=0
+            )
         case ("DIV" | "FLOOR_DIV" | "FLOOR_MOD", _):
             return _DIVISOR if position == 1 else _ARITHMETIC
         case ("POW", _):

@@ -12,7 +12,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Difference:
-    """The errors of one pair of arrays, in the units of the arrays; `psnr_db` is infinite for equal arrays."""
+    """The errors of one pair of arrays, in the units of the arrays; `psnr_db` is
+    infinite for equal arrays.
+    """
 
     max_abs: float
     mean_abs: float
@@ -28,7 +30,9 @@ def compare(actual, expected, *, data_range=1.0) -> Difference:
     """
     actual, expected = np.asarray(actual), np.asarray(expected)
     if actual.shape != expected.shape:
-        raise ValueError(f"arrays of one shape. Received: {list(actual.shape)} and {list(expected.shape)}.")
+        raise ValueError(
+            f"arrays of one shape. Received: {list(actual.shape)} and {list(expected.shape)}."
+        )
     if not data_range > 0 or not math.isfinite(data_range):
         raise ValueError(f"data_range must be positive and finite. Received: {data_range}.")
     if actual.size == 0:

@@ -1,4 +1,6 @@
-"""Which release of the runtime is installed, and whether what its GPU delegate says can be believed."""
+"""Which release of the runtime is installed, and whether what its GPU
+delegate says can be believed.
+"""
 
 import re
 from importlib.metadata import PackageNotFoundError, version
@@ -22,14 +24,18 @@ def installed() -> str:
 
 
 def refusal(release: str) -> str | None:
-    """Why nothing that this release says of a file may be believed, in one line; None where it may."""
+    """Why nothing that this release says of a file may be believed, in
+    one line; None where it may.
+    """
     if _numbers(release) >= _numbers(LOWEST):
         return None
     return f"{RUNTIME} {release} fails on valid files, {LOWEST} and newer do not. {_INSTALL}"
 
 
 def doubt(release: str) -> str | None:
-    """What to know of a release that the rules were not measured with, in one line; None of that one."""
+    """What to know of a release that the rules were not measured with, in
+    one line; None of that one.
+    """
     if _numbers(release)[:2] == _numbers(MEASURED)[:2]:
         return None
     return f"the rules were measured with {RUNTIME} {MEASURED}, this is {release}"

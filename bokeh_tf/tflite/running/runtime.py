@@ -1,7 +1,8 @@
-"""Running a `.tflite` on the CPU with the LiteRT interpreter, which is the reference for every check.
+"""Running a `.tflite` on the CPU with the LiteRT interpreter, which is the
+reference for every check.
 
-`load` is for files we trust: a damaged flatbuffer can crash the interpreter and this process with it.
-For anything else call `verify_loads` first; it loads and runs the file once in a child process.
+`load` is for files we trust: a damaged flatbuffer can crash the interpreter and this process with
+it. For anything else call `verify_loads` first; it loads and runs the file once in a child process.
 """
 
 import tempfile
@@ -15,7 +16,8 @@ from bokeh_tf.native_messages import native_messages_muted
 from bokeh_tf.processes import Job, answer_job, ask_module
 from bokeh_tf.tflite.reading import read_file
 
-# How a model given as bytes is called in messages; a child process does not know the file's own name.
+# How a model given as bytes is called in messages; a child process does not
+# know the file's own name.
 UNNAMED = "this model"
 
 
@@ -39,7 +41,9 @@ class Runner:
         self.outputs = tuple(map(_spec, interpreter.get_output_details()))
 
     def run(self, *arrays) -> tuple[np.ndarray, ...]:
-        """Runs the model on one array per input, in file order; returns copies of the outputs in file order."""
+        """Runs the model on one array per input, in file order; returns copies of
+        the outputs in file order.
+        """
         self.set_inputs(*arrays)
         self.invoke()
         return tuple(np.asarray(self._interpreter.get_tensor(spec.index)) for spec in self.outputs)
@@ -47,7 +51,10 @@ class Runner:
     def set_inputs(self, *arrays):
         """Copies one array per input into the model, in file order."""
         if len(arrays) != len(self.inputs):
-            raise ValueError(f"one array per input. Received: {len(arrays)} arrays. Known: {len(self.inputs)} inputs.")
+            raise ValueError(
+                f"one array per input. Received: {len(arrays)} arrays. Known: {len(self.inputs)}"
+                " inputs."
+            )
         for spec, array in zip(self.inputs, arrays, strict=True):
             array = np.asarray(array)
             if array.shape != spec.shape or array.dtype != spec.dtype:
@@ -62,7 +69,9 @@ class Runner:
         try:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
-            raise ModelFileError(f"{self._label}: the CPU interpreter cannot run it ({_one_line(error)}).") from error
+            raise ModelFileError(
+                f"{self._label}: the CPU interpreter cannot run it ({_one_line(error)})."
+            ) from error
 
 
 def load(model, *, threads=None) -> Runner:
@@ -82,13 +91,17 @@ def load(model, *, threads=None) -> Runner:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise DependencyError(f"ai-edge-litert cannot be imported ({error}). pip install ai-edge-litert") from error
+        raise DependencyError(
+            f"ai-edge-litert cannot be imported ({error}). pip install ai-edge-litert"
+        ) from error
     try:
         with native_messages_muted():
             interpreter = Interpreter(model_content=content, num_threads=threads)
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise ModelFileError(f"{label}: the CPU interpreter refuses it ({_one_line(error)}).") from error
+        raise ModelFileError(
+            f"{label}: the CPU interpreter refuses it ({_one_line(error)})."
+        ) from error
     return Runner(interpreter, label)
 
 
@@ -96,7 +109,8 @@ def verify_loads(path, *, timeout_s=60.0):
     """Loads and runs an untrusted `.tflite` once, in a child process.
 
     Raises:
-        ModelFileError: it cannot be read, loaded or run, kills the interpreter, or takes longer than `timeout_s`.
+        ModelFileError: it cannot be read, loaded or run, kills the interpreter, or
+            takes longer than `timeout_s`.
     """
     read_file(path)
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_load_") as folder:
@@ -105,10 +119,13 @@ def verify_loads(path, *, timeout_s=60.0):
     child = answer.child
     if child.timed_out:
         raise ModelFileError(
-            f"{path}: one CPU run takes longer than {timeout_s:g} s. Raise the limit or use a smaller model."
+            f"{path}: one CPU run takes longer than {timeout_s:g} s. Raise the limit or use a"
+            " smaller model."
         )
     if child.signal_name:
-        raise ModelFileError(f"{path}: the CPU interpreter dies on it ({child.signal_name}). The file is damaged.")
+        raise ModelFileError(
+            f"{path}: the CPU interpreter dies on it ({child.signal_name}). The file is damaged."
+        )
     if answer.error_kind:
         message = answer.message if UNNAMED in answer.message else f"{UNNAMED}: {answer.message}"
         raise ModelFileError(message.replace(UNNAMED, str(path), 1))
@@ -135,5 +152,7 @@ def _one_line(error):
 if __name__ == "__main__":
     answer_job(
         _run_once,
-        error_kinds=dict.fromkeys((ModelFileError, DependencyError, MemoryError, ValueError, TypeError), "refused"),
+        error_kinds=dict.fromkeys(
+            (ModelFileError, DependencyError, MemoryError, ValueError, TypeError), "refused"
+        ),
     )

@@ -26,8 +26,9 @@ DAMAGE = (struct.error, ValueError, TypeError, LookupError, AttributeError, Over
 class Port:
     """An input or output. `name` is the signature's, or the tensor's where there is none.
 
-    `bounds` are the smallest and largest integer that the graph can take there, None for other types and for
-    quantised tensors, which take all that their type holds. `shape_signature` has -1 where a dimension is dynamic.
+    `bounds` are the smallest and largest integer that the graph can take there, None for other
+    types and for quantised tensors, which take all that their type holds. `shape_signature` has -1
+    where a dimension is dynamic.
     """
 
     name: str
@@ -41,7 +42,8 @@ class Port:
 class Graph:
     """One signature; `key` is None for a file without signatures, which has one such graph.
 
-    `passed_through` are the tensors that are an input and an output at once: no operation computes them.
+    `passed_through` are the tensors that are an input and an output at once:
+    no operation computes them.
     """
 
     key: str | None
@@ -52,7 +54,10 @@ class Graph:
     @property
     def has_unique_names(self) -> bool:
         """Whether no two inputs, and no two outputs, are called the same."""
-        return all(len({port.name for port in ports}) == len(ports) for ports in (self.inputs, self.outputs))
+        return all(
+            len({port.name for port in ports}) == len(ports)
+            for ports in (self.inputs, self.outputs)
+        )
 
 
 def find_graphs(content: bytes) -> tuple[Graph, ...]:
@@ -70,7 +75,15 @@ def find_graphs(content: bytes) -> tuple[Graph, ...]:
 def _find_graphs(model):
     if not model.signatureDefs:
         graph = model.subgraphs[0]
-        return (_graph(model, None, graph, _own_names(graph, graph.inputs), _own_names(graph, graph.outputs)),)
+        return (
+            _graph(
+                model,
+                None,
+                graph,
+                _own_names(graph, graph.inputs),
+                _own_names(graph, graph.outputs),
+            ),
+        )
     found = []
     for signature in model.signatureDefs:
         graph = model.subgraphs[signature.subgraphIndex]
@@ -92,9 +105,15 @@ def _graph(model, key, graph, inputs, outputs):
 def _port(model, graph, name, index):
     tensor = graph.tensors[index]
     is_quantised = _is_quantised(tensor.quantization)
-    bounds = None if is_quantised or tensor.type not in _INTEGER_TYPES else integer_bounds(model, graph, index)
+    bounds = (
+        None
+        if is_quantised or tensor.type not in _INTEGER_TYPES
+        else integer_bounds(model, graph, index)
+    )
     signature = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
-    return Port(name, index, bounds, is_quantised, tuple(map(int, () if signature is None else signature)))
+    return Port(
+        name, index, bounds, is_quantised, tuple(map(int, () if signature is None else signature))
+    )
 
 
 def _is_quantised(quantisation):
@@ -109,7 +128,9 @@ def _own_names(graph, tensors):
 
 
 def _in_file_order(ports, tensors):
-    """A signature lists its ports in any order; those of the main graph's own list come first and in its order."""
+    """A signature lists its ports in any order; those of the main graph's own list
+    come first and in its order.
+    """
     place = {int(tensor): number for number, tensor in enumerate(tensors)}
     entries = [(_text(port.name), int(port.tensorIndex)) for port in ports or ()]
     return sorted(entries, key=lambda entry: place.get(entry[1], len(place)))

@@ -1,6 +1,8 @@
-"""What a training plan is made of: phases with sizes, losses, optimiser, learning rate and what is handed over.
+"""What a training plan is made of: phases with sizes, losses, optimiser, learning
+rate and what is handed over.
 
-A plan is data: the same phases are printed by a dry run, carried out by the trainer, and shrunk for a trial run.
+A plan is data: the same phases are printed by a dry run, carried out by the trainer,
+and shrunk for a trial run.
 """
 
 import dataclasses
@@ -12,9 +14,9 @@ DECAYS = ("constant", "linear", "cosine", "steps")
 FRAMINGS = ("crop", "resize")
 TARGETS = ("bokeh", "saliency")
 OPTIMIZERS = ("adam", "adamw", "sgd")
-# Pairs of photographs, scenes composed of cut-out photographs, or photographs with labelled subjects; see
-# `bokeh_tf.data.scenes.scenes` and `bokeh_tf.data.scenes.subjects`.
-DATA = ("pairs", "scenes", "subjects")
+# Pairs of photographs, scenes composed of cut-out photographs, or photographs with labelled
+# subjects; see `bokeh_tf.data.scenes.scenes` and `bokeh_tf.data.scenes.subjects`.
+DATA = ("pairs", "scenes", "subjects", "tapped_subjects")
 _POSITIVE_FIELDS = ("batch_size", "accumulated_batches")
 
 
@@ -33,7 +35,8 @@ class LearningRate:
     start: float
     # Its value at the end of the phase; the start's for a constant one.
     end: float | None = None
-    # "linear" and "cosine" go from start to end; "steps" multiplies by `factor` every `every_epochs`.
+    # "linear" and "cosine" go from start to end; "steps" multiplies by
+    # `factor` every `every_epochs`.
     decay: str = "constant"
     every_epochs: int | None = None
     factor: float = 0.5
@@ -42,13 +45,19 @@ class LearningRate:
 
     def __post_init__(self):
         if self.decay not in DECAYS:
-            raise ValueError(f"decay must be a known one. Received: {self.decay!r}. Known: {', '.join(DECAYS)}.")
+            raise ValueError(
+                f"decay must be a known one. Received: {self.decay!r}. Known: {', '.join(DECAYS)}."
+            )
         if not self.start > 0 or (self.end is not None and not 0 <= self.end <= self.start):
-            raise ValueError(f"start must be positive and end between 0 and start. Received: {self}")
+            raise ValueError(
+                f"start must be positive and end between 0 and start. Received: {self}"
+            )
         if (self.end is not None) != (self.decay in ("linear", "cosine")):
             raise ValueError(f"end belongs to a linear or cosine decay. Received: {self}")
         if (self.every_epochs is not None) != (self.decay == "steps") or not 0 < self.factor < 1:
-            raise ValueError(f"every_epochs belongs to steps, whose factor is within (0, 1). Received: {self}")
+            raise ValueError(
+                f"every_epochs belongs to steps, whose factor is within (0, 1). Received: {self}"
+            )
         if self.warm_up_steps < 0 or (self.warm_up_steps and self.decay != "cosine"):
             raise ValueError(f"warm_up_steps belongs to a cosine decay. Received: {self}")
 
@@ -94,7 +103,8 @@ class Phase:
     accumulated_batches: int = 1
     # Fields of the variant's Config that differ in this phase.
     changes: tuple[tuple[str, object], ...] = ()
-    # The layer whose pictures are compared where it is not the output, and whether they are in [-1, 1].
+    # The layer whose pictures are compared where it is not the output, and
+    # whether they are in [-1, 1].
     output_layer: str | None = None
     is_output_signed: bool = False
     # What it learns from, and what its pictures are compared with.
@@ -115,8 +125,12 @@ class Phase:
     def __post_init__(self):
         if not self.losses:
             raise ValueError(f"{self.name}: losses must hold at least one term. Received: none")
-        if (self.epochs is None) == (self.steps is None) or not (self.epochs or self.steps or 0) > 0:
-            raise ValueError(f"{self.name}: a positive number of epochs or of steps. Received: {self}")
+        if (self.epochs is None) == (self.steps is None) or not (
+            self.epochs or self.steps or 0
+        ) > 0:
+            raise ValueError(
+                f"{self.name}: a positive number of epochs or of steps. Received: {self}"
+            )
         known = {"framing": FRAMINGS, "target": TARGETS, "optimizer": OPTIMIZERS, "data": DATA}
         for field, values in known.items():
             if getattr(self, field) not in values:
@@ -124,18 +138,28 @@ class Phase:
                 raise ValueError(f"{self.name}: {field} must be a known one. {received}")
         for field in _POSITIVE_FIELDS:
             if getattr(self, field) < 1:
-                raise ValueError(f"{self.name}: {field} must be positive. Received: {getattr(self, field)}")
+                raise ValueError(
+                    f"{self.name}: {field} must be positive. Received: {getattr(self, field)}"
+                )
         unknown = set(self.ours) - {field.name for field in dataclasses.fields(self)}
         if unknown:
-            raise ValueError(f"{self.name}: ours must name fields. Received: {', '.join(sorted(unknown))}")
+            raise ValueError(
+                f"{self.name}: ours must name fields. Received: {', '.join(sorted(unknown))}"
+            )
 
     def shortened(self, steps):
-        """The same phase over so many steps; averaging and warming up take no larger a share of them than before."""
+        """The same phase over so many steps; averaging and warming up take no larger a
+        share of them than before.
+        """
         before = self.steps or steps
         share = min(1.0, steps / before)
         average_steps = self.average_steps and max(1, round(self.average_steps * share))
-        rate = dataclasses.replace(self.learning_rate, warm_up_steps=round(self.learning_rate.warm_up_steps * share))
-        return dataclasses.replace(self, steps=steps, epochs=None, average_steps=average_steps, learning_rate=rate)
+        rate = dataclasses.replace(
+            self.learning_rate, warm_up_steps=round(self.learning_rate.warm_up_steps * share)
+        )
+        return dataclasses.replace(
+            self, steps=steps, epochs=None, average_steps=average_steps, learning_rate=rate
+        )
 
     def steps_per_epoch(self, pairs):
         """Batches in one pass through so many pairs; an incomplete last one is dropped."""
@@ -164,10 +188,14 @@ class Plan:
             raise ValueError(f"{self.name}: phases must have names of their own. Received: {names}")
         for position, phase in enumerate(self.phases):
             if phase.starts_from is not None and phase.starts_from not in names[:position]:
-                raise ValueError(f"{self.name}: {phase.name} must start from an earlier phase. Received: {phase}")
+                raise ValueError(
+                    f"{self.name}: {phase.name} must start from an earlier phase. Received: {phase}"
+                )
 
     def weights_file(self, only_phase: int | None = None) -> str:
-        """What the file of the weights is called that all phases leave, or the one with this number, from 1."""
+        """What the file of the weights is called that all phases leave, or the one
+        with this number, from 1.
+        """
         is_last = only_phase in (None, len(self.phases))
         return weights_name(self.model, (self.result if is_last else None) or self.variant)
 
@@ -175,7 +203,9 @@ class Plan:
         """The same phases as a trial run: another variant, small images, a few steps each."""
         phases = tuple(
             dataclasses.replace(
-                phase.shortened(steps), image_shape=image_shape, batch_size=min(phase.batch_size, batch_size)
+                phase.shortened(steps),
+                image_shape=image_shape,
+                batch_size=min(phase.batch_size, batch_size),
             )
             for phase in self.phases
         )

@@ -1,7 +1,9 @@
-"""One plan per system of the AIM 2020 bokeh report (Ignatov et al. 2020, section 4), of DBSI and of their baselines.
+"""One plan per system of the AIM 2020 bokeh report (Ignatov et al. 2020, section 4), of
+DBSI and of their baselines.
 
-What the authors published is theirs; fields named in `ours` are not published, and hold what the networks of the same
-report, or the public code of a relative, make plausible. Where nearly all is ours, the source says so.
+What the authors published is theirs; fields named in `ours` are not published, and hold what the
+networks of the same report, or the public code of a relative, make plausible. Where nearly all is
+ours, the source says so.
 """
 
 import dataclasses
@@ -84,7 +86,15 @@ def _bgnet_phases():
             beta_2=0.9,
             starts_from="second_unet",
             adversary=Adversary(),
-            ours=("losses", "learning_rate", "image_shape", "epochs", "beta_1", "beta_2", "augmentations"),
+            ours=(
+                "losses",
+                "learning_rate",
+                "image_shape",
+                "epochs",
+                "beta_1",
+                "beta_2",
+                "augmentations",
+            ),
         ),
     )
 
@@ -103,13 +113,18 @@ def _defocus_phases():
         *("defocus_resnext*", "defocus_adapter*", "defocus_fusion[123]*", "defocus_fusion4_unit2*"),
         *("defocus_head*", "defocus_classes", "radiance*"),
     )
-    single_channel = (("is_single_channel", True), ("disk_sizes_px", _FIFTEEN_LAYERS_PX))
-    fine = {"losses": losses, "image_shape": (512, 512), "batch_size": 4, "epochs": 60, "ours": ours}
+    shared = {"losses": losses, "learning_rate": rate}
+    fine = {
+        **shared,
+        "image_shape": (512, 512),
+        "batch_size": 4,
+        "epochs": 60,
+        "ours": ours,
+    }
     return (
         Phase(
             "layered_coarse",
-            losses=losses,
-            learning_rate=rate,
+            **shared,
             image_shape=(256, 256),
             batch_size=8,
             epochs=90,
@@ -119,17 +134,16 @@ def _defocus_phases():
         ),
         Phase(
             "layered_fine",
-            learning_rate=rate,
             changes=layered,
             learning_layers=learning,
             starts_from="layered_coarse",
             **fine,
         ),
-        # The published fourth stage, upsampling and pasting the foreground, has nothing to learn: it is in the graph.
+        # The published fourth stage, upsampling and pasting the foreground, has nothing to
+        # learn: it is in the graph.
         Phase(
             "single_channel",
-            learning_rate=rate,
-            changes=single_channel,
+            changes=(("is_single_channel", True), ("disk_sizes_px", _FIFTEEN_LAYERS_PX)),
             learning_layers=("defocus_head*", "defocus_regression"),
             starts_from="layered_fine",
             **fine,
@@ -193,7 +207,14 @@ def _dmshn_phases():
 
 
 # Per level of PyNET, coarsest first: batch and iterations as released.
-_PYNET_LEVELS = {7: (50, 5_000), 6: (50, 5_000), 5: (40, 20_000), 4: (14, 20_000), 3: (9, 30_000), 2: (9, 80_000)}
+_PYNET_LEVELS = {
+    7: (50, 5_000),
+    6: (50, 5_000),
+    5: (40, 20_000),
+    4: (14, 20_000),
+    3: (9, 30_000),
+    2: (9, 80_000),
+}
 
 
 def _pynet_phases():
@@ -215,12 +236,18 @@ def _pynet_phases():
         )
         for level, (batch_size, steps) in _PYNET_LEVELS.items()
     ]
-    # The mean square of VGG features of pictures in 0..255, on which the published weight 0.1 rests.
+    # The mean square of VGG features of pictures in 0..255, on which the
+    # published weight 0.1 rests.
     losses = (Term("l1", 10.0), Term("vgg_255", 0.1), Term("ssim", 10.0))
-    return (*phases, Phase("level1", losses=losses, batch_size=5, steps=100_000, starts_from="level2", **common))
+    return (
+        *phases,
+        Phase("level1", losses=losses, batch_size=5, steps=100_000, starts_from="level2", **common),
+    )
 
 
-def _one_phase(losses, *, image_shape, batch_size, epochs, learning_rate=_ADAM_1E4, ours, **settings):
+def _one_phase(
+    losses, *, image_shape, batch_size, epochs, learning_rate=_ADAM_1E4, ours, **settings
+):
     return (
         Phase(
             "whole",
@@ -236,9 +263,22 @@ def _one_phase(losses, *, image_shape, batch_size, epochs, learning_rate=_ADAM_1
 
 
 _ALL_BUT_THE_LOSS = ("learning_rate", "image_shape", "batch_size", "epochs", "augmentations")
-# The edges that the saliency is made of: those of the encoder and of all cross-refinement units but the last.
-_SCRN_LEARNING = ("scrn_resnet*", "scrn_saliency*", "scrn_edges[1-4]_*", "scrn_unit[1-3]_*", "scrn_unit4_saliency*")
-_SGD = {"optimizer": "sgd", "beta_1": 0.9, "weight_decay": 5e-4, "framing": "resize", "target": "saliency"}
+# The edges that the saliency is made of: those of the encoder and of all
+# cross-refinement units but the last.
+_SCRN_LEARNING = (
+    "scrn_resnet*",
+    "scrn_saliency*",
+    "scrn_edges[1-4]_*",
+    "scrn_unit[1-3]_*",
+    "scrn_unit4_saliency*",
+)
+_SGD = {
+    "optimizer": "sgd",
+    "beta_1": 0.9,
+    "weight_decay": 5e-4,
+    "framing": "resize",
+    "target": "saliency",
+}
 
 # What the shipped weights were trained with.
 _FLAGSHIP = Phase(
@@ -255,8 +295,9 @@ _FLAGSHIP = Phase(
     data="scenes",
 )
 
-# The encoder's first blocks see edges and colours, which are the same everywhere: they stay as they were brought.
-_SUBJECT_LEARNING = ("encoder_block[5-9]_*", "encoder_block1[01]_*", "subject_*", "tap*", "has_tap*")
+# The encoder's first blocks see edges and colours, which are the same everywhere: they
+# stay as they were brought.
+_SUBJECT_LEARNING = ("encoder_block[5-9]_*", "encoder_block1[01]_*", "subject_*")
 _SUBJECTS = Phase(
     "subjects",
     losses=(Term("focus"), Term("presence", 0.2)),
@@ -280,18 +321,45 @@ _SUBJECTS_AT_SIZE = dataclasses.replace(
     steps=180,
     starts_from="subjects",
 )
+# What a tap changes, with all that answers without one as it is.
+_TAPS = dataclasses.replace(
+    _SUBJECTS_AT_SIZE,
+    name="taps",
+    data="tapped_subjects",
+    learning_rate=LearningRate(5e-3, 2.5e-5, decay="cosine", warm_up_steps=10),
+    batch_size=16,
+    steps=900,
+    average_steps=40,
+    learning_layers=("tap_*",),
+    starts_from="at_size",
+)
+_TAPS_AGAIN = dataclasses.replace(_TAPS, name="taps_again", steps=700, starts_from="taps")
+_TAPS_ONCE_MORE = dataclasses.replace(_TAPS, name="taps_once_more", starts_from="taps_again")
 
 _ROWS = (
     Plan("dbsi_mobile", "dbsi_mobile", "Ours", (_FLAGSHIP,)),
-    Plan("dbsi_mobile_focus", "dbsi_mobile", "Ours", (_SUBJECTS, _SUBJECTS_AT_SIZE), variant="focus"),
+    Plan(
+        "dbsi_mobile_focus",
+        "dbsi_mobile",
+        "Ours",
+        (_SUBJECTS, _SUBJECTS_AT_SIZE, _TAPS, _TAPS_AGAIN, _TAPS_ONCE_MORE),
+        variant="focus",
+    ),
     Plan("dbsi", "dbsi", "Dutta 2021, section 4.3.2 and 4.3.3", _dbsi_phases()),
     Plan(
         "bgnet",
         "bgnet",
-        "Ignatov et al. 2020, section 4.1; adversarial weights after a later user of the released files",
+        "Ignatov et al. 2020, section 4.1; adversarial weights after a later user of the released"
+        " files",
         _bgnet_phases(),
     ),
-    Plan("defocus", "defocus", "Ignatov et al. 2020, section 4.2", _defocus_phases(), result="single_channel"),
+    Plan(
+        "defocus",
+        "defocus",
+        "Ignatov et al. 2020, section 4.2",
+        _defocus_phases(),
+        result="single_channel",
+    ),
     Plan(
         "wavelet_cnn_cet_sp",
         "wavelet_cnn",
@@ -304,12 +372,24 @@ _ROWS = (
         "Ignatov et al. 2020, section 4.3, the second numbers of its last sentence",
         _wavelet_phases((_CHARBONNIER, _VGG, Term("sobel", 0.5), Term("grey", 0.5)), epochs=500),
     ),
-    Plan("horizon", "horizon", "Ignatov et al. 2020, section 4.4", _horizon_phases((Term("ms_ssim"), _SSIM))),
-    Plan("dmshn", "dmshn", "Ours: the authors published no schedule for bokeh", _dmshn_phases(), result="stacked"),
+    Plan(
+        "horizon",
+        "horizon",
+        "Ignatov et al. 2020, section 4.4",
+        _horizon_phases((Term("ms_ssim"), _SSIM)),
+    ),
+    Plan(
+        "dmshn",
+        "dmshn",
+        "Ours: the authors published no schedule for bokeh",
+        _dmshn_phases(),
+        result="stacked",
+    ),
     Plan(
         "dddf",
         "dddf",
-        "Defaults of the released code, github.com/kuldeeppurohit/DDDF-Bokeh-Effect-Rendering-ICCV2019",
+        "Defaults of the released code,"
+        " github.com/kuldeeppurohit/DDDF-Bokeh-Effect-Rendering-ICCV2019",
         _one_phase(
             (_L1,),
             learning_rate=LearningRate(1e-4, decay="steps", every_epochs=200),
@@ -324,13 +404,21 @@ _ROWS = (
         "unet",
         "unet",
         "Ignatov et al. 2020, section 4.6",
-        _one_phase((_L1,), image_shape=(512, 512), batch_size=8, epochs=200, ours=_ALL_BUT_THE_LOSS),
+        _one_phase(
+            (_L1,), image_shape=(512, 512), batch_size=8, epochs=200, ours=_ALL_BUT_THE_LOSS
+        ),
     ),
     Plan(
         "wide_activation",
         "wide_activation",
         "Ignatov et al. 2020, section 4.7",
-        _one_phase((_CHARBONNIER,), image_shape=(512, 512), batch_size=8, epochs=200, ours=_ALL_BUT_THE_LOSS),
+        _one_phase(
+            (_CHARBONNIER,),
+            image_shape=(512, 512),
+            batch_size=8,
+            epochs=200,
+            ours=_ALL_BUT_THE_LOSS,
+        ),
     ),
     Plan("pynet", "pynet", "train_model.py of github.com/aiff22/PyNET-Bokeh", _pynet_phases()),
     Plan(

@@ -15,7 +15,12 @@ TRANSCRIPTS = Path(__file__).parent / "transcripts"
 PUBLIC_LOGS = Path(__file__).resolve().parents[4] / "shared" / "data" / "logs"
 LOGS = sorted(path for path in TRANSCRIPTS.glob("*.txt") if not path.name.startswith("help_"))
 FULL_RUNS = (
-    *("classic_gpu_full", "classic_gpu_full_no_prefix", "classic_gpu_full_logcat", "classic_gpu_full_logcat_brief"),
+    *(
+        "classic_gpu_full",
+        "classic_gpu_full_no_prefix",
+        "classic_gpu_full_logcat",
+        "classic_gpu_full_logcat_brief",
+    ),
     *("classic_gpu_full_warm", "classic_gpu_full_no_verdict_line"),
 )
 
@@ -30,10 +35,19 @@ def log_of(name):
 
 def test_numbers_of_a_run():
     log = log_of("classic_gpu_full")
-    assert (log.init_us, log.first_us, log.warmup_us, log.inference_us) == (1599060.0, 31007.0, 31007.0, 9104.62)
+    assert (log.init_us, log.first_us, log.warmup_us, log.inference_us) == (
+        1599060.0,
+        31007.0,
+        31007.0,
+        9104.62,
+    )
     assert (log.warmup.count, log.warmup.median_us, log.warmup.std_us) == (1, 31007, None)
     assert (log.inference.count, log.inference.first_us, log.inference.min_us) == (50, 9120, 8890)
-    assert (log.inference.p5_us, log.inference.median_us, log.inference.p95_us) == (8921, 9017, 9333)
+    assert (log.inference.p5_us, log.inference.median_us, log.inference.p95_us) == (
+        8921,
+        9017,
+        9333,
+    )
     assert (log.memory.init_mb, log.memory.overall_mb, log.memory.peak_mb) == (71.25, 88.5, 93.2383)
     assert log.parameters["Allow lower precision in gpu"] == "1"
     assert not log.unknown and log.runs == 1 and not log.started_warm
@@ -57,8 +71,16 @@ def test_every_channel_and_version_gives_the_same_numbers(name):
         ("INFO: [delegate_kernel.cc:866] Initialized InferenceContext from serialized data.", True),
         ("VERBOSE: XNNPack weight cache loaded from '/data/local/tmp/w'.", True),
         # ML Drift prints this with an empty cache too.
-        ("I0000 00:00:17.35 254 delegate_kernel.cc:979] Initializing WebGPU-based API from serialized data.", False),
-        ("I0000 00:00:1795.352414 254 delegate_kernel.cc:984] Initializing WebGPU-based API from graph.", False),
+        (
+            "I0000 00:00:17.35 254 delegate_kernel.cc:979] Initializing WebGPU-based API from"
+            " serialized data.",
+            False,
+        ),
+        (
+            "I0000 00:00:1795.352414 254 delegate_kernel.cc:984] Initializing WebGPU-based API"
+            " from graph.",
+            False,
+        ),
         ("VERBOSE: XNNPack weight cache: written to '/data/local/tmp/w'.", False),
         ("VERBOSE: XNNPack weight cache build for '/data/local/tmp/w' started.", False),
     ],
@@ -69,8 +91,14 @@ def test_which_lines_prove_a_start_from_disk(line, is_warm):
 
 
 def test_lines_of_other_programs_in_a_logcat_do_not_count():
-    others = "--------- beginning of main\nE/Camera  ( 99): count=3 first=1 curr=1 min=1 max=1 avg=1 std=0\n"
-    others += "11-22 17:58:01.000   99    99 E AndroidRuntime: Replacing 1 out of 2 node(s) with delegate (GPU) node\n"
+    others = (
+        "--------- beginning of main\nE/Camera  ( 99): count=3 first=1 curr=1 min=1 max=1"
+        " avg=1 std=0\n"
+    )
+    others += (
+        "11-22 17:58:01.000   99    99 E AndroidRuntime: Replacing 1 out of 2 node(s) with"
+        " delegate (GPU) node\n"
+    )
     log = parse_log(others.encode() + text_of("classic_gpu_full_logcat"))
     assert len(log.statistics) == 2 and len(log.replacements) == 1
     assert [line.level for line in log.unknown] == [None, None]
@@ -98,7 +126,12 @@ def test_few_runs_and_alike_runs():
 
 def test_litert_results():
     log = log_of("litert_gpu_full")
-    assert (log.init_us, log.first_us, log.warmup_us, log.inference_us) == (704478, 30100, 30100, 8012.5)
+    assert (log.init_us, log.first_us, log.warmup_us, log.inference_us) == (
+        704478,
+        30100,
+        30100,
+        8012.5,
+    )
     assert log.inference.median_us == 8000
     assert (log.memory.init_mb, log.memory.overall_mb, log.memory.peak_mb) == (58.94, 61.51, 70.25)
     block = log_of("litert_gpu_full_block_only")
@@ -114,7 +147,10 @@ def test_reasons_and_split():
         "GATHER_ND: Operation is not supported.",
         "RESHAPE: OP is supported, but tensor type/shape isn't compatible.",
     )
-    assert [(claim.delegate, claim.replaced, claim.total, claim.partitions) for claim in log.replacements] == [
+    assert [
+        (claim.delegate, claim.replaced, claim.total, claim.partitions)
+        for claim in log.replacements
+    ] == [
         ("TfLiteGpuDelegateV2", 54, 60, 3),
         ("TfLiteXNNPackDelegate", 4, 7, 5),
     ]
@@ -174,13 +210,21 @@ def test_damage_never_raises(path):
                 case 2:
                     broken[place:place] = broken[place : place + random_bytes.randint(1, 40)]
                 case _:
-                    broken[place:place] = random_bytes.choice((b"9" * 400, b"nan", b"-", b"\x00", b"\r", b"e999"))
+                    broken[place:place] = random_bytes.choice(
+                        (b"9" * 400, b"nan", b"-", b"\x00", b"\r", b"e999")
+                    )
             broken = broken or bytearray(b"\n")
         damaged.append(bytes(broken))
     for content in damaged:
         for log in (parse_log(content), *parse_logs(content)):
             assert len(log.unknown) <= len(log.lines)
-            times = (log.init_us, log.first_us, log.warmup_us, log.inference_us, *vars(log.memory).values())
+            times = (
+                log.init_us,
+                log.first_us,
+                log.warmup_us,
+                log.inference_us,
+                *vars(log.memory).values(),
+            )
             assert all(value is None or 0 <= value < float("inf") for value in times)
             for wanted in BACKENDS:
                 judge(log, wanted_backend=wanted, exit_code=0)
@@ -188,11 +232,22 @@ def test_damage_never_raises(path):
 
 def test_long_lines_do_not_hang():
     """Patterns that try every split of a line would run for hours on these."""
-    for piece in ("1, ", "a ", "9", "Created a ", "Node number 1 ", "count=1 first=1 ", "x\t1\t2", "[a.cc:1] ", "└ "):
+    for piece in (
+        "1, ",
+        "a ",
+        "9",
+        "Created a ",
+        "Node number 1 ",
+        "count=1 first=1 ",
+        "x\t1\t2",
+        "[a.cc:1] ",
+        "└ ",
+    ):
         parse_log((piece * 20_000)[:60_000] + "\n" + (piece * 2000)[:4000] + "\n")
 
 
-# Of each run of a public log, in order: init, first, warm-up and inference in microseconds, runs, median.
+# Of each run of a public log, in order: init, first, warm-up and inference in
+# microseconds, runs, median.
 PUBLIC_RUNS = {
     "02_tf2.4_android_nnapi_qtigpu_opprofile": [(None, None, None, None, None, None)],
     "05_tf2.12_linux_gpu_partial": [
@@ -255,7 +310,9 @@ def test_public_logs(name):
     logs = parse_logs(content)
     found = []
     for log in logs:
-        runs, median = (log.inference.count, log.inference.median_us) if log.inference else (None, None)
+        runs, median = (
+            (log.inference.count, log.inference.median_us) if log.inference else (None, None)
+        )
         found.append((log.init_us, log.first_us, log.warmup_us, log.inference_us, runs, median))
     assert found == [tuple(pytest.approx(value) for value in run) for run in PUBLIC_RUNS[name]]
     assert len(parse_log(content).unknown) == PUBLIC_UNKNOWN.get(number, 0)
@@ -268,7 +325,10 @@ def test_public_log_with_reasons_and_several_delegates():
     log = parse_logs(public_log("16_tflite_apk_logcat_cpu_gpu_partial_nnapi_reference"))[2]
     assert len(log.reasons) == 14
     assert log.reasons[0] == "ADD: Max version supported: 2. Requested version 4."
-    claims = [(claim.delegate, claim.replaced, claim.total, claim.partitions) for claim in log.replacements]
+    claims = [
+        (claim.delegate, claim.replaced, claim.total, claim.partitions)
+        for claim in log.replacements
+    ]
     assert claims == [("TfLiteGpuDelegateV2", 54, 559, 3), ("TfLiteXNNPackDelegate", 456, 506, 13)]
     assert (log.memory.init_mb, log.memory.overall_mb) == (119.5, 176.777)
 
@@ -277,11 +337,14 @@ def test_public_logs_with_profiles():
     rows = parse_log(public_log("02_tf2.4_android_nnapi_qtigpu_opprofile")).profile
     assert (len(rows), sum(row.inside_delegate for row in rows)) == (11, 3)
     assert (rows[6].node_type, rows[6].mean_ms) == ("TfLiteNnapiDelegate", 79.010)
-    rows = parse_logs(public_log("23_tflite_android_gpu_full_kernel_opprofile_and_gl_fallback"))[0].profile
+    rows = parse_logs(public_log("23_tflite_android_gpu_full_kernel_opprofile_and_gl_fallback"))[
+        0
+    ].profile
     assert [row.mean_ms for row in rows] == [0.272, 0.365, 0.455, 0.631]
 
 
-# How a log looks that went through another program before somebody saved it: a line as that writes it.
+# How a log looks that went through another program before somebody saved it: a
+# line as that writes it.
 CHANNELS = {
     "GitHub": "2026-11-22T17:58:01.0012345Z {}",
     "GitHub, one job's log": "bench\tRun on phone\t2026-11-22T17:58:01.0012345Z {}",
@@ -295,11 +358,14 @@ CHANNELS = {
     "logcat -v epoch": "1795370281.001  4242  4250 I tflite  : {}",
     "logcat -v zone": "2026-11-22 17:58:01.001 +0100  4242  4250 I tflite  : {}",
     "logcat, the tag alone": "tflite  : {}",
-    "Android Studio before Dolphin": "2026-11-22 17:58:01.001 4242-4250/com.example.app I/tflite: {}",
+    "Android Studio before Dolphin": "2026-11-22 17:58:01.001 4242-4250/com.example.app I/tflite:"
+    " {}",
     "Android Studio, no package": "2026-11-22 17:58:01.001 4242-4250/? I/tflite: {}",
-    "Android Studio": "2026-11-22 17:58:01.001  4242-4250  tflite                  com.example.app  I  {}",
+    "Android Studio": "2026-11-22 17:58:01.001  4242-4250  tflite                  com.example.app"
+    "  I  {}",
     "Android Studio, compact": "17:58:01.001  I  {}",
-    "GitHub around logcat": "2026-11-22T17:58:01.0012345Z 11-22 17:58:01.001  4242  4250 I tflite  : {}",
+    "GitHub around logcat": "2026-11-22T17:58:01.0012345Z 11-22 17:58:01.001  4242  4250 I tflite "
+    " : {}",
 }
 
 
@@ -308,7 +374,11 @@ def test_what_a_log_went_through_changes_nothing(channel):
     plain = text_of("classic_gpu_full_no_prefix").decode()
     text = "".join(f"{CHANNELS[channel].format(line)}\n" for line in plain.splitlines() if line)
     log, reference = parse_log(text), parse_log(plain)
-    assert (log.init_us, log.first_us, log.inference) == (reference.init_us, reference.first_us, reference.inference)
+    assert (log.init_us, log.first_us, log.inference) == (
+        reference.init_us,
+        reference.first_us,
+        reference.inference,
+    )
     assert log.parameters == reference.parameters and not log.unknown
     assert [line.text for line in log.lines] == [line.text for line in reference.lines]
     assert judge(log, wanted_backend="gpu", exit_code=0).outcome == "FULL_GPU"
@@ -316,7 +386,9 @@ def test_what_a_log_went_through_changes_nothing(channel):
 
 @pytest.mark.parametrize("line", [CHANNELS["Android Studio"], CHANNELS["logcat -v epoch"]])
 def test_lines_of_other_programs_do_not_count_in_any_channel(line):
-    foreign = line.replace("tflite", "Camera").format("count=3 first=1 curr=1 min=1 max=1 avg=1 std=0")
+    foreign = line.replace("tflite", "Camera").format(
+        "count=3 first=1 curr=1 min=1 max=1 avg=1 std=0"
+    )
     assert not parse_log(f"{foreign}\n").statistics
 
 

@@ -1,4 +1,6 @@
-"""The verdict on a run, over every transcript; and the static check's reasons beside the device's."""
+"""The verdict on a run, over every transcript; and the static check's
+reasons beside the device's.
+"""
 
 from pathlib import Path
 
@@ -14,8 +16,17 @@ from bokeh_tf.tflite.running.agreement import OutputCheck
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 LOGS = sorted(path for path in TRANSCRIPTS.glob("*.txt") if not path.name.startswith("help_"))
 WHOLE_ON_GPU = (
-    *("classic_gpu_full", "classic_gpu_full_no_prefix", "classic_gpu_full_logcat", "classic_gpu_full_logcat_brief"),
-    *("classic_gpu_full_warm", "classic_gpu_full_no_verdict_line", "classic_gpu_full_release_build"),
+    *(
+        "classic_gpu_full",
+        "classic_gpu_full_no_prefix",
+        "classic_gpu_full_logcat",
+        "classic_gpu_full_logcat_brief",
+    ),
+    *(
+        "classic_gpu_full_warm",
+        "classic_gpu_full_no_verdict_line",
+        "classic_gpu_full_release_build",
+    ),
     *("classic_gpu_profile", "litert_gpu_full", "litert_gpu_full_block_only"),
 )
 OUTCOMES = {
@@ -74,12 +85,20 @@ def verdict_of(name, wanted="gpu", exit_code=0, **options):
 @pytest.mark.parametrize(("name", "wanted"), OUTCOMES)
 def test_verdicts(name, wanted):
     expected = DelegateOutcome(OUTCOMES[name, wanted])
-    exit_code = 1 if name in ("classic_gpu_failed", "classic_gpu_required", "litert_gpu_invoke_failed") else 0
+    exit_code = (
+        1
+        if name in ("classic_gpu_failed", "classic_gpu_required", "litert_gpu_invoke_failed")
+        else 0
+    )
     verdict = verdict_of(name, wanted, exit_code)
     assert verdict.outcome is expected, verdict
     assert verdict.why and "\n" not in verdict.why
     assert bool(verdict.missing) is (expected is DelegateOutcome.UNPROVEN)
-    if expected in (DelegateOutcome.FULL_GPU, DelegateOutcome.PARTIAL, DelegateOutcome.WRONG_BACKEND):
+    if expected in (
+        DelegateOutcome.FULL_GPU,
+        DelegateOutcome.PARTIAL,
+        DelegateOutcome.WRONG_BACKEND,
+    ):
         assert verdict.evidence
 
 
@@ -94,7 +113,8 @@ def _of_tensorflow_2_3():
 
 TAIL = (
     "count=50 first=157195 curr=159511 min=149738 max=161935 avg=156669 std=2352\n"
-    "Inference timings in us: Init: 404292, First inference: 188086, Warmup (avg): 175313, Inference (avg): 156669\n"
+    "Inference timings in us: Init: 404292, First inference: 188086, Warmup (avg): 175313,"
+    " Inference (avg): 156669\n"
 )
 
 
@@ -119,9 +139,13 @@ def test_every_transcript_has_a_verdict():
     assert {path.stem for path in LOGS} == {name for name, _ in OUTCOMES}
 
 
-@pytest.mark.parametrize(("name", "wanted"), [key for key, outcome in OUTCOMES.items() if "FULL" in outcome])
+@pytest.mark.parametrize(
+    ("name", "wanted"), [key for key, outcome in OUTCOMES.items() if "FULL" in outcome]
+)
 def test_every_proof_is_needed(name, wanted):
-    """Without the lines of a proof, with a lost exit code, or with an error added, no run passes."""
+    """Without the lines of a proof, with a lost exit code, or with an
+    error added, no run passes.
+    """
     assert not verdict_of(name, wanted, None).outcome.passed
     assert not verdict_of(name, wanted, 139).outcome.passed
     text = text_of(name).decode()
@@ -129,16 +153,29 @@ def test_every_proof_is_needed(name, wanted):
         "ERROR: something new went wrong",
         "Restored original execution plan after delegate application failure.",
     ):
-        assert not judge(parse_log(f"{text}{error}\n"), wanted_backend=wanted, exit_code=0).outcome.passed
+        assert not judge(
+            parse_log(f"{text}{error}\n"), wanted_backend=wanted, exit_code=0
+        ).outcome.passed
     own = ("accelerator name", "Created") if wanted == "nnapi" else ("Initialized Open", "LITERT_")
     for proof in ("Replacing", "Explicitly"), own, ("nference", "count="):
-        rest = [line for line in text.splitlines(keepends=True) if not any(word in line for word in proof)]
+        rest = [
+            line
+            for line in text.splitlines(keepends=True)
+            if not any(word in line for word in proof)
+        ]
         assert len(rest) < text.count("\n")
-        assert not judge(parse_log("".join(rest)), wanted_backend=wanted, exit_code=0).outcome.passed
+        assert not judge(
+            parse_log("".join(rest)), wanted_backend=wanted, exit_code=0
+        ).outcome.passed
 
 
-RESTORED = "ERROR: Restored original execution plan after delegate application failure.\nINFO: The input"
-REST = "Replacing 5 out of 9 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 3 partitions for subgraph 1."
+RESTORED = (
+    "ERROR: Restored original execution plan after delegate application failure.\nINFO: The input"
+)
+REST = (
+    "Replacing 5 out of 9 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 3"
+    " partitions for subgraph 1."
+)
 
 
 @pytest.mark.parametrize(
@@ -149,10 +186,22 @@ REST = "Replacing 5 out of 9 node(s) with delegate (TfLiteXNNPackDelegate) node,
         ("litert_gpu_full", "gpu", "INFO: The input", f"{REST}\nINFO: The input", "PARTIAL"),
         ("classic_gpu_full", "gpu", "Inference timings in us", "Inference tim", "UNPROVEN"),
         ("classic_nnapi_full", "nnapi", "name: [npu-one]", "name: [nnapi-reference]", "SILENT_CPU"),
-        ("classic_nnapi_full", "nnapi", "[npu-one,nnapi-reference]", "[nnapi-reference]", "SILENT_CPU"),
+        (
+            "classic_nnapi_full",
+            "nnapi",
+            "[npu-one,nnapi-reference]",
+            "[nnapi-reference]",
+            "SILENT_CPU",
+        ),
         ("classic_gpu_full", "gpu", "Replacing 88 out of 88", "Replacing 87 out of 88", "PARTIAL"),
         ("classic_gpu_full", "gpu", "yielding 1 part", "yielding 3 part", "PARTIAL"),
-        ("litert_gpu_full", "gpu", " node, yielding 1 partitions for subgraph 0 (main).", " node", "UNPROVEN"),
+        (
+            "litert_gpu_full",
+            "gpu",
+            " node, yielding 1 partitions for subgraph 0 (main).",
+            " node",
+            "UNPROVEN",
+        ),
         ("classic_gpu_full", "gpu", "count=50", "count=0", "FAILED_INIT"),
     ],
 )
@@ -165,7 +214,9 @@ def test_one_changed_line_changes_the_verdict(name, wanted, old, new, outcome):
 
 def test_streams_captured_apart_are_one_run():
     lines = text_of("classic_gpu_full").decode().splitlines(keepends=True)
-    errors = [line for line in lines if "Replacing" in line or "OpenCL" in line or "kernels" in line]
+    errors = [
+        line for line in lines if "Replacing" in line or "OpenCL" in line or "kernels" in line
+    ]
     log = parse_log("".join([line for line in lines if line not in errors] + errors))
     assert log.runs == 1
     assert judge(log, wanted_backend="gpu", exit_code=0).outcome is DelegateOutcome.FULL_GPU
@@ -177,14 +228,19 @@ def test_output_check_decides():
     assert verdict_of("classic_gpu_full", output_check=right).outcome is DelegateOutcome.FULL_GPU
     verdict = verdict_of("classic_gpu_full", output_check=wrong)
     assert verdict.outcome is DelegateOutcome.BAD_OUTPUT and "rendered: 3 values" in verdict.why
-    assert verdict_of("classic_gpu_unsupported", output_check=wrong).outcome is DelegateOutcome.SILENT_CPU
+    assert (
+        verdict_of("classic_gpu_unsupported", output_check=wrong).outcome
+        is DelegateOutcome.SILENT_CPU
+    )
     with pytest.raises(ValueError, match="Known: cpu, gpu"):
         verdict_of("classic_gpu_full", "tpu")
 
 
 def test_a_failure_is_told_in_its_own_words():
     verdict = verdict_of("classic_gpu_failed", exit_code=1)
-    assert verdict.why.endswith("exit code 1: TfLiteGpuDelegate Init: Batch size mismatch, expected 1 but got 3")
+    assert verdict.why.endswith(
+        "exit code 1: TfLiteGpuDelegate Init: Batch size mismatch, expected 1 but got 3"
+    )
     assert str(verdict.evidence[-1]).endswith("Benchmarking failed.")
 
 
@@ -196,10 +252,18 @@ def test_a_text_of_several_runs_is_not_judged():
 
 def test_cutting_a_failed_run_never_makes_it_pass():
     for name, wanted in OUTCOMES:
-        if OUTCOMES[name, wanted] in ("SILENT_CPU", "WRONG_BACKEND", "FAILED_INIT", "PARTIAL", "UNPROVEN"):
+        if OUTCOMES[name, wanted] in (
+            "SILENT_CPU",
+            "WRONG_BACKEND",
+            "FAILED_INIT",
+            "PARTIAL",
+            "UNPROVEN",
+        ):
             lines = text_of(name).splitlines(keepends=True)
             for count in range(len(lines)):
-                verdict = judge(parse_log(b"".join(lines[:count])), wanted_backend=wanted, exit_code=0)
+                verdict = judge(
+                    parse_log(b"".join(lines[:count])), wanted_backend=wanted, exit_code=0
+                )
                 assert not verdict.outcome.passed, (name, count, verdict)
 
 

@@ -1,4 +1,6 @@
-"""`bench read`: the runs in logs that somebody has, as lines for people and as a result that others read."""
+"""`bench read`: the runs in logs that somebody has, as lines for people and as
+a result that others read.
+"""
 
 import shutil
 from pathlib import Path
@@ -59,7 +61,9 @@ def test_the_exit_code_counts_where_it_is_known(capsys):
 
 def test_each_run_of_a_log_is_told_apart(tmp_path):
     both = tmp_path / "both.txt"
-    full, partial = ((TRANSCRIPTS / f"classic_gpu_{name}.txt").read_bytes() for name in ("full", "partial"))
+    full, partial = (
+        (TRANSCRIPTS / f"classic_gpu_{name}.txt").read_bytes() for name in ("full", "partial")
+    )
     both.write_bytes(full + partial)
     copy = tmp_path / "more" / "both.txt"
     copy.parent.mkdir()
@@ -67,7 +71,9 @@ def test_each_run_of_a_log_is_told_apart(tmp_path):
     result = read_logs([both, copy], wanted_backend="gpu")
     found = [(one.name, str(one.verdict.outcome)) for one in result.measurements]
     assert found == [("both, run 1", "FULL_GPU"), ("both, run 2", "PARTIAL"), ("both", "FULL_GPU")]
-    assert {one.device for one in result.measurements}.isdisjoint({"host"}), "nobody takes it for this machine"
+    assert {one.device for one in result.measurements}.isdisjoint({"host"}), (
+        "nobody takes it for this machine"
+    )
 
 
 def test_a_run_that_measured_nothing_is_kept_and_readable(tmp_path, capsys):
@@ -78,7 +84,11 @@ def test_a_run_that_measured_nothing_is_kept_and_readable(tmp_path, capsys):
 
 
 def test_options_of_timing_do_not_go_with_reading(capsys):
-    for arguments in (["bench", "read"], ["bench", "read", "x", "--rounds", "3"], ["bench", "x", "--wanted", "gpu"]):
+    for arguments in (
+        ["bench", "read"],
+        ["bench", "read", "x", "--rounds", "3"],
+        ["bench", "x", "--wanted", "gpu"],
+    ):
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 2

@@ -1,4 +1,6 @@
-"""The adb layer with a healthy phone: the list of phones, quoting, verified copies, facts, gate, private folders."""
+"""The adb layer with a healthy phone: the list of phones, quoting, verified copies,
+facts, gate, private folders.
+"""
 
 import shutil
 import stat
@@ -20,7 +22,8 @@ from tests.fakes.expectations import assert_clear, assert_nothing_left
 pytest_plugins = ["tests.fakes.fixtures"]
 
 NO_PERMISSIONS = (
-    "no permissions (missing udev rules? user is in the plugdev group); see [http://example.org/device.html]"
+    "no permissions (missing udev rules? user is in the plugdev group); see"
+    " [http://example.org/device.html]"
 )
 LISTING = f"""\
 * daemon not running; starting now at tcp:5037
@@ -54,14 +57,23 @@ def test_devices_are_read_by_their_states():
     assert "sleeping" in found["X"].sentence
 
 
-@pytest.mark.parametrize("text", ["", "* daemon started successfully\n", "List of devices attached\r\n\r\n"])
+@pytest.mark.parametrize(
+    "text", ["", "* daemon started successfully\n", "List of devices attached\r\n\r\n"]
+)
 def test_an_empty_list_has_no_phones(text):
     assert parse_devices(text) == ()
 
 
 def test_every_state_has_a_sentence_of_its_own():
-    states = [state.value for state in DeviceState if state not in (DeviceState.NO_PERMISSIONS, DeviceState.ABSENT)]
-    phones = [parse_devices(f"List of devices attached\nS {state}\n")[0] for state in [*states, NO_PERMISSIONS]]
+    states = [
+        state.value
+        for state in DeviceState
+        if state not in (DeviceState.NO_PERMISSIONS, DeviceState.ABSENT)
+    ]
+    phones = [
+        parse_devices(f"List of devices attached\nS {state}\n")[0]
+        for state in [*states, NO_PERMISSIONS]
+    ]
     sentences = {phone.sentence for phone in [*phones, absent("S")]}
     assert len(sentences) == len(DeviceState)
     assert all(sentence.startswith("S: ") and "\n" not in sentence for sentence in sentences)
@@ -85,7 +97,10 @@ def program(path, text="#!/bin/sh\n"):
 
 def test_adb_is_found_in_this_order(tmp_path, monkeypatch):
     explicit, variable = program(tmp_path / "a" / "adb"), program(tmp_path / "b" / "my adb")
-    on_path, bundled = program(tmp_path / "c" / "adb"), program(tmp_path / "d" / "adbutils" / "binaries" / "adb")
+    on_path, bundled = (
+        program(tmp_path / "c" / "adb"),
+        program(tmp_path / "d" / "adbutils" / "binaries" / "adb"),
+    )
     (bundled.parent.parent / "__init__.py").write_text("raise ImportError('never imported')")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "d")])
     monkeypatch.setenv("BOKEH_ADB", str(variable))
@@ -129,7 +144,8 @@ def test_what_is_no_adb_is_refused(tmp_path):
 
 @pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
 @pytest.mark.parametrize(
-    "argument", ["a b", "it's", '"$HOME"', "`id`; false", "*", "", "größe\u3000𝄞", "a\nb", "-n", "\\"]
+    "argument",
+    ["a b", "it's", '"$HOME"', "`id`; false", "*", "", "größe\u3000𝄞", "a\nb", "-n", "\\"],
 )
 def test_arguments_arrive_as_they_are(start_phone, adb, old, argument):
     phone = start_phone(old=old)
@@ -201,19 +217,36 @@ def test_the_stand_in_runs_the_model(device, phone, tmp_path, tiny_convolution, 
     tool = benchmark_model.write(tmp_path / "benchmark_model", program_name)
     with RunFolder(device) as folder:
         remote, model = folder.push(tool, executable=True), folder.push(tiny_convolution)
-        flags = (f"--graph={model}", "--use_gpu=true", "--num_runs=3", "--min_secs=0", "--not_a_flag=1")
+        flags = (
+            f"--graph={model}",
+            "--use_gpu=true",
+            "--num_runs=3",
+            "--min_secs=0",
+            "--not_a_flag=1",
+        )
         told = folder.run(remote, *flags, timeout_s=60, core_mask="f0")
     assert told.return_code == 0
     assert "Unconsumed cmdline flags: --not_a_flag=1" in told.stderr
-    assert "Created 1 GPU delegate kernels." in told.stderr and "INFO: count=3 first=" in told.stderr
+    assert (
+        "Created 1 GPU delegate kernels." in told.stderr and "INFO: count=3 first=" in told.stderr
+    )
     assert_nothing_left(phone)
 
 
 def test_fingerprint(device):
     found = device.fingerprint()
-    assert (found.manufacturer, found.model, found.soc, found.abi) == ("Example", "Pixel 0", "Acme AC8650", "arm64-v8a")
-    assert found.gpu == facts.Gpu("Acme", "Trigon (TM) 750", "OpenGL ES 3.2 V@0800.0 (GIT@0a1b2c3, build, 2025)")
-    assert found.thermal.status == 0 and found.thermal.hottest == facts.Temperature("skin", "skin", 31.0)
+    assert (found.manufacturer, found.model, found.soc, found.abi) == (
+        "Example",
+        "Pixel 0",
+        "Acme AC8650",
+        "arm64-v8a",
+    )
+    assert found.gpu == facts.Gpu(
+        "Acme", "Trigon (TM) 750", "OpenGL ES 3.2 V@0800.0 (GIT@0a1b2c3, build, 2025)"
+    )
+    assert found.thermal.status == 0 and found.thermal.hottest == facts.Temperature(
+        "skin", "skin", 31.0
+    )
     assert found.battery == facts.Battery(80, 28.5, True, ("USB",))
     assert found.core_masks == {"all": "ff", "big": "f0", "prime": "80"}
     assert [core.index for core in found.cores if core.capped] == [7]
@@ -235,11 +268,16 @@ def test_old_phones_show_temperatures_of_the_kernel(start_phone, adb):
     ("line", "celsius"),
     [
         *(("cpu 45000", 45.0), ("cpu 451", 45.1), ("cpu 45", 45.0)),
-        *((line, None) for line in ("cpu 0", "cpu -40000", "cpu 105000", "cpu 127000", "cpu", "", "cpu x")),
+        *(
+            (line, None)
+            for line in ("cpu 0", "cpu -40000", "cpu 105000", "cpu 127000", "cpu", "", "cpu x")
+        ),
     ],
 )
 def test_units_of_thermal_zones(line, celsius):
-    assert [one.celsius for one in facts.parse_thermal_zones(line)] == ([] if celsius is None else [celsius])
+    assert [one.celsius for one in facts.parse_thermal_zones(line)] == (
+        [] if celsius is None else [celsius]
+    )
 
 
 def test_cached_temperatures_are_used_only_where_there_are_no_others():
@@ -249,7 +287,9 @@ def test_cached_temperatures_are_used_only_where_there_are_no_others():
     assert facts.parse_thermal_service(text.replace("44.0", "NaN")).hottest.celsius == 30.5
 
 
-@pytest.mark.parametrize("text", ["", "garbage\0\x01", "Thermal Status: ", "Temperature{mValue=, mType=0, mName=x}"])
+@pytest.mark.parametrize(
+    "text", ["", "garbage\0\x01", "Thermal Status: ", "Temperature{mValue=, mType=0, mName=x}"]
+)
 def test_facts_of_garbage_are_unknown(text):
     assert facts.parse_thermal_service(text) == facts.Thermal(None, ())
     assert facts.parse_battery(text) == facts.Battery(None, None, None, ())
@@ -258,7 +298,11 @@ def test_facts_of_garbage_are_unknown(text):
 
 
 def test_properties_over_several_lines():
-    assert facts.parse_properties("[a]: [1]\n[b]: [x\ny]\n[c]: []\n") == {"a": "1", "b": "x\ny", "c": ""}
+    assert facts.parse_properties("[a]: [1]\n[b]: [x\ny]\n[c]: []\n") == {
+        "a": "1",
+        "b": "x\ny",
+        "c": "",
+    }
 
 
 def test_masks_leave_out_cores_that_are_off():

@@ -1,4 +1,6 @@
-"""Timing on phones, end to end: the real adb, fake phones, and stand-ins for both programs that run the model."""
+"""Timing on phones, end to end: the real adb, fake phones, and stand-ins for both
+programs that run the model.
+"""
 
 import json
 import signal
@@ -34,9 +36,18 @@ def tool_of(tmp_path):
 
 @pytest.fixture
 def bench(adb, phone, tiny_convolution, tool_of, tmp_path):
-    """`bench("classic", CPU, GPU, …)`: a short run on the connected phone; results go to `folder`."""
+    """`bench("classic", CPU, GPU, …)`: a short run on the connected
+    phone; results go to `folder`.
+    """
 
-    def run(kind, *settings, folder=tmp_path / "results", on_round=lambda: None, say=lambda _: None, **changes):
+    def run(
+        kind,
+        *settings,
+        folder=tmp_path / "results",
+        on_round=lambda: None,
+        say=lambda _: None,
+        **changes,
+    ):
         plan = {"rounds": 2, "turn": TURN, "gate": GATE, "timeout_s": 60, "return_timeout_s": 5}
         plan |= changes if "program" in changes else {"program": tool_of(kind), **changes}
         wanted = android.AndroidRun(models=(tiny_convolution,), settings=settings, **plan)
@@ -62,10 +73,17 @@ def test_cpu_and_gpu_end_to_end(bench, phone, program, prefix, target):
     assert done.failures == () and len(rounds) == 2
     assert to_json(read_result(done.path)) == to_json(done.result)
     cpu, half, full = done.result.measurements
-    assert [one.backend for one in (cpu, half, full)] == [f"{prefix}-cpu", f"{prefix}-gpu", f"{prefix}-gpu"]
+    assert [one.backend for one in (cpu, half, full)] == [
+        f"{prefix}-cpu",
+        f"{prefix}-gpu",
+        f"{prefix}-gpu",
+    ]
     assert [one.verdict.outcome for one in (cpu, half, full)] == ["CPU", "FULL_GPU", "FULL_GPU"]
     assert all(one.stamp is None and one.sample_kind == "round median" for one in (cpu, half, full))
-    assert all(np.shape(one.samples.rounds_ns) == (2, 1) and one.startup.cold_init_ns > 0 for one in (cpu, half, full))
+    assert all(
+        np.shape(one.samples.rounds_ns) == (2, 1) and one.startup.cold_init_ns > 0
+        for one in (cpu, half, full)
+    )
     assert half.accelerator == "Trigon (TM) 750" and half.startup.warm_init_ns > 0
     assert half.startup.warm_init_kind == "serialised" and half.startup.cache.was_read
     # Only LiteRT's program has a flag for XNNPACK's cache.
@@ -80,13 +98,27 @@ def test_what_a_result_keeps_of_the_phone(bench, tool_of, device):
     (name,) = done.result.devices
     facts = json.loads(done.path.read_text())["devices"][name]
     assert name.startswith("Example Pixel 0 #") and device.serial not in name
-    assert facts["fingerprint"]["soc"] == "Acme AC8650" and facts["fingerprint"]["cores"][0]["governor"] == "walt"
-    assert facts["benchmark_model"]["kind"] == "classic" and len(facts["benchmark_model"]["sha256"]) == 64
+    assert (
+        facts["fingerprint"]["soc"] == "Acme AC8650"
+        and facts["fingerprint"]["cores"][0]["governor"] == "walt"
+    )
+    assert (
+        facts["benchmark_model"]["kind"] == "classic"
+        and len(facts["benchmark_model"]["sha256"]) == 64
+    )
     assert [len(one["clocks_khz"]) for one in facts["rounds"]] == [8, 8]
-    assert facts["after"]["thermal"]["status"] == 0 and facts["after"]["battery"]["level_percent"] == 80
+    assert (
+        facts["after"]["thermal"]["status"] == 0
+        and facts["after"]["battery"]["level_percent"] == 80
+    )
     details = done.result.measurements[0].details
-    assert "--use_xnnpack=true" in details["arguments"] and details["rounds"][0]["inference"]["count"] == 3
-    assert "STARTING!" in details["log"] and details["flags_as_understood"]["Graph"].endswith("model0.tflite")
+    assert (
+        "--use_xnnpack=true" in details["arguments"]
+        and details["rounds"][0]["inference"]["count"] == 3
+    )
+    assert "STARTING!" in details["log"] and details["flags_as_understood"]["Graph"].endswith(
+        "model0.tflite"
+    )
 
 
 def test_rounds_are_interleaved(bench):
@@ -105,7 +137,11 @@ def test_rounds_are_interleaved(bench):
 def test_times_that_are_not_the_gpus_are_stamped(bench, phone, tool_of, name, outcome):
     tool = tool_of("classic")
     # The CPU's values must stay right, for they are what the others are compared with.
-    tool.write_text(tool.read_text().replace("if fault() in (", "if flags['use_gpu'] == 'true' and fault() in ("))
+    tool.write_text(
+        tool.read_text().replace(
+            "if fault() in (", "if flags['use_gpu'] == 'true' and fault() in ("
+        )
+    )
     trouble(phone, name)
     found = measurement_of(bench("classic", CPU, GPU, program=tool), GPU)
     assert found.verdict.outcome == outcome
@@ -124,9 +160,13 @@ def test_times_that_are_not_the_gpus_are_stamped(bench, phone, tool_of, name, ou
 def test_nnapi_ends_with_a_verdict(bench, phone, name, outcome, words):
     trouble(phone, name)
     found = bench("classic", PhoneSetting("nnapi", "fp16")).result.measurements[0]
-    assert found.verdict.outcome == outcome and words in found.verdict.why and found.verdict.evidence
+    assert (
+        found.verdict.outcome == outcome and words in found.verdict.why and found.verdict.evidence
+    )
     assert found.summary is not None and found.backend == "tflite-nnapi"
-    assert found.stamp == (None if outcome == "FULL_NNAPI" else f"not a timing of NNAPI fp16: {outcome}")
+    assert found.stamp == (
+        None if outcome == "FULL_NNAPI" else f"not a timing of NNAPI fp16: {outcome}"
+    )
     assert any(severity == "bad" for severity, _ in warnings(found)) is (found.stamp is not None)
     flags = {"--use_nnapi=true", "--nnapi_allow_fp16=true", "--disable_nnapi_cpu=true"}
     assert flags <= set(found.details["arguments"])
@@ -169,7 +209,11 @@ def test_a_gpu_that_fails_is_out_and_the_cpu_goes_on(bench, phone, name):
     trouble(phone, name)
     done = bench("classic", GPU, CPU)
     failed, cpu = done.result.measurements
-    assert failed.summary is None and failed.verdict.outcome == "FAILED_INIT" and "exit code 1" in failed.verdict.why
+    assert (
+        failed.summary is None
+        and failed.verdict.outcome == "FAILED_INIT"
+        and "exit code 1" in failed.verdict.why
+    )
     assert "failed after 0 of 2 rounds" in failed.doubts[0] and failed.verdict.evidence
     assert cpu.summary is not None and done.failures == ()
     assert_nothing_left(phone)
@@ -177,7 +221,12 @@ def test_a_gpu_that_fails_is_out_and_the_cpu_goes_on(bench, phone, name):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("crashed", "SIGSEGV"), ("killed", "SIGKILL"), ("garbage", "no measured run"), ("truncated", "no measured run")],
+    [
+        ("crashed", "SIGSEGV"),
+        ("killed", "SIGKILL"),
+        ("garbage", "no measured run"),
+        ("truncated", "no measured run"),
+    ],
 )
 def test_a_program_that_dies_is_no_phone_that_is_gone(bench, phone, name, words):
     trouble(phone, name)
@@ -198,7 +247,8 @@ def test_a_flag_that_was_not_understood_is_an_error(bench, tool_of):
     tool = tool_of("classic")
     tool.write_text(
         tool.read_text().replace(
-            "flags, unknown = parse(", "FLAGS[program].pop('use_xnnpack')\n    flags, unknown = parse("
+            "flags, unknown = parse(",
+            "FLAGS[program].pop('use_xnnpack')\n    flags, unknown = parse(",
         )
     )
     found = bench("classic", CPU, program=tool).result.measurements[0]
@@ -207,21 +257,32 @@ def test_a_flag_that_was_not_understood_is_an_error(bench, tool_of):
 
 
 def test_what_a_build_cannot_do_is_said(bench):
-    nnapi = measurement_of(bench("litert", PhoneSetting("nnapi", "fp16"), CPU), PhoneSetting("nnapi", "fp16"))
+    nnapi = measurement_of(
+        bench("litert", PhoneSetting("nnapi", "fp16"), CPU), PhoneSetting("nnapi", "fp16")
+    )
     assert nnapi.summary is None and "LiteRT's program has no NNAPI" in nnapi.verdict.why
 
 
 @pytest.mark.parametrize("away_s", [0, 600], ids=["comes back", "stays away"])
-def test_a_drop_during_a_round_loses_no_finished_round(bench, phone, adb, tmp_path, no_hang, away_s):
+def test_a_drop_during_a_round_loses_no_finished_round(
+    bench, phone, adb, tmp_path, no_hang, away_s
+):
     def unplug():
-        phone.faults.on_command, phone.faults.drop_after_s, phone.faults.away_s = "--num_runs=3", 0.05, away_s
+        phone.faults.on_command, phone.faults.drop_after_s, phone.faults.away_s = (
+            "--num_runs=3",
+            0.05,
+            away_s,
+        )
 
     slow = Amount(runs=3, warmup_runs=3, max_seconds=5)
     done = bench("classic", CPU, GPU, on_round=unplug, turn=slow, return_timeout_s=2, rounds=3)
     assert len(done.failures) == 1 and phone.serial in done.failures[0]
     assert "the same command continues from there" in done.failures[0]
     kept = [one.samples.rounds_ns for one in done.result.measurements]
-    assert list(map(len, kept)) == [1, 1] and "stopped after 1 of 3 rounds" in done.result.measurements[0].doubts[0]
+    assert (
+        list(map(len, kept)) == [1, 1]
+        and "stopped after 1 of 3 rounds" in done.result.measurements[0].doubts[0]
+    )
     (journal,) = (tmp_path / "results").glob("unfinished_*.jsonl")
 
     phone.faults.away_s, phone.faults.drop_after_s = 0, None
@@ -241,7 +302,11 @@ def test_a_drop_during_a_round_loses_no_finished_round(bench, phone, adb, tmp_pa
 def test_two_phones_at_once_and_one_is_lost(bench, phone, start_phone, adb):
     other = start_phone()
     adb.connect(other.serial)
-    other.faults.on_command, other.faults.drop_after_s, other.faults.away_s = "--num_runs=3", 0.05, 600
+    other.faults.on_command, other.faults.drop_after_s, other.faults.away_s = (
+        "--num_runs=3",
+        0.05,
+        600,
+    )
     done = bench("classic", CPU, serials=("all",), return_timeout_s=1)
     assert len(done.failures) == 1 and other.serial in done.failures[0]
     good, bad = sorted(done.result.measurements, key=lambda one: one.samples is None)

@@ -1,4 +1,5 @@
-"""Phones that are not ready, that go away, or that are several; the adb server and our own program ending.
+"""Phones that are not ready, that go away, or that are several; the adb server
+and our own program ending.
 
 The real adb works with the fake phone of tests/fakes.
 """
@@ -34,7 +35,12 @@ TIMEOUT_S = 25.0
 
 @pytest.mark.parametrize(
     ("mode", "word"),
-    [("recovery", "recovery"), ("sideload", "sideload"), ("rescue", "rescue"), ("bootloader", "fastboot reboot")],
+    [
+        ("recovery", "recovery"),
+        ("sideload", "sideload"),
+        ("rescue", "rescue"),
+        ("bootloader", "fastboot reboot"),
+    ],
 )
 def test_phone_is_not_in_android(start_phone, adb, mode, word):
     phone = start_phone(mode=mode)
@@ -45,7 +51,9 @@ def test_phone_is_not_in_android(start_phone, adb, mode, word):
         adb.choose(phone.serial)
 
 
-@pytest.mark.parametrize(("trust", "word"), [("unauthorized", "Allow USB debugging"), ("authorizing", "key")])
+@pytest.mark.parametrize(
+    ("trust", "word"), [("unauthorized", "Allow USB debugging"), ("authorizing", "key")]
+)
 def test_phone_does_not_trust(start_phone, adb, trust, word):
     phone = start_phone(trust=trust)
     with pytest.raises(DeviceError) as error:
@@ -86,7 +94,10 @@ def test_two_phones_one_gone(start_phone, adb, model, folder_of):
         adb.choose()
     assert_clear(error, first.serial, second.serial, "name one")
     with folder_of(Device(adb.on(second.serial))) as kept:
-        with pytest.raises(DeviceError) as error, folder_of(Device(adb.on(first.serial)), return_timeout_s=0.5) as lost:
+        with (
+            pytest.raises(DeviceError) as error,
+            folder_of(Device(adb.on(first.serial)), return_timeout_s=0.5) as lost,
+        ):
             first.faults.away_s = 600
             first.drop()
             lost.push(model)
@@ -129,7 +140,10 @@ def own_server(adb_path, tmp_path):
 def test_adb_server_restarts_between_calls(own_server, start_phone, folder_of, model):
     phone, adb = start_phone(), own_server.adb(timeout_s=15)
     adb.connect(phone.serial)
-    with pytest.raises(DeviceError) as error, folder_of(Device(adb.on(phone.serial)), return_timeout_s=10) as folder:
+    with (
+        pytest.raises(DeviceError) as error,
+        folder_of(Device(adb.on(phone.serial)), return_timeout_s=10) as folder,
+    ):
         own_server.stop()
         folder.push(model)
     assert_clear(error, phone.serial, "is not connected")
@@ -139,11 +153,19 @@ def test_adb_server_restarts_between_calls(own_server, start_phone, folder_of, m
 def test_adb_server_dies_during_run(own_server, start_phone, sleeper, folder_of):
     phone, adb = start_phone(), own_server.adb(timeout_s=15)
     adb.connect(phone.serial)
-    with pytest.raises(DeviceError) as error, folder_of(Device(adb.on(phone.serial)), return_timeout_s=10) as folder:
+    with (
+        pytest.raises(DeviceError) as error,
+        folder_of(Device(adb.on(phone.serial)), return_timeout_s=10) as folder,
+    ):
         remote = folder.push(sleeper, executable=True)
-        stop = "import sys, time; time.sleep(0.5); from tests.fakes.adb_server import kill; kill(*sys.argv[1:])"
+        stop = (
+            "import sys, time; time.sleep(0.5); from tests.fakes.adb_server import kill;"
+            " kill(*sys.argv[1:])"
+        )
         port = own_server.environment["ANDROID_ADB_SERVER_PORT"]
-        with subprocess.Popen([sys.executable, "-c", stop, str(own_server.path), port], cwd=ROOT) as stopping:
+        with subprocess.Popen(
+            [sys.executable, "-c", stop, str(own_server.path), port], cwd=ROOT
+        ) as stopping:
             try:
                 folder.run(remote, timeout_s=10)
             finally:
@@ -177,11 +199,15 @@ RUN_UNTIL_STOPPED = """\
 
 
 def stop_a_run(server, phone, tool, signal_number, *, reached):
-    """Starts a run in a process of its own and ends that as soon as `reached()`; its return code and stderr."""
+    """Starts a run in a process of its own and ends that as soon as `reached()`;
+    its return code and stderr.
+    """
     command = [sys.executable, "-c", textwrap.dedent(RUN_UNTIL_STOPPED), server.path, phone.serial]
     command += [tool, tempfile.gettempdir()]
     environment = {**os.environ, **server.environment}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
         while not reached():
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.05)
@@ -191,7 +217,9 @@ def stop_a_run(server, phone, tool, signal_number, *, reached):
 
 
 def test_ctrl_c_during_run(shared_server, phone, sleeper):
-    return_code, stderr = stop_a_run(shared_server, phone, sleeper, signal.SIGINT, reached=phone.process_files)
+    return_code, stderr = stop_a_run(
+        shared_server, phone, sleeper, signal.SIGINT, reached=phone.process_files
+    )
     assert return_code != 0 and "KeyboardInterrupt" in stderr and "DeviceError" not in stderr
     assert_nothing_left(phone)
 
@@ -200,14 +228,20 @@ def test_ctrl_c_during_push(shared_server, phone, tmp_path):
     large = tmp_path / "large"
     large.write_bytes(bytes(2_000_000))
     phone.faults.bytes_per_s = 500_000
-    return_code, stderr = stop_a_run(shared_server, phone, large, signal.SIGINT, reached=phone.temporary_files)
+    return_code, stderr = stop_a_run(
+        shared_server, phone, large, signal.SIGINT, reached=phone.temporary_files
+    )
     phone.faults.bytes_per_s = None
     assert return_code != 0 and "KeyboardInterrupt" in stderr and "DeviceError" not in stderr
     assert_nothing_left(phone)
 
 
-def test_our_program_is_killed_and_the_next_run_cleans_up(shared_server, phone, device, sleeper, folder_of):
-    return_code, _ = stop_a_run(shared_server, phone, sleeper, signal.SIGKILL, reached=phone.process_files)
+def test_our_program_is_killed_and_the_next_run_cleans_up(
+    shared_server, phone, device, sleeper, folder_of
+):
+    return_code, _ = stop_a_run(
+        shared_server, phone, sleeper, signal.SIGKILL, reached=phone.process_files
+    )
     assert return_code == -signal.SIGKILL
     assert phone.temporary_files() and phone.running()
     with folder_of(device):

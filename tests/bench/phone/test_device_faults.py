@@ -1,4 +1,5 @@
-"""What can go wrong with a phone, one test a case: a clear message, nothing left on the phone, no hang.
+"""What can go wrong with a phone, one test a case: a clear message, nothing
+left on the phone, no hang.
 
 The real adb works with the fake phone of tests/fakes, in which the faults are.
 """
@@ -186,7 +187,9 @@ def test_frozen_phone(phone, adb, tmp_path, folder_of, sleeper):
 
 
 def benchmark(folder, tmp_path, model, *flags, timeout_s=10.0):
-    remote = folder.push(benchmark_model.write(tmp_path / "benchmark_model", "classic"), executable=True)
+    remote = folder.push(
+        benchmark_model.write(tmp_path / "benchmark_model", "classic"), executable=True
+    )
     flags = (f"--graph={folder.push(model)}", "--num_runs=3", "--min_secs=0", *flags)
     return folder.run(remote, *flags, timeout_s=timeout_s)
 
@@ -220,7 +223,9 @@ TOLD = {
 
 
 @pytest.mark.parametrize("fault", TOLD)
-def test_benchmark_ends_by_itself_and_its_log_is_kept(device, phone, tmp_path, tiny_convolution, folder_of, fault):
+def test_benchmark_ends_by_itself_and_its_log_is_kept(
+    device, phone, tmp_path, tiny_convolution, folder_of, fault
+):
     (phone.root / "benchmark_fault").write_text(fault)
     with folder_of(device) as folder:
         told = benchmark(folder, tmp_path, tiny_convolution, "--use_gpu=true")

@@ -18,7 +18,9 @@ from bokeh_tf.errors import DeviceError
 pytest_plugins = ["tests.fakes.fixtures"]
 
 DIGITS = "9" * 5000
-TRANSCRIPTS = sorted((Path(__file__).parents[1] / "benchmark_model" / "transcripts").glob("*gpu*.txt"))
+TRANSCRIPTS = sorted(
+    (Path(__file__).parents[1] / "benchmark_model" / "transcripts").glob("*gpu*.txt")
+)
 
 
 def program(path, script):
@@ -36,7 +38,14 @@ def device(adb, phone):
     ("text", "number"),
     [
         *[("12", 12), (" -3\n", -3), ("+4", 4), ("0", 0), (None, None), ("", None), ("x", None)],
-        *[(DIGITS, None), ("1.5", None), ("²", None), ("٣", None), ("1_000", None), ("9" * 18, 10**18 - 1)],
+        *[
+            (DIGITS, None),
+            ("1.5", None),
+            ("²", None),
+            ("٣", None),
+            ("1_000", None),
+            ("9" * 18, 10**18 - 1),
+        ],
     ],
 )
 def test_whole_numbers(text, number):
@@ -45,7 +54,10 @@ def test_whole_numbers(text, number):
 
 def test_facts_of_a_phone_with_endless_numbers_are_unknown():
     assert facts.parse_thermal_service(f"Thermal Status: {DIGITS}\n").status is None
-    text = f"Current temperatures from HAL:\nTemperature{{mValue=40.0, mType={DIGITS}, mName=x, mStatus=0}}"
+    text = (
+        f"Current temperatures from HAL:\nTemperature{{mValue=40.0, mType={DIGITS}, mName=x,"
+        f" mStatus=0}}"
+    )
     assert facts.parse_thermal_service(text).temperatures == ()
     assert facts.parse_thermal_zones(f"cpu {DIGITS}\ngpu 40\n")[0].celsius == 40
     assert facts.parse_battery(f"  level: {DIGITS}\n  temperature: 300\n").level_percent is None
@@ -65,7 +77,9 @@ def test_a_log_with_endless_numbers_is_read(path):
     parse_log(re.sub(r"\d+", DIGITS, text))
 
 
-@pytest.mark.parametrize("said", ["echo 'sh: sha256sum: not found' >&2", "echo 'toybox: Unknown command sha256sum'"])
+@pytest.mark.parametrize(
+    "said", ["echo 'sh: sha256sum: not found' >&2", "echo 'toybox: Unknown command sha256sum'"]
+)
 def test_a_phone_whose_shell_ends_with_1_for_a_missing_sha256sum(device, phone, tmp_path, said):
     phone.command("sha256sum", f"{said}; exit 1")
     (tmp_path / "file").write_bytes(b"content")
@@ -74,7 +88,9 @@ def test_a_phone_whose_shell_ends_with_1_for_a_missing_sha256sum(device, phone, 
 
 
 def test_an_adb_that_chats_on_stdout_is_no_damage(adb, phone, tmp_path):
-    chatty = program(tmp_path / "adb", f'echo "* daemon started successfully"\nexec {adb.path} "$@"')
+    chatty = program(
+        tmp_path / "adb", f'echo "* daemon started successfully"\nexec {adb.path} "$@"'
+    )
     device = Device(Adb(chatty, environment=adb.environment, serial=phone.serial))
     (tmp_path / "file").write_bytes(b"content")
     device.push(tmp_path / "file", "/data/local/tmp/file")
@@ -109,7 +125,10 @@ def test_an_offline_phone_is_no_choice(tmp_path):
 def test_a_frozen_mkdir_is_named(adb, phone):
     phone.command("mkdir", "sleep 60")
     device = Device(Adb(adb.path, environment=adb.environment, serial=phone.serial, timeout_s=2))
-    with pytest.raises(DeviceError, match="`mkdir` on the phone did not end within 2 s"), RunFolder(device):
+    with (
+        pytest.raises(DeviceError, match="`mkdir` on the phone did not end within 2 s"),
+        RunFolder(device),
+    ):
         pass
 
 

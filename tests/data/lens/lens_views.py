@@ -1,8 +1,9 @@
-"""Brute force for shallow depth of field: the mean of many pinhole views, each with its own occlusion.
+"""Brute force for shallow depth of field: the mean of many pinhole views,
+each with its own occlusion.
 
-A view is what one point (u, v) of the aperture sees: a layer whose circle of confusion has the radius r is shifted by
-r (u, v), rounded to whole pixels (the pixel in which the ray lands), and nearer layers hide farther ones. Nothing here
-is shared with the renderer but the data it is given.
+A view is what one point (u, v) of the aperture sees: a layer whose circle of confusion has the
+radius r is shifted by r (u, v), rounded to whole pixels (the pixel in which the ray lands), and
+nearer layers hide farther ones. Nothing here is shared with the renderer but the data it is given.
 """
 
 import numpy as np
@@ -50,14 +51,18 @@ def polygon_points(blades, *, rotation_degrees=0.0, count=32):
 
 
 def mean_view(layers, points, *, focus_disparity, aperture_px):
-    """Linear light of a scene of `Layer`s of constant disparity, far to near, through the aperture's `points`."""
+    """Linear light of a scene of `Layer`s of constant disparity, far to near,
+    through the aperture's `points`.
+    """
     radii_px = [(layer.disparity - focus_disparity) * aperture_px for layer in layers]
     margin = int(np.ceil(np.abs(points).max() * np.abs(radii_px).max())) + 1
     pad = ((margin, margin), (margin, margin), (0, 0))
     padded = []
     for layer in layers:
         alpha = layer.alpha[..., None].astype(np.float64)
-        padded.append(np.pad(np.concatenate([linear(layer.colour) * alpha, alpha], -1), pad, mode="reflect"))
+        padded.append(
+            np.pad(np.concatenate([linear(layer.colour) * alpha, alpha], -1), pad, mode="reflect")
+        )
     rows, columns = layers[0].alpha.shape
     total = np.zeros((rows, columns, 3))
     for point in points:
@@ -72,10 +77,11 @@ def mean_view(layers, points, *, focus_disparity, aperture_px):
 
 
 def mean_view_of_map(photo, radius_px, points, *, fine=3):
-    """Linear light of a picture with a radius for every pixel, `[H, W]`, positive nearer than the focus.
+    """Linear light of a picture with a radius for every pixel, `[H, W]`,
+    positive nearer than the focus.
 
-    Each pixel is a square of `fine` x `fine` points; of those that land in one place the nearest is seen. Places where
-    nothing lands are left out of the mean.
+    Each pixel is a square of `fine` x `fine` points; of those that land in one place the nearest is
+    seen. Places where nothing lands are left out of the mean.
 
     Returns:
         The light, and the share of the views in which something was seen, `[H, W]`.
@@ -88,7 +94,12 @@ def mean_view_of_map(photo, radius_px, points, *, fine=3):
     shape = tuple(fine * (size + 2 * margin) for size in (rows, columns))
     down, right = np.indices(shape).reshape(2, -1)
     far_to_near = np.argsort(radii, kind="stable")
-    radii, colours, down, right = radii[far_to_near], colours[far_to_near], down[far_to_near], right[far_to_near]
+    radii, colours, down, right = (
+        radii[far_to_near],
+        colours[far_to_near],
+        down[far_to_near],
+        right[far_to_near],
+    )
     total, count = np.zeros((rows, columns, 3)), np.zeros((rows, columns))
     for point in points:
         x = right + np.rint(fine * radii * point[0]).astype(int)

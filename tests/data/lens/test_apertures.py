@@ -26,7 +26,9 @@ def inside_polygon(outline, right, down):
 
 
 def counted_kernel(outline, side):
-    """Share of each pixel inside an outline in pixels, over the outline's area, on 40 x 40 points."""
+    """Share of each pixel inside an outline in pixels, over the
+    outline's area, on 40 x 40 points.
+    """
     fine = (np.arange(40) + 0.5) / 40 - 0.5
     positions = ((np.arange(side) - side // 2)[:, None] + fine).ravel()
     inside = inside_polygon(outline, positions[None], positions[:, None])
@@ -49,7 +51,9 @@ def test_a_polygon_is_the_polygon_and_as_large_as_the_disc(blades, rotation_degr
 
 def test_many_blades_are_a_disc():
     np.testing.assert_allclose(
-        aperture_kernel(Aperture(32), 5.0)[1:-1, 1:-1], disc_kernel(5.0), atol=DISC_TOLERANCE / (25 * math.pi)
+        aperture_kernel(Aperture(32), 5.0)[1:-1, 1:-1],
+        disc_kernel(5.0),
+        atol=DISC_TOLERANCE / (25 * math.pi),
     )
 
 
@@ -84,12 +88,16 @@ def test_parts_make_up_the_whole(aperture, per_side, radius_px):
     whole = aperture_kernel(aperture, radius_px)
     # A part of a five-hundredth of the opening may be counted as one pixel.
     np.testing.assert_allclose(total, whole, atol=DISC_TOLERANCE * whole.max())
-    assert np.abs(total - whole).sum() < (DISC_TOLERANCE if aperture == DISC else COVERAGE_TOLERANCE)
+    assert np.abs(total - whole).sum() < (
+        DISC_TOLERANCE if aperture == DISC else COVERAGE_TOLERANCE
+    )
 
 
 def test_nonsense_is_refused():
     for blades in (1, 2, -3, 33):
-        with pytest.raises(ValueError, match=f"blades must be 0 or from 3 to 32. Received: {blades}"):
+        with pytest.raises(
+            ValueError, match=f"blades must be 0 or from 3 to 32. Received: {blades}"
+        ):
             Aperture(blades)
     with pytest.raises(ValueError, match="rotation_degrees must be finite"):
         Aperture(5, math.nan)

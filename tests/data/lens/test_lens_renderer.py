@@ -1,4 +1,6 @@
-"""The layered renderer against brute force: the mean of hundreds of pinhole views, each with its own occlusion."""
+"""The layered renderer against brute force: the mean of hundreds of pinhole views,
+each with its own occlusion.
+"""
 
 import dataclasses
 
@@ -52,7 +54,11 @@ SCENES = {
     # Half transparent, as hair and glass are.
     "a veil": [
         Layer(photo_like((120, 120, 110), seed=7), ONE, 0.2),
-        Layer(photo_like((30, 40, 160), seed=8), cv2.GaussianBlur(place((0.5, 0.5), 0.4), (0, 0), 4) * 0.7, 0.9),
+        Layer(
+            photo_like((30, 40, 160), seed=8),
+            cv2.GaussianBlur(place((0.5, 0.5), 0.4), (0, 0), 4) * 0.7,
+            0.9,
+        ),
     ],
 }
 
@@ -70,23 +76,34 @@ def test_layers_look_as_many_views_do(name, focus_disparity):
 def test_fine_quality_is_finer_where_layers_hide_each_other():
     layers, focus = SCENES["three behind one another"], {"focus_disparity": 0.2, "aperture_px": 7.0}
     expected = encoded(mean_view(layers, disc_points(), **focus))
-    fast, fine = (psnr_db(render(layers, **focus, quality=quality).bokeh, expected) for quality in (FAST, FINE))
+    fast, fine = (
+        psnr_db(render(layers, **focus, quality=quality).bokeh, expected)
+        for quality in (FAST, FINE)
+    )
     assert fine > fast + 3 and fast > LEAST_DB - 5
 
 
 @pytest.mark.parametrize(("blades", "rotation_degrees"), [(3, 0.0), (6, 20.0)])
 def test_polygons_look_as_many_views_do(blades, rotation_degrees):
-    layers, focus = SCENES["three behind one another"], {"focus_disparity": 0.4, "aperture_px": 11.0}
+    layers, focus = (
+        SCENES["three behind one another"],
+        {"focus_disparity": 0.4, "aperture_px": 11.0},
+    )
     points = polygon_points(blades, rotation_degrees=rotation_degrees)
     expected = mean_view(layers, points, **focus)
     bokeh = {
-        turn: render(layers, **focus, aperture=Aperture(blades, rotation_degrees + turn), quality=FINE).bokeh
+        turn: render(
+            layers, **focus, aperture=Aperture(blades, rotation_degrees + turn), quality=FINE
+        ).bokeh
         for turn in (0.0, 180.0 / blades)
     }
     assert psnr_db(bokeh[0.0], encoded(expected)) > LEAST_DB
     assert linear(bokeh[0.0]).sum() == pytest.approx(expected.sum(), rel=ENERGY_TOLERANCE)
     # The comparison tells how the polygon is turned.
-    assert psnr_db(bokeh[0.0], encoded(expected)) > psnr_db(bokeh[180.0 / blades], encoded(expected)) + 1
+    assert (
+        psnr_db(bokeh[0.0], encoded(expected))
+        > psnr_db(bokeh[180.0 / blades], encoded(expected)) + 1
+    )
 
 
 def maps():
@@ -104,7 +121,9 @@ def test_slopes_look_as_many_views_do(name, focus_disparity, aperture_px):
     photo, disparity = photo_like((120, 110, 100), seed=9), maps()[name].astype(np.float32)
     radius_px = (disparity - focus_disparity) * aperture_px
     expected, _ = mean_view_of_map(photo, radius_px, disc_points(11))
-    rendering = render_disparity(photo, disparity, focus_disparity=focus_disparity, aperture_px=aperture_px)
+    rendering = render_disparity(
+        photo, disparity, focus_disparity=focus_disparity, aperture_px=aperture_px
+    )
     assert psnr_db(rendering.bokeh, encoded(expected)) > LEAST_DB
     assert linear(rendering.bokeh).sum() == pytest.approx(expected.sum(), rel=ENERGY_TOLERANCE)
     np.testing.assert_allclose(rendering.radius_px, np.abs(radius_px), atol=1e-5)
@@ -122,12 +141,17 @@ def flattened(layers):
 @pytest.mark.parametrize("focus_disparity", [0.0, 0.4, 1.0])
 def test_a_photo_with_disparities_looks_as_the_scene_where_it_shows_enough(focus_disparity):
     """Where no view sees what the photo hides: found by painting that black, then white."""
-    layers, focus = SCENES["three behind one another"], {"focus_disparity": focus_disparity, "aperture_px": 9.0}
+    layers, focus = (
+        SCENES["three behind one another"],
+        {"focus_disparity": focus_disparity, "aperture_px": 9.0},
+    )
     seen, disparity = flattened(layers)
     black, white = (
         mean_view(
             [
-                dataclasses.replace(layer, colour=np.where((seen == index)[..., None], layer.colour, hidden))
+                dataclasses.replace(
+                    layer, colour=np.where((seen == index)[..., None], layer.colour, hidden)
+                )
                 for index, layer in enumerate(layers)
             ],
             disc_points(),
@@ -149,7 +173,9 @@ def two_flat_layers(near, far, *, focus_near):
     """Red before blue with a straight edge, as layers and as one photo."""
     mask = np.zeros(SHAPE, np.float32)
     mask[:, : SHAPE[1] // 2] = 1
-    red, blue = (np.broadcast_to(np.float32(c), (*SHAPE, 3)).copy() for c in ((0.9, 0, 0), (0, 0, 0.9)))
+    red, blue = (
+        np.broadcast_to(np.float32(c), (*SHAPE, 3)).copy() for c in ((0.9, 0, 0), (0, 0, 0.9))
+    )
     layers = [Layer(blue, ONE, far), Layer(red, mask, near)]
     focus = {"focus_disparity": near if focus_near else far, "aperture_px": 10.0}
     photo = np.where(mask[..., None] > 0, red, blue)
@@ -197,7 +223,9 @@ def test_the_background_goes_on_behind_and_no_farther_than_it_must():
     light[:, :20], light[:, 20:] = (1, 0, 0), (0, 0, 1)
     radius_px = np.where(np.arange(40) < 20, 0.0, -4.0) * np.ones((9, 1), np.float32)
     behind, behind_px = continued_behind(light, radius_px)
-    np.testing.assert_array_equal(behind[:, 12:], np.broadcast_to(np.float32([0, 0, 1]), (9, 28, 3)))
+    np.testing.assert_array_equal(
+        behind[:, 12:], np.broadcast_to(np.float32([0, 0, 1]), (9, 28, 3))
+    )
     np.testing.assert_array_equal(behind_px[:, 12:], -4)
     np.testing.assert_array_equal(behind[:, :12], light[:, :12])
     slope = np.linspace(0, 8, 40, dtype=np.float32) * np.ones((9, 1), np.float32)
@@ -206,7 +234,9 @@ def test_the_background_goes_on_behind_and_no_farther_than_it_must():
 
 def test_what_does_not_fit_is_refused():
     photo = np.zeros((*SHAPE, 3), np.float32)
-    with pytest.raises(ValueError, match=r"disparity must be as large as the photo. Received: \(5, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"disparity must be as large as the photo. Received: \(5, 4\)"
+    ):
         render_disparity(photo, np.zeros((5, 4), np.float32), focus_disparity=0, aperture_px=1)
     slope = Layer(photo, ONE, np.linspace(0, 1, SHAPE[1], dtype=np.float32) * ONE)
     with pytest.raises(ValueError, match="Without slices a map of disparities takes a disc"):

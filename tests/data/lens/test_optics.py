@@ -1,4 +1,6 @@
-"""The thin lens against numbers worked out by hand and against the lens equation in its other form."""
+"""The thin lens against numbers worked out by hand and against the lens
+equation in its other form.
+"""
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ TOLERANCE = 1e-9
 @pytest.mark.parametrize(
     ("distance_m", "radius_px"),
     [
-        # Focused at 2 m: 27.778 mm * 50 / 1950 = 0.712251 mm on the sensor, 30.3894 px of 1536 / 36 px per mm; half.
+        # Focused at 2 m: 27.778 mm * 50 / 1950 = 0.712251 mm on the sensor, 30.3894 px of
+        # 1536 / 36 px per mm; half.
         (np.inf, -15.1947),
         (1.0, 15.1947),
         (4.0, -7.59734),
@@ -28,7 +31,9 @@ def test_circles_of_confusion_by_hand(distance_m, radius_px):
 
 
 def test_it_is_the_lens_equation():
-    """A cone of rays from the opening to the image at v' = p f / (p - f), cut by the sensor at v = s f / (s - f)."""
+    """A cone of rays from the opening to the image at v' = p f / (p - f), cut by the
+    sensor at v = s f / (s - f).
+    """
     focal_m, opening_mm = 0.085, 85 / 2.8
     lens = Lens(85.0, 2.8, 23.5, 6000)
     distances_m = np.geomspace(0.3, 500, 60)
@@ -37,7 +42,10 @@ def test_it_is_the_lens_equation():
         diameter_mm = opening_mm * (image_m - sensor_m) / image_m
         expected = diameter_mm / 2 * 6000 / 23.5
         np.testing.assert_allclose(
-            lens.radius_px(distances_m, focus_distance_m=focus_m), expected, rtol=TOLERANCE, atol=TOLERANCE
+            lens.radius_px(distances_m, focus_distance_m=focus_m),
+            expected,
+            rtol=TOLERANCE,
+            atol=TOLERANCE,
         )
 
 
@@ -71,7 +79,9 @@ def test_the_renderers_aperture_is_the_lenss(far_m):
 def test_nonsense_is_refused():
     with pytest.raises(ValueError, match=r"f_number must be positive and finite. Received: 0"):
         Lens(50.0, 0, 36.0, 1536)
-    with pytest.raises(ValueError, match=r"focus_distance_m must exceed the focal length. Received: 0.05"):
+    with pytest.raises(
+        ValueError, match=r"focus_distance_m must exceed the focal length. Received: 0.05"
+    ):
         LENS.radius_px(1.0, focus_distance_m=0.05)
     with pytest.raises(ValueError, match=r"less than far_m. Received: 2, 1"):
         DisparityScale.between(2, 1)

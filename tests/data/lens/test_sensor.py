@@ -28,20 +28,26 @@ def flat(linear_light):
 def test_the_highlight_curve_by_hand():
     # t = 0, 0, 1/2 and 1 of the smoothstep from 0.8 to 1; it is 1/2 at 1/2. The gain is 3.
     light = np.float32([[[0.5, 0.5, 0.5], [0.8, 0.9, 1.0], [0.9, 1.0, 0.9], [1.0, 1.0, 1.0]]])
-    boosted = to_linear(boosted_highlights(to_encoded(light), generator(), knee=0.8, gains=(3.0, 3.0)))
+    boosted = to_linear(
+        boosted_highlights(to_encoded(light), generator(), knee=0.8, gains=(3.0, 3.0))
+    )
     gains = np.float32([1, 1, 2, 3])[None, :, None]
     np.testing.assert_allclose(boosted, light * gains, rtol=1e-4)
 
 
 def test_a_saturated_colour_is_no_light():
     orange = np.broadcast_to(np.float32([1.0, 0.5, 0.1]), (*SHAPE, 3))
-    np.testing.assert_allclose(boosted_highlights(orange, generator()), orange, atol=FLOAT32_TOLERANCE)
+    np.testing.assert_allclose(
+        boosted_highlights(orange, generator()), orange, atol=FLOAT32_TOLERANCE
+    )
 
 
 def test_gains_are_drawn_between_their_limits_and_evenly_in_stops():
     white = np.ones((1, 1, 3), np.float32)
     random = generator()
-    gains = [to_linear(boosted_highlights(white, random, gains=(1.0, 16.0)))[0, 0, 0] for _ in range(300)]
+    gains = [
+        to_linear(boosted_highlights(white, random, gains=(1.0, 16.0)))[0, 0, 0] for _ in range(300)
+    ]
     assert min(gains) >= 1 and max(gains) <= 16.001
     assert np.median(gains) == pytest.approx(4, rel=0.25)
 
@@ -61,7 +67,9 @@ def test_a_boosted_light_stays_bright_when_it_spreads():
 
 @pytest.mark.parametrize("light", [0.05, 0.4])
 def test_noise_has_the_variance_of_shot_and_read_noise(light):
-    noisy = to_linear(sensor_noise(flat(light), generator(), electrons_at_white=(2000, 2000), read_electrons=12))
+    noisy = to_linear(
+        sensor_noise(flat(light), generator(), electrons_at_white=(2000, 2000), read_electrons=12)
+    )
     # Poisson's variance is its mean.
     expected = np.sqrt(light * 2000 + 12**2) / 2000
     assert noisy.std() == pytest.approx(expected, rel=STATISTICAL_TOLERANCE)
@@ -73,7 +81,9 @@ def test_noise_is_its_generators_and_stays_in_range():
     for light in (0.0, 1.0):
         noisy = sensor_noise(flat(light), generator())
         assert noisy.dtype == np.float32 and noisy.min() >= 0 and noisy.max() <= 1
-    np.testing.assert_array_equal(sensor_noise(flat(0.3), generator()), sensor_noise(flat(0.3), generator()))
+    np.testing.assert_array_equal(
+        sensor_noise(flat(0.3), generator()), sensor_noise(flat(0.3), generator())
+    )
 
 
 def test_another_decoder_reads_the_quality_asked_for():

@@ -13,12 +13,17 @@ SHAPE = (24, 36)
 FLOAT32_TOLERANCE = 1e-5
 # The rim of a disc is sampled eight times per pixel and side.
 RIM_TOLERANCE = 0.01
-# A subject that is sharp in front of a blurred background keeps its own colour to the last bit but one of 8.
+# A subject that is sharp in front of a blurred background keeps its own colour to
+# the last bit but one of 8.
 LEAK_TOLERANCE = 1e-4
 
 
 def opaque(colour, disparity):
-    return Layer(np.broadcast_to(np.float32(colour), (*SHAPE, 3)).copy(), np.ones(SHAPE, np.float32), disparity)
+    return Layer(
+        np.broadcast_to(np.float32(colour), (*SHAPE, 3)).copy(),
+        np.ones(SHAPE, np.float32),
+        disparity,
+    )
 
 
 def left_half(colour, disparity):
@@ -28,7 +33,8 @@ def left_half(colour, disparity):
 
 
 @pytest.mark.parametrize(
-    ("encoded", "linear"), [(0.0, 0.0), (0.04045, 0.0031308), (0.2, 0.0331048), (0.5, 0.2140411), (1.0, 1.0)]
+    ("encoded", "linear"),
+    [(0.0, 0.0), (0.04045, 0.0031308), (0.2, 0.0331048), (0.5, 0.2140411), (1.0, 1.0)],
 )
 def test_srgb_transfer_is_the_standards(encoded, linear):
     assert to_linear(np.float32(encoded)) == pytest.approx(linear, abs=1e-6)
@@ -64,7 +70,9 @@ def test_defocus_of_a_point_is_a_disc_and_small_radii_change_nothing():
 
 
 def brute_force_scatter(light, radius_px):
-    """Every pixel spreads its light over a disc, whose coverage of each pixel is counted on 32 x 32 points."""
+    """Every pixel spreads its light over a disc, whose coverage of each pixel is
+    counted on 32 x 32 points.
+    """
     reach = math.ceil(radius_px)
     fine = (np.arange(32) + 0.5) / 32 - 0.5
     result = np.zeros_like(light)
@@ -94,7 +102,9 @@ def test_one_layer_is_a_scatter_of_linear_light():
 def test_defocus_keeps_the_light():
     colour = np.zeros((*SHAPE, 3), np.float32)
     colour[8:16, 12:24] = (1.0, 0.5, 0.2)
-    rendering = render([Layer(colour, np.ones(SHAPE, np.float32), 0.0)], focus_disparity=0.5, aperture_px=8.0)
+    rendering = render(
+        [Layer(colour, np.ones(SHAPE, np.float32), 0.0)], focus_disparity=0.5, aperture_px=8.0
+    )
     np.testing.assert_allclose(
         to_linear(rendering.bokeh).sum(axis=(0, 1)), to_linear(colour).sum(axis=(0, 1)), rtol=1e-3
     )
@@ -104,8 +114,12 @@ def test_a_sharp_subject_neither_leaks_nor_is_leaked_into():
     layers = [opaque((0, 0, 1), 0.0), left_half((1, 0, 0), 1.0)]
     rendering = render(layers, focus_disparity=1.0, aperture_px=6.0)
     half = SHAPE[1] // 2
-    np.testing.assert_allclose(rendering.bokeh[:, :half], layers[1].colour[:, :half], atol=LEAK_TOLERANCE)
-    np.testing.assert_allclose(rendering.bokeh[:, half:], layers[0].colour[:, half:], atol=LEAK_TOLERANCE)
+    np.testing.assert_allclose(
+        rendering.bokeh[:, :half], layers[1].colour[:, :half], atol=LEAK_TOLERANCE
+    )
+    np.testing.assert_allclose(
+        rendering.bokeh[:, half:], layers[0].colour[:, half:], atol=LEAK_TOLERANCE
+    )
     assert rendering.radius_px[0, 0] == 0 and rendering.radius_px[0, -1] == 6
     # Blurring the finished picture, as a global filter does, leaks.
     assert defocus(rendering.all_in_focus, 6.0)[:, half, 0].min() > 0.3
@@ -116,8 +130,8 @@ def test_a_near_defocused_rim_mixes_with_what_it_hides():
     rendering = render(layers, focus_disparity=0.0, aperture_px=4.0)
     light = to_linear(rendering.bokeh)[12, :, 0]
     half = SHAPE[1] // 2
-    # The disc of radius 4 around the first pixel outside lies beyond the edge, half a pixel away, but for the
-    # segment (acos(1/8) - 1/8 sqrt(1 - 1/64)) / pi = 0.4206.
+    # The disc of radius 4 around the first pixel outside lies beyond the edge, half a pixel away,
+    # but for the segment (acos(1/8) - 1/8 sqrt(1 - 1/64)) / pi = 0.4206.
     assert light[half] == pytest.approx(0.4206, abs=RIM_TOLERANCE)
     assert light[half - 1] == pytest.approx(1 - 0.4206, abs=RIM_TOLERANCE)
     assert light[half - 6] == pytest.approx(1, abs=FLOAT32_TOLERANCE)
@@ -140,7 +154,9 @@ def test_layers_with_holes_are_refused_where_they_must_cover():
         render([left_half((1, 1, 1), 0.0)], focus_disparity=0.0, aperture_px=1.0)
     with pytest.raises(ValueError, match=r"Received: no layer"):
         render([], focus_disparity=0.0, aperture_px=1.0)
-    holes = left_half((1, 1, 1), np.linspace(0, 1, SHAPE[1], dtype=np.float32) * np.ones(SHAPE, np.float32))
+    holes = left_half(
+        (1, 1, 1), np.linspace(0, 1, SHAPE[1], dtype=np.float32) * np.ones(SHAPE, np.float32)
+    )
     with pytest.raises(ValueError, match=r"map of disparities must cover the frame"):
         render([opaque((0, 0, 0), 0.0), holes], focus_disparity=0.0, aperture_px=1.0)
 
@@ -165,6 +181,8 @@ def test_blend_weights_by_hand(radius_px, expected):
 
 
 def test_blend_weights_sum_to_one():
-    weights = blend_weights(np.random.default_rng(2).uniform(0, 30, SHAPE).astype(np.float32), (1.1, 4.0, 8.0))
+    weights = blend_weights(
+        np.random.default_rng(2).uniform(0, 30, SHAPE).astype(np.float32), (1.1, 4.0, 8.0)
+    )
     np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-6)
     assert weights.min() >= 0

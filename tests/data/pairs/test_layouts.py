@@ -1,6 +1,9 @@
-"""Folders of pairs: every layout that is found in the wild, the official split, tables, lists, and what is refused."""
+"""Folders of pairs: every layout that is found in the wild, the official split, tables,
+lists, and what is refused.
+"""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -36,7 +39,13 @@ def test_ebb_as_downloaded_has_the_official_split(tmp_path):
     for name in ("original", "bokeh"):
         fill(tmp_path / "Training" / name, jpegs((0, 7, 4399, 4400, 4693)))
     found = find_pairs(tmp_path)
-    assert splits_of(found) == {"0": "train", "7": "train", "4399": "train", "4400": "val294", "4693": "val294"}
+    assert splits_of(found) == {
+        "0": "train",
+        "7": "train",
+        "4399": "train",
+        "4400": "val294",
+        "4693": "val294",
+    }
     assert found.pairs[0].source == tmp_path / "Training" / "original" / "0.jpg"
     assert found.pairs[0].target == tmp_path / "Training" / "bokeh" / "0.jpg"
     assert found.report.splits == {"train": 3, "val294": 2}
@@ -63,7 +72,10 @@ def test_pynet_with_depth_maps_and_a_test_folder(tmp_path):
     for split, numbers in (("train", (12, 4700)), ("test", (0, 12))):
         for name in ("original", "bokeh"):
             fill(tmp_path / "ebb_dataset" / split / name, jpegs(numbers))
-        fill(tmp_path / "ebb_dataset" / split / "original_depth", [f"{number}.png" for number in numbers[:1]])
+        fill(
+            tmp_path / "ebb_dataset" / split / "original_depth",
+            [f"{number}.png" for number in numbers[:1]],
+        )
     found = find_pairs(tmp_path)
     assert splits_of(found) == {
         "12": "train",
@@ -73,7 +85,9 @@ def test_pynet_with_depth_maps_and_a_test_folder(tmp_path):
     }
     assert found.pairs[0].id == "4700" and not found.pairs[0].maps
     by_id = {pair.id: pair for pair in found.pairs}
-    assert by_id["12"].maps == {"depth": tmp_path / "ebb_dataset" / "train" / "original_depth" / "12.png"}
+    assert by_id["12"].maps == {
+        "depth": tmp_path / "ebb_dataset" / "train" / "original_depth" / "12.png"
+    }
     assert found.report.maps == {"depth": 2}
     assert "ebb_dataset/train: depth of 4700" in found.report.missing
 
@@ -89,7 +103,10 @@ def test_val294_of_bokehlicious(tmp_path):
 def test_a_validation_folder_of_other_pairs_is_not_val294(tmp_path):
     for name in ("in", "gt"):
         fill(tmp_path / "validation" / name, jpegs((1, 2)))
-    assert splits_of(find_pairs(tmp_path)) == {"validation/1": "validation", "validation/2": "validation"}
+    assert splits_of(find_pairs(tmp_path)) == {
+        "validation/1": "validation",
+        "validation/2": "validation",
+    }
 
 
 def test_vabm_with_depth_and_focus_maps(tmp_path):
@@ -97,6 +114,47 @@ def test_vabm_with_depth_and_focus_maps(tmp_path):
         fill(tmp_path / "EBB!" / "train" / name, jpegs((5,)))
     (pair,) = find_pairs(tmp_path).pairs
     assert sorted(pair.maps) == ["depth", "focus"] and pair.split == "train"
+
+
+def test_realbokeh_has_one_photo_for_several_apertures(tmp_path):
+    place = tmp_path / "RealBokeh_3MP" / "test"
+    fill(place / "in", ["7.JPG", "8.JPG"])
+    fill(place / "gt", ["7_f2.0.JPG", "7_f4.0.JPG"])
+    fill(place / "metadata", ["broken.json"])
+    scene = {
+        "id": 7,
+        "source_image": "in/7.JPG",
+        "source_av": 22.0,
+        "target_images": ["gt/7_f2.0.JPG", "gt/7_f4.0.JPG"],
+    }
+    (place / "metadata" / "7.json").write_text(
+        json.dumps(scene | {"target_avs": [2, 4.0]}), encoding="utf-8"
+    )
+    lacking = scene | {
+        "source_image": "in/8.JPG",
+        "target_images": ["gt/8_f2.0.JPG"],
+        "target_avs": [2.0],
+    }
+    (place / "metadata" / "8.json").write_text(json.dumps(lacking), encoding="utf-8")
+    found = find_pairs(tmp_path)
+    assert [(pair.id, pair.split, pair.source.name) for pair in found.pairs] == [
+        ("RealBokeh_3MP/test/7_f2.0", "test", "7.JPG"),
+        ("RealBokeh_3MP/test/7_f4.0", "test", "7.JPG"),
+    ]
+    assert [pair.conditions for pair in found.pairs] == [
+        {"target_f_number": 2.0},
+        {"target_f_number": 4.0},
+    ]
+    assert found.report.missing == ("RealBokeh_3MP/test: 1 target missing, of 8_f2.0",)
+    assert any("broken.json: not a scene of RealBokeh" in note for note in found.report.notes)
+
+
+def test_metadata_of_another_data_set_hides_no_pairs(tmp_path):
+    for name in ("in", "gt"):
+        fill(tmp_path / name, ["1.png"])
+    fill(tmp_path / "metadata", [])
+    (tmp_path / "metadata" / "licence.json").write_text('{"licence": "mine"}', encoding="utf-8")
+    assert [pair.id for pair in find_pairs(tmp_path).pairs] == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +188,10 @@ def test_names_that_differ_in_padding_or_in_a_scale_are_partners(tmp_path):
 
 def test_a_table_with_backslashes_and_spaces(tmp_path):
     fill(tmp_path / "my photos", ["a 1.jpg", "b 1.jpg"])
-    table(tmp_path / "pairs.csv", [[" original", "bokeh "], [r"my photos\a 1.jpg", r" .\my photos\b 1.jpg"]])
+    table(
+        tmp_path / "pairs.csv",
+        [[" original", "bokeh "], [r"my photos\a 1.jpg", r" .\my photos\b 1.jpg"]],
+    )
     (pair,) = find_pairs(tmp_path).pairs
     assert (pair.source.name, pair.target.name) == ("a 1.jpg", "b 1.jpg")
 
@@ -142,15 +203,28 @@ def test_a_list_with_spaces_around_ids(tmp_path):
 
 
 def test_one_folder_with_lens_names(tmp_path):
-    fill(tmp_path, ["00000.src.jpg", "00000.tgt.jpg", "00000.alpha.png", "00001.src.jpg", "00001.tgt.jpg"])
+    fill(
+        tmp_path,
+        ["00000.src.jpg", "00000.tgt.jpg", "00000.alpha.png", "00001.src.jpg", "00001.tgt.jpg"],
+    )
     (tmp_path / "meta.txt").write_text(
-        "00000,Sony50mmf16.0BS, Canon50mmf1.4BS, 33\n00001, Sony50mmf16.0BS, Sony50mmf1.8BS, x\n", encoding="utf-8"
+        "00000,Sony50mmf16.0BS, Canon50mmf1.4BS, 33\n00001, Sony50mmf16.0BS, Sony50mmf1.8BS, x\n",
+        encoding="utf-8",
     )
     first, second = find_pairs(tmp_path).pairs
-    conditions = {"source_f_number": 16, "target_f_number": 1.4, "focal_length_mm": 50, "disparity": 33}
+    conditions = {
+        "source_f_number": 16,
+        "target_f_number": 1.4,
+        "focal_length_mm": 50,
+        "disparity": 33,
+    }
     assert first.id == "00000" and first.split == "train" and first.conditions == conditions
     assert first.maps == {"mask": tmp_path / "00000.alpha.png"}
-    assert second.conditions == {"source_f_number": 16, "target_f_number": 1.8, "focal_length_mm": 50}
+    assert second.conditions == {
+        "source_f_number": 16,
+        "target_f_number": 1.8,
+        "focal_length_mm": 50,
+    }
 
 
 def test_one_folder_with_input_and_gt(tmp_path):
@@ -172,7 +246,10 @@ def test_inputs_that_have_no_published_targets_are_noted(tmp_path):
     for name in ("original", "bokeh"):
         fill(tmp_path / "Training" / name, jpegs((0,)))
     fill(tmp_path / "ValidationBokehFree", jpegs(range(3)))
-    assert "ValidationBokehFree: 3 inputs, whose targets were never published" in find_pairs(tmp_path).report.notes
+    assert (
+        "ValidationBokehFree: 3 inputs, whose targets were never published"
+        in find_pairs(tmp_path).report.notes
+    )
 
 
 def test_a_pair_found_twice_counts_once(tmp_path):
@@ -196,11 +273,15 @@ def test_a_table_adds_conditions_and_names_what_is_missing(tmp_path):
         fill(tmp_path / "Training" / name, jpegs((0, 1)))
     rows = [["./Training/bokeh/0.jpg", "./Training/original/0.jpg", "1.8", "a"]]
     rows.append(["./Training/bokeh/7.jpg", "./Training/original/7.jpg", "1.8", "b"])
-    table(tmp_path / "data" / "train.csv", [["bokeh", "original", "target_f_number", "note"], *rows])
+    table(
+        tmp_path / "data" / "train.csv", [["bokeh", "original", "target_f_number", "note"], *rows]
+    )
     found = find_pairs(tmp_path)
     assert found.pairs[0].conditions == {"target_f_number": 1.8} and found.pairs[1].conditions == {}
     assert found.report.conditions == {"target_f_number": 1}
-    assert "data/train.csv: names ./Training/original/7.jpg, which is not here" in found.report.missing
+    assert (
+        "data/train.csv: names ./Training/original/7.jpg, which is not here" in found.report.missing
+    )
 
 
 def test_a_table_by_id_and_one_about_something_else(tmp_path):
@@ -216,9 +297,16 @@ def test_a_table_by_id_and_one_about_something_else(tmp_path):
 def test_a_table_alone_can_name_the_pairs(tmp_path):
     fill(tmp_path / "f16", ["x.jpg"])
     fill(tmp_path / "f2", ["y.jpg"])
-    table(tmp_path / "pairs.csv", [["source", "target", "target_f_number"], ["f16/x.jpg", "f2/y.jpg", "2"]])
+    table(
+        tmp_path / "pairs.csv",
+        [["source", "target", "target_f_number"], ["f16/x.jpg", "f2/y.jpg", "2"]],
+    )
     (pair,) = find_pairs(tmp_path).pairs
-    assert (pair.source.name, pair.target.name, pair.conditions) == ("x.jpg", "y.jpg", {"target_f_number": 2})
+    assert (pair.source.name, pair.target.name, pair.conditions) == (
+        "x.jpg",
+        "y.jpg",
+        {"target_f_number": 2},
+    )
 
 
 def test_a_damaged_table_is_noted_and_not_fatal(tmp_path):
@@ -237,7 +325,9 @@ def folder(tmp_path):
     return tmp_path / "ebb"
 
 
-@pytest.mark.parametrize("text", ["1.jpg\n3.jpg\n", "1\n\n3", "train/original/1.jpg\ntrain/bokeh/3.jpg\n"])
+@pytest.mark.parametrize(
+    "text", ["1.jpg\n3.jpg\n", "1\n\n3", "train/original/1.jpg\ntrain/bokeh/3.jpg\n"]
+)
 def test_a_list_chooses_pairs(folder, tmp_path, text):
     (tmp_path / "list.txt").write_text("\ufeff" + text, encoding="utf-8")
     found = find_pairs(folder, only=tmp_path / "list.txt")
@@ -254,12 +344,19 @@ def test_a_written_list_chooses_the_same_pairs(folder, tmp_path):
 
 def test_what_a_list_names_in_vain_is_missing(folder, tmp_path):
     (tmp_path / "list.txt").write_text("1.jpg\n77.jpg\n", encoding="utf-8")
-    assert any("77.jpg not found" in line for line in find_pairs(folder, only=tmp_path / "list.txt").report.missing)
+    assert any(
+        "77.jpg not found" in line
+        for line in find_pairs(folder, only=tmp_path / "list.txt").report.missing
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(b"", "names no pair"), (b"77.jpg", "names no pair of"), (b"\xff\xfa", "cannot be read as UTF-8")],
+    [
+        (b"", "names no pair"),
+        (b"77.jpg", "names no pair of"),
+        (b"\xff\xfa", "cannot be read as UTF-8"),
+    ],
 )
 def test_useless_lists_are_refused_in_one_line(folder, tmp_path, content, complaint):
     (tmp_path / "list.txt").write_bytes(content)

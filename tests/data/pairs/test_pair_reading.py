@@ -1,4 +1,6 @@
-"""Pairs from files: which values, sizes and directions, against Pillow, NumPy and plain arithmetic."""
+"""Pairs from files: which values, sizes and directions, against Pillow,
+NumPy and plain arithmetic.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -23,7 +25,9 @@ FLOAT_TOLERANCE = 1e-6
 @pytest.fixture
 def own_pairs(tmp_path):
     """Pairs in files that a test may change."""
-    return find_pairs(write_pairs(tmp_path / "bilder – 写真", count=3, shape=SHAPE, maps=("saliency",))).pairs
+    return find_pairs(
+        write_pairs(tmp_path / "bilder – 写真", count=3, shape=SHAPE, maps=("saliency",))
+    ).pairs
 
 
 def save_upright(picture, path, orientation):
@@ -32,10 +36,18 @@ def save_upright(picture, path, orientation):
     Image.fromarray(picture).save(path, quality=95, exif=exif)
 
 
-# 1/2, 1/4, 1/8 while decoding, then what is left: nothing, one side's half, both sides' half, areas of 1.5 pixels.
+# 1/2, 1/4, 1/8 while decoding, then what is left: nothing, one side's half, both sides'
+# half, areas of 1.5 pixels.
 @pytest.mark.parametrize(
     ("shape", "least_db"),
-    [((288, 288), 42), ((144, 144), 45), ((72, 72), 48), ((144, 72), 45), ((36, 36), 50), ((192, 192), 36)],
+    [
+        ((288, 288), 42),
+        ((144, 144), 45),
+        ((72, 72), 48),
+        ((144, 72), 45),
+        ((36, 36), 50),
+        ((192, 192), 36),
+    ],
 )
 def test_a_jpeg_decoded_at_a_part_of_its_size_holds_the_means_of_areas(shape, least_db):
     whole = np.asarray(Image.open(PHOTO), np.float32) / 255
@@ -45,7 +57,9 @@ def test_a_jpeg_decoded_at_a_part_of_its_size_holds_the_means_of_areas(shape, le
     assert small.shape == means.shape and psnr(small / 255, means) > least_db
 
 
-@pytest.mark.parametrize(("orientation", "shape"), [(1, (20, 31)), (6, (31, 20)), (8, (31, 20)), (6, (20, 31))])
+@pytest.mark.parametrize(
+    ("orientation", "shape"), [(1, (20, 31)), (6, (31, 20)), (8, (31, 20)), (6, (20, 31))]
+)
 def test_a_turned_jpeg_is_divided_by_its_upright_sides(tmp_path, orientation, shape):
     stored = np.zeros((80, 124, 3), np.uint8)
     stored[:, :62, 0] = 255
@@ -71,7 +85,9 @@ def test_a_target_of_another_size_than_its_source_is_left_out(own_pairs, caplog)
     Image.new("RGB", (40, 30)).save(own_pairs[0].target)
     reader = PairReader(own_pairs)
     np.testing.assert_array_equal(reader.read(0)["image"], reader.read(1)["image"])
-    (record,) = [record for record in caplog.records if str(own_pairs[0].target) in record.getMessage()]
+    (record,) = [
+        record for record in caplog.records if str(own_pairs[0].target) in record.getMessage()
+    ]
     assert "48x64 and 30x40" in record.getMessage()
 
 
@@ -100,7 +116,9 @@ def test_pictures_stand_upright(own_pairs):
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P"])
 def test_grey_transparent_and_palette_pictures_become_three_channels(own_pairs, mode):
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SHAPE, 4), dtype=np.uint8))
+    picture = Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, (*SHAPE, 4), dtype=np.uint8)
+    )
     picture = picture.convert("RGB").convert(mode) if mode != "RGBA" else picture
     path = own_pairs[0].source.with_suffix(".png")
     picture.save(path)
@@ -127,7 +145,9 @@ def test_maps_of_floats_stay_as_they_are_and_other_types_are_named(own_pairs, ca
     changed = [dataclasses.replace(own_pairs[0], maps={"saliency": path}), own_pairs[1]]
     values = np.linspace(-1, 3, SHAPE[0] * SHAPE[1], dtype=np.float32).reshape(SHAPE)
     write_map(path, values)
-    np.testing.assert_array_equal(PairReader(changed, maps=("saliency",)).read(0)["saliency"][..., 0], values)
+    np.testing.assert_array_equal(
+        PairReader(changed, maps=("saliency",)).read(0)["saliency"][..., 0], values
+    )
     write_map(path, (values * 100).astype(np.int16))
     PairReader(changed, maps=("saliency",)).read(0)
     assert "holds int16 values" in caplog.records[-1].getMessage()

@@ -1,4 +1,6 @@
-"""Batches of pairs: which pairs, in which order, framed how; the same wherever a run starts and whoever reads."""
+"""Batches of pairs: which pairs, in which order, framed how; the same wherever a run
+starts and whoever reads.
+"""
 
 import dataclasses
 import logging
@@ -11,7 +13,13 @@ import pytest
 from PIL import Image
 
 from bokeh_tf.data.pairs.layouts import find_pairs
-from bokeh_tf.data.pairs.pipeline import PairSettings, PipelineError, batch_pairs, pair_batches, pair_reader
+from bokeh_tf.data.pairs.pipeline import (
+    PairSettings,
+    PipelineError,
+    batch_pairs,
+    pair_batches,
+    pair_reader,
+)
 from bokeh_tf.errors import DataError
 from bokeh_tf.training.plans.schedule import LearningRate, Phase, Term
 from bokeh_tf.training.supervised import pair_settings, require_inputs
@@ -35,7 +43,12 @@ def opencv_threads():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_pairs(tmp_path_factory.mktemp("pairs") / "bilder – 写真", count=PAIRS, shape=SHAPE, maps=("saliency",))
+    return write_pairs(
+        tmp_path_factory.mktemp("pairs") / "bilder – 写真",
+        count=PAIRS,
+        shape=SHAPE,
+        maps=("saliency",),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +63,16 @@ def own_pairs(folder, tmp_path):
 
 
 def with_apertures(pairs):
-    return [dataclasses.replace(pair, conditions={"f_number": 1.4 + n}) for n, pair in enumerate(pairs)]
+    return [
+        dataclasses.replace(pair, conditions={"f_number": 1.4 + n}) for n, pair in enumerate(pairs)
+    ]
 
 
 def taken(pairs, settings, count, **options):
     """The first batches as a list of (inputs, target)."""
-    return list(pair_batches(pairs, settings, **{"seed": 5, **options}).take(count).as_numpy_iterator())
+    return list(
+        pair_batches(pairs, settings, **{"seed": 5, **options}).take(count).as_numpy_iterator()
+    )
 
 
 def assert_same(first, second):
@@ -100,7 +117,9 @@ def test_fewer_pairs_than_a_batch_are_repeated(pairs):
 def test_batch_pairs_names_what_a_batch_holds(pairs):
     for batch in (0, 3, 11):
         ids = [pair.conditions["f_number"] for pair in batch_pairs(pairs, 3, seed=5, batch=batch)]
-        assert apertures(taken(pairs, CONDITIONED, 1, first_batch=batch)) == [round(value, 3) for value in ids]
+        assert apertures(taken(pairs, CONDITIONED, 1, first_batch=batch)) == [
+            round(value, 3) for value in ids
+        ]
 
 
 @pytest.mark.parametrize("parallel_calls", [1, 2, 5])
@@ -108,26 +127,35 @@ def test_batches_depend_on_seed_and_position_alone(pairs, parallel_calls):
     settings = dataclasses.replace(CONDITIONED, maps=("saliency",))
     expected = taken(pairs, settings, 6)
     assert_same(taken(pairs, settings, 6, parallel_calls=parallel_calls), expected)
-    assert_same(taken(pairs, settings, 2, first_batch=4, parallel_calls=parallel_calls), expected[4:])
+    assert_same(
+        taken(pairs, settings, 2, first_batch=4, parallel_calls=parallel_calls), expected[4:]
+    )
     with pytest.raises(AssertionError):
         assert_same(taken(pairs, settings, 6, seed=6), expected)
 
 
 def test_a_pair_is_cropped_elsewhere_in_every_pass(pairs):
-    crops = [inputs["image"][0] for inputs, _ in taken(pairs[:1], dataclasses.replace(CROPS, batch_size=1), 8)]
+    crops = [
+        inputs["image"][0]
+        for inputs, _ in taken(pairs[:1], dataclasses.replace(CROPS, batch_size=1), 8)
+    ]
     assert len({crop.tobytes() for crop in crops}) >= 6
 
 
 def test_skipped_batches_are_left_out_and_the_others_stay_as_they_are(pairs):
     expected = taken(pairs, CONDITIONED, 6)
-    assert_same(taken(pairs, CONDITIONED, 4, skipped=frozenset({1, 4})), [expected[n] for n in (0, 2, 3, 5)])
+    assert_same(
+        taken(pairs, CONDITIONED, 4, skipped=frozenset({1, 4})), [expected[n] for n in (0, 2, 3, 5)]
+    )
     assert_same(taken(pairs, CONDITIONED, 1, first_batch=4, skipped={4}), expected[5:6])
 
 
 @pytest.mark.parametrize("count", [2, 3, 6])
 def test_shares_of_several_workers_are_together_the_whole_batch(pairs, count):
     settings = dataclasses.replace(CONDITIONED, batch_size=6)
-    shares = [taken(pairs, settings, 3, share=(index, count), skipped={1}) for index in range(count)]
+    shares = [
+        taken(pairs, settings, 3, share=(index, count), skipped={1}) for index in range(count)
+    ]
     for number, (inputs, target) in enumerate(taken(pairs, settings, 3, skipped={1})):
         for index in range(count):
             part_inputs, part_target = shares[index][number]
@@ -145,8 +173,14 @@ def test_shares_that_do_not_divide_a_batch_are_refused(pairs, share):
 def test_no_pairs_and_unknown_settings_are_refused():
     with pytest.raises(ValueError, match="pairs must hold at least one"):
         pair_batches([], CROPS, seed=0)
-    for wrong in ({"framing": "zoom"}, {"target": "depth"}, {"augmentations": ("horizontal", "shear")}):
-        with pytest.raises(ValueError, match=rf"{next(iter(wrong))} must be known. Received: .*Known: "):
+    for wrong in (
+        {"framing": "zoom"},
+        {"target": "depth"},
+        {"augmentations": ("horizontal", "shear")},
+    ):
+        with pytest.raises(
+            ValueError, match=rf"{next(iter(wrong))} must be known. Received: .*Known: "
+        ):
             dataclasses.replace(CROPS, **wrong)
 
 
@@ -157,7 +191,9 @@ def test_whole_pictures_are_what_another_decoder_reads(pairs):
     np.testing.assert_allclose(inputs["image"][0], decoded(pair.source), atol=FLOAT_TOLERANCE)
     np.testing.assert_allclose(target[0], decoded(pair.target), atol=FLOAT_TOLERANCE)
     ramp = np.linspace(0, 255, SHAPE[1], dtype=np.uint8) / 255
-    np.testing.assert_allclose(inputs["saliency"][0, ..., 0], np.tile(ramp, (SHAPE[0], 1)), atol=FLOAT_TOLERANCE)
+    np.testing.assert_allclose(
+        inputs["saliency"][0, ..., 0], np.tile(ramp, (SHAPE[0], 1)), atol=FLOAT_TOLERANCE
+    )
 
 
 def test_shapes_types_and_ranges(pairs):
@@ -225,7 +261,9 @@ def test_a_full_cache_takes_no_more(own_pairs, room):
 
 
 def test_transforms_leave_the_cache_as_it_is(pairs):
-    settings = dataclasses.replace(WHOLE, maps=("saliency",), augmentations=("horizontal",), conditions=("f_number",))
+    settings = dataclasses.replace(
+        WHOLE, maps=("saliency",), augmentations=("horizontal",), conditions=("f_number",)
+    )
     reader = pair_reader(pairs, settings)
     before = {name: value.copy() for name, value in reader.read(0).items()}
     taken(pairs, settings, 10, reader=reader)
@@ -259,14 +297,18 @@ SPOILERS = [spoil_cut_short, spoil_text, spoil_empty, spoil_missing, spoil_folde
 
 @pytest.mark.parametrize("spoil", SPOILERS, ids=lambda spoil: spoil.__name__)
 @pytest.mark.parametrize("kind", ["source", "target", "saliency"])
-def test_a_corrupt_file_is_named_once_and_the_next_pair_takes_its_place(own_pairs, spoil, kind, caplog):
+def test_a_corrupt_file_is_named_once_and_the_next_pair_takes_its_place(
+    own_pairs, spoil, kind, caplog
+):
     six = own_pairs[:6]
     path = six[2].maps[kind] if kind == "saliency" else getattr(six[2], kind)
     spoil(path)
     settings = dataclasses.replace(CONDITIONED, maps=("saliency",))
     with caplog.at_level(logging.WARNING):
         seen = apertures(taken(six, settings, 8))
-    (message,) = [record.getMessage() for record in caplog.records if str(path) in record.getMessage()]
+    (message,) = [
+        record.getMessage() for record in caplog.records if str(path) in record.getMessage()
+    ]
     assert "\n" not in message and "Another pair takes its place" in message
     assert sorted(set(seen)) == [1.4, 2.4, 4.4, 5.4, 6.4]
     # Four passes, in each of which pair 3 stands for itself and for pair 2.
@@ -289,7 +331,9 @@ def test_nothing_readable_ends_in_one_clear_error(own_pairs):
     reader = pair_reader(own_pairs, CROPS)
     with pytest.raises(PipelineError):
         taken(own_pairs, CROPS, 1, reader=reader)
-    assert isinstance(reader.error, DataError) and "The pairs after it cannot be read either" in str(reader.error)
+    assert isinstance(
+        reader.error, DataError
+    ) and "The pairs after it cannot be read either" in str(reader.error)
     assert "\n" not in str(reader.error) and ".jpg: " in str(reader.error)
 
 
@@ -301,9 +345,15 @@ def test_a_networks_further_inputs_are_maps_and_conditions():
     }
     scaled = keras.layers.Multiply()([inputs["image"], inputs["depth"]])
     trainer = keras.Model(inputs, keras.layers.AveragePooling2D(2)(scaled))
-    phase = Phase("one", losses=(Term("l1"),), learning_rate=LearningRate(1e-3), image_shape=(16, 24), steps=1)
+    phase = Phase(
+        "one", losses=(Term("l1"),), learning_rate=LearningRate(1e-3), image_shape=(16, 24), steps=1
+    )
     settings = pair_settings(phase, trainer)
-    assert (settings.maps, settings.conditions, settings.target_shape) == (("depth",), ("f_number",), (8, 12))
+    assert (settings.maps, settings.conditions, settings.target_shape) == (
+        ("depth",),
+        ("f_number",),
+        (8, 12),
+    )
 
 
 def test_a_pair_without_a_map_or_condition_is_named_before_training(pairs):
@@ -312,7 +362,9 @@ def test_a_pair_without_a_map_or_condition_is_named_before_training(pairs):
     mapped = dataclasses.replace(CROPS, maps=("saliency",))
     for settings in (conditioned, mapped):
         require_inputs(pairs, settings)
-    with pytest.raises(DataError, match=r"^2: no f_number, .*\(1 of 7 pairs have none\).*id,f_number"):
+    with pytest.raises(
+        DataError, match=r"^2: no f_number, .*\(1 of 7 pairs have none\).*id,f_number"
+    ):
         require_inputs(lacking, conditioned)
     with pytest.raises(DataError, match=r"^2: no saliency map, .*\(1 of 7 pairs have none\)"):
         require_inputs(lacking, mapped)

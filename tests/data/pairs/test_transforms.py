@@ -1,4 +1,6 @@
-"""Transforms of one example against NumPy by hand, on bytes and on floats, alone and inside tf.data."""
+"""Transforms of one example against NumPy by hand, on bytes and on floats,
+alone and inside tf.data.
+"""
 
 import numpy as np
 import pytest
@@ -43,12 +45,17 @@ def test_a_crop_is_one_window_of_all_pictures(seed):
     cropped = transforms.random_crop(original, np.random.default_rng(seed), shape=(5, 7))
     top, left = divmod(int(cropped["depth"][0, 0, 0]), SHAPE[1])
     assert_follows(cropped, original, lambda picture: picture[top : top + 5, left : left + 7])
-    assert_follows(original | {"aperture": APERTURE}, kept | {"aperture": APERTURE}, lambda picture: picture)
+    assert_follows(
+        original | {"aperture": APERTURE}, kept | {"aperture": APERTURE}, lambda picture: picture
+    )
 
 
 def test_crops_reach_every_corner_and_depend_on_the_generator_alone():
     original = example_of((4, 5))
-    corners = [transforms.random_crop(original, np.random.default_rng(s), shape=(3, 3))["depth"] for s in range(60)]
+    corners = [
+        transforms.random_crop(original, np.random.default_rng(s), shape=(3, 3))["depth"]
+        for s in range(60)
+    ]
     assert {int(corner[0, 0, 0]) for corner in corners} == {0, 1, 2, 5, 6, 7}
     again = transforms.random_crop(original, np.random.default_rng(7), shape=(3, 3))["depth"]
     np.testing.assert_array_equal(again, corners[7])
@@ -85,7 +92,11 @@ def test_an_augmentation_is_one_of_its_outcomes_and_all_occur(kind, shape):
     seen = set()
     for seed in range(40):
         changed = transforms.augment(original, np.random.default_rng(seed), kinds=(kind,))
-        matching = [n for n, change in possible.items() if np.array_equal(changed["depth"], change(original["depth"]))]
+        matching = [
+            n
+            for n, change in possible.items()
+            if np.array_equal(changed["depth"], change(original["depth"]))
+        ]
         assert len(matching) == 1
         assert_follows(changed, original, possible[matching[0]])
         seen.update(matching)
@@ -94,7 +105,11 @@ def test_an_augmentation_is_one_of_its_outcomes_and_all_occur(kind, shape):
 
 def test_no_augmentation_changes_nothing():
     original = example_of(SHAPE)
-    assert_follows(transforms.augment(original, np.random.default_rng(0), kinds=()), original, lambda picture: picture)
+    assert_follows(
+        transforms.augment(original, np.random.default_rng(0), kinds=()),
+        original,
+        lambda picture: picture,
+    )
 
 
 @pytest.mark.parametrize("factors", [(2, 3), (2, 2), (4, 4), (3, 6), (6, 2)])
@@ -105,9 +120,15 @@ def test_shrinking_by_whole_factors_takes_means_of_areas(factors):
     for name, value in small.items():
         if name == "aperture":
             continue
-        areas = original[name].reshape(shape[0], factors[0], shape[1], factors[1], -1).astype(np.float64)
+        areas = (
+            original[name]
+            .reshape(shape[0], factors[0], shape[1], factors[1], -1)
+            .astype(np.float64)
+        )
         is_byte = value.dtype == np.uint8
-        np.testing.assert_allclose(value, areas.mean(axis=(1, 3)), atol=BYTE_STEP if is_byte else 1e-4)
+        np.testing.assert_allclose(
+            value, areas.mean(axis=(1, 3)), atol=BYTE_STEP if is_byte else 1e-4
+        )
     assert small["aperture"] is original["aperture"]
 
 
@@ -121,14 +142,19 @@ def shares_of_areas(count, length):
     return np.maximum(overlap, 0) / scale
 
 
-@pytest.mark.parametrize(("shape", "halvings"), [((18, 27), 0), ((13, 35), 0), ((11, 17), 1), ((5, 8), 2)])
+@pytest.mark.parametrize(
+    ("shape", "halvings"), [((18, 27), 0), ((13, 35), 0), ((11, 17), 1), ((5, 8), 2)]
+)
 def test_shrinking_by_parts_of_pixels_weighs_them_by_their_areas(shape, halvings):
     picture = np.random.default_rng(0).random((24, 36, 1), dtype=np.float32)
     across, along = np.eye(24), np.eye(36)
     for _ in range(halvings):
-        across, along = (shares_of_areas(len(matrix) // 2, len(matrix)) @ matrix for matrix in (across, along))
+        across, along = (
+            shares_of_areas(len(matrix) // 2, len(matrix)) @ matrix for matrix in (across, along)
+        )
     across, along = (
-        shares_of_areas(count, len(matrix)) @ matrix for count, matrix in zip(shape, (across, along), strict=True)
+        shares_of_areas(count, len(matrix)) @ matrix
+        for count, matrix in zip(shape, (across, along), strict=True)
     )
     expected = across @ picture[..., 0] @ along.T
     small = transforms.resized(picture, shape)[..., 0]
@@ -140,25 +166,40 @@ def test_shrinking_by_parts_of_pixels_weighs_them_by_their_areas(shape, halvings
 
 def test_growing_interpolates_between_pixels():
     step = np.float32([0, 1]).reshape(1, 2, 1)
-    np.testing.assert_allclose(transforms.resized(step, (1, 4)).ravel(), [0, 0.25, 0.75, 1], atol=FLOAT_TOLERANCE)
+    np.testing.assert_allclose(
+        transforms.resized(step, (1, 4)).ravel(), [0, 0.25, 0.75, 1], atol=FLOAT_TOLERANCE
+    )
     same = np.zeros((4, 4, 1), np.float32)
     assert transforms.resized(same, (4, 4)) is same
 
 
 @pytest.fixture(scope="module")
 def numbered_pair(tmp_path_factory):
-    """A pair without losses: red holds the row, green the column; the target is its negative, depth its red."""
+    """A pair without losses: red holds the row, green the column; the target is
+    its negative, depth its red.
+    """
     folder = tmp_path_factory.mktemp("numbered")
     rows, columns = np.indices((16, 24)).astype(np.uint8)
     image = np.stack([rows, columns, np.full_like(rows, 7)], axis=-1)
     for name, picture in {"image": image, "target": 255 - image, "depth": rows}.items():
         Image.fromarray(picture).save(folder / f"{name}.png")
-    return Pair("0", "train", folder / "image.png", folder / "target.png", {"depth": folder / "depth.png"}, {"f": 2.8})
+    return Pair(
+        "0",
+        "train",
+        folder / "image.png",
+        folder / "target.png",
+        {"depth": folder / "depth.png"},
+        {"f": 2.8},
+    )
 
 
-@pytest.mark.parametrize("kinds", [(), ("horizontal",), ("vertical",), ("rotate",), transforms.AUGMENTATIONS])
+@pytest.mark.parametrize(
+    "kinds", [(), ("horizontal",), ("vertical",), ("rotate",), transforms.AUGMENTATIONS]
+)
 def test_inside_tf_data_maps_and_target_follow_the_image(numbered_pair, kinds):
-    settings = PairSettings(image_shape=(9, 9), batch_size=8, augmentations=kinds, maps=("depth",), conditions=("f",))
+    settings = PairSettings(
+        image_shape=(9, 9), batch_size=8, augmentations=kinds, maps=("depth",), conditions=("f",)
+    )
     batches = pair_batches([numbered_pair], settings, seed=3).take(6)
     steps = set()
     for inputs, target in batches.as_numpy_iterator():
@@ -170,15 +211,24 @@ def test_inside_tf_data_maps_and_target_follow_the_image(numbered_pair, kinds):
             down, right = one[1, 0] - one[0, 0], one[0, 1] - one[0, 0]
             # How row and column change when going down and right says how the window was turned.
             steps.add((*down[:2], *right[:2]))
-            expected = one[0, 0] + np.arange(9)[:, None, None] * down + np.arange(9)[None, :, None] * right
+            expected = (
+                one[0, 0] + np.arange(9)[:, None, None] * down + np.arange(9)[None, :, None] * right
+            )
             np.testing.assert_array_equal(one, expected)
-    plain, mirrored, upside_down, turned = (1, 0, 0, 1), (1, 0, 0, -1), (-1, 0, 0, 1), (-1, 0, 0, -1)
+    plain, mirrored, upside_down, turned = (
+        (1, 0, 0, 1),
+        (1, 0, 0, -1),
+        (-1, 0, 0, 1),
+        (-1, 0, 0, -1),
+    )
     quarters = {(0, 1, -1, 0), (0, -1, 1, 0)}
     expected_steps = {
         (): {plain},
         ("horizontal",): {plain, mirrored},
         ("vertical",): {plain, upside_down},
         ("rotate",): {plain, turned} | quarters,
-        transforms.AUGMENTATIONS: {plain, mirrored, upside_down, turned} | quarters | {(0, 1, 1, 0), (0, -1, -1, 0)},
+        transforms.AUGMENTATIONS: {plain, mirrored, upside_down, turned}
+        | quarters
+        | {(0, 1, 1, 0), (0, -1, -1, 0)},
     }
     assert steps == expected_steps[kinds]

@@ -4,12 +4,18 @@ import cv2
 import numpy as np
 import pytest
 
-from bokeh_tf.data.scenes.focus import centred_subject_matte, guided_filter, sharpness_map, subject_matte
+from bokeh_tf.data.scenes.focus import (
+    centred_subject_matte,
+    guided_filter,
+    sharpness_map,
+    subject_matte,
+)
 from tests.photographs import disc, texture, with_subject
 
 SHAPE = (160, 240)
 MASK = disc(SHAPE, radius=0.3)
-# The cut is made at 256 px and its edge is soft; a sixth of the area is more than that and far less than a miss.
+# The cut is made at 256 px and its edge is soft; a sixth of the area is more than that
+# and far less than a miss.
 MATTE_OVERLAP = 0.8
 # float32 against double precision, through a division by small variances.
 GUIDED_TOLERANCE = 1e-3
@@ -20,7 +26,9 @@ def overlap(matte, mask):
 
 
 def flat_disc(shape=SHAPE):
-    """A plain red disc on plain blue: (photo, mask). Sharp all over, as far as there is anything to judge."""
+    """A plain red disc on plain blue: (photo, mask). Sharp all over, as far as
+    there is anything to judge.
+    """
     mask = disc(shape, centre=(0.5, 0.55), radius=0.25)
     return np.where(mask[..., None], np.uint8([200, 40, 30]), np.uint8([60, 90, 180])), mask
 
@@ -37,7 +45,9 @@ def test_sharpness_is_high_on_the_subject_and_low_behind_it(blur_px):
 
 
 def test_sharpness_does_not_depend_on_contrast():
-    strong, weak = (sharpness_map(texture(SHAPE, (128, 128, 128), seed=1, contrast=c)).mean() for c in (80, 20))
+    strong, weak = (
+        sharpness_map(texture(SHAPE, (128, 128, 128), seed=1, contrast=c)).mean() for c in (80, 20)
+    )
     assert weak == pytest.approx(strong, abs=0.05)
 
 

@@ -1,8 +1,9 @@
-"""The scenes that the shipped weights were trained on: another renderer or another order of draws would be noticed.
+"""The scenes that the shipped weights were trained on: another renderer or another order
+of draws would be noticed.
 
-A checksum would also notice the last bit of a sum, which processors round differently. So each picture is projected on
-a wave, which is compared to a millionth, and the generator's next number, which is compared exactly, tells what was
-drawn before.
+A checksum would also notice the last bit of a sum, which processors round differently. So each
+picture is projected on a wave, which is compared to a millionth, and the generator's next number,
+which is compared exactly, tells what was drawn before.
 """
 
 import numpy as np
@@ -15,7 +16,8 @@ from tests.photographs import disc
 SHAPE = (64, 96)
 # float32 roundings; another number of radii for a map of disparities changes 1e-5.
 TOLERANCE = 1e-6
-# By the version that the weights of `dbsi_mobile` were trained with: image, bokeh, weights, importance, next number.
+# By the version that the weights of `dbsi_mobile` were trained with: image, bokeh, weights,
+# importance, next number.
 FROZEN = (
     (0.00477339, 0.00462903, 0.00230483, 1.0, 2169410632),
     (-0.00029591, -0.00034608, 0.00023152, 1.0, 559903812),
@@ -38,7 +40,9 @@ def coloured(colour, *, seed):
 @pytest.fixture(scope="module")
 def maker():
     mask = disc((90, 130), radius=0.35)
-    subject = np.where(mask[..., None], coloured((190, 50, 50), seed=1), coloured((50, 180, 50), seed=2))
+    subject = np.where(
+        mask[..., None], coloured((190, 50, 50), seed=1), coloured((50, 180, 50), seed=2)
+    )
     sources = [
         Source("backdrop.png", coloured((50, 60, 190), seed=3), None, 0.9, False),
         Source("subject.png", subject, mask.astype(np.float32), 0.3, True),

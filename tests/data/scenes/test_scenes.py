@@ -1,4 +1,6 @@
-"""Random scenes and batches of them: deterministic, in range, of every kind, and blurred as the model blurs."""
+"""Random scenes and batches of them: deterministic, in range, of every kind, and
+blurred as the model blurs.
+"""
 
 import cv2
 import numpy as np
@@ -36,9 +38,13 @@ def coloured(colour, *, seed):
 
 @pytest.fixture(scope="module")
 def sources():
-    """A blue backdrop, and a red subject that was photographed before green: hues tell where a pixel comes from."""
+    """A blue backdrop, and a red subject that was photographed before green: hues tell
+    where a pixel comes from.
+    """
     mask = disc((90, 130), radius=0.35)
-    subject = np.where(mask[..., None], coloured((190, 50, 50), seed=1), coloured((50, 180, 50), seed=2))
+    subject = np.where(
+        mask[..., None], coloured((190, 50, 50), seed=1), coloured((50, 180, 50), seed=2)
+    )
     return [
         Source("backdrop.png", coloured((50, 60, 190), seed=3), None, 0.9, False),
         Source("subject.png", subject, mask.astype(np.float32), 0.3, True),
@@ -56,7 +62,9 @@ def scenes(maker):
 
 
 def kind_of(scene):
-    """What surrounds the subject gives the kind away: blue behind a composite, green in a portrait."""
+    """What surrounds the subject gives the kind away: blue behind a
+    composite, green in a portrait.
+    """
     if scene.importance < 1:
         return "view"
     corners = np.concatenate([scene.image[:6, :6], scene.image[:6, -6:]]).mean(axis=(0, 1))
@@ -128,11 +136,16 @@ def test_a_batch_is_the_same_wherever_the_run_starts(maker):
     assert np.abs(from_start[1][0]["image"] - inputs["image"]).max() > 0.1
     assert inputs["image"].shape == targets["rendered"].shape == (2, *SHAPE, 3)
     assert inputs["blurs"].shape == (2, *SHAPE, 6) and targets["weights"].shape == (2, *SHAPE, 3)
-    assert {name: values.shape for name, values in importance.items()} == {"weights": (2,), "rendered": (2,)}
+    assert {name: values.shape for name, values in importance.items()} == {
+        "weights": (2,),
+        "rendered": (2,),
+    }
 
 
 def test_another_seed_gives_other_batches(maker):
-    first, second = (next(scene_batches(maker, batch_size=1, seed=s).as_numpy_iterator())[0] for s in (1, 2))
+    first, second = (
+        next(scene_batches(maker, batch_size=1, seed=s).as_numpy_iterator())[0] for s in (1, 2)
+    )
     assert np.abs(first["image"] - second["image"]).max() > 0.1
 
 
@@ -142,7 +155,9 @@ def test_training_blurs_as_the_model_does(scenes):
     in_focus = scene.weights[None, ..., :1]
     for index in range(2):
         chosen = np.broadcast_to(np.float32([index == 0, index == 1]), (1, *SHAPE, 2))
-        blend = np.asarray(BackgroundBlend(SCENE_SIGMAS_PX)(scene.image[None], in_focus, chosen))[0, ..., :3]
+        blend = np.asarray(BackgroundBlend(SCENE_SIGMAS_PX)(scene.image[None], in_focus, chosen))[
+            0, ..., :3
+        ]
         expected = (1 - in_focus[0]) * blurs[..., 3 * index : 3 * index + 3]
         inside = (slice(12, -12), slice(12, -12))
         np.testing.assert_allclose(blend[inside], expected[inside], atol=CUT_TOLERANCE)

@@ -36,7 +36,11 @@ def test_photos_are_prepared_and_a_damaged_one_left_out(folder, tmp_path, caplog
     with caplog.at_level(logging.WARNING):
         sources = by_name(load_sources(folder, cache=tmp_path / "cache"))
     assert set(sources) == {SUBJECT, SUBJECT_NON_ASCII, SHARP}
-    assert [record.getMessage().count("damaged.jpg") for record in caplog.records if "Left out" in record.getMessage()]
+    assert [
+        record.getMessage().count("damaged.jpg")
+        for record in caplog.records
+        if "Left out" in record.getMessage()
+    ]
     subject, sharp = sources[SUBJECT_NON_ASCII], sources[SHARP]
     assert subject.photo.shape == (120, 180, 3) and subject.photo.dtype == np.uint8
     assert subject.matte.shape == (120, 180) and subject.matte.dtype == np.float32
@@ -47,7 +51,9 @@ def test_photos_are_prepared_and_a_damaged_one_left_out(folder, tmp_path, caplog
 def test_large_photos_are_reduced(tmp_path):
     folder = tmp_path / "photos" / "deeper"
     folder.mkdir(parents=True)
-    Image.fromarray(with_subject((400, 640), disc((400, 640), radius=0.3))).save(folder / "large.png")
+    Image.fromarray(with_subject((400, 640), disc((400, 640), radius=0.3))).save(
+        folder / "large.png"
+    )
     (source,) = load_sources(folder.parent, cache=tmp_path / "cache")
     assert source.photo.shape == (300, 480, 3) and source.matte.shape == (300, 480)
 

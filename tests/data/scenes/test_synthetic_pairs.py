@@ -1,4 +1,6 @@
-"""Pairs made of photographs: what they hold, that they are the simulated lens's, resuming, refusals, Ctrl-C."""
+"""Pairs made of photographs: what they hold, that they are the simulated lens's,
+resuming, refusals, Ctrl-C.
+"""
 
 import csv
 import functools
@@ -70,7 +72,11 @@ def files_of(folder):
 
 
 def pictures_of(folder):
-    return {path: content for path, content in files_of(folder / "Training").items() if path != "pairs.csv"}
+    return {
+        path: content
+        for path, content in files_of(folder / "Training").items()
+        if path != "pairs.csv"
+    }
 
 
 def rows_of(folder):
@@ -85,7 +91,9 @@ def test_a_pair_depends_on_its_generator_alone(sources):
     assert first.conditions == again.conditions != other.conditions
 
 
-@pytest.mark.parametrize("options", [PairOptions(height_px=160), PairOptions(height_px=160, is_varied=True, blades=5)])
+@pytest.mark.parametrize(
+    "options", [PairOptions(height_px=160), PairOptions(height_px=160, is_varied=True, blades=5)]
+)
 def test_a_pair_is_in_range_and_sharp_where_it_says(sources, options):
     sharp, soft = [], []
     for seed in range(6):
@@ -95,14 +103,18 @@ def test_a_pair_is_in_range_and_sharp_where_it_says(sources, options):
             assert picture.min() >= 0 and picture.max() <= 1
         assert 0 <= example.disparity.min() < example.disparity.max() <= 1
         conditions = example.conditions
-        radius_px = np.abs(example.disparity - conditions["focus_disparity"]) * conditions["aperture_px"]
+        radius_px = (
+            np.abs(example.disparity - conditions["focus_disparity"]) * conditions["aperture_px"]
+        )
         # What is sharp and far from anything that is not.
         is_sharp = cv2.erode((radius_px < 0.4).astype(np.uint8), np.ones((9, 9))) > 0
         difference = np.abs(example.all_in_focus - example.bokeh).mean(axis=-1)
         sharp += difference[is_sharp].tolist()
         soft += difference[radius_px > 1.5].tolist()
         # The frame's border lets some light out and some in.
-        assert to_linear(example.bokeh).mean() == pytest.approx(to_linear(example.all_in_focus).mean(), rel=0.1)
+        assert to_linear(example.bokeh).mean() == pytest.approx(
+            to_linear(example.all_in_focus).mean(), rel=0.1
+        )
     assert len(sharp) > 500 and np.mean(sharp) < NOISE_TOLERANCE
     assert len(soft) > 500 and np.mean(soft) > 2 * np.mean(sharp)
 
@@ -120,7 +132,9 @@ def test_conditions_are_the_thin_lenss(sources):
         scale = DisparityScale(1 / focus_m / conditions["focus_disparity"])
         assert 0.6 <= scale.distance_m(1.0) <= 1.2
     assert len(f_numbers) == 5 and 1.4 <= min(f_numbers) < max(f_numbers) <= 11
-    assert {draw(sources, OPTIONS, seed).conditions["target_f_number"] for seed in range(3)} == {1.8}
+    assert {draw(sources, OPTIONS, seed).conditions["target_f_number"] for seed in range(3)} == {
+        1.8
+    }
 
 
 def test_a_map_keeps_sixteen_bits():
@@ -134,15 +148,23 @@ def test_the_folder_is_one_of_pairs_with_their_conditions(photos, new_folder):
     assert (run.pairs, run.made) == (3, 3)
     found = find_pairs(run.folder)
     assert [Path(pair.id).name for pair in found.pairs] == ["000000", "000001", "000002"]
-    assert found.report.splits == {"train": 3} and found.report.maps == {"depth": 3} and not found.report.missing
-    maker = PairMaker(load_sources(photos, cache=run.folder / "prepared", long_side_px=SHAPE[1]), VARIED)
+    assert (
+        found.report.splits == {"train": 3}
+        and found.report.maps == {"depth": 3}
+        and not found.report.missing
+    )
+    maker = PairMaker(
+        load_sources(photos, cache=run.folder / "prepared", long_side_px=SHAPE[1]), VARIED
+    )
     for number, pair in enumerate(found.pairs):
         example = maker.draw(np.random.default_rng([0, number]))
         assert pair.conditions == pytest.approx(dict(example.conditions), rel=1e-5)
         for path, picture in ((pair.source, example.all_in_focus), (pair.target, example.bokeh)):
             with Image.open(path) as image:
                 assert image.format == "JPEG" and image.size == SHAPE[::-1]
-                assert np.abs(np.asarray(image, np.float32) / 255 - picture).mean() < NOISE_TOLERANCE
+                assert (
+                    np.abs(np.asarray(image, np.float32) / 255 - picture).mean() < NOISE_TOLERANCE
+                )
         depth = cv2.imread(str(pair.maps["depth"]), cv2.IMREAD_UNCHANGED)
         np.testing.assert_allclose(depth / 65535, example.disparity, atol=1e-5)
 
@@ -170,7 +192,9 @@ def test_other_peoples_folders_are_left_alone(photos, new_folder):
     made, ebb = new_folder("made"), new_folder("EBB")
     synthesise(photos, out=made, pairs=1, seed=1, options=OPTIONS)
     before = files_of(made)
-    with pytest.raises(DataError, match=r"holds pairs made with other seed, blades\. Choose another folder"):
+    with pytest.raises(
+        DataError, match=r"holds pairs made with other seed, blades\. Choose another folder"
+    ):
         synthesise(photos, out=made, pairs=1, seed=2, options=PairOptions(height_px=64, blades=5))
     assert files_of(made) == before
     (ebb / "Training/bokeh").mkdir(parents=True)
@@ -202,7 +226,13 @@ def test_ctrl_c_leaves_whole_pairs_and_the_next_run_goes_on(photos, new_folder):
     arguments = ["data", "synthesise", str(photos), "-o", str(out), "--height", "64", "--pairs"]
     command = [sys.executable, "-m", "bokeh_tf", *arguments]
     environment = {**os.environ, "COLUMNS": "80"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment, "cwd": ROOT}
+    pipes = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        "env": environment,
+        "cwd": ROOT,
+    }
     # Tests that run in the background have Ctrl-C switched off, which children inherit.
     listen = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     child = subprocess.Popen([*command, "100000"], **pipes, preexec_fn=listen)
@@ -222,6 +252,8 @@ def test_ctrl_c_leaves_whole_pairs_and_the_next_run_goes_on(photos, new_folder):
         for name in ("original", "bokeh"):
             with Image.open(out / "Training" / row[name]) as image:
                 image.load()
-    finished = subprocess.run([*command, str(len(rows) + 2)], timeout=TIMEOUT_S, check=True, **pipes)
+    finished = subprocess.run(
+        [*command, str(len(rows) + 2)], timeout=TIMEOUT_S, check=True, **pipes
+    )
     assert finished.stdout.strip().splitlines()[-1].startswith(f"2 made, {len(rows) + 2} in ")
     assert len(rows_of(out)) == len(rows) + 2

@@ -1,4 +1,6 @@
-"""One cause, one finding: patterns of refused nodes, named, with the remedy for that pattern, each told once."""
+"""One cause, one finding: patterns of refused nodes, named, with the remedy for
+that pattern, each told once.
+"""
 
 import json
 
@@ -42,7 +44,11 @@ def causes_in(content):
 def test_all_upsamplings_are_one_finding_with_a_remedy_each():
     causes, judged = causes_in(two_upsamplings())
     [cause] = causes
-    assert cause.rules == ("v2.rank", "mldrift.rank") and len(cause.places) == 10 and len(cause.problems) == 20
+    assert (
+        cause.rules == ("v2.rank", "mldrift.rank")
+        and len(cause.places) == 10
+        and len(cause.problems) == 20
+    )
     assert "UpSampling2D" in cause.title
     assert [text for text, _ in cause.remedies] == [
         'layers.Resizing(8, 12, interpolation="nearest")',
@@ -103,7 +109,9 @@ RESHAPE v1: x, c -> float32[1,256]
 SUPPRESSED = """\
 CUSTOM:TFLite_Detection_PostProcess v1: float32[1,10,4], float32[1,10,3] -> float32[1,5,4], float32[1,5]
 """
-RECURRENT = "UNIDIRECTIONAL_SEQUENCE_RNN v1: float32[1,4,8], constant float32[8,8] -> float32[1,4,8]\n"
+RECURRENT = (
+    "UNIDIRECTIONAL_SEQUENCE_RNN v1: float32[1,4,8], constant float32[8,8] -> float32[1,4,8]\n"
+)
 PICKED = "GATHER_ND v1: float32[1,8,8,4], constant int32[1,1] (0) -> float32[1,8,8,4]\n"
 WARPED = "GATHER_ND v1: float32[1,8,8,4], int32[1,8,8,3] -> float32[1,8,8,4]\n"
 PATTERNS = {
@@ -111,7 +119,11 @@ PATTERNS = {
     "pixels moved into channels": (UNSHUFFLED, 3, "ops.space_to_depth(x, 2)"),
     "channels shuffled": (CHANNELS_SHUFFLED, 3, "ops.take(x, order, axis=-1)"),
     "normalisation over groups or windows": (NORMALISED, 4, "rows and columns as one dimension"),
-    "query, key and value of one layer": (ATTENDED, 3, "a Dense layer each for query, key and value"),
+    "query, key and value of one layer": (
+        ATTENDED,
+        3,
+        "a Dense layer each for query, key and value",
+    ),
     "windows of a picture as a batch": (WINDOWED, 3, "slices of the picture"),
     "a batch of unknown size": (BATCH, 4, "batch_size=1"),
     "detection post-processing": (SUPPRESSED, 1, "cut-postprocessing"),
@@ -129,7 +141,9 @@ def test_a_pattern_is_named_and_has_its_own_remedy(title):
     assert remedy in text
 
 
-@pytest.mark.parametrize(("graph", "remedy"), [(PICKED, "constant indices"), (WARPED, "no warp by coordinates")])
+@pytest.mark.parametrize(
+    ("graph", "remedy"), [(PICKED, "constant indices"), (WARPED, "no warp by coordinates")]
+)
 def test_what_replaces_a_gather_depends_on_its_indices(graph, remedy):
     [cause] = [one for one in causes_in(build_graph(graph))[0] if one.title]
     assert remedy in cause.remedies[0][0]
@@ -138,22 +152,29 @@ def test_what_replaces_a_gather_depends_on_its_indices(graph, remedy):
 def test_a_size_that_is_no_batch_is_told_apart():
     rows = BATCH.replace("(0), constant int32[1] (1)", "(1), constant int32[1] (2)")
     [cause] = [one for one in causes_in(build_graph(rows))[0] if one.title]
-    assert cause.title == "sizes that are known only while it runs" and "--input-shape" in cause.remedies[0][0]
+    assert (
+        cause.title == "sizes that are known only while it runs"
+        and "--input-shape" in cause.remedies[0][0]
+    )
 
 
 def test_a_chain_of_no_known_form_keeps_the_rule_s_remedy():
-    odd = CHANNELS_SHUFFLED.replace("constant int32[4] (1, 8, 8, 16) -> float32[1,8,8,16]", "").replace(
-        "RESHAPE v1: b, \n", "RELU v1: b -> c = float32[1,8,8,4,4]\n"
-    )
+    odd = CHANNELS_SHUFFLED.replace(
+        "constant int32[4] (1, 8, 8, 16) -> float32[1,8,8,16]", ""
+    ).replace("RESHAPE v1: b, \n", "RELU v1: b -> c = float32[1,8,8,4,4]\n")
     causes, _ = causes_in(build_graph(odd))
     assert causes and not any(cause.title for cause in causes)
 
 
 def test_delegates_that_object_to_one_node_are_one_cause_and_standings_are_not_mixed():
-    judged = judge(report(target("v2", finding()), target("mldrift", finding(rule="mldrift.op"))), POLICY)
+    judged = judge(
+        report(target("v2", finding()), target("mldrift", finding(rule="mldrift.op"))), POLICY
+    )
     [cause] = causes_of(judged.problems)
     assert cause.sources == ("v2", "mldrift") and len(cause.places) == 1
-    wrong_alone = judge(report(target("v2", finding(), finding(rule="v2.rank", op="TILE", node=4))), POLICY)
+    wrong_alone = judge(
+        report(target("v2", finding(), finding(rule="v2.rank", op="TILE", node=4))), POLICY
+    )
     assert [one.rules for one in causes_of(wrong_alone.problems)] == [("v2.op",), ("v2.rank",)]
 
 
@@ -164,6 +185,8 @@ def test_operators_that_a_delegate_lacks_are_causes_of_their_own():
 
 def test_a_node_that_one_delegate_alone_refuses_says_so():
     both = (finding(rule="v2.rank"), finding(rule="v2.rank", node=5))
-    judged = judge(report(target("v2", *both), target("mldrift", finding(rule="mldrift.rank"))), POLICY)
+    judged = judge(
+        report(target("v2", *both), target("mldrift", finding(rule="mldrift.rank"))), POLICY
+    )
     text = write([judged], POLICY, format="text")
     assert "v2.rank, mldrift.rank  refused, 2 nodes" in text and text.count("(v2 alone)") == 1

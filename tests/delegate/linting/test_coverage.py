@@ -1,4 +1,6 @@
-"""Coverage of graphs small enough to be cut by hand, and of random ones against the split that the delegate reports."""
+"""Coverage of graphs small enough to be cut by hand, and of random ones against the split
+that the delegate reports.
+"""
 
 import random
 import subprocess
@@ -30,7 +32,8 @@ def graph(nodes, outputs):
     """(file, refused nodes) of a graph with the input "image".
 
     Args:
-        nodes: lines "result = OPERATOR input input". A DEQUANTIZE unpacks a float16 constant of its own.
+        nodes: lines "result = OPERATOR input input". A DEQUANTIZE unpacks a
+            float16 constant of its own.
         outputs: names of the outputs.
     """
     writer = FileWriter()
@@ -46,7 +49,10 @@ def graph(nodes, outputs):
         if operator == REFUSED:
             refused.add(index)
         writer.operator(getattr(schema.BuiltinOperator, operator), sources, [tensors[result]])
-    writer.graph.inputs, writer.graph.outputs = [tensors["image"]], [tensors[name] for name in outputs]
+    writer.graph.inputs, writer.graph.outputs = (
+        [tensors["image"]],
+        [tensors[name] for name in outputs],
+    )
     return writer.finish(), refused
 
 
@@ -59,17 +65,30 @@ def partitions_of(nodes):
 PARTITIONED = [
     pytest.param(["a = TANH image", "b = NEG a", "c = ADD a b"], [(0, 1, 2)], id="whole"),
     pytest.param(["a = LOG_SOFTMAX image"], [], id="nothing"),
-    pytest.param(["a = MUL image image", "b = LOG_SOFTMAX a", "c = MUL b b"], [(0,), (2,)], id="cut in the middle"),
+    pytest.param(
+        ["a = MUL image image", "b = LOG_SOFTMAX a", "c = MUL b b"],
+        [(0,), (2,)],
+        id="cut in the middle",
+    ),
     # Node 2 stands behind a refused one and does not need it.
     pytest.param(
-        ["a = TANH image", "b = LOG_SOFTMAX image", "c = NEG image", "d = LOG_SOFTMAX b"], [(0, 2)], id="independent"
+        ["a = TANH image", "b = LOG_SOFTMAX image", "c = NEG image", "d = LOG_SOFTMAX b"],
+        [(0, 2)],
+        id="independent",
     ),
-    # The same graph twice: whether the refused node comes first in the file decides whether "b" can wait for it.
-    pytest.param(["x = LOG_SOFTMAX image", "a = TANH image", "b = NEG x"], [(1, 2)], id="refused first"),
-    pytest.param(["a = TANH image", "x = LOG_SOFTMAX image", "b = NEG x"], [(0,), (2,)], id="refused second"),
+    # The same graph twice: whether the refused node comes first in the file decides
+    # whether "b" can wait for it.
+    pytest.param(
+        ["x = LOG_SOFTMAX image", "a = TANH image", "b = NEG x"], [(1, 2)], id="refused first"
+    ),
+    pytest.param(
+        ["a = TANH image", "x = LOG_SOFTMAX image", "b = NEG x"], [(0,), (2,)], id="refused second"
+    ),
     # "d" could run with "a" but for "c", which waits for the CPU.
     pytest.param(
-        ["a = TANH image", "b = LOG_SOFTMAX a", "c = NEG b", "d = ADD a c", "e = NEG a"], [(0, 4), (2, 3)], id="diamond"
+        ["a = TANH image", "b = LOG_SOFTMAX a", "c = NEG b", "d = ADD a c", "e = NEG a"],
+        [(0, 4), (2, 3)],
+        id="diamond",
     ),
     pytest.param(["a = NEG b", "b = NEG a", "c = NEG image"], [(2,)], id="cycle"),
     pytest.param(["a = NEG a"], [], id="self"),
@@ -83,7 +102,9 @@ def test_partitions_by_hand(nodes, expected):
 
 
 def test_nodes_with_side_effects_keep_their_order():
-    """Reading a variable must not overtake the refused node that writes it, although no tensor says so."""
+    """Reading a variable must not overtake the refused node that writes it,
+    although no tensor says so.
+    """
     writer = FileWriter()
     handle = writer.tensor("handle", [1], dtype=schema.TensorType.RESOURCE)
     image, first, second = (writer.tensor(name, SHAPE) for name in ("image", "first", "second"))
@@ -94,12 +115,28 @@ def test_nodes_with_side_effects_keep_their_order():
 
 
 def test_only_the_largest_partition_is_delegated():
-    nodes = ["a = TANH image", "b = LOG_SOFTMAX a", "c = NEG b", "d = TANH c", "e = LOG_SOFTMAX d", "f = NEG e"]
+    nodes = [
+        "a = TANH image",
+        "b = LOG_SOFTMAX a",
+        "c = NEG b",
+        "d = TANH c",
+        "e = LOG_SOFTMAX d",
+        "f = NEG e",
+    ]
     content, refused = graph(nodes, ["f"])
     coverage = find_coverage(inspect(content), refused, fails=False)
-    assert (coverage.nodes, coverage.nodes_supported, coverage.nodes_delegated, coverage.partitions) == (6, 4, 2, 3)
-    assert (coverage.output_bytes, coverage.output_bytes_delegated) == (6 * TENSOR_BYTES, 2 * TENSOR_BYTES)
-    # "b" into the partition and "d" out of it; "a" stays on the CPU, where the other partitions are as well.
+    assert (
+        coverage.nodes,
+        coverage.nodes_supported,
+        coverage.nodes_delegated,
+        coverage.partitions,
+    ) == (6, 4, 2, 3)
+    assert (coverage.output_bytes, coverage.output_bytes_delegated) == (
+        6 * TENSOR_BYTES,
+        2 * TENSOR_BYTES,
+    )
+    # "b" into the partition and "d" out of it; "a" stays on the CPU, where the other
+    # partitions are as well.
     assert (coverage.copies, coverage.copied_bytes) == (2, 2 * TENSOR_BYTES)
 
 
@@ -111,10 +148,20 @@ def test_the_first_of_equal_partitions_is_delegated():
 
 
 def test_a_tensor_is_copied_once_and_the_file_s_own_never():
-    nodes = ["a = TANH image", "b = NEG a", "c = LOG_SOFTMAX a", "d = LOG_SOFTMAX a", "e = LOG_SOFTMAX b"]
+    nodes = [
+        "a = TANH image",
+        "b = NEG a",
+        "c = LOG_SOFTMAX a",
+        "d = LOG_SOFTMAX a",
+        "e = LOG_SOFTMAX b",
+    ]
     content, refused = graph(nodes, ["b", "c", "d", "e"])
     coverage = find_coverage(inspect(content), refused, fails=False)
-    assert (coverage.nodes_delegated, coverage.copies, coverage.copied_bytes) == (2, 1, TENSOR_BYTES)
+    assert (coverage.nodes_delegated, coverage.copies, coverage.copied_bytes) == (
+        2,
+        1,
+        TENSOR_BYTES,
+    )
 
 
 HALVED = ["w = DEQUANTIZE", "v = DEQUANTIZE", "a = ADD image w", "b = MUL a v", "c = TANH b"]
@@ -124,8 +171,16 @@ def test_float16_weights_vanish_where_all_else_is_supported():
     content, refused = graph(HALVED, ["c"])
     coverage = find_coverage(inspect(content), refused, fails=False)
     assert coverage.folds_float16
-    assert (coverage.nodes, coverage.nodes_supported, coverage.nodes_delegated, coverage.partitions) == (3, 3, 3, 1)
-    assert (coverage.output_bytes, coverage.output_bytes_delegated) == (3 * TENSOR_BYTES, 3 * TENSOR_BYTES)
+    assert (
+        coverage.nodes,
+        coverage.nodes_supported,
+        coverage.nodes_delegated,
+        coverage.partitions,
+    ) == (3, 3, 3, 1)
+    assert (coverage.output_bytes, coverage.output_bytes_delegated) == (
+        3 * TENSOR_BYTES,
+        3 * TENSOR_BYTES,
+    )
     assert coverage.copies == 0
 
 
@@ -133,7 +188,12 @@ def test_one_refused_node_leaves_the_float16_weights_on_the_cpu():
     content, refused = graph([*HALVED, "d = LOG_SOFTMAX c"], ["d"])
     coverage = find_coverage(inspect(content), refused, fails=False)
     assert not coverage.folds_float16
-    assert (coverage.nodes, coverage.nodes_supported, coverage.nodes_delegated, coverage.partitions) == (6, 3, 3, 1)
+    assert (
+        coverage.nodes,
+        coverage.nodes_supported,
+        coverage.nodes_delegated,
+        coverage.partitions,
+    ) == (6, 3, 3, 1)
     # "c" alone: the delegate has the weights themselves.
     assert (coverage.copies, coverage.copied_bytes) == (1, TENSOR_BYTES)
 
@@ -155,12 +215,20 @@ def test_a_graph_that_fails_is_wholly_the_cpu_s():
 
 
 def test_arithmetic_and_bytes_of_each_side():
-    """A convolution of 3888 multiply-accumulates on the GPU, then one of 720 behind a refused node."""
+    """A convolution of 3888 multiply-accumulates on the GPU, then one of
+    720 behind a refused node.
+    """
     writer = FileWriter()
     image = writer.tensor("image", [1, 4, 6, 3])
-    kernels = [writer.tensor("large", [6, 3, 3, 3], constant=True), writer.tensor("small", [5, 1, 1, 6], constant=True)]
+    kernels = [
+        writer.tensor("large", [6, 3, 3, 3], constant=True),
+        writer.tensor("small", [5, 1, 1, 6], constant=True),
+    ]
     hidden, normal = writer.tensor("hidden", [1, 4, 6, 6]), writer.tensor("normal", [1, 4, 6, 6])
-    output, found = writer.tensor("output", [1, 4, 6, 5]), writer.tensor("found", [1, 4, 6], dtype=INT32)
+    output, found = (
+        writer.tensor("output", [1, 4, 6, 5]),
+        writer.tensor("found", [1, 4, 6], dtype=INT32),
+    )
     writer.operator(schema.BuiltinOperator.CONV_2D, [image, kernels[0], -1], [hidden])
     writer.operator(schema.BuiltinOperator.LOG_SOFTMAX, [hidden], [normal])
     writer.operator(schema.BuiltinOperator.CONV_2D, [normal, kernels[1], -1], [output])
@@ -199,7 +267,11 @@ def random_graph(seed, *, float16):
         else:
             line = ["TANH", first] if first == second else ["ADD", first, second]
         lines.append(" ".join([f"v{index}", "=", *line]))
-        unread = (unread - {first, second} | {f"v{index}"}) if line[0] == "ADD" else unread - {first} | {f"v{index}"}
+        unread = (
+            (unread - {first, second} | {f"v{index}"})
+            if line[0] == "ADD"
+            else unread - {first} | {f"v{index}"}
+        )
         values.append(f"v{index}")
     return graph(lines, sorted(unread))
 
@@ -212,7 +284,12 @@ def test_split_is_the_real_delegate_s(gpu, tmp_path, seed, float16):
     assert refused
     path = tmp_path / "random.tflite"
     path.write_bytes(content)
-    child = subprocess.run([sys.executable, "-c", COMPILE, str(path)], capture_output=True, text=True, timeout=120)
+    child = subprocess.run(
+        [sys.executable, "-c", COMPILE, str(path)], capture_output=True, text=True, timeout=120
+    )
     log = gpu_log.parse(child.stderr)
     coverage = find_coverage(inspect(content), refused, fails=False)
-    assert (coverage.nodes_delegated, coverage.nodes - coverage.nodes_delegated) == (log.on_gpu, log.on_cpu)
+    assert (coverage.nodes_delegated, coverage.nodes - coverage.nodes_delegated) == (
+        log.on_gpu,
+        log.on_cpu,
+    )

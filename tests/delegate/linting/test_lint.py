@@ -19,8 +19,16 @@ from tests.model_writer import FLOAT16, FLOAT32, INT32, FileWriter
 
 OP = schema.BuiltinOperator
 CODES = {code for code in vars(OP).values() if isinstance(code, int)}
-# Their arithmetic is counted when a file is read, which refuses them without shapes that make sense.
-COUNTED = {OP.CONV_2D, OP.CONV_3D, OP.DEPTHWISE_CONV_2D, OP.TRANSPOSE_CONV, OP.FULLY_CONNECTED, OP.BATCH_MATMUL}
+# Their arithmetic is counted when a file is read, which refuses them without
+# shapes that make sense.
+COUNTED = {
+    OP.CONV_2D,
+    OP.CONV_3D,
+    OP.DEPTHWISE_CONV_2D,
+    OP.TRANSPOSE_CONV,
+    OP.FULLY_CONNECTED,
+    OP.BATCH_MATMUL,
+}
 BOOL = schema.TensorType.BOOL
 SHAPE = [1, 4, 6, 8]
 # A tenth of it is what the checks need; the machine is shared.
@@ -43,7 +51,9 @@ def constant(writer, values, *, name="constant"):
 
 
 def file_of(build, *, shape=SHAPE, dtype=FLOAT32):
-    """The `ModelFile` of a graph from one input: `build(writer, x)` adds its nodes and returns the output."""
+    """The `ModelFile` of a graph from one input: `build(writer, x)` adds its
+    nodes and returns the output.
+    """
     writer = FileWriter()
     x = writer.tensor("x", shape, dtype=dtype)
     writer.graph.inputs, writer.graph.outputs = [x], [build(writer, x)]
@@ -51,7 +61,9 @@ def file_of(build, *, shape=SHAPE, dtype=FLOAT32):
 
 
 def one_node(code, *more_inputs, shape=SHAPE, output=SHAPE, output_dtype=FLOAT32, **kept):
-    """The `ModelFile` of one node on one input; `more_inputs` are functions of the writer that give tensors."""
+    """The `ModelFile` of one node on one input; `more_inputs` are functions of the
+    writer that give tensors.
+    """
 
     def build(writer, x):
         y = writer.tensor("y", output, dtype=output_dtype)
@@ -197,7 +209,9 @@ def test_one_refusal_hides_the_rest_and_all_other_kinds_are_told():
     wrong, fails = rule("v2.wrong", kind="wrong"), rule("v2.fails", kind="fails")
     found = find_findings(RELU, document(wrong, fails))
     assert [(f.rule, f.kind) for f in found] == [("v2.wrong", Kind.WRONG), ("v2.fails", Kind.FAILS)]
-    assert [f.rule for f in find_findings(RELU, document(wrong, rule("v2.a"), rule("v2.b"), fails))] == ["v2.a"]
+    assert [
+        f.rule for f in find_findings(RELU, document(wrong, rule("v2.a"), rule("v2.b"), fails))
+    ] == ["v2.a"]
 
 
 def test_a_reason_is_filled_with_what_was_found():
@@ -210,7 +224,9 @@ def test_a_reason_is_filled_with_what_was_found():
 
 
 def test_a_rule_about_the_file_names_no_node():
-    (finding,) = find_findings(RELU, document(rule("v2.x", scope="file", when=["graph.outputs", "==", 1])))
+    (finding,) = find_findings(
+        RELU, document(rule("v2.x", scope="file", when=["graph.outputs", "==", 1]))
+    )
     assert (finding.node, finding.op, finding.tensors) == (None, "", ())
 
 
@@ -225,11 +241,16 @@ def test_float16_weights_are_constants_and_int8_ones_are_not():
         def build(writer, x):
             y = writer.tensor("y", SHAPE)
             unpacked = writer.tensor("unpacked", [8])
-            writer.operator(OP.DEQUANTIZE, [writer.tensor("w", [8], constant=True, dtype=dtype)], [unpacked])
+            writer.operator(
+                OP.DEQUANTIZE, [writer.tensor("w", [8], constant=True, dtype=dtype)], [unpacked]
+            )
             writer.operator(OP.ADD, [x, unpacked], [y])
             return y
 
-        return find_findings(file_of(build), document(rule("v2.x", ops=["ADD"], when=["op.constant_inputs", "==", 1])))
+        return find_findings(
+            file_of(build),
+            document(rule("v2.x", ops=["ADD"], when=["op.constant_inputs", "==", 1])),
+        )
 
     assert len(weights(FLOAT16)) == 1 and weights(INT32) == ()
 
@@ -238,8 +259,12 @@ def test_float16_weights_are_constants_and_int8_ones_are_not():
 
 
 def slice_file(begins, ends, strides, output, **masks):
-    parts = [lambda writer, values=values: constant(writer, values) for values in (begins, ends, strides)]
-    return one_node(OP.STRIDED_SLICE, *parts, output=output, options=options("StridedSliceOptions", **masks))
+    parts = [
+        lambda writer, values=values: constant(writer, values) for values in (begins, ends, strides)
+    ]
+    return one_node(
+        OP.STRIDED_SLICE, *parts, output=output, options=options("StridedSliceOptions", **masks)
+    )
 
 
 def mask_file(*readers):
@@ -262,13 +287,27 @@ BEYOND = {
     "type": (one_node(OP.RELU, output_dtype=INT32), "v2.type"),
     "version": (one_node(OP.RELU, version=3), "v2.op_version"),
     "comparison read twice": (mask_file(OP.SELECT_V2, OP.SELECT_V2), "v2.comparison"),
-    "reverse slice": (slice_file([0, 0, -1, 0], [0] * 4, [1, 1, -1, 1], SHAPE, endMask=15), "v2.strided_slice.reverse"),
-    "slice over the end": (slice_file([0] * 4, [1, 4, 99, 8], [1] * 4, SHAPE), "v2.strided_slice.extent"),
+    "reverse slice": (
+        slice_file([0, 0, -1, 0], [0] * 4, [1, 1, -1, 1], SHAPE, endMask=15),
+        "v2.strided_slice.reverse",
+    ),
+    "slice over the end": (
+        slice_file([0] * 4, [1, 4, 99, 8], [1] * 4, SHAPE),
+        "v2.strided_slice.extent",
+    ),
     "width": (
-        one_node(OP.FULLY_CONNECTED, lambda w: w.tensor("w", [3, 16], constant=True), output=[1, 3], options=FULLY),
+        one_node(
+            OP.FULLY_CONNECTED,
+            lambda w: w.tensor("w", [3, 16], constant=True),
+            output=[1, 3],
+            options=FULLY,
+        ),
         "v2.fully_connected.width",
     ),
-    "alpha": (one_node(OP.PRELU, lambda w: w.tensor("alpha", [6], constant=True)), "v2.prelu.alpha"),
+    "alpha": (
+        one_node(OP.PRELU, lambda w: w.tensor("alpha", [6], constant=True)),
+        "v2.prelu.alpha",
+    ),
     "constant of three dimensions": (
         one_node(OP.CONCATENATION, lambda w: w.tensor("c", [4, 6, 8], constant=True)),
         "v2.constant_rank",
@@ -283,10 +322,14 @@ TAKEN = {
     "comparison cast": mask_file(OP.CAST),
     "comparison selected by": mask_file(OP.SELECT_V2),
     "slice": slice_file([0, 0, 1, 0], [1, 4, 5, 8], [1, 1, 2, 1], [1, 4, 2, 8]),
-    "slice by negative ends": slice_file([0, -3, 0, 0], [0, -1, 0, 0], [1] * 4, [1, 2, 6, 8], endMask=13),
+    "slice by negative ends": slice_file(
+        [0, -3, 0, 0], [0, -1, 0, 0], [1] * 4, [1, 2, 6, 8], endMask=13
+    ),
     "alpha by channel": one_node(OP.PRELU, lambda w: w.tensor("alpha", [1, 1, 8], constant=True)),
     "alpha by pixel": one_node(OP.PRELU, lambda w: w.tensor("alpha", [4, 6, 8], constant=True)),
-    "constant": one_node(OP.CONCATENATION, lambda w: w.tensor("c", [1, 4, 6, 8], constant=True), output=[1, 4, 6, 16]),
+    "constant": one_node(
+        OP.CONCATENATION, lambda w: w.tensor("c", [1, 4, 6, 8], constant=True), output=[1, 4, 6, 16]
+    ),
 }
 
 
@@ -315,7 +358,9 @@ def test_one_tensor_twice_is_no_input_of_a_subtraction():
 
 
 def test_wrong_alone_is_a_verdict_of_its_own():
-    """Two input channels a group: ML Drift takes it and computes something else, the classic delegate is right."""
+    """Two input channels a group: ML Drift takes it and computes something else, the
+    classic delegate is right.
+    """
     convolution = one_node(
         OP.CONV_2D,
         lambda w: w.tensor("w", [8, 3, 3, 2], constant=True),
@@ -383,7 +428,9 @@ def test_explain_gives_the_rule_its_evidence_and_an_example():
     assert (told.target, told.kind, told.ops) == ("v2", "refused", ("STRIDED_SLICE",))
     assert "x[..., :1]" in told.instead and "x[..., 0]" in told.example and told.evidence
     assert "{" not in explain("v2.depthwise.multiplier").reason
-    with pytest.raises(ValueError, match=r"unknown rule\. Received: 'v2\.shrink'\. Known: .*v2\.rank"):
+    with pytest.raises(
+        ValueError, match=r"unknown rule\. Received: 'v2\.shrink'\. Known: .*v2\.rank"
+    ):
         explain("v2.shrink")
 
 

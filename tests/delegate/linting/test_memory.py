@@ -15,16 +15,23 @@ SLICE_BYTES = PIXELS * 4 * 2
 
 
 def file_of(tensors, nodes, *, inputs=("image",), outputs=("out",), constants=None):
-    """A graph of tensors (name: channels) of 4x6 pixels, and nodes (operator, names read, names written)."""
+    """A graph of tensors (name: channels) of 4x6 pixels, and nodes (operator,
+    names read, names written).
+    """
     writer = FileWriter()
     index = {name: writer.tensor(name, [1, 4, 6, channels]) for name, channels in tensors.items()}
     for name, (shape, dtype) in (constants or {}).items():
         index[name] = writer.tensor(name, shape, constant=True, dtype=dtype)
     for operator, read, written in nodes:
         writer.operator(
-            getattr(schema.BuiltinOperator, operator), [index[name] for name in read], [index[name] for name in written]
+            getattr(schema.BuiltinOperator, operator),
+            [index[name] for name in read],
+            [index[name] for name in written],
         )
-    writer.graph.inputs, writer.graph.outputs = [index[name] for name in inputs], [index[name] for name in outputs]
+    writer.graph.inputs, writer.graph.outputs = (
+        [index[name] for name in inputs],
+        [index[name] for name in outputs],
+    )
     return inspect(writer.finish())
 
 
@@ -43,16 +50,27 @@ def test_a_chain_holds_two_tensors_at_a_time():
 
 
 def test_a_skip_is_held_until_it_is_read():
-    nodes = [("TANH", ["image"], ["a"]), ("TANH", ["a"], ["b"]), ("TANH", ["b"], ["c"]), ("ADD", ["a", "c"], ["out"])]
+    nodes = [
+        ("TANH", ["image"], ["a"]),
+        ("TANH", ["a"], ["b"]),
+        ("TANH", ["b"], ["c"]),
+        ("ADD", ["a", "c"], ["out"]),
+    ]
     estimate = estimate_memory(file_of(dict.fromkeys(("image", "a", "b", "c", "out"), 4), nodes))
     # While c is made from b, a waits for the sum; while out is made, a and c are there too.
     assert (estimate.peak_bytes, estimate.node) == (3 * SLICE_BYTES, 2)
 
 
 def test_outputs_stay_to_the_end_and_results_that_nobody_reads_do_not():
-    nodes = [("TANH", ["image"], ["early"]), ("NEG", ["image"], ["unread"]), ("NEG", ["image"], ["out"])]
+    nodes = [
+        ("TANH", ["image"], ["early"]),
+        ("NEG", ["image"], ["unread"]),
+        ("NEG", ["image"], ["out"]),
+    ]
     estimate = estimate_memory(
-        file_of(dict.fromkeys(("image", "early", "unread", "out"), 4), nodes, outputs=("early", "out"))
+        file_of(
+            dict.fromkeys(("image", "early", "unread", "out"), 4), nodes, outputs=("early", "out")
+        )
     )
     assert (estimate.peak_bytes, estimate.node) == (3 * SLICE_BYTES, 1)
 
@@ -61,7 +79,9 @@ def test_weights_count_apart_and_unpacking_them_takes_nothing():
     constants = {"packed": ([4, 1, 1, 4], FLOAT16)}
     nodes = [("DEQUANTIZE", ["packed"], ["kernel"]), ("MUL", ["image", "kernel"], ["out"])]
     file = file_of({"image": 4, "kernel": 4, "out": 4}, nodes, constants=constants)
-    assert estimate_memory(file) == MemoryEstimate(2 * SLICE_BYTES, 1, estimate_memory(file).place, 2 * 16)
+    assert estimate_memory(file) == MemoryEstimate(
+        2 * SLICE_BYTES, 1, estimate_memory(file).place, 2 * 16
+    )
 
 
 def test_unpacking_sparse_weights_takes_nothing_either():

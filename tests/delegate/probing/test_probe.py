@@ -17,7 +17,8 @@ from bokeh_tf.delegate.writers.probe_text import print_precisions
 from bokeh_tf.errors import CheckError, ModelFileError, PhotoError
 from bokeh_tf.tflite.running.gpu_adapter import find_adapters
 
-# A two-layer network in half precision, measured at 71 dB; half that error again is still plainly half precision.
+# A two-layer network in half precision, measured at 71 dB; half that error again is still
+# plainly half precision.
 HALF_PRECISION_PSNR_DB = (50, 100)
 
 
@@ -38,7 +39,9 @@ def _grouped(name, channels, tiny_tflite):
         import keras
 
         wide = keras.layers.Conv2D(channels, 1)(image)
-        return keras.layers.Conv2D(channels, 3, groups=2 if channels == 12 else 4, padding="same")(wide)
+        return keras.layers.Conv2D(channels, 3, groups=2 if channels == 12 else 4, padding="same")(
+            wide
+        )
 
     return tiny_tflite(name, graph)
 
@@ -57,7 +60,9 @@ def grouped_12_by_2(tiny_tflite):
 
 @pytest.fixture(scope="module")
 def wide_upsampling(tiny_tflite):
-    """Bilinear x2 from width 1024: right in float32, wrong in half precision, where coordinates run out of digits."""
+    """Bilinear x2 from width 1024: right in float32, wrong in half precision, where
+    coordinates run out of digits.
+    """
 
     def graph(image):
         import keras
@@ -85,7 +90,9 @@ def test_full_in_both_precisions(gpu, tiny_convolution, photo_file):
 def test_refused_with_the_delegates_own_reason(gpu, mirror_pad):
     report = probe(mirror_pad, precisions=("default",))
     assert report.verdict is Verdict.REFUSED and report.verdict.exit_code == 3
-    assert any("MIRROR_PAD" in reason and "Reflective" in reason for reason in report.precisions[0].reasons)
+    assert any(
+        "MIRROR_PAD" in reason and "Reflective" in reason for reason in report.precisions[0].reasons
+    )
 
 
 @pytest.mark.gpu
@@ -109,7 +116,10 @@ def test_wrong_in_half_precision_only(gpu, wide_upsampling):
 def test_crashed_names_the_signal_and_the_stage(gpu, grouped_12_by_2):
     report = probe(grouped_12_by_2, precisions=("default",))
     assert report.verdict is Verdict.CRASHED and report.verdict.exit_code == 3
-    assert "SIGILL" in report.precisions[0].reasons[0] and "compiling" in report.precisions[0].reasons[0]
+    assert (
+        "SIGILL" in report.precisions[0].reasons[0]
+        and "compiling" in report.precisions[0].reasons[0]
+    )
 
 
 @pytest.mark.gpu
@@ -149,10 +159,14 @@ def _quantised_file(folder):
 
     keras.utils.set_random_seed(3)
     image = keras.Input((8, 12, 3), batch_size=1, name="image")
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, keras.layers.Conv2D(4, 3)(image)))
+    converter = tf.lite.TFLiteConverter.from_keras_model(
+        keras.Model(image, keras.layers.Conv2D(4, 3)(image))
+    )
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     generator = np.random.default_rng(0)
-    converter.representative_dataset = lambda: ([generator.random((1, 8, 12, 3), np.float32)] for _ in range(4))
+    converter.representative_dataset = lambda: (
+        [generator.random((1, 8, 12, 3), np.float32)] for _ in range(4)
+    )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.uint8
     path = folder / "quantised.tflite"

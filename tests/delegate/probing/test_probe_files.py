@@ -1,4 +1,6 @@
-"""The check on the real delegate of files of every kind: types, signatures, names, custom operations, the split."""
+"""The check on the real delegate of files of every kind: types, signatures, names,
+custom operations, the split.
+"""
 
 import numpy as np
 import pytest
@@ -20,7 +22,9 @@ class SignedFile(FileWriter):
     """Also writes signatures, quantisation and further graphs."""
 
     def constant(self, name, values, dtype):
-        return self.tensor(name, list(values.shape), dtype=dtype, buffer=self.buffer(values.tobytes()))
+        return self.tensor(
+            name, list(values.shape), dtype=dtype, buffer=self.buffer(values.tobytes())
+        )
 
     def quantise(self, tensor, scale):
         quantisation = schema.QuantizationParametersT()
@@ -33,7 +37,12 @@ class SignedFile(FileWriter):
 
     def another_graph(self):
         self.graph = schema.SubGraphT()
-        self.graph.tensors, self.graph.operators, self.graph.inputs, self.graph.outputs = [], [], [], []
+        self.graph.tensors, self.graph.operators, self.graph.inputs, self.graph.outputs = (
+            [],
+            [],
+            [],
+            [],
+        )
         self.model.subgraphs.append(self.graph)
 
     def sign(self, key, inputs, outputs):
@@ -78,16 +87,22 @@ def _multiplied(file, tensor, out):
 
 
 def _broadcast_product(file):
-    """A constant matrix for every element of the batch: the delegate gives zeros from the second element on."""
+    """A constant matrix for every element of the batch: the delegate gives zeros
+    from the second element on.
+    """
     left = file.tensor("left", [2, 4, 1, 2])
-    right = file.constant("right", np.arange(32, dtype=np.float32).reshape(1, 4, 2, 4), TYPES.FLOAT32)
+    right = file.constant(
+        "right", np.arange(32, dtype=np.float32).reshape(1, 4, 2, 4), TYPES.FLOAT32
+    )
     out = file.tensor("product", [2, 4, 1, 4])
     file.operator(OPS.BATCH_MATMUL, [left, right], [out], options=schema.BatchMatMulOptionsT())
     file.ends([left], [out])
     return left, out
 
 
-@pytest.mark.parametrize(("index_type", "axis", "largest"), [(TYPES.INT32, 0, 4), (TYPES.INT64, 1, 3)])
+@pytest.mark.parametrize(
+    ("index_type", "axis", "largest"), [(TYPES.INT32, 0, 4), (TYPES.INT64, 1, 3)]
+)
 def test_indices_stay_inside_what_they_index(file, index_type, axis, largest):
     _gather(file, index_type, axis=axis)
     (graph,) = find_graphs(file.finish())
@@ -102,7 +117,9 @@ def test_bounds_are_found_behind_a_reshape_and_divisors_are_not_zero(file):
     out = file.tensor("out", [2, 1, 2])
     file.operator(OPS.RESHAPE, [flat, shape], [indices])
     file.operator(OPS.GATHER, [table, indices], [out], options=schema.GatherOptionsT())
-    number, divisor, rest = (file.tensor(name, [2], dtype=TYPES.INT32) for name in ("number", "divisor", "rest"))
+    number, divisor, rest = (
+        file.tensor(name, [2], dtype=TYPES.INT32) for name in ("number", "divisor", "rest")
+    )
     file.operator(OPS.FLOOR_MOD, [number, divisor], [rest])
     file.ends([flat, number, divisor], [out, rest])
     (graph,) = find_graphs(file.finish())
@@ -126,21 +143,32 @@ def test_a_table_look_up_gets_a_verdict(gpu, file, tmp_path, index_type):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", ["FLOAT16", "FLOAT64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT32", "BOOL"])
+@pytest.mark.parametrize(
+    "name", ["FLOAT16", "FLOAT64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT32", "BOOL"]
+)
 def test_inputs_of_every_type_get_a_verdict(gpu, file, tmp_path, name):
-    given, out = file.tensor("given", [1, 4, 4, 2], dtype=getattr(TYPES, name)), file.tensor("out", [1, 4, 4, 2])
+    given, out = (
+        file.tensor("given", [1, 4, 4, 2], dtype=getattr(TYPES, name)),
+        file.tensor("out", [1, 4, 4, 2]),
+    )
     options = schema.CastOptionsT()
     options.inDataType, options.outDataType = getattr(TYPES, name), TYPES.FLOAT32
     file.operator(OPS.CAST, [given, out][:1], [out], options=options)
     file.ends([given], [out])
     report = probe(file.write(tmp_path / "cast.tflite"), precisions=("float32",))
     assert report.verdict in (Verdict.FULL, Verdict.REFUSED), report.precisions[0].reasons
-    assert report.verdict is Verdict.REFUSED or report.precisions[0].outputs[0].difference.max_abs < FLOAT32_SHARE
+    assert (
+        report.verdict is Verdict.REFUSED
+        or report.precisions[0].outputs[0].difference.max_abs < FLOAT32_SHARE
+    )
 
 
 @pytest.mark.gpu
 def test_text_is_refused_with_a_reason(gpu, file, tmp_path):
-    table, indices = file.tensor("table", [5], dtype=TYPES.STRING), file.tensor("indices", [3], dtype=TYPES.INT64)
+    table, indices = (
+        file.tensor("table", [5], dtype=TYPES.STRING),
+        file.tensor("indices", [3], dtype=TYPES.INT64),
+    )
     out = file.tensor("out", [3], dtype=TYPES.STRING)
     file.operator(OPS.GATHER, [table, indices], [out], options=schema.GatherOptionsT())
     file.ends([table, indices], [out])
@@ -150,7 +178,9 @@ def test_text_is_refused_with_a_reason(gpu, file, tmp_path):
 
 @pytest.mark.gpu
 def test_a_quantised_16_bit_product_is_found_wrong(gpu, file, tmp_path):
-    left, right, out = (file.tensor(name, [1, 4, 4, 8], dtype=TYPES.INT16) for name in ("left", "right", "out"))
+    left, right, out = (
+        file.tensor(name, [1, 4, 4, 8], dtype=TYPES.INT16) for name in ("left", "right", "out")
+    )
     for tensor in (left, right, out):
         file.quantise(tensor, 1 / 32768)
     file.operator(OPS.MUL, [left, right], [out], options=schema.MulOptionsT())
@@ -178,7 +208,11 @@ def test_every_signature_is_checked_and_the_wrong_one_named(gpu, file, tmp_path)
 
 @pytest.mark.gpu
 def test_inputs_with_one_name_and_no_signature_are_told_apart(gpu, file, tmp_path):
-    first, second, out = file.tensor("same", [1, 4]), file.tensor("same", [1, 4]), file.tensor("out", [1, 4])
+    first, second, out = (
+        file.tensor("same", [1, 4]),
+        file.tensor("same", [1, 4]),
+        file.tensor("out", [1, 4]),
+    )
     file.operator(OPS.SUB, [first, second], [out], options=schema.SubOptionsT())
     file.ends([first, second], [out])
     report = probe(file.write(tmp_path / "same.tflite"), precisions=("float32",))
@@ -188,7 +222,9 @@ def test_inputs_with_one_name_and_no_signature_are_told_apart(gpu, file, tmp_pat
 
 
 @pytest.mark.gpu
-def test_outputs_that_share_a_tensor_or_are_constants_are_compared_like_any_other(gpu, file, tmp_path):
+def test_outputs_that_share_a_tensor_or_are_constants_are_compared_like_any_other(
+    gpu, file, tmp_path
+):
     given, out = file.tensor("x", [1, 4]), file.tensor("y", [1, 4])
     constant = file.tensor("constant", [1, 4], constant=True)
     _multiplied(file, given, out)
@@ -202,7 +238,11 @@ def test_outputs_that_share_a_tensor_or_are_constants_are_compared_like_any_othe
 
 @pytest.mark.gpu
 def test_a_signature_in_another_order_than_the_file_is_fed_by_name(gpu, file, tmp_path):
-    first, second, out = file.tensor("a", [1, 4]), file.tensor("b", [1, 4]), file.tensor("out", [1, 4])
+    first, second, out = (
+        file.tensor("a", [1, 4]),
+        file.tensor("b", [1, 4]),
+        file.tensor("out", [1, 4]),
+    )
     file.operator(OPS.SUB, [first, second], [out], options=schema.SubOptionsT())
     file.ends([first, second], [out])
     file.sign("run", {"minuend": second, "a_subtrahend": first}, {"difference": out})
@@ -244,7 +284,9 @@ def test_a_refused_file_shows_its_split(gpu, file, tmp_path):
     assert report.verdict is Verdict.REFUSED
     # One partition goes to the GPU, whichever of the two products it is.
     assert (report.split.on_gpu, report.split.on_cpu) == (1, 2)
-    assert report.split.failure is None and any("LOG_SOFTMAX" in reason for reason in report.split.reasons)
+    assert report.split.failure is None and any(
+        "LOG_SOFTMAX" in reason for reason in report.split.reasons
+    )
     assert report.split.outputs and all(check.passed for check in report.split.outputs)
 
 

@@ -1,4 +1,6 @@
-"""What the check on the real delegate is made of: the log's grammar, the limits, the inputs, the report."""
+"""What the check on the real delegate is made of: the log's grammar, the
+limits, the inputs, the report.
+"""
 
 import json
 import math
@@ -60,7 +62,10 @@ def test_log_gives_the_adapter_and_the_reasons():
 
 def test_log_keeps_an_empty_reason_where_there_is_no_other():
     header = "ERROR: Following operations are not supported by GPU delegate:"
-    text = f"{header}\nCUSTOM: \n1 operations will run on the GPU, and the remaining 1 operations will run on the CPU."
+    text = (
+        f"{header}\nCUSTOM: \n1 operations will run on the GPU, and the remaining 1 operations"
+        " will run on the CPU."
+    )
     log = gpu_log.parse(text)
     assert log.reasons == ("CUSTOM",) and (log.on_gpu, log.on_cpu) == (1, 1)
 
@@ -70,7 +75,8 @@ def test_log_gives_the_runtimes_reasons_where_the_delegate_is_not_asked():
         "ERROR: [model_load.cc:316] Variable tensors not yet supported.\n"
         "ERROR: Encountered unresolved custom op: SignalWindow.\n"
         "ERROR: Node number 0 (SignalWindow) failed to prepare.\n"
-        "WARNING: Attempting to use a delegate that only supports static-sized tensors with a graph that has "
+        "WARNING: Attempting to use a delegate that only supports static-sized tensors with a"
+        " graph that has "
         "dynamic-sized tensors (tensor#2 is a dynamic-sized tensor).\n"
     )
     assert [reason.split(":")[0].split(" has")[0] for reason in log.reasons] == [
@@ -83,7 +89,10 @@ def test_log_gives_the_runtimes_reasons_where_the_delegate_is_not_asked():
 
 
 def test_log_errors_and_missing_adapters_are_seen():
-    log = gpu_log.parse("E0000 00:00:1.5    42 topk.cc:3] TopK requires C divisible by 4\nINTERNAL: No adapters found")
+    log = gpu_log.parse(
+        "E0000 00:00:1.5    42 topk.cc:3] TopK requires C divisible by 4\nINTERNAL: No adapters"
+        " found"
+    )
     assert log.errors == ("topk.cc:3] TopK requires C divisible by 4",)
     assert log.has_no_adapter
 
@@ -105,7 +114,9 @@ def _difference(max_abs, psnr_db):
     ],
 )
 def test_limits(difference, is_coarse, passes):
-    assert (failure_reason(difference, OutputKind(scale=1.0), is_coarse=is_coarse) is None) == passes
+    assert (
+        failure_reason(difference, OutputKind(scale=1.0), is_coarse=is_coarse) is None
+    ) == passes
 
 
 def test_errors_are_relative_to_the_scale():
@@ -119,12 +130,16 @@ def test_errors_are_relative_to_the_scale():
 
 def test_whole_numbers_may_be_two_steps_off():
     for steps, passes in ((2, True), (3, False)):
-        difference = compare(np.array([0, steps], np.uint8), np.array([0, 0], np.uint8), data_range=1.0)
+        difference = compare(
+            np.array([0, steps], np.uint8), np.array([0, 0], np.uint8), data_range=1.0
+        )
         kind = OutputKind(scale=1.0, is_integer=True, is_quantised=True)
         assert (failure_reason(difference, kind, is_coarse=True) is None) == passes
 
 
-@pytest.mark.parametrize(("is_coarse", "limit"), [(False, FLOAT32_MAX_OTHER_SHARE), (True, DEFAULT_MAX_OTHER_SHARE)])
+@pytest.mark.parametrize(
+    ("is_coarse", "limit"), [(False, FLOAT32_MAX_OTHER_SHARE), (True, DEFAULT_MAX_OTHER_SHARE)]
+)
 def test_among_classes_it_is_the_share_of_other_values_that_counts(is_coarse, limit):
     for share, passes in ((0.9 * limit, True), (1.1 * limit, False)):
         kind = OutputKind(scale=5.0, is_integer=True, other_share=share)
@@ -166,11 +181,25 @@ def test_inputs_of_every_kind_fit_and_repeat(trial):
 
 def test_inputs_do_not_depend_on_their_neighbours():
     alone = trial_inputs("signed_random", SPECS[3:4], picture=synthetic_picture(), ranges=[None])
-    together = trial_inputs("signed_random", SPECS, picture=synthetic_picture(), ranges=[None] * len(SPECS))
+    together = trial_inputs(
+        "signed_random", SPECS, picture=synthetic_picture(), ranges=[None] * len(SPECS)
+    )
     np.testing.assert_array_equal(alone[0], together[3])
 
 
-ALL_TYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+ALL_TYPES = [
+    "float16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+]
 
 
 @pytest.mark.parametrize("dtype", [*ALL_TYPES, "bool", "complex64", "S"])
@@ -187,10 +216,14 @@ def test_integers_stay_inside_their_bounds_and_reach_them():
     for trial, low in (("positive_random", 0), ("signed_random", -7)):
         (array,) = trial_inputs(trial, [spec], picture=None, ranges=[None], bounds=[(-7, 5)])
         assert (array.min(), array.max()) == (low, 5)
-    (divisor,) = trial_inputs("positive_random", [spec], picture=None, ranges=[None], bounds=[(1, 9)])
+    (divisor,) = trial_inputs(
+        "positive_random", [spec], picture=None, ranges=[None], bounds=[(1, 9)]
+    )
     assert divisor.min() == 1
     quantised = TensorSpec("activations", (4000,), np.dtype(np.int16), 1)
-    (array,) = trial_inputs("signed_random", [quantised], picture=None, ranges=[None], bounds=[None])
+    (array,) = trial_inputs(
+        "signed_random", [quantised], picture=None, ranges=[None], bounds=[None]
+    )
     assert array.min() < -32000 and array.max() > 32000
 
 
@@ -215,7 +248,10 @@ def test_a_photo_is_turned_upright(tmp_path):
 
 def test_reports_are_valid_json_and_safe_text(tiny_convolution):
     broken = Unchecked("a.tflite", "a.tflite: \x1b[31mred\x1b[0m")
-    reports = [check(tiny_convolution, probe=True, timeout_s=0.05), Report("a.tflite", probe=broken)]
+    reports = [
+        check(tiny_convolution, probe=True, timeout_s=0.05),
+        Report("a.tflite", probe=broken),
+    ]
     judged = [judge(report, Policy()) for report in reports]
     document = json.loads(write(judged, Policy(), format="json"))
     assert [file["probe"]["verdict"] for file in document["files"]] == ["timed out", None]
@@ -232,8 +268,13 @@ def test_the_packaged_photograph_is_the_picture():
 
 
 def test_a_file_that_the_plain_kernels_refuse_has_a_reference_all_the_same():
-    """The bias's scale is not the product of the others: XNNPACK does not look, the plain kernel does."""
-    dense = "quantised int8[1,8], constant quantised int8[5,8], constant quantised int32[5] -> quantised int8[1,5]"
+    """The bias's scale is not the product of the others: XNNPACK does not
+    look, the plain kernel does.
+    """
+    dense = (
+        "quantised int8[1,8], constant quantised int8[5,8], constant quantised int32[5] ->"
+        " quantised int8[1,5]"
+    )
     content = build_graph(f"FULLY_CONNECTED v4: {dense}")
     reference = CpuReference(content, find_graphs(content), threads=1)
     arrays = (np.ones((1, 8), np.int8),)

@@ -1,4 +1,6 @@
-"""A GPU that is slower than the runtime waits for it, or stands still: what a check on the real delegate does then."""
+"""A GPU that is slower than the runtime waits for it, or stands still: what a check on
+the real delegate does then.
+"""
 
 import threading
 import time
@@ -19,7 +21,8 @@ SIGNATURE = {"key": "serving", "inputs": [{"name": "x"}], "outputs": [{"name": "
 NOT_DONE = "code=7, message=ERROR: [tensor_buffer.h:699]\n└ Failed to lock custom tensor buffer."
 FAILED = "code=3, message=ERROR: [tensor_buffer.h:699]\n└ Failed to lock custom tensor buffer."
 LOCKED = "code=3, message=ERROR: [tensor_buffer.h:699]\n└ Tensor buffer is already locked."
-# What the other threads of a GPU at work use in a wait of this test: more than those of one that stands still.
+# What the other threads of a GPU at work use in a wait of this test: more than those
+# of one that stands still.
 WORK_S = 0.3
 
 
@@ -82,7 +85,9 @@ class Doubling:
 
 def double(*waits):
     image = np.arange(6, dtype=np.float32).reshape(SHAPE)
-    (actual,), _ = Compiled(Doubling(waits), 0.0).run(SIGNATURE, [image], [np.empty(SHAPE, np.float32)])
+    (actual,), _ = Compiled(Doubling(waits), 0.0).run(
+        SIGNATURE, [image], [np.empty(SHAPE, np.float32)]
+    )
     np.testing.assert_array_equal(actual, 2 * image)
 
 
@@ -93,7 +98,9 @@ def test_a_gpu_at_work_is_waited_for(waits):
 
 def test_what_is_bound_is_waited_for_in_every_run():
     # The first wait of each run fails, which leaves the buffer that it read locked for good.
-    bound = Compiled(Doubling([(NOT_DONE, work)]), 0.0).bind(SIGNATURE, [np.empty(SHAPE, np.float32)])
+    bound = Compiled(Doubling([(NOT_DONE, work)]), 0.0).bind(
+        SIGNATURE, [np.empty(SHAPE, np.float32)]
+    )
     image = np.arange(6, dtype=np.float32).reshape(SHAPE)
     bound.feed([image])
     for _ in range(2):
@@ -196,7 +203,9 @@ class CompiledModel:
 
 @pytest.fixture
 def stalling(monkeypatch, tmp_path, tiny_tflite):
-    """`stalling(runs, message)`: a file that is tripled by a runtime whose first runs stand still, or take longer."""
+    """`stalling(runs, message)`: a file that is tripled by a runtime whose first runs
+    stand still, or take longer.
+    """
 
     def install(runs, message=NOT_DONE, *, work_s=0.0):
         package = tmp_path / "ai_edge_litert"
@@ -225,7 +234,9 @@ def test_a_check_that_stalled_once_passes_and_says_so(stalling):
 def test_a_check_that_stalls_twice_is_not_done(stalling):
     report = probe(stalling(2), precisions=("float32",))
     assert report.verdict is Verdict.TIMED_OUT and report.verdict.exit_code == 1
-    assert "not done after two minutes" in report.precisions[0].reasons[0] and len(report.doubts) == 1
+    assert (
+        "not done after two minutes" in report.precisions[0].reasons[0] and len(report.doubts) == 1
+    )
 
 
 def test_another_failure_is_not_tried_again(stalling):

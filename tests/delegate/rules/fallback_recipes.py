@@ -1,7 +1,8 @@
-"""The ten refusals that image networks meet most often, each as Keras code before and after: README shows them as
-they are here, and `test_fallback_recipes.py` holds them to it.
+"""The ten refusals that image networks meet most often, each as Keras code before and after: README
+shows them as they are here, and `test_fallback_recipes.py` holds them to it.
 
-A snippet goes from `x`, float32 [1, 16, 24, channels], to `y`; `np`, `layers` and `ops` are what `IMPORTS` says.
+A snippet goes from `x`, float32 [1, 16, 24, channels], to `y`; `np`, `layers` and
+`ops` are what `IMPORTS` says.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,9 @@ def reshaped(weights: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]]) -
     return [weight.reshape(shape) for weight, shape in zip(weights, shapes, strict=True)]
 
 
-def split_groups(weights: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+def split_groups(
+    weights: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]]
+) -> list[np.ndarray]:
     """Kernel and bias of a grouped convolution as those of one convolution per group."""
     kernel, bias = weights
     groups = len(shapes) // 2
@@ -29,9 +32,10 @@ def split_groups(weights: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]
 class Recipe:
     """One refusal and its cure.
 
-    `rules` are the rule ids that the static check must find in `before`, by target; a target that takes it as it is
-    has none. `repair` is the recipe of `bokeh-tf repair` that mends `before`. `limit` is the largest difference between
-    the two on values around 1. `move` turns the weights of the one into those of the other.
+    `rules` are the rule ids that the static check must find in `before`, by target; a target that
+    takes it as it is has none. `repair` is the recipe of `bokeh-tf repair` that mends `before`.
+    `limit` is the largest difference between the two on values around 1. `move` turns the weights
+    of the one into those of the other.
     """
 
     title: str
@@ -74,7 +78,8 @@ y = ops.reshape(y, (-1, 2 * rows, 2 * columns, channels // 4))""",
     Recipe(
         title="Group and instance normalisation",
         cause="`GroupNormalization` works on five dimensions",
-        instead="rows and columns as one dimension; scale and offset as a 1x1 depthwise convolution",
+        instead="rows and columns as one dimension; scale and offset as a 1x1 depthwise"
+        " convolution",
         before="y = layers.GroupNormalization(groups=4)(x)",
         after="""\
 rows, columns, channels = x.shape[1:]
@@ -103,7 +108,10 @@ y = layers.DepthwiseConv2D(1)(centred * ops.rsqrt(variance + 1e-3))""",
         instead="a slice of length one",
         before="y = x * ops.expand_dims(x[..., 0], -1)",
         after="y = x * x[..., :1]",
-        rules={"v2": "v2.strided_slice.shrink_axis", "mldrift": "mldrift.strided_slice.shrink_axis"},
+        rules={
+            "v2": "v2.strided_slice.shrink_axis",
+            "mldrift": "mldrift.strided_slice.shrink_axis",
+        },
         repair="slices",
         limit=0.0,
     ),
@@ -152,7 +160,8 @@ y = layers.DepthwiseConv2D(3, padding="same")(ops.conv(x, copies))""",
     ),
     Recipe(
         title="Grouped convolution",
-        cause="ML Drift takes it, but computes something else unless each group has 4, 8, 12, … channels in and out",
+        cause="ML Drift takes it, but computes something else unless each group has 4, 8, 12, …"
+        " channels in and out",
         instead="such groups, or a convolution for each",
         before='y = layers.Conv2D(8, 3, padding="same", groups=4)(x)',
         after="""\
@@ -179,7 +188,13 @@ def _code(recipe):
 
 def markdown() -> str:
     """README's section: the table, then the code of each row, folded."""
-    heads = "| your model has | the check says | because | write instead | or `bokeh-tf repair` does it |"
+    heads = (
+        "| your model has | the check says | because | write instead | or `bokeh-tf repair`"
+        " does it |"
+    )
     table = [heads, "|---|---|---|---|---|", *map(_row, RECIPES)]
-    imports = f"Each as code from `x` to `y`; the two compute the same. All need\n\n```python\n{IMPORTS}\n```"
+    imports = (
+        "Each as code from `x` to `y`; the two compute the same. All"
+        f" need\n\n```python\n{IMPORTS}\n```"
+    )
     return "\n\n".join(["\n".join(table), imports, *map(_code, RECIPES)]) + "\n"

@@ -1,4 +1,6 @@
-"""Small graphs around the edges of the ML Drift rules: for each rule one that meets it and the nearest right form."""
+"""Small graphs around the edges of the ML Drift rules: for each rule one that meets it
+and the nearest right form.
+"""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -26,9 +28,14 @@ class Graph(FileWriter):
 
     def made(self, what, dtype=np.float32):
         is_constant = isinstance(what, np.ndarray)
-        dtype, shape = (what.dtype if is_constant else np.dtype(dtype)), what.shape if is_constant else what
+        dtype, shape = (
+            (what.dtype if is_constant else np.dtype(dtype)),
+            what.shape if is_constant else what,
+        )
         buffer = self.buffer(np.ascontiguousarray(what).tobytes()) if is_constant else 0
-        return self.tensor(f"t{len(self.graph.tensors)}", list(shape), dtype=TYPES[dtype], buffer=buffer)
+        return self.tensor(
+            f"t{len(self.graph.tensors)}", list(shape), dtype=TYPES[dtype], buffer=buffer
+        )
 
     def input(self, shape, dtype=np.float32):
         self.graph.inputs.append(self.made(shape, dtype))
@@ -67,7 +74,9 @@ def one(code, inputs, output, *, kept=None, dtype=np.float32, version=1):
 def grouped(inputs, groups, outputs):
     weights, bias = ramp(outputs, 3, 3, inputs // groups), ramp(outputs)
     kept = options("Conv2D", strideH=1, strideW=1)
-    return one(OP.CONV_2D, [(1, 6, 8, inputs), weights, bias], (1, 6, 8, outputs), kept=kept, version=6)
+    return one(
+        OP.CONV_2D, [(1, 6, 8, inputs), weights, bias], (1, 6, 8, outputs), kept=kept, version=6
+    )
 
 
 def arg_max(channels):
@@ -76,14 +85,18 @@ def arg_max(channels):
 
 
 def padded_arg_max(channels):
-    """The remedy of the rules about ARG_MAX: scores padded to a multiple of four channels with what never wins."""
+    """The remedy of the rules about ARG_MAX: scores padded to a multiple of four
+    channels with what never wins.
+    """
     graph, missing = Graph(), -channels % 4
     paddings = ints(0, 0, 0, 0, 0, 0, 0, missing).reshape(4, 2)
     shape = (1, 6, 8, channels + missing)
     values = [graph.input((1, 6, 8, channels)), paddings, np.asarray([-1e4], np.float32)]
     scores = graph.node(OP.PADV2, values, shape, kept=options("PadV2"))
     kept = options("ArgMax", outputType=schema.TensorType.INT32)
-    return graph.file(graph.node(OP.ARG_MAX, [scores, ints(3)], shape[:3], kept=kept, dtype=np.int32))
+    return graph.file(
+        graph.node(OP.ARG_MAX, [scores, ints(3)], shape[:3], kept=kept, dtype=np.int32)
+    )
 
 
 def top_k(channels):
@@ -96,7 +109,9 @@ def top_k(channels):
 
 def one_hot(*labels):
     values = [np.asarray(5, np.int32), np.asarray(1, np.float32), np.asarray(0, np.float32)]
-    return one(OP.ONE_HOT, [(labels, np.int32), *values], (*labels, 5), kept=options("OneHot", axis=-1))
+    return one(
+        OP.ONE_HOT, [(labels, np.int32), *values], (*labels, 5), kept=options("OneHot", axis=-1)
+    )
 
 
 def weighted_sums(*, join):
@@ -105,11 +120,21 @@ def weighted_sums(*, join):
     x, weights = graph.input(IMAGE), graph.input(HALF)
     totals = []
     for begin in (0, 4):
-        part = graph.node(OP.SLICE, [x, ints(0, 0, 0, begin), ints(*HALF)], HALF, kept=options("Slice"))
+        part = graph.node(
+            OP.SLICE, [x, ints(0, 0, 0, begin), ints(*HALF)], HALF, kept=options("Slice")
+        )
         product = graph.node(OP.MUL, [part, weights], HALF, kept=options("Mul"))
-        totals.append(graph.node(OP.SUM, [product, ints(3)], (1, 6, 8, 1), kept=options("Reducer", keepDims=True)))
+        totals.append(
+            graph.node(
+                OP.SUM, [product, ints(3)], (1, 6, 8, 1), kept=options("Reducer", keepDims=True)
+            )
+        )
     if join:
-        return graph.file(graph.node(OP.CONCATENATION, totals, (1, 6, 8, 2), kept=options("Concatenation", axis=3)))
+        return graph.file(
+            graph.node(
+                OP.CONCATENATION, totals, (1, 6, 8, 2), kept=options("Concatenation", axis=3)
+            )
+        )
     return graph.file(graph.node(OP.ADD, totals, (1, 6, 8, 1), kept=options("Add")))
 
 
@@ -118,14 +143,23 @@ def split_joined(order, *, of_input):
     x = graph.input(IMAGE)
     x = x if of_input else graph.node(OP.RELU, [x], IMAGE)
     parts = [graph.made(HALF), graph.made(HALF)]
-    graph.operator(OP.SPLIT, [graph.made(np.asarray(3, np.int32)), x], parts, options=options("Split", numSplits=2))
+    graph.operator(
+        OP.SPLIT,
+        [graph.made(np.asarray(3, np.int32)), x],
+        parts,
+        options=options("Split", numSplits=2),
+    )
     chosen = [parts[place] for place in order]
     shape = (1, 6, 8, 4 * len(order))
-    return graph.file(graph.node(OP.CONCATENATION, chosen, shape, kept=options("Concatenation", axis=3)))
+    return graph.file(
+        graph.node(OP.CONCATENATION, chosen, shape, kept=options("Concatenation", axis=3))
+    )
 
 
 def split_computed(op, table, order, *, parts=2, axis=3, read_again=None):
-    """Two parts of a split in one operation; `read_again` is the place of a part that a second node reads."""
+    """Two parts of a split in one operation; `read_again` is the place of a part
+    that a second node reads.
+    """
     graph = Graph()
     shape = list(IMAGE)
     shape[axis] //= parts
@@ -133,7 +167,9 @@ def split_computed(op, table, order, *, parts=2, axis=3, read_again=None):
     made = [graph.made(shape) for _ in range(parts)]
     axes = graph.made(np.asarray(axis, np.int32))
     kept = options("Split", numSplits=parts)
-    graph.operator(OP.SPLIT, [axes, graph.node(OP.TANH, [graph.input(IMAGE)], IMAGE)], made, options=kept)
+    graph.operator(
+        OP.SPLIT, [axes, graph.node(OP.TANH, [graph.input(IMAGE)], IMAGE)], made, options=kept
+    )
     outputs = [graph.node(op, [made[place] for place in order], shape, kept=options(table))]
     if read_again is not None:
         outputs.append(graph.node(OP.TANH, [made[read_again]], shape))
@@ -141,7 +177,12 @@ def split_computed(op, table, order, *, parts=2, axis=3, read_again=None):
 
 
 def add(computed, constant):
-    return one(OP.ADD, [computed, constant], np.broadcast_shapes(computed, constant.shape), kept=options("Add"))
+    return one(
+        OP.ADD,
+        [computed, constant],
+        np.broadcast_shapes(computed, constant.shape),
+        kept=options("Add"),
+    )
 
 
 def power(base):
@@ -153,11 +194,18 @@ def cumsum(axis, **more):
 
 
 def reverse(channels):
-    return one(OP.REVERSE_V2, [(1, 6, 8, channels), ints(3)], (1, 6, 8, channels), kept=options("ReverseV2"))
+    return one(
+        OP.REVERSE_V2,
+        [(1, 6, 8, channels), ints(3)],
+        (1, 6, 8, channels),
+        kept=options("ReverseV2"),
+    )
 
 
 def pad(shape, *, dtype=np.float32, value=None, paddings=None):
-    """A PAD, or a PADV2 with a value; of the second dimension by one at each end unless `paddings` say otherwise."""
+    """A PAD, or a PADV2 with a value; of the second dimension by one at each end unless
+    `paddings` say otherwise.
+    """
     if paddings is None:
         paddings = [[int(axis == 1)] * 2 for axis in range(len(shape))]
     paddings = np.asarray(paddings, np.int32)
@@ -173,9 +221,13 @@ def softmax(*shape):
 
 
 def dense(shape, output, *, weights_shape=(5, 8), bias=True):
-    """A FULLY_CONNECTED with a constant kernel where `weights_shape` is an array's, else with a computed one."""
+    """A FULLY_CONNECTED with a constant kernel where `weights_shape` is an array's,
+    else with a computed one.
+    """
     last = [ramp(5) * 100] if bias else []
-    return one(OP.FULLY_CONNECTED, [shape, weights_shape, *last], output, kept=options("FullyConnected"))
+    return one(
+        OP.FULLY_CONNECTED, [shape, weights_shape, *last], output, kept=options("FullyConnected")
+    )
 
 
 def matmul(left, right, output, **more):
@@ -204,9 +256,15 @@ def choose(condition, shape, *, constant=None):
 def joined_float16(*, join):
     graph = Graph()
     x = graph.input(HALF)
-    constant = graph.node(OP.DEQUANTIZE, [ramp(*HALF, dtype=np.float16)], HALF, kept=options("Dequantize"), version=3)
+    constant = graph.node(
+        OP.DEQUANTIZE, [ramp(*HALF, dtype=np.float16)], HALF, kept=options("Dequantize"), version=3
+    )
     if join:
-        return graph.file(graph.node(OP.CONCATENATION, [x, constant], IMAGE, kept=options("Concatenation", axis=3)))
+        return graph.file(
+            graph.node(
+                OP.CONCATENATION, [x, constant], IMAGE, kept=options("Concatenation", axis=3)
+            )
+        )
     return graph.file(graph.node(OP.ADD, [x, constant], HALF, kept=options("Add")))
 
 
@@ -229,7 +287,9 @@ def joined_alone(*, of_input):
     graph = Graph()
     x = graph.input(HALF)
     x = x if of_input else graph.node(OP.RELU, [x], HALF)
-    return graph.file(graph.node(OP.CONCATENATION, [x], HALF, kept=options("Concatenation", axis=3)))
+    return graph.file(
+        graph.node(OP.CONCATENATION, [x], HALF, kept=options("Concatenation", axis=3))
+    )
 
 
 def same_choices(*, same):
@@ -263,7 +323,9 @@ def summed(*, put_out, reader=OP.MEAN, activation=0, second=IMAGE):
 
 
 def strided_points(*, stride, kernel=(1, 1), size=(6, 8), is_quantised=True):
-    """A convolution with int8 weights, one scale each for input, weights, biases and output; or with float32 ones."""
+    """A convolution with int8 weights, one scale each for input, weights, biases and
+    output; or with float32 ones.
+    """
     graph = Graph()
     generator = np.random.default_rng(3)
     weights = generator.integers(-127, 128, (8, *kernel, 8)).astype(np.int8)
@@ -273,9 +335,16 @@ def strided_points(*, stride, kernel=(1, 1), size=(6, 8), is_quantised=True):
     stored = graph.made(weights if is_quantised else weights.astype(np.float32))
     biases = graph.made(np.zeros(8, np.int32 if is_quantised else np.float32))
     kept = options("Conv2D", strideH=stride[0], strideW=stride[1])
-    output = graph.node(OP.CONV_2D, [x, stored, biases], (1, *made, 8), kept=kept, dtype=dtype, version=3)
+    output = graph.node(
+        OP.CONV_2D, [x, stored, biases], (1, *made, 8), kept=kept, dtype=dtype, version=3
+    )
     if is_quantised:
-        for tensor, scale in ((x, 1 / 64), (stored, 1 / 512), (biases, 1 / 32768), (output, 1 / 16)):
+        for tensor, scale in (
+            (x, 1 / 64),
+            (stored, 1 / 512),
+            (biases, 1 / 32768),
+            (output, 1 / 16),
+        ):
             quantise(graph, tensor, scale)
     return graph.file(output)
 
@@ -302,7 +371,9 @@ def squared_matrix(*, batch, copied=False):
     shape = (batch, 8, 8)
     x = graph.node(OP.RELU, [graph.input(shape)], shape)
     other = graph.node(OP.TANH, [x], shape) if copied else x
-    return graph.file(graph.node(OP.BATCH_MATMUL, [x, other], shape, kept=options("BatchMatMul", adjX=True)))
+    return graph.file(
+        graph.node(OP.BATCH_MATMUL, [x, other], shape, kept=options("BatchMatMul", adjX=True))
+    )
 
 
 def passed_through(*, is_read):
@@ -319,23 +390,32 @@ def convolved(*, computed_bias):
 
 
 def transposed(kernel, stride, size, *, output=None, padding=schema.Padding.SAME):
-    """A TRANSPOSE_CONV; sizes are (height, width), the output is `stride` times as large unless it is given."""
+    """A TRANSPOSE_CONV; sizes are (height, width), the output is `stride` times as
+    large unless it is given.
+    """
     made = output or [length * step for length, step in zip(size, stride, strict=True)]
     kept = options("TransposeConv", strideH=stride[0], strideW=stride[1], padding=padding)
     constants = [ints(1, *made, 4), ramp(4, *kernel, 4)]
     graph = Graph()
-    return graph.file(graph.node(OP.TRANSPOSE_CONV, [*constants, graph.input((1, *size, 4))], (1, *made, 4), kept=kept))
+    return graph.file(
+        graph.node(
+            OP.TRANSPOSE_CONV, [*constants, graph.input((1, *size, 4))], (1, *made, 4), kept=kept
+        )
+    )
 
 
 def split_once(parts):
     graph = Graph()
     made = [graph.made((1, 6, 8, 8 // parts)) for _ in range(parts)]
     kept = options("Split", numSplits=parts)
-    graph.operator(OP.SPLIT, [graph.made(np.asarray(3, np.int32)), graph.input(IMAGE)], made, options=kept)
+    graph.operator(
+        OP.SPLIT, [graph.made(np.asarray(3, np.int32)), graph.input(IMAGE)], made, options=kept
+    )
     return graph.file(*made)
 
 
-# Rule -> (a graph that meets it, the nearest one that is right). All are compiled and run on the real delegate.
+# Rule -> (a graph that meets it, the nearest one that is right). All are compiled and
+# run on the real delegate.
 CASES = {
     "mldrift.grouped_convolution": (grouped(8, 4, 8), grouped(8, 2, 8)),
     "mldrift.grouped_convolution.dies": (grouped(12, 2, 12), grouped(24, 2, 24)),
@@ -344,8 +424,14 @@ CASES = {
     "mldrift.top_k.few_channels": (top_k(3), top_k(4)),
     "mldrift.one_hot.labels": (one_hot(1, 6, 8), one_hot(6, 8)),
     "mldrift.weighted_sums": (weighted_sums(join=True), weighted_sums(join=False)),
-    "mldrift.split_concat": (split_joined((1, 0), of_input=True), split_joined((0, 1), of_input=False)),
-    "mldrift.split_concat.order": (split_joined((1, 0), of_input=False), split_joined((0, 1, 0), of_input=False)),
+    "mldrift.split_concat": (
+        split_joined((1, 0), of_input=True),
+        split_joined((0, 1), of_input=False),
+    ),
+    "mldrift.split_concat.order": (
+        split_joined((1, 0), of_input=False),
+        split_joined((0, 1, 0), of_input=False),
+    ),
     "mldrift.concat.one_input": (joined_alone(of_input=True), joined_alone(of_input=False)),
     "mldrift.constant_shape": (add((6, 8), ramp(6, 8)), add((1, 1, 6, 8), ramp(6, 8))),
     "mldrift.power_base": (power(2), power(2.5)),
@@ -370,7 +456,10 @@ CASES = {
         matmul((2, 6, 8), ramp(8, 5), (2, 6, 5)),
     ),
     "mldrift.int16_scales": (quantised_product("int16"), quantised_product("int8")),
-    "mldrift.update_slice.rank": (update_slice((8, 8), (2, 2)), update_slice((1, 1, 8, 8), (1, 1, 2, 2))),
+    "mldrift.update_slice.rank": (
+        update_slice((8, 8), (2, 2)),
+        update_slice((1, 1, 8, 8), (1, 1, 2, 2)),
+    ),
     "mldrift.select.condition": (choose((6, 8, 4), HALF), choose((1, 6, 8, 1), HALF)),
     "mldrift.select.condition_shape": (choose((8,), (6, 8)), choose((1, 8), (6, 8))),
     "mldrift.select.same_inputs": (same_choices(same=True), same_choices(same=False)),
@@ -379,7 +468,10 @@ CASES = {
     "mldrift.embedding.rank": (embedding(10, 4, 2), embedding(10, 8)),
     "mldrift.depthwise.kernel": (depthwise(2), depthwise(1)),
     "mldrift.prelu.batch": (prelu((2, 6, 8, 4), (6, 8, 4)), prelu((2, 6, 8, 4), (4,))),
-    "mldrift.bias_made_while_running": (convolved(computed_bias=True), convolved(computed_bias=False)),
+    "mldrift.bias_made_while_running": (
+        convolved(computed_bias=True),
+        convolved(computed_bias=False),
+    ),
     "mldrift.transposed_convolution.shifted": (
         transposed((3, 3), (2, 2), (3, 4)),
         transposed((3, 3), (2, 2), (4, 4)),

@@ -1,5 +1,5 @@
-"""Builds the `.tflite` that an `example_graph` of a rule document describes; its grammar is in the docstring of
-`bokeh_tf/delegate/rules`.
+"""Builds the `.tflite` that an `example_graph` of a rule document describes; its grammar is in the
+docstring of `bokeh_tf/delegate/rules`.
 """
 
 import math
@@ -16,7 +16,8 @@ _LINE = re.compile(
     r": (?P<inputs>.+) -> (?P<outputs>.+)"
 )
 _TENSOR = re.compile(
-    rf"(?:(?P<name>[a-z]\w*) = )?(?P<words>(?:(?:{'|'.join(_WORDS)}) )*)(?P<dtype>[a-z]+\d*)\[(?P<shape>[\d,]*)\]"
+    rf"(?:(?P<name>[a-z]\w*) = )?(?P<words>(?:(?:{'|'.join(_WORDS)})"
+    r" )*)(?P<dtype>[a-z]+\d*)\[(?P<shape>[\d,]*)\]"
     r"(?: \((?P<values>[^()]+)\))?"
 )
 _OUTSIDE_BRACKETS = re.compile(r", (?![^\[(]*[\])])")
@@ -32,7 +33,9 @@ _ENUMERATIONS = {
     "padding": schema.Padding,
     "weights_format": schema.FullyConnectedOptionsWeightsFormat,
 }
-_OPTION_TABLES = {name.lower(): made for name, made in vars(schema).items() if name.endswith("OptionsT")}
+_OPTION_TABLES = {
+    name.lower(): made for name, made in vars(schema).items() if name.endswith("OptionsT")
+}
 # Any: the quantised values of the examples mean nothing.
 _SCALE = 1 / 64
 
@@ -48,8 +51,12 @@ class _Graph(FileWriter):
         """Adds the node of one line."""
         match = _LINE.fullmatch(line)
         if match is None:
-            raise ValueError(f"a line is 'OPERATOR vN {{option=value}}: inputs -> outputs'. Received: {line!r}.")
-        inputs, outputs = ([self._place(text) for text in _parts(match[side])] for side in ("inputs", "outputs"))
+            raise ValueError(
+                f"a line is 'OPERATOR vN {{option=value}}: inputs -> outputs'. Received: {line!r}."
+            )
+        inputs, outputs = (
+            [self._place(text) for text in _parts(match[side])] for side in ("inputs", "outputs")
+        )
         self.read += inputs
         self.made += outputs
         name, is_custom = match["op"].removeprefix("CUSTOM:"), match["op"].startswith("CUSTOM:")
@@ -71,7 +78,8 @@ class _Graph(FileWriter):
         match = _TENSOR.fullmatch(text)
         if match is None or (match["values"] and "constant" not in match["words"].split()):
             raise ValueError(
-                f"a tensor is '[name =] [{' | '.join(_WORDS)}] type[shape] [(values)]'. Received: {text!r}."
+                f"a tensor is '[name =] [{' | '.join(_WORDS)}] type[shape] [(values)]'. Received:"
+                f" {text!r}."
             )
         index = self._tensor(match)
         if match["name"]:
@@ -79,10 +87,19 @@ class _Graph(FileWriter):
         return index
 
     def _tensor(self, match):
-        words, shape = match["words"].split(), [int(size) for size in match["shape"].split(",") if size]
-        buffer = self.buffer(_values(match["values"], match["dtype"], shape).tobytes()) if "constant" in words else 0
+        words, shape = (
+            match["words"].split(),
+            [int(size) for size in match["shape"].split(",") if size],
+        )
+        buffer = (
+            self.buffer(_values(match["values"], match["dtype"], shape).tobytes())
+            if "constant" in words
+            else 0
+        )
         dtype = _value_of(schema.TensorType, match["dtype"].upper())
-        index = self.tensor(match["name"] or f"t{len(self.graph.tensors)}", shape, dtype=dtype, buffer=buffer)
+        index = self.tensor(
+            match["name"] or f"t{len(self.graph.tensors)}", shape, dtype=dtype, buffer=buffer
+        )
         tensor = self.graph.tensors[index]
         tensor.isVariable = "variable" in words
         if "quantised" in words:
@@ -101,14 +118,18 @@ class _Graph(FileWriter):
         return index
 
     def file(self):
-        """The bytes: what no node makes is an input, what none reads an output, and what is called one."""
+        """The bytes: what no node makes is an input, what none reads an
+        output, and what is called one.
+        """
         self.graph.inputs = sorted(self.given - set(self.made))
         self.graph.outputs = sorted((set(self.made) - set(self.read)) | self.put_out)
         return self.finish()
 
 
 def build_graph(text: str) -> bytes:
-    """The `.tflite` of an `example_graph`; a ValueError names the part that is not in the grammar."""
+    """The `.tflite` of an `example_graph`; a ValueError names the part
+    that is not in the grammar.
+    """
     graph = _Graph()
     for line in text.splitlines():
         graph.add(line)

@@ -40,9 +40,14 @@ def model_of(recipe, code, name):
 
 def weighted_models(recipe):
     """(before, after) with the same random weights."""
-    before, after = model_of(recipe, recipe.before, "before"), model_of(recipe, recipe.after, "after")
+    before, after = (
+        model_of(recipe, recipe.before, "before"),
+        model_of(recipe, recipe.after, "after"),
+    )
     source = np.random.default_rng(SEED)
-    weights = [source.normal(size=weight.shape).astype(np.float32) for weight in before.get_weights()]
+    weights = [
+        source.normal(size=weight.shape).astype(np.float32) for weight in before.get_weights()
+    ]
     before.set_weights(weights)
     after.set_weights(recipe.move(weights, [weight.shape for weight in after.get_weights()]))
     return before, after
@@ -52,7 +57,9 @@ def weighted_models(recipe):
 def file_before(recipe, tiny_tflite):
     """TensorFlow's own converter: ours refuses some of these."""
     name = recipe.title.replace(" ", "_")
-    return tiny_tflite(name, graph_of(recipe.before), image_shape=IMAGE_SHAPE, channels=recipe.channels)
+    return tiny_tflite(
+        name, graph_of(recipe.before), image_shape=IMAGE_SHAPE, channels=recipe.channels
+    )
 
 
 @pytest.fixture
@@ -63,7 +70,11 @@ def content_after(recipe):
 @every_recipe
 def test_both_compute_the_same(recipe):
     before, after = weighted_models(recipe)
-    image = np.random.default_rng(SEED + 1).normal(size=(1, *IMAGE_SHAPE, recipe.channels)).astype(np.float32)
+    image = (
+        np.random.default_rng(SEED + 1)
+        .normal(size=(1, *IMAGE_SHAPE, recipe.channels))
+        .astype(np.float32)
+    )
     expected, actual = (np.asarray(model(image)) for model in (before, after))
     assert actual.shape == expected.shape and np.abs(expected).max() > 0.5
     np.testing.assert_allclose(actual, expected, rtol=0, atol=recipe.limit)
@@ -88,7 +99,11 @@ def test_repair_does_it_too(recipe, file_before):
     run_passes(graph, RECIPES_OF_REPAIR, journal)
     assert recipe.repair in {one.recipe for one in journal.applied}
     assert [report.findings for report in lint_all(graph.content())] == [(), ()]
-    bound = max(one.bound for one in RECIPES_OF_REPAIR if one.name in {made.recipe for made in journal.applied})
+    bound = max(
+        one.bound
+        for one in RECIPES_OF_REPAIR
+        if one.name in {made.recipe for made in journal.applied}
+    )
     assert prove(content, graph.content(), shapes=None, bound=bound).failure is None
 
 
@@ -114,6 +129,10 @@ def test_the_real_delegate_agrees(recipe, file_before, content_after, tmp_path, 
 def test_the_section_shows_every_recipe():
     text = markdown()
     for recipe in RECIPES:
-        assert recipe.before in text and recipe.after in text and f"<summary>{recipe.title}</summary>" in text
+        assert (
+            recipe.before in text
+            and recipe.after in text
+            and f"<summary>{recipe.title}</summary>" in text
+        )
         assert all(f"`{rule}`" in text for rule in recipe.rules.values())
     assert text.count("<details>") == text.count("</details>") == len(RECIPES) == 10

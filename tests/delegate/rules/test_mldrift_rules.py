@@ -1,4 +1,6 @@
-"""The rules of ML Drift: what it dies on or computes wrongly, on the real delegate as well, and what it leaves out."""
+"""The rules of ML Drift: what it dies on or computes wrongly, on the real delegate as
+well, and what it leaves out.
+"""
 
 import re
 
@@ -34,8 +36,14 @@ from tests.delegate.rules.mldrift_graphs import (
 )
 
 RULES = {rule.id: rule for rule in load_rules("mldrift").rules}
-# One way of going wrong each: a kernel, padded channels, a rewritten graph, a layout; the rest is slow.
-OFTEN = ("mldrift.grouped_convolution", "mldrift.arg_max", "mldrift.weighted_sums", "mldrift.constant_shape")
+# One way of going wrong each: a kernel, padded channels, a rewritten graph, a
+# layout; the rest is slow.
+OFTEN = (
+    "mldrift.grouped_convolution",
+    "mldrift.arg_max",
+    "mldrift.weighted_sums",
+    "mldrift.constant_shape",
+)
 SELDOM = tuple(rule for rule in CASES if rule not in OFTEN)
 # These the delegate's own process does not survive, or the delegate does not build.
 NOT_RUN = {Verdict.CRASHED, Verdict.REFUSED}
@@ -99,18 +107,28 @@ def test_the_delegate_itself_goes_wrong_on_the_others(rule, gpu, tmp_path):
 
 
 def weighted(*, slices, weights, total=OP.SUM, step=1, reshaped=False):
-    """A concatenation of sums of products: `slices` of (input, begin), `weights` the input of each product."""
+    """A concatenation of sums of products: `slices` of (input, begin), `weights`
+    the input of each product.
+    """
     graph = Graph()
     inputs = {name: graph.input(IMAGE if name in "xy" else HALF) for name in "xyvw"}
     totals = []
     for (source, begin), name in zip(slices, weights, strict=True):
         values = [ints(0, 0, 0, begin), ints(1, 6, 8, begin + 4 * step), ints(1, 1, 1, step)]
-        part = graph.node(OP.STRIDED_SLICE, [inputs[source], *values], HALF, kept=options("StridedSlice"))
+        part = graph.node(
+            OP.STRIDED_SLICE, [inputs[source], *values], HALF, kept=options("StridedSlice")
+        )
         product = graph.node(OP.MUL, [inputs[name], part], HALF, kept=options("Mul"))
         kept = options("Reducer", keepDims=not reshaped)
-        made = graph.node(total, [product, ints(3)], (1, 6, 8) if reshaped else (1, 6, 8, 1), kept=kept)
-        totals.append(graph.node(OP.RESHAPE, [made, ints(1, 6, 8, 1)], (1, 6, 8, 1)) if reshaped else made)
-    return graph.file(graph.node(OP.CONCATENATION, totals, (1, 6, 8, 2), kept=options("Concatenation", axis=3)))
+        made = graph.node(
+            total, [product, ints(3)], (1, 6, 8) if reshaped else (1, 6, 8, 1), kept=kept
+        )
+        totals.append(
+            graph.node(OP.RESHAPE, [made, ints(1, 6, 8, 1)], (1, 6, 8, 1)) if reshaped else made
+        )
+    return graph.file(
+        graph.node(OP.CONCATENATION, totals, (1, 6, 8, 2), kept=options("Concatenation", axis=3))
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,13 +171,16 @@ def split_in_three(order, *, axis=3, extra=False):
     return graph.file(graph.node(OP.CONCATENATION, joined, tuple(shape), kept=kept))
 
 
-@pytest.mark.parametrize(("order", "more"), [((2, 1, 0), {}), ((0, 1), {}), ((2, 1), {}), ((0, 1, 2), {"axis": 2})])
+@pytest.mark.parametrize(
+    ("order", "more"), [((2, 1, 0), {}), ((0, 1), {}), ((2, 1), {}), ((0, 1, 2), {"axis": 2})]
+)
 def test_a_split_that_is_joined_otherwise_is_wrong(order, more):
     assert rules_found(split_in_three(order, **more)) == ["mldrift.split_concat.order"]
 
 
 @pytest.mark.parametrize(
-    ("order", "more"), [((0, 1, 2), {}), ((1, 2), {}), ((0, 1, 0), {}), ((2, 1, 0), {"extra": True})]
+    ("order", "more"),
+    [((0, 1, 2), {}), ((1, 2), {}), ((0, 1, 0), {}), ((2, 1, 0), {"extra": True})],
 )
 def test_a_split_that_is_joined_as_it_was_or_with_something_else_is_right(order, more):
     assert rules_found(split_in_three(order, **more)) == []
@@ -180,7 +201,12 @@ def test_a_split_that_is_joined_as_it_was_or_with_something_else_is_right(order,
     ],
 )
 def test_a_constant_that_is_laid_out_otherwise_is_wrong(computed, constant):
-    content = one(OP.SUB, [computed, ramp(*constant)], np.broadcast_shapes(computed, constant), kept=options("Sub"))
+    content = one(
+        OP.SUB,
+        [computed, ramp(*constant)],
+        np.broadcast_shapes(computed, constant),
+        kept=options("Sub"),
+    )
     assert rules_found(content) == ["mldrift.constant_shape"]
 
 
@@ -200,7 +226,12 @@ def test_a_constant_that_is_laid_out_otherwise_is_wrong(computed, constant):
     ],
 )
 def test_a_constant_that_is_laid_out_alike_is_right(computed, constant):
-    content = one(OP.SUB, [computed, ramp(*constant)], np.broadcast_shapes(computed, constant), kept=options("Sub"))
+    content = one(
+        OP.SUB,
+        [computed, ramp(*constant)],
+        np.broadcast_shapes(computed, constant),
+        kept=options("Sub"),
+    )
     assert rules_found(content) == []
 
 
@@ -265,7 +296,9 @@ def test_three_dimensions_are_padded_where_the_first_is_one_and_stays(shape, pad
 )
 def test_a_sum_that_is_an_output_and_is_reduced_is_wrong(graph, is_wrong):
     found = report_of(summed(**{"put_out": True, **graph})).findings
-    assert [(finding.rule, finding.node) for finding in found] == [("mldrift.sum_put_out", 0)] * is_wrong
+    assert [(finding.rule, finding.node) for finding in found] == [
+        ("mldrift.sum_put_out", 0)
+    ] * is_wrong
 
 
 # Parts of a split in one operation
@@ -330,14 +363,18 @@ NODES = {
     "mldrift.rank": one(OP.RESHAPE, [HALF, ints(1, 3, 2, 8, 4)], (1, 3, 2, 8, 4)),
     "mldrift.binary.inputs": one(OP.ADD_N, [HALF, HALF, HALF], HALF),
     "mldrift.binary.scalar": one(OP.ADD, [HALF, ()], HALF, kept=options("Add")),
-    "mldrift.binary.constant_scalar": one(OP.LOGICAL_AND, [(HALF, np.bool_), np.asarray(True)], HALF, dtype=np.bool_),
+    "mldrift.binary.constant_scalar": one(
+        OP.LOGICAL_AND, [(HALF, np.bool_), np.asarray(True)], HALF, dtype=np.bool_
+    ),
     "mldrift.batch_matmul.constant_left": one(
         OP.BATCH_MATMUL, [ramp(2, 5, 6), (2, 6, 8)], (2, 5, 8), kept=options("BatchMatMul")
     ),
     "mldrift.gather.indices": one(
         OP.GATHER, [HALF, np.asarray(1, np.int32)], (1, 6, 8), kept=options("Gather", axis=3)
     ),
-    "mldrift.slice.inputs": one(OP.SLICE, [HALF, np.zeros(4, np.int64), np.ones(4, np.int64)], (1, 1, 1, 1)),
+    "mldrift.slice.inputs": one(
+        OP.SLICE, [HALF, np.zeros(4, np.int64), np.ones(4, np.int64)], (1, 1, 1, 1)
+    ),
     "mldrift.strided_slice.extent": one(
         OP.STRIDED_SLICE, [HALF, ints(0, 0, 0, 0), ints(1, 100, 8, 4), ints(1, 1, 1, 1)], HALF
     ),
@@ -348,8 +385,12 @@ NODES = {
     "mldrift.pad.shape": one(OP.PAD, [(6, 8), np.ones((2, 2), np.int32)], (8, 10)),
     "mldrift.prelu.alpha": one(OP.PRELU, [HALF, ramp(6, 8, 1)], HALF),
     "mldrift.transpose.rank": one(OP.TRANSPOSE, [(8,), ints(0)], (8,)),
-    "mldrift.block_size": one(OP.DEPTH_TO_SPACE, [HALF], HALF, kept=options("DepthToSpace", blockSize=1)),
-    "mldrift.type.moving": one(OP.RESHAPE, [(HALF, np.int64), ints(24, 8)], (24, 8), dtype=np.int64),
+    "mldrift.block_size": one(
+        OP.DEPTH_TO_SPACE, [HALF], HALF, kept=options("DepthToSpace", blockSize=1)
+    ),
+    "mldrift.type.moving": one(
+        OP.RESHAPE, [(HALF, np.int64), ints(24, 8)], (24, 8), dtype=np.int64
+    ),
     "mldrift.type.arg_max": one(
         OP.ARG_MAX,
         [HALF, ints(3)],
@@ -365,7 +406,10 @@ NODES = {
 @pytest.mark.parametrize("rule", NODES)
 def test_a_node_is_left_to_the_cpu(rule):
     report = report_of(NODES[rule])
-    assert ([finding.rule for finding in report.findings], report.verdict) == ([rule], TargetVerdict.INCOMPATIBLE)
+    assert ([finding.rule for finding in report.findings], report.verdict) == (
+        [rule],
+        TargetVerdict.INCOMPATIBLE,
+    )
     assert report.coverage.nodes_supported == 0
 
 
@@ -379,7 +423,9 @@ def test_the_delegate_itself_leaves_it_to_the_cpu(rule, gpu, tmp_path):
 TAKEN = {
     "slice of one dimension": one(OP.SLICE, [(8,), ints(2), ints(3)], (3,)),
     "end counted back": one(
-        OP.STRIDED_SLICE, [HALF, ints(0, 0, 0, -2), ints(1, -1, 8, 4), ints(1, 1, 1, 1)], (1, 5, 8, 2)
+        OP.STRIDED_SLICE,
+        [HALF, ints(0, 0, 0, -2), ints(1, -1, 8, 4), ints(1, 1, 1, 1)],
+        (1, 5, 8, 2),
     ),
     "integers": one(OP.SUB, [(HALF, np.int32)] * 2, HALF, kept=options("Sub"), dtype=np.int32),
     "compared integers": one(OP.LESS, [(HALF, np.int32)] * 2, HALF, dtype=np.bool_),
@@ -410,13 +456,17 @@ def test_a_variable_stops_the_file():
     graph = Graph()
     x, state = graph.input(HALF), graph.made(HALF)
     graph.graph.tensors[state].isVariable = True
-    assert rules_found(graph.file(graph.node(OP.ADD, [x, state], HALF, kept=options("Add")))) == ["mldrift.variable"]
+    assert rules_found(graph.file(graph.node(OP.ADD, [x, state], HALF, kept=options("Add")))) == [
+        "mldrift.variable"
+    ]
 
 
 @pytest.mark.parametrize("is_read", [True, False])
 def test_an_input_that_is_an_output_is_wrong_whoever_reads_it(is_read):
     report = report_of(passed_through(is_read=is_read))
-    assert [(finding.rule, finding.node) for finding in report.findings] == [("mldrift.output.is_input", None)]
+    assert [(finding.rule, finding.node) for finding in report.findings] == [
+        ("mldrift.output.is_input", None)
+    ]
     assert report.verdict is TargetVerdict.ACCEPTED_BUT_WRONG
     assert report.coverage.nodes_delegated == 1
 
@@ -439,9 +489,13 @@ def test_a_window_larger_than_the_placeholder_of_a_size_fails():
     graph.graph.tensors[x].shapeSignature = [1, -1, -1, 4]
     found = []
     for padding in (0, 1):
-        kept = options("Pool2D", strideH=2, strideW=2, filterHeight=2, filterWidth=2, padding=padding)
+        kept = options(
+            "Pool2D", strideH=2, strideW=2, filterHeight=2, filterWidth=2, padding=padding
+        )
         graph.graph.operators = []
-        found.append(rules_found(graph.file(graph.node(OP.MAX_POOL_2D, [x], (1, 1, 1, 4), kept=kept))))
+        found.append(
+            rules_found(graph.file(graph.node(OP.MAX_POOL_2D, [x], (1, 1, 1, 4), kept=kept)))
+        )
     assert found == [[], ["mldrift.dynamic_size"]]
 
 
@@ -452,7 +506,9 @@ def test_an_int8_constant_that_is_dequantised_fails_unless_its_shape_is_unmoved(
         constant = graph.made(ramp(*shape, dtype=np.int8))
         graph.graph.tensors[constant].quantization = _scale(0.1)
         x, made = graph.input(shape), graph.node(OP.DEQUANTIZE, [constant], shape)
-        found.append(rules_found(graph.file(graph.node(OP.ADD, [x, made], shape, kept=options("Add")))))
+        found.append(
+            rules_found(graph.file(graph.node(OP.ADD, [x, made], shape, kept=options("Add"))))
+        )
     assert found == [["mldrift.dequantize.shape"], [], []]
 
 

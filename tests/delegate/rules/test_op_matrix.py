@@ -12,11 +12,15 @@ from tests.op_matrix.building import NAMES, UNCONVERTIBLE_NAMES, build
 
 REBUILT = [name for name, verdict in VERDICTS.items() if not verdict.not_rebuilt]
 EVERY = 29
-SAMPLE = sorted({*REBUILT[::EVERY], "batch2_conv", "cond", "conv3x3_int8_full", "groupnorm", "mha", "u8_output"})
+SAMPLE = sorted(
+    {*REBUILT[::EVERY], "batch2_conv", "cond", "conv3x3_int8_full", "groupnorm", "mha", "u8_output"}
+)
 
 
 def ops_of(model):
-    return tuple(sorted(f"{operator.name}.v{operator.version}" for operator in inspect(model).operators))
+    return tuple(
+        sorted(f"{operator.name}.v{operator.version}" for operator in inspect(model).operators)
+    )
 
 
 def weights_restored(ops):
@@ -26,7 +30,9 @@ def weights_restored(ops):
 
 def test_every_verdict_has_a_builder():
     assert set(VERDICTS) == NAMES
-    assert {name for name, verdict in VERDICTS.items() if verdict.not_rebuilt} == UNCONVERTIBLE_NAMES
+    assert {
+        name for name, verdict in VERDICTS.items() if verdict.not_rebuilt
+    } == UNCONVERTIBLE_NAMES
 
 
 def test_verdicts_are_whole():
@@ -39,15 +45,25 @@ def test_verdicts_are_whole():
     }
     for verdict in (VERDICTS[name] for name in REBUILT):
         assert verdict.ops and verdict.input_shapes
-        assert bool(verdict.classic_messages) == bool(verdict.classic_nodes) == (verdict.classic is False)
+        assert (
+            bool(verdict.classic_messages)
+            == bool(verdict.classic_nodes)
+            == (verdict.classic is False)
+        )
         assert bool(verdict.mldrift_reason) or verdict.mldrift == "gpu"
 
 
 def test_wrong_ones_are_told_from_coarse_ones():
     assert VERDICTS["grp_in6_g2_out6"].is_wrong and not VERDICTS["grp_in8_g2_out8"].is_wrong
     assert not VERDICTS["cast_f16"].is_wrong
-    assert math.isinf(VERDICTS["rng_square_255"].error_float16) and not VERDICTS["rng_square_255"].is_wrong
-    assert VERDICTS["f16c_concat"].is_wrong_with_float16_weights and not VERDICTS["f16c_concat"].is_wrong
+    assert (
+        math.isinf(VERDICTS["rng_square_255"].error_float16)
+        and not VERDICTS["rng_square_255"].is_wrong
+    )
+    assert (
+        VERDICTS["f16c_concat"].is_wrong_with_float16_weights
+        and not VERDICTS["f16c_concat"].is_wrong
+    )
 
 
 @pytest.mark.parametrize("name", SAMPLE)

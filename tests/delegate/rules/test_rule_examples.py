@@ -20,7 +20,9 @@ def report_of(content, rule_id):
 
 
 def test_every_rule_has_one_example():
-    assert [rule.id for rule in RULES.values() if bool(rule.example) == bool(rule.example_graph)] == []
+    assert [
+        rule.id for rule in RULES.values() if bool(rule.example) == bool(rule.example_graph)
+    ] == []
 
 
 @pytest.mark.parametrize("rule_id", AS_GRAPHS)
@@ -32,7 +34,9 @@ def test_a_graph_meets_its_rule_and_no_other(rule_id):
         return
     assert [finding.rule for finding in report.findings] == [rule_id]
     is_taken = RULES[rule_id].kind is Kind.WRONG
-    assert report.verdict is (TargetVerdict.ACCEPTED_BUT_WRONG if is_taken else TargetVerdict.INCOMPATIBLE)
+    assert report.verdict is (
+        TargetVerdict.ACCEPTED_BUT_WRONG if is_taken else TargetVerdict.INCOMPATIBLE
+    )
 
 
 @pytest.mark.slow
@@ -53,12 +57,19 @@ def test_a_graph_is_read_as_it_is_written():
     model_file = inspect(
         build_graph(
             "DEQUANTIZE v3: constant float16[4] -> alpha = float32[4]\n"
-            "MAX_POOL_2D v2 {stride_h=2, padding=VALID, fused_activation=RELU6}: float32[1,6,8] -> y = float32[1,3,8]\n"
-            "CUSTOM:Resampler v1: y, alpha, none, constant quantised int8[2] (-3, 5), variable bool[] -> float32[1,4]"
+            "MAX_POOL_2D v2 {stride_h=2, padding=VALID, fused_activation=RELU6}: float32[1,6,8] ->"
+            " y = float32[1,3,8]\n"
+            "CUSTOM:Resampler v1: y, alpha, none, constant quantised int8[2] (-3, 5), variable"
+            " bool[] -> float32[1,4]"
         )
     )
     dequantise, pool, resampler = model_file.operators
-    assert (pool.name, pool.version, pool.is_custom, pool.options["stride_h"]) == ("MAX_POOL_2D", 2, False, 2)
+    assert (pool.name, pool.version, pool.is_custom, pool.options["stride_h"]) == (
+        "MAX_POOL_2D",
+        2,
+        False,
+        2,
+    )
     assert (pool.options["padding"], pool.options["fused_activation"]) == ("VALID", "RELU6")
     assert (resampler.name, resampler.is_custom) == ("Resampler", True)
     assert resampler.inputs[:3] == (*pool.outputs, *dequantise.outputs, -1)
@@ -67,7 +78,12 @@ def test_a_graph_is_read_as_it_is_written():
     assert model_file.values(dequantise.inputs[0]).tolist() == [0, 1, 2, 3]
     pair, state = (model_file.tensors[index] for index in resampler.inputs[3:])
     assert model_file.values(pair.index).tolist() == [-3, 5] and pair.is_quantised
-    assert (state.dtype, state.shape, state.is_variable, state.is_constant) == ("bool", (), True, False)
+    assert (state.dtype, state.shape, state.is_variable, state.is_constant) == (
+        "bool",
+        (),
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +111,10 @@ def test_what_is_not_in_the_grammar_is_said(line, complaint):
 def test_an_explanation_shows_code_or_a_graph():
     assert "Example:\n    from keras import" in explanation_of("v2.op.squeeze")
     told = explanation_of("mldrift.embedding.inputs")
-    assert "The smallest graph that meets it:\n    DEQUANTIZE v3: constant float16[10,8] -> table" in told
+    assert (
+        "The smallest graph that meets it:\n    DEQUANTIZE v3: constant float16[10,8] -> table"
+        in told
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,6 +128,8 @@ def test_an_explanation_shows_code_or_a_graph():
     ],
 )
 def test_an_unknown_rule_is_answered_with_the_nearest(received, known):
-    with pytest.raises(ValueError, match=rf"Received: '{received}'\. Known: {known}.* others\.$") as answer:
+    with pytest.raises(
+        ValueError, match=rf"Received: '{received}'\. Known: {known}.* others\.$"
+    ) as answer:
         explanation_of(received)
     assert len(str(answer.value)) < 300

@@ -1,4 +1,6 @@
-"""Where GPU delegates shift a transposed convolution with "same" padding: the rules and the delegate."""
+"""Where GPU delegates shift a transposed convolution with "same" padding:
+the rules and the delegate.
+"""
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from bokeh_tf.tflite.inspection import inspect
 from tests.delegate.rules.mldrift_graphs import OP, Graph, ints, options, transposed
 
 SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
-# Kernel, strides and size, all as (height, width), and the output's size where it is not size times strides.
+# Kernel, strides and size, all as (height, width), and the output's size where it is
+# not size times strides.
 SHIFTED = [
     ((3, 3), (2, 2), (1, 2)),
     ((3, 3), (2, 2), (4, 3)),
@@ -61,7 +64,9 @@ def test_what_is_right_is_left_alone(case, target):
 def test_without_padding_nothing_is_shifted(case):
     kernel, stride, size, *_ = case
     full = [(n - 1) * step + taps for n, step, taps in zip(size, stride, kernel, strict=True)]
-    assert rules_found(transposed(kernel, stride, size, output=full, padding=VALID), "mldrift") == []
+    assert (
+        rules_found(transposed(kernel, stride, size, output=full, padding=VALID), "mldrift") == []
+    )
 
 
 def test_the_reason_names_the_side_and_how_far():

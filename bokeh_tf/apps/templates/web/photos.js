@@ -16,19 +16,28 @@ const [PICTURE_LOW, PICTURE_HIGH] = [@@{picture_low}, @@{picture_high}];
  *     the aperture from 0, all sharp, to 1; negative leaves it to the model. Only for models that can be told.
  * @returns {Promise<ImageData>}
  */
-export async function render(model, photo, {row = -1, column = -1, aperture = -1} = {}) {
-    const outputs = await run(model, @@{arguments});
-    return pictureOf(outputs.@@{picture});
+export async function render(model, photo, wishes = {}) {
+    return pictureOf((await outputsOf(model, photo, wishes)).@@{picture});
 }
 
-/** @param {ImageBitmap} photo @returns {Float32Array} */
-function valuesOf(photo) {
+/** Like `render`, but everything that the model computes, by name. */
+export async function outputsOf(model, photo, {row = -1, column = -1, aperture = -1} = {}) {
+    return run(model, @@{arguments});
+}
+
+/** The photo's centre at the size that the model takes. @param {ImageBitmap} photo @returns {ImageData} */
+export function fitted(photo) {
     const scale = Math.max(WIDTH / photo.width, HEIGHT / photo.height);
     const [width, height] = [photo.width * scale, photo.height * scale];
     const context = new OffscreenCanvas(WIDTH, HEIGHT).getContext('2d', {willReadFrequently: true});
     context.imageSmoothingQuality = 'high';
     context.drawImage(photo, (WIDTH - width) / 2, (HEIGHT - height) / 2, width, height);
-    const pixels = context.getImageData(0, 0, WIDTH, HEIGHT).data;
+    return context.getImageData(0, 0, WIDTH, HEIGHT);
+}
+
+/** @param {ImageBitmap} photo @returns {Float32Array} */
+function valuesOf(photo) {
+    const pixels = fitted(photo).data;
     const values = new Float32Array(3 * WIDTH * HEIGHT);
     const step = (HIGH - LOW) / 255;
     for (let index = 0; index < WIDTH * HEIGHT; index++) {
@@ -40,7 +49,7 @@ function valuesOf(photo) {
 }
 
 /** @param {Float32Array} values @returns {ImageData} */
-function pictureOf(values) {
+export function pictureOf(values) {
     const image = new ImageData(PICTURE_WIDTH, PICTURE_HEIGHT);
     for (let index = 0; index < PICTURE_WIDTH * PICTURE_HEIGHT; index++) {
         for (let channel = 0; channel < 3; channel++) {

@@ -1,4 +1,6 @@
-"""How a measurement looks in every plot: its colour and shape, the lines under its label, its samples."""
+"""How a measurement looks in every plot: its colour and shape, the lines
+under its label, its samples.
+"""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -16,13 +18,20 @@ _LEGEND_TEXTS = (("cpu", "CPU"), ("gpu", "GPU"), ("nnapi", "NNAPI"), ("other", "
 def classes_of(one: Measurement) -> str:
     """The CSS classes of its marks."""
     severities = {severity for severity, _ in facts.warnings(one)}
-    flags = (" hollow" if "bad" in severities else "") + (" unstable" if "doubt" in severities else "")
+    flags = (" hollow" if "bad" in severities else "") + (
+        " unstable" if "doubt" in severities else ""
+    )
     return facts.family(one).lower() + flags
 
 
 def about_lines(one: Measurement, text: str) -> list[tuple[str, str]]:
-    """The lines under a row's label: a reason not to take the number for what it seems stands there too."""
-    return [("about", text), *(("about stamp", why) for severity, why in facts.warnings(one) if severity == "bad")]
+    """The lines under a row's label: a reason not to take the number for what
+    it seems stands there too.
+    """
+    return [
+        ("about", text),
+        *(("about stamp", why) for severity, why in facts.warnings(one) if severity == "bad"),
+    ]
 
 
 def flagged(text: str, one: Measurement) -> str:
@@ -35,7 +44,11 @@ def legend(measurements: Sequence[Measurement]) -> list[tuple[str, str]]:
     families = {facts.family(one).lower() for one in measurements}
     keys = [(name, text) for name, text in _LEGEND_TEXTS if name in families]
     classes = " ".join(map(classes_of, measurements)).split()
-    keys += [("other hollow", "! hollow: not what was asked for, see below")] if "hollow" in classes else []
+    keys += (
+        [("other hollow", "! hollow: not what was asked for, see below")]
+        if "hollow" in classes
+        else []
+    )
     keys += [("none", "* dashed: unstable, see below")] if "unstable" in classes else []
     phones = any(one.device != HOST for one in measurements)
     return [*keys, ("none", "round: this host, square: a phone")] if phones else keys
@@ -43,7 +56,11 @@ def legend(measurements: Sequence[Measurement]) -> list[tuple[str, str]]:
 
 def times_ms_of(one: Measurement) -> list[float]:
     """All steady samples."""
-    return [time / _NS_PER_MS for round_ns in one.samples.rounds_ns for time in round_ns] if one.samples else []
+    return (
+        [time / _NS_PER_MS for round_ns in one.samples.rounds_ns for time in round_ns]
+        if one.samples
+        else []
+    )
 
 
 def thinned(values: Sequence[Entry]) -> Sequence[Entry]:

@@ -1,6 +1,8 @@
-"""Pieces of plots: rows of an inline SVG track beside its label, which keep their text size on any screen.
+"""Pieces of plots: rows of an inline SVG track beside its label, which keep
+their text size on any screen.
 
-Across, tracks are drawn in percent of whatever width the screen gives; down, in pixels. So no script is needed.
+Across, tracks are drawn in percent of whatever width the screen gives; down, in
+pixels. So no script is needed.
 """
 
 from bokeh_tf.bench.report.html.markup import Html, breakable, escaped, joined, tag
@@ -27,8 +29,14 @@ def figure(caption, rows, *, legend=(), note=None) -> Html:
 
 
 def row(label, about, content, *, height_px, value, describe, scale: Scale | None = None) -> Html:
-    """One line of a plot: its label, lines about it (each a CSS class and text), its track, a value at its end."""
-    grid = [line(at, 0, at, height_px, "grid") for at in map(scale.percent, scale.ticks())] if scale else []
+    """One line of a plot: its label, lines about it (each a CSS class and text), its
+    track, a value at its end.
+    """
+    grid = (
+        [line(at, 0, at, height_px, "grid") for at in map(scale.percent, scale.ticks())]
+        if scale
+        else []
+    )
     lines = [tag("span", {"class": kind}, text) for kind, text in about if text]
     return tag(
         "div",
@@ -43,7 +51,12 @@ def axis(scale: Scale, unit) -> Html:
     """The last line of a plot: the ticks' labels and the unit."""
     texts = []
     for value in scale.ticks():
-        place = {"x": f"{scale.percent(value)}%", "y": "14", "text-anchor": "middle", "class": "tick"}
+        place = {
+            "x": f"{scale.percent(value)}%",
+            "y": "14",
+            "text-anchor": "middle",
+            "class": "tick",
+        }
         texts.append(tag("text", place, tick_text(value)))
     title = f"{unit}, logarithmic" if scale.is_log else unit
     return tag(
@@ -57,7 +70,9 @@ def axis(scale: Scale, unit) -> Html:
 
 def _track(content, height_px, classes, *, describe=None):
     role = {"role": "img", "aria-label": describe} if describe else {"aria-hidden": "true"}
-    return tag("svg", {"class": classes, "width": "100%", "height": str(height_px), **role}, content)
+    return tag(
+        "svg", {"class": classes, "width": "100%", "height": str(height_px), **role}, content
+    )
 
 
 def line(x1_percent, y1_px, x2_percent, y2_px, classes) -> Html:
@@ -75,7 +90,13 @@ def dot(x_percent, y_px, classes, *, title=None, radius_px=_MARK_RADIUS_PX) -> H
 def square(x_percent, y_px, classes, *, title=None) -> Html:
     """A mark as large as a disc."""
     size, half = 2 * _MARK_RADIUS_PX - 1, _MARK_RADIUS_PX - 0.5
-    place = {"x": f"{-half:g}", "y": f"{-half:g}", "width": f"{size:g}", "height": f"{size:g}", "class": classes}
+    place = {
+        "x": f"{-half:g}",
+        "y": f"{-half:g}",
+        "width": f"{size:g}",
+        "height": f"{size:g}",
+        "class": classes,
+    }
     # A rectangle around a place in percent needs an origin there.
     origin = {"x": f"{x_percent}%", "y": f"{y_px:g}", "class": "origin"}
     return tag("svg", origin, _titled("rect", place, title))
@@ -83,7 +104,11 @@ def square(x_percent, y_px, classes, *, title=None) -> Html:
 
 def bar(from_percent, to_percent, y_px, height_px, classes) -> Html:
     """A horizontal bar."""
-    place = {"x": f"{from_percent}%", "y": f"{y_px:g}", "width": f"{round(to_percent - from_percent, 3)}%"}
+    place = {
+        "x": f"{from_percent}%",
+        "y": f"{y_px:g}",
+        "width": f"{round(to_percent - from_percent, 3)}%",
+    }
     return tag("rect", {**place, "height": f"{height_px:g}", "class": classes})
 
 

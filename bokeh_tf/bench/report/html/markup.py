@@ -1,4 +1,6 @@
-"""HTML and SVG in which plain text cannot be anything but text: it is escaped unless it is `Html` already."""
+"""HTML and SVG in which plain text cannot be anything but text: it is escaped
+unless it is `Html` already.
+"""
 
 import html
 
@@ -15,7 +17,9 @@ class Html(str):
 
 
 def escaped(text) -> Html:
-    """Text as HTML, fit for attributes too; control characters and halves of characters become question marks."""
+    """Text as HTML, fit for attributes too; control characters and halves of
+    characters become question marks.
+    """
     return text if isinstance(text, Html) else Html(html.escape(printable(text)))
 
 
@@ -31,7 +35,9 @@ def joined(parts, *, separator="") -> Html:
 
 def tag(name, attributes, *children) -> Html:
     """An element; attributes that are None are left out."""
-    given = "".join(f' {key}="{escaped(value)}"' for key, value in attributes.items() if value is not None)
+    given = "".join(
+        f' {key}="{escaped(value)}"' for key, value in attributes.items() if value is not None
+    )
     if name in _VOID_HTML:
         return Html(f"<{name}{given}>")
     if name in _VOID_SVG:

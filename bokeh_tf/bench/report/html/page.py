@@ -11,7 +11,10 @@ from bokeh_tf.bench.report.runs import Run
 from bokeh_tf.bench.results.measurement import HOST
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_APART = "Each run stands for itself: nothing is averaged over runs. bokeh-tf compare says whether two of them differ."
+_APART = (
+    "Each run stands for itself: nothing is averaged over runs. bokeh-tf compare says whether"
+    " two of them differ."
+)
 
 
 def write(runs: Sequence[Run]) -> str:
@@ -21,7 +24,9 @@ def write(runs: Sequence[Run]) -> str:
     body = [
         tag("h1", {}, "bokeh-tf benchmark"),
         tag(
-            "p", {"class": "soft"}, f"{_count(count, 'measurement')} in {_count(len(runs), 'run')}. Steady times in ms."
+            "p",
+            {"class": "soft"},
+            f"{_count(count, 'measurement')} in {_count(len(runs), 'run')}. Steady times in ms.",
         ),
         tag("p", {"class": "soft"}, _APART) if len(runs) > 1 else "",
         _alarm(runs),
@@ -36,7 +41,9 @@ def write(runs: Sequence[Run]) -> str:
         tag("title", {}, title),
         tag("style", {}, Html(SHEET)),
     ]
-    page = tag("html", {"lang": "en"}, tag("head", {}, *head), tag("body", {}, tag("main", {}, *body)))
+    page = tag(
+        "html", {"lang": "en"}, tag("head", {}, *head), tag("body", {}, tag("main", {}, *body))
+    )
     return f"<!DOCTYPE html>\n{page}\n"
 
 
@@ -46,9 +53,21 @@ def _alarm(runs):
     bad = sum(any(severity == "bad" for severity, _ in found) for found in every)
     doubtful = sum(any(severity == "doubt" for severity, _ in found) for found in every)
     busy = sum(bool(run.result.doubts) for run in runs)
-    lines = [("bad", f"{bad} of {_count(len(every), 'measurement')} not what was asked for, marked !")] if bad else []
-    lines += [("doubt", f"{doubtful} of {_count(len(every), 'measurement')} doubtful, marked *")] if doubtful else []
-    lines += [("doubt", f"{busy} of {_count(len(runs), 'run')} made under doubtful conditions")] if busy else []
+    lines = (
+        [("bad", f"{bad} of {_count(len(every), 'measurement')} not what was asked for, marked !")]
+        if bad
+        else []
+    )
+    lines += (
+        [("doubt", f"{doubtful} of {_count(len(every), 'measurement')} doubtful, marked *")]
+        if doubtful
+        else []
+    )
+    lines += (
+        [("doubt", f"{busy} of {_count(len(runs), 'run')} made under doubtful conditions")]
+        if busy
+        else []
+    )
     return _warnings(lines)
 
 
@@ -61,7 +80,9 @@ def _medians(runs):
         for one in run.result.measurements
     ]
     drawn = []
-    for heading, indices in facts.by_model([one for _, one, _ in entries], runs=[number for number, *_ in entries]):
+    for heading, indices in facts.by_model(
+        [one for _, one, _ in entries], runs=[number for number, *_ in entries]
+    ):
         plot = plots.medians([entries[index] for index in indices])
         if plot:
             drawn.append(_card(heading, plot))
@@ -85,7 +106,9 @@ def _run(number, run):
     parts += [tag("section", {"class": "card"}, part) for part in drawn]
     for device in dict.fromkeys(one.device for one in result.measurements):
         plot = timeline(result, device)
-        parts += [_card("Timeline" if device == HOST else f"Timeline of {device}", plot)] if plot else []
+        parts += (
+            [_card("Timeline" if device == HOST else f"Timeline of {device}", plot)] if plot else []
+        )
     plot = plots.coverage(result)
     parts += [_card("Coverage", plot)] if plot else []
     about = _everything_about(result.measurements)
@@ -103,11 +126,22 @@ def _table(result, shown, *, warns=False):
         for place, column in enumerate(shown):
             text = column.text(one, result)
             is_main = warns and place == 0
-            attributes = {"data-label": column.heading, **({"class": "main"} if is_main else _cell_class(column))}
-            cells.append(tag("td", attributes, text + facts.flags(one) if is_main else breakable(text)))
+            attributes = {
+                "data-label": column.heading,
+                **({"class": "main"} if is_main else _cell_class(column)),
+            }
+            cells.append(
+                tag("td", attributes, text + facts.flags(one) if is_main else breakable(text))
+            )
         rows = [tag("tr", {}, *cells)]
         if warns and found:
-            rows.append(tag("tr", {}, tag("td", {"class": "whole", "colspan": str(1 + len(shown))}, _warnings(found))))
+            rows.append(
+                tag(
+                    "tr",
+                    {},
+                    tag("td", {"class": "whole", "colspan": str(1 + len(shown))}, _warnings(found)),
+                )
+            )
         bodies.append(tag("tbody", {}, *rows))
     return tag("div", {"class": "scroll"}, tag("table", {}, head, *bodies))
 
@@ -137,7 +171,9 @@ def _about(one):
         folded.append(_fold("evidence", _list(one.verdict.evidence)))
     folded += [_fold("reasons of the static check", _list(reasons))] if reasons else []
     lines += facts.difference_lines(one)
-    details = facts.nested_facts({key: value for key, value in one.details.items() if key != "predicted_and_logged"})
+    details = facts.nested_facts(
+        {key: value for key, value in one.details.items() if key != "predicted_and_logged"}
+    )
     folded += [_fold("details", _pairs(details))] if details else []
     return joined([_list(lines), *folded])
 
@@ -150,7 +186,9 @@ def _conditions(result):
         parts += [_fold("before each round", _pairs(facts.nested_facts(rounds)))] if rounds else []
     parts.append(tag("h4", {}, "How it was run"))
     parts.append(_table(result, columns.HOW))
-    digests = {one.model: one.model_sha256 for one in result.measurements if one.model and one.model_sha256}
+    digests = {
+        one.model: one.model_sha256 for one in result.measurements if one.model and one.model_sha256
+    }
     if digests:
         parts += [tag("h4", {}, "Models' sha256"), _pairs(list(digests.items()))]
     return _card("Conditions", *parts)
@@ -162,7 +200,11 @@ def _card(heading, *content):
 
 def _warnings(found):
     return (
-        tag("ul", {"class": "warnings"}, *(tag("li", {"class": kind}, text) for kind, text in found)) if found else ""
+        tag(
+            "ul", {"class": "warnings"}, *(tag("li", {"class": kind}, text) for kind, text in found)
+        )
+        if found
+        else ""
     )
 
 
@@ -171,12 +213,22 @@ def _fold(summary, content):
 
 
 def _list(lines):
-    return tag("ul", {"class": "plain"}, *(tag("li", {}, line) for line in lines)) if lines else escaped("")
+    return (
+        tag("ul", {"class": "plain"}, *(tag("li", {}, line) for line in lines))
+        if lines
+        else escaped("")
+    )
 
 
 def _pairs(pairs):
     return tag(
-        "dl", {}, *(part for name, text in pairs for part in (tag("dt", {}, breakable(name)), tag("dd", {}, text)))
+        "dl",
+        {},
+        *(
+            part
+            for name, text in pairs
+            for part in (tag("dt", {}, breakable(name)), tag("dd", {}, text))
+        ),
     )
 
 

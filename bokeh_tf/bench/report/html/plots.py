@@ -24,15 +24,21 @@ _MEDIAN_ROW_PX, _STRIP_ROW_PX, _BAR_ROW_PX = 30, 40, 26
 
 
 def medians(entries) -> Html:
-    """Median and interval of each of `entries`, which are (run number or None, measurement, result), all one model."""
+    """Median and interval of each of `entries`, which are (run number or None,
+    measurement, result), all one model.
+    """
     timed = [entry for entry in entries if entry[1].summary is not None]
     if not timed:
         return Html("")
     intervals = [one.summary.median_ms for _, one, _ in timed]
-    scale = Scale.over([value for part in intervals for value in (part.low, part.high)], from_zero=True)
+    scale = Scale.over(
+        [value for part in intervals for value in (part.low, part.high)], from_zero=True
+    )
     rows = [_median_row(number, one, result, scale) for number, one, result in timed]
     caption = "Median with its 95 % interval; further left is faster"
-    return marks.figure(caption, [*rows, marks.axis(scale, "ms")], legend=legend([entry[1] for entry in timed]))
+    return marks.figure(
+        caption, [*rows, marks.axis(scale, "ms")], legend=legend([entry[1] for entry in timed])
+    )
 
 
 def _median_row(number, one, result, scale):
@@ -63,20 +69,29 @@ def distribution(measurements) -> Html:
         return Html("")
     scale = Scale.over([time for one in timed for time in times_ms_of(one)])
     rows = [_strip_row(one, scale) for one in timed]
-    note = f"Of more than {MOST_DOTS} samples, evenly chosen ones are drawn." if is_thinned(timed) else None
+    note = (
+        f"Of more than {MOST_DOTS} samples, evenly chosen ones are drawn."
+        if is_thinned(timed)
+        else None
+    )
     caption = "Every steady sample; the box holds the middle half, its line is the median"
     return marks.figure(caption, [*rows, marks.axis(scale, "ms")], legend=legend(timed), note=note)
 
 
 def _strip_row(one, scale):
     times_ms, classes = times_ms_of(one), classes_of(one)
-    quartiles = statistics.quantiles(times_ms, n=4, method="inclusive") if len(times_ms) > 1 else times_ms * 3
+    quartiles = (
+        statistics.quantiles(times_ms, n=4, method="inclusive")
+        if len(times_ms) > 1
+        else times_ms * 3
+    )
     low, middle, high = map(scale.percent, quartiles)
     box = [
         marks.bar(low, max(high, low + 0.3), 8, _STRIP_ROW_PX - 16, f"box {classes}"),
         marks.line(middle, 5, middle, _STRIP_ROW_PX - 5, f"middle {classes}"),
     ]
-    # The golden ratio spreads dots evenly over the height, and the same ones at the same places every time.
+    # The golden ratio spreads dots evenly over the height, and the same ones at the
+    # same places every time.
     heights = (10 + (number * 0.618034) % 1 * (_STRIP_ROW_PX - 20) for number in itertools.count())
     dots = [
         marks.dot(scale.percent(time), height, f"sample {classes}", radius_px=2.2)
@@ -89,7 +104,8 @@ def _strip_row(one, scale):
         [*dots, *box],
         height_px=_STRIP_ROW_PX,
         value=f"{len(times_ms)} {kinds}",
-        describe=f"{one.name}: {kinds} from {format_ms(min(times_ms))} to {format_ms(max(times_ms))} ms",
+        describe=f"{one.name}: {kinds} from {format_ms(min(times_ms))} to"
+        f" {format_ms(max(times_ms))} ms",
         scale=scale,
     )
 
@@ -105,7 +121,10 @@ def coverage(result) -> Html:
         seen.add(key)
         share = min(1.0, predicted.nodes_delegated / predicted.nodes)
         taken = f"{predicted.nodes_delegated} of {predicted.nodes} nodes"
-        parts = [marks.bar(0, 100, 5, 16, "rest"), marks.bar(0, round(100 * share, 3), 5, 16, "taken")]
+        parts = [
+            marks.bar(0, 100, 5, 16, "rest"),
+            marks.bar(0, round(100 * share, 3), 5, 16, "taken"),
+        ]
         rows.append(
             marks.row(
                 one.model or one.name,
@@ -118,4 +137,6 @@ def coverage(result) -> Html:
         )
     if not rows:
         return Html("")
-    return marks.figure("Nodes that a delegate should take, by the static check (nothing was run for this)", rows)
+    return marks.figure(
+        "Nodes that a delegate should take, by the static check (nothing was run for this)", rows
+    )

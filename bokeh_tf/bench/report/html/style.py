@@ -1,4 +1,6 @@
-"""The page's style sheet: light and dark as the reader's system says, tables that become cards on a phone."""
+"""The page's style sheet: light and dark as the reader's system says, tables
+that become cards on a phone.
+"""
 
 SHEET = """
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1b1f24;--soft:#59636e;--rule:#d9dee3;--grid:#e6e9ed;

@@ -1,4 +1,6 @@
-"""Samples over time, one panel for each measurement above one another, with the temperature below."""
+"""Samples over time, one panel for each measurement above one another,
+with the temperature below.
+"""
 
 import itertools
 import statistics
@@ -23,7 +25,9 @@ _CONDITIONS = (
 
 
 def timeline(result, device) -> Html:
-    """The samples of a run on one device in the order in which they were taken, and its conditions meanwhile."""
+    """The samples of a run on one device in the order in which they were taken, and
+    its conditions meanwhile.
+    """
     timed = [one for one in result.measurements if one.device == device and times_ms_of(one)]
     if not timed:
         return Html("")
@@ -37,11 +41,22 @@ def timeline(result, device) -> Html:
         may_be_log=False,
     )
     rows = [_time_row(one, rounds, scale) for one, rounds in zip(timed, series, strict=True)]
-    rows += [_condition_row(condition, scale, "of the host" if is_host else "of the phone") for condition in conditions]
-    missing = [] if any(name == "temperature" for name, *_ in conditions) else ["The temperature was not recorded."]
-    note = " ".join(["Each panel has its own height, from the lower to the upper number.", *missing])
+    rows += [
+        _condition_row(condition, scale, "of the host" if is_host else "of the phone")
+        for condition in conditions
+    ]
+    missing = (
+        []
+        if any(name == "temperature" for name, *_ in conditions)
+        else ["The temperature was not recorded."]
+    )
+    note = " ".join(
+        ["Each panel has its own height, from the lower to the upper number.", *missing]
+    )
     caption = "Over time: dots are samples, the line joins the rounds' medians"
-    return marks.figure(caption, [*rows, marks.axis(scale, "s from start" if in_time else "round")], note=note)
+    return marks.figure(
+        caption, [*rows, marks.axis(scale, "s from start" if in_time else "round")], note=note
+    )
 
 
 def _rounds(one, in_time):
@@ -50,8 +65,15 @@ def _rounds(one, in_time):
     for number, round_ns in enumerate(one.samples.rounds_ns):
         start = one.samples.rounds_start_ns[number] / _NS_PER_S if in_time else float(number)
         spent = [0, *itertools.accumulate(round_ns)]
-        shares = spent[:-1] if in_time else [part * _NS_PER_S / max(1, spent[-1]) for part in spent[:-1]]
-        rounds.append([(start + at / _NS_PER_S, time / _NS_PER_MS) for at, time in zip(shares, round_ns, strict=True)])
+        shares = (
+            spent[:-1] if in_time else [part * _NS_PER_S / max(1, spent[-1]) for part in spent[:-1]]
+        )
+        rounds.append(
+            [
+                (start + at / _NS_PER_S, time / _NS_PER_MS)
+                for at, time in zip(shares, round_ns, strict=True)
+            ]
+        )
     return [round_ for round_ in rounds if round_]
 
 
@@ -62,10 +84,14 @@ def _time_row(one, rounds, scale):
     high = max(*times_ms, middle * (1 + _SMALLEST_VIEW))
     samples = thinned([sample for round_ in rounds for sample in round_])
     dots = [
-        marks.dot(scale.percent(at), _height(time, low, high), f"sample {classes}", radius_px=2) for at, time in samples
+        marks.dot(scale.percent(at), _height(time, low, high), f"sample {classes}", radius_px=2)
+        for at, time in samples
     ]
     centres = [
-        (scale.percent(statistics.median(at for at, _ in round_)), statistics.median(time for _, time in round_))
+        (
+            scale.percent(statistics.median(at for at, _ in round_)),
+            statistics.median(time for _, time in round_),
+        )
         for round_ in thinned(rounds)
     ]
     return marks.row(
@@ -114,7 +140,10 @@ def _condition_row(condition, scale, whose):
     if high - low < _SMALLEST_VIEW * abs(high) or high == low:
         low, high = low - 0.05 * (abs(high) or 1), high + 0.05 * (abs(high) or 1)
     places = [(scale.percent(at), value) for at, value in thinned(known)]
-    dots = [marks.dot(at, _height(value, low, high), "sample weather", radius_px=2.5) for at, value in places]
+    dots = [
+        marks.dot(at, _height(value, low, high), "sample weather", radius_px=2.5)
+        for at, value in places
+    ]
     ends = [f"{form.format(value)} {unit}".strip() for value in (high, low)]
     is_constant = min(values) == max(values)
     return marks.row(
@@ -130,7 +159,13 @@ def _condition_row(condition, scale, whose):
 
 def _path(places, low, high, classes):
     return [
-        marks.line(at, _height(value, low, high), next_at, _height(next_value, low, high), f"path {classes}")
+        marks.line(
+            at,
+            _height(value, low, high),
+            next_at,
+            _height(next_value, low, high),
+            f"path {classes}",
+        )
         for (at, value), (next_at, next_value) in itertools.pairwise(places)
     ]
 

@@ -1,0 +1,134 @@
+"""`bokeh-tf web`: its options, what it calls, and what it prints."""
+
+import argparse
+import math
+from pathlib import Path
+
+from bokeh_tf.commands import outputs
+from bokeh_tf.commands.console import say
+
+_DESCRIPTION = """Shows a .tflite that makes a picture of a photo in a browser, where LiteRT.js
+runs it on the GPU through WebGPU, or on the CPU. The page is served by this machine, to this
+machine alone, and no photo leaves the browser. LiteRT.js is fetched from npm once (12 MB) and
+kept in the user's cache."""
+_EPILOG = """On a phone over USB: `adb reverse tcp:PORT tcp:PORT`, then open the address there, with --port PORT.
+
+exit status:
+  0  ended by Ctrl-C, or the page is written
+  1  could not be done: one line says what
+  2  wrong usage
+
+examples:
+  bokeh-tf web
+  bokeh-tf web photo.jpg --model mine.tflite --input-range 0 1 --output-range 0 1
+  bokeh-tf web --out page          # a folder for any static host with https"""
+_LARGEST_PORT = 65535
+_LIMIT_BYTES = 256_000_000
+
+
+def add(commands):
+    """Adds the command's parser to the subparsers `commands`."""
+    parser = commands.add_parser(
+        "web",
+        help="show a .tflite in a browser, on its GPU",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "photo", nargs="?", type=Path, metavar="PHOTO", help="a photo to begin with"
+    )
+    parser.add_argument(
+        "--model",
+        metavar="FILE",
+        help="a .tflite (default: the packaged one that can be told where)",
+    )
+    for side, what in (("input", "photo"), ("output", "picture")):
+        parser.add_argument(
+            f"--{side}-range",
+            nargs=2,
+            type=_finite,
+            metavar=("MIN", "MAX"),
+            help=f"values of its {what}; default: what the file says of itself",
+        )
+    parser.add_argument(
+        "--port", type=_port, default=0, metavar="N", help="where to listen (default: a free port)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write the page there instead of serving it"
+    )
+    outputs.add(parser)
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def run(options):
+    """Runs the command with parsed `options`; returns the exit status."""
+    from bokeh_tf.errors import PhotoError
+    from bokeh_tf.models.weights import FOCUS_FILE
+    from bokeh_tf.paths import is_file
+    from bokeh_tf.web.site import site
+
+    for side in ("input", "output"):
+        limits = getattr(options, f"{side}_range")
+        if limits and limits[0] >= limits[1]:
+            options.usage_error(f"--{side}-range needs the lower number first")
+    if options.photo is not None and not is_file(options.photo):
+        raise PhotoError(f"{options.photo}: no such file. Check the path.")
+    content = site(
+        FOCUS_FILE if options.model is None else options.model,
+        photo=options.photo,
+        input_range=options.input_range,
+        output_range=options.output_range,
+    )
+    if options.out is not None:
+        return _write(content, options)
+    return _serve(content, options.port)
+
+
+def _write(content, options):
+    from bokeh_tf.errors import OutputError
+    from bokeh_tf.files import make_folder, write_bytes
+    from bokeh_tf.paths import exists, read_bytes
+
+    taken = [options.out / name for name in content if exists(options.out / name)]
+    if taken and not options.overwrite:
+        raise OutputError(f"{taken[0]}: exists already. Choose another --out, or give --overwrite.")
+    for name, body in content.items():
+        path = options.out / name
+        make_folder(path.parent)
+        write_bytes(
+            path, read_bytes(body, limit_bytes=_LIMIT_BYTES) if isinstance(body, Path) else body
+        )
+    say(f"written: {options.out} ({len(content)} files). Serve it by https, or from localhost.")
+    return 0
+
+
+def _serve(content, port):
+    from bokeh_tf.web.server import SiteServer
+
+    with SiteServer(content, port=port) as server:
+        say(f"open {server.address}")
+        say("Ctrl-C ends.")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("")
+    return 0
+
+
+def _finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _port(text):
+    value = int(text)
+    if not 0 <= value <= _LARGEST_PORT:
+        raise ValueError
+    return value
+
+
+_finite.__name__ = "number"
+_port.__name__ = "port from 0 to 65535"

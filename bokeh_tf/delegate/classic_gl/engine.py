@@ -1,0 +1,134 @@
+"""The classic engine asked about one file: a child per file, in another Python, without network.
+
+What it answers is about OpenGL, which the delegate turns to where a phone or an app has no OpenCL;
+only what its own checker refuses holds for both.
+"""
+
+import json
+import math
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bokeh_tf.delegate.classic_gl import child
+from bokeh_tf.delegate.probing.verdicts import Verdict
+from bokeh_tf.processes import ChildResult, run_command
+from bokeh_tf.tflite.running.agreement import DEFAULT_MAX_ERROR, DEFAULT_MIN_PSNR_DB
+from bokeh_tf.tflite.subject import Subject
+
+VARIABLE = "BOKEH_CLASSIC_GL_PYTHON"
+DEFAULT_TIMEOUT_S = 120.0
+_CHECKER = re.compile(
+    r"Following operations are not supported by GPU delegate:\n((?:[A-Z][^\n]*\n)+)"
+)
+_DELEGATE_FAILED = re.compile(r".*\bfailed: ")
+_CPU_STAGE, _ = child.STAGES
+
+
+@dataclass(frozen=True)
+class ClassicReport:
+    """What the engine made of a file.
+
+    Attributes:
+        reasons: in its own words, or why it could not be asked.
+        is_common: whether the refusal is the checker's, which phones with OpenCL ask too.
+        psnr_db: of the worst output, in the engine's half precision, against the CPU; None
+            where nothing was compared.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    is_common: bool = False
+    psnr_db: float | None = None
+
+
+def run(subject: Subject, *, python: Path, timeout_s: float = DEFAULT_TIMEOUT_S) -> ClassicReport:
+    """Runs `subject` on the engine that the interpreter `python` has."""
+    inputs = subject.model_file.inputs
+    shape = inputs[0].shape if len(inputs) == 1 and inputs[0].dtype == "float32" else ()
+    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3:
+        return ClassicReport(
+            Verdict.UNAVAILABLE, ("its input is not one float32 picture of three channels",)
+        )
+    with tempfile.TemporaryDirectory(prefix="bokeh-classic-gl-") as folder:
+        model = Path(folder) / "model.tflite"
+        model.write_bytes(subject.content)
+        first = _ask(python, model, timeout_s)
+        # Now and then its heap is corrupted; a crash counts where it comes again.
+        return _ask(python, model, timeout_s) if first.verdict is Verdict.CRASHED else first
+
+
+def _ask(python, model, timeout_s):
+    answer_path = model.with_name("answer.json")
+    answer_path.unlink(missing_ok=True)
+    # Isolated: that Python must find its own packages, and none of ours.
+    command = [str(python), "-I", child.__file__, str(model), str(answer_path)]
+    try:
+        done = run_command(command, timeout_s=timeout_s)
+    except OSError as error:
+        return ClassicReport(
+            Verdict.UNAVAILABLE, (f"{python}: cannot be started ({error.strerror})",)
+        )
+    try:
+        answer = json.loads(answer_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ClassicReport(Verdict.UNAVAILABLE, (f"{python}: {done.ending}",))
+    return _judged(answer, done)
+
+
+def _judged(answer: dict, done: ChildResult) -> ClassicReport:
+    if "error" in answer:
+        return ClassicReport(Verdict.UNAVAILABLE, (answer["error"],))
+    if "outputs" in answer:
+        return _compared(answer["outputs"])
+    stage = answer.get("stage")
+    if done.timed_out:
+        return ClassicReport(Verdict.TIMED_OUT, (f"{stage}: {done.ending}",))
+    if stage not in child.STAGES or stage == _CPU_STAGE:
+        # Whatever fails before the engine is asked says nothing of it.
+        return ClassicReport(
+            Verdict.UNAVAILABLE, (answer.get("refusal") or f"{stage}: {done.ending}",)
+        )
+    if "refusal" not in answer:
+        return ClassicReport(Verdict.CRASHED, (done.signal_name or done.last_line,))
+    checker = _CHECKER.search(done.stderr)
+    listed = tuple(dict.fromkeys(checker[1].splitlines())) if checker else ()
+    own = _DELEGATE_FAILED.sub("", answer["refusal"])
+    return ClassicReport(Verdict.REFUSED, listed or (own,), is_common=bool(listed))
+
+
+def _compared(outputs) -> ClassicReport:
+    psnrs_db = [_psnr_db(output) for output in outputs]
+    worst_db = min(psnrs_db, default=math.inf)
+    wrong = [
+        f"output {number}: {_in_words(output, psnr_db)}"
+        for number, (output, psnr_db) in enumerate(zip(outputs, psnrs_db, strict=True))
+        if psnr_db < DEFAULT_MIN_PSNR_DB
+        or output["max_error"] > DEFAULT_MAX_ERROR * output["scale"]
+    ]
+    return ClassicReport(Verdict.WRONG if wrong else Verdict.FULL, tuple(wrong), psnr_db=worst_db)
+
+
+def _psnr_db(output):
+    if output["max_error"] is None:
+        return -math.inf
+    squared = output["mean_squared_error"]
+    return math.inf if squared == 0 else 10 * math.log10(output["scale"] ** 2 / squared)
+
+
+def _in_words(output, psnr_db):
+    if output["non_finite"]:
+        return f"{output['non_finite']} values are not finite"
+    return (
+        "not the CPU's shape"
+        if output["max_error"] is None
+        else f"{psnr_db:.1f} dB in half precision"
+    )
+
+
+def default_python() -> Path | None:
+    """The interpreter that the environment names, None where it names none."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else None

@@ -1,0 +1,97 @@
+"""What the OpenGL half of the classic delegate refuses and data cannot say: shapes of
+operands, axes of a mean.
+
+Each was found by running the engine; each function answers for any graph.
+"""
+
+from bokeh_tf.delegate.rules.views import NodeView, TensorView, bhwc
+
+_PICTURE_AXES = [1, 2]
+
+
+def first_dimension_differs(node: NodeView) -> str:
+    """A tensor made while running whose first dimension is another than that
+    of the model's first input.
+    """
+    first = node.graph.first_input
+    if first is None or first.batch is None:
+        return ""
+    made_here = [tensor for tensor in node.outputs if tensor is not None]
+    given_here = [tensor for tensor in node.runtime_inputs if tensor.is_graph_input]
+    for tensor in (*given_here, *made_here):
+        if not tensor.is_constant and tensor.batch not in (None, first.batch):
+            return f"{tensor} beside {first}"
+    return ""
+
+
+def mean_not_over_pictures(node: NodeView) -> str:
+    """Axes of a mean of four dimensions that are not exactly rows and columns."""
+    source, axes = (*node.inputs, None, None)[:2]
+    if source is None or axes is None or source.rank != 4 or axes.values is None:
+        return ""
+    is_whole = all(isinstance(axis, int) for axis in axes.values)
+    over = sorted({axis % 4 for axis in axes.values}) if is_whole else []
+    return "" if over == _PICTURE_AXES else f"over the axes {', '.join(map(str, over))}"
+
+
+def running_operands_differ(node: NodeView) -> str:
+    """Two operands made while running whose shapes the engine does not bring together."""
+    first, second = _running_pair(node)
+    if first is None or second is None:
+        return ""
+    one, other = bhwc(first.shape), bhwc(second.shape)
+    if one == other or _fits(node.name, one, other):
+        return ""
+    return f"{first} beside {second}, both made while running"
+
+
+def _fits(operator, one, other):
+    if operator == "MUL":
+        return all(small in (1, large) for large, small in zip(one, other, strict=True))
+    if operator in ("ADD", "ADD_N"):
+        return _is_vector_of(one, other) or _is_vector_of(other, one)
+    return _is_vector_of(other, one)
+
+
+def _is_vector_of(vector, picture):
+    """Whether a shape is [1, 1, 1, C] for the C channels of another."""
+    return vector[:3] == (1, 1, 1) and vector[3] == picture[3]
+
+
+def _running_pair(node) -> tuple[TensorView | None, TensorView | None]:
+    given = node.runtime_inputs
+    if len(node.inputs) != 2 or len(given) != 2 or any(tensor.rank > 4 for tensor in given):
+        return None, None
+    return given[0], given[1]
+
+
+def constant_is_no_vector(node: NodeView) -> str:
+    """A constant operand that is neither one value nor one for each channel."""
+    if len(node.inputs) != 2 or len(node.constant_inputs) != 1:
+        return ""
+    constant = node.constant_inputs[0]
+    if (
+        constant.elements == 1
+        or constant.rank not in (3, 4)
+        or bhwc(constant.shape)[:3] == (1, 1, 1)
+    ):
+        return ""
+    return f"a constant of {constant}"
+
+
+def joins_a_constant(node: NodeView) -> str:
+    """A constant input with other values than zeros, which the delegate makes a padding of."""
+    for constant in node.constant_inputs:
+        if constant.values is None or any(constant.values):
+            return f"a constant of {constant}"
+    return ""
+
+
+_OWN = (
+    joins_a_constant,
+    first_dimension_differs,
+    mean_not_over_pictures,
+    running_operands_differ,
+    constant_is_no_vector,
+)
+PREDICATES = {predicate.__name__: predicate for predicate in _OWN}

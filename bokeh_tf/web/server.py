@@ -1,0 +1,112 @@
+"""Hands out a site's files on this machine's own address, to whoever knows the
+token in it, and nothing else.
+"""
+
+import hmac
+import mimetypes
+import secrets
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bokeh_tf.errors import OutputError
+from bokeh_tf.paths import read_bytes
+from bokeh_tf.web.site import INDEX, content_policy
+
+HOST = "127.0.0.1"
+# Names under which a browser reaches this address; any other in a request is a page
+# elsewhere that was led here.
+_NAMES = (HOST, "localhost")
+_LIMIT_BYTES = 256_000_000
+_IDLE_S = 60.0
+_TYPES = {
+    ".js": "text/javascript",
+    ".wasm": "application/wasm",
+    ".html": "text/html; charset=utf-8",
+}
+
+
+class SiteServer(ThreadingHTTPServer):
+    """Serves `content` of `site.site`; use it in a `with`, and `serve_forever` in it.
+
+    Attributes:
+        address: where the page is, with the token.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, content: Mapping[str, bytes | Path], *, port: int = 0):
+        """Listens on `port`, 0 for any that is free; `OutputError` where that cannot be had."""
+        self.content = content
+        self.policy = content_policy(content)
+        self.token = secrets.token_urlsafe(12)
+        try:
+            super().__init__((HOST, port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise OutputError(
+                f"port {port}: cannot be listened on ({error}). Choose another --port."
+            ) from error
+        self.address = f"http://{HOST}:{self.server_port}/{self.token}/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: SiteServer
+    server_version, sys_version = "bokeh-tf", ""
+    timeout = _IDLE_S
+
+    def do_GET(self):
+        self._answer(with_body=True)
+
+    def do_HEAD(self):
+        self._answer(with_body=False)
+
+    def log_message(self, format, *arguments):
+        """Says nothing: addresses hold the token."""
+
+    def _answer(self, *, with_body):
+        found = self._found()
+        if found is None:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        name, body = found
+        self.send_response(HTTPStatus.OK)
+        suffix = Path(name).suffix
+        self.send_header(
+            "Content-Type",
+            _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream",
+        )
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Security-Policy", self.server.policy)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Referrer-Policy", "no-referrer")
+        # With these two the page may use threads.
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body)
+
+    def _found(self):
+        """(name, content) of what is asked for, None where it is nothing of
+        ours or nobody of ours asks.
+        """
+        host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
+        _, _, rest = urlsplit(self.path).path.partition("/")
+        token, slash, name = rest.partition("/")
+        if (
+            host not in _NAMES
+            or not slash
+            or not hmac.compare_digest(token.encode(), self.server.token.encode())
+        ):
+            return None
+        name = name or INDEX
+        body = self.server.content.get(name)
+        if isinstance(body, Path):
+            try:
+                body = read_bytes(body, limit_bytes=_LIMIT_BYTES)
+            except OSError:
+                return None
+        return None if body is None else (name, body)

@@ -1,0 +1,86 @@
+"""All that a page consists of, by name: whatever is not in the table cannot be asked for."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from bokeh_tf.apps.generation import TARGETS, app_texts
+from bokeh_tf.apps.ports import facts_of
+from bokeh_tf.errors import ModelFileError
+from bokeh_tf.tflite.subject import Model
+from bokeh_tf.web.runtime import runtime_files
+
+INDEX = "index.html"
+_PAGE = (INDEX, "demo.js", "style.css")
+_OF_APP = ("gpu_model.js", "photos.js")
+_IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
+
+
+def site(
+    model: Model,
+    *,
+    photo: Path | None = None,
+    input_range: Sequence[float] | None = None,
+    output_range: Sequence[float] | None = None,
+    runtime: Mapping[str, Path] | None = None,
+) -> dict[str, bytes | Path]:
+    """Content, or the file that holds it, by name below the page's address.
+
+    Args:
+        model: a path, the bytes of a `.tflite`, or a `Subject`; it takes a
+            photo and gives a picture.
+        photo: a picture file that the page shows first.
+        input_range: (lowest, highest) value of the model's photo, where the file does not say.
+        output_range: the same of its picture.
+        runtime: what `runtime.runtime_files` returned; asked for if None.
+
+    Raises:
+        ModelFileError: the file cannot be read, or is no model from photo to picture.
+        DependencyError: LiteRT.js cannot be had.
+    """
+    facts = facts_of(model, input_range=input_range, output_range=output_range)
+    if facts.photo is None or facts.picture is None:
+        side = "input" if facts.photo is None else "output"
+        raise ModelFileError(
+            f"{facts.asset}: no {side} is known to be a picture of floats, so a page cannot show"
+            " it."
+            f" If one is, say which values it has: --{side}-range 0 1."
+        )
+    texts = app_texts(facts, TARGETS["web"])
+    shown = next((port for port in facts.outputs if port.shape[3:] == (1,) and port.size > 1), None)
+    told = {
+        "name": facts.asset.removesuffix(".tflite"),
+        "takesFocus": facts.focus is not None,
+        "picture": facts.picture.camel,
+        "map": shown and {"name": shown.camel, "height": shown.shape[1], "width": shown.shape[2]},
+        "photo": photo and "first_photo",
+    }
+    folder = files("bokeh_tf.web") / "page"
+    content: dict[str, bytes | Path] = {name: (folder / name).read_bytes() for name in _PAGE}
+    content |= {name: texts[name].encode() for name in _OF_APP}
+    content["facts.json"] = json.dumps(told).encode()
+    content[facts.asset] = facts.content
+    if photo is not None:
+        content["first_photo"] = photo
+    return content | dict(runtime_files() if runtime is None else runtime)
+
+
+def content_policy(content: Mapping[str, bytes | Path]) -> str:
+    """The Content-Security-Policy under which the page works: its own files and its
+    import map, nothing else.
+    """
+    index = content[INDEX]
+    assert isinstance(index, bytes)
+    [text] = _IMPORT_MAP.findall(index.decode())
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'self' 'sha256-{digest}' 'wasm-unsafe-eval' blob:;"
+        " connect-src 'self' blob:;"
+        " style-src 'self'; img-src 'self' blob: data:; worker-src 'self' blob:; base-uri 'none';"
+        " form-action 'none';"
+        " frame-ancestors 'none'"
+    )

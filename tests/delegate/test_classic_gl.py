@@ -1,0 +1,188 @@
+"""The classic engine: what is made of each way in which its Python may answer, and the
+real one where there is one.
+"""
+
+import ast
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from bokeh_tf.cli import main
+from bokeh_tf.delegate.check import Steps, check_paths
+from bokeh_tf.delegate.classic_gl import child
+from bokeh_tf.delegate.classic_gl.engine import default_python, run
+from bokeh_tf.delegate.judging.policy import FAILED, NOT_CHECKED, PASSED, Policy, judge
+from bokeh_tf.delegate.probing.verdicts import Verdict
+from bokeh_tf.tflite.subject import subject_of
+from tests.delegate.rules.rule_graphs import build_graph
+
+PICTURE = "RELU v1: float32[1,16,16,3] -> float32[1,16,16,3]"
+VECTOR = """\
+MEAN v1: x = float32[1,16,16,3], constant int32[3] (0, 1, 2) -> a = float32[3]
+ADD v1: x, a -> float32[1,16,16,3]
+"""
+GL_STAGE = list(child.STAGES)[1]
+RIGHT = {"max_error": 0.001, "mean_squared_error": 1e-8, "scale": 1.0, "non_finite": 0}
+FAILS = 'CalculatorGraph::Run() failed: Calculator::Open() for node "a" failed: '
+CHECKER = (
+    "Following operations are not supported by GPU delegate:\nCAST: Not supported Cast"
+    " case.\n3 operations will run\n"
+)
+SAID = {
+    "right": ({"stage": "done", "outputs": [RIGHT]}, "", "", Verdict.FULL, ()),
+    "wrong": (
+        {"stage": "done", "outputs": [RIGHT, {**RIGHT, "mean_squared_error": 0.01}]},
+        "",
+        "",
+        Verdict.WRONG,
+        ("output 1: 20.0 dB in half precision",),
+    ),
+    "not finite": (
+        {"stage": "done", "outputs": [{**RIGHT, "max_error": None, "non_finite": 3}]},
+        "",
+        "",
+        Verdict.WRONG,
+        ("output 0: 3 values are not finite",),
+    ),
+    "refused": (
+        {"stage": GL_STAGE, "refusal": f"{FAILS}Batch size mismatch"},
+        "",
+        "",
+        Verdict.REFUSED,
+        ("Batch size mismatch",),
+    ),
+    "refused by the checker": (
+        {"stage": GL_STAGE, "refusal": f"{FAILS}Missing input"},
+        CHECKER,
+        "",
+        Verdict.REFUSED,
+        ("CAST: Not supported Cast case.",),
+    ),
+    "crashed": ({"stage": GL_STAGE}, "", "kill -ABRT $$", Verdict.CRASHED, ("SIGABRT",)),
+    "no network namespace": (
+        {"stage": "leaving", "error": "no namespace"},
+        "",
+        "",
+        Verdict.UNAVAILABLE,
+        ("no namespace",),
+    ),
+    "no mediapipe": (
+        {"stage": "importing mediapipe"},
+        "ModuleNotFoundError: No module named 'mediapipe'\n",
+        "exit 1",
+        Verdict.UNAVAILABLE,
+        ("importing mediapipe: ModuleNotFoundError: No module named 'mediapipe'",),
+    ),
+    "the CPU cannot": (
+        {"stage": next(iter(child.STAGES)), "refusal": "no such file"},
+        "",
+        "",
+        Verdict.UNAVAILABLE,
+        ("no such file",),
+    ),
+}
+
+
+def interpreter(folder, answer, errors="", ending=""):
+    """A program that answers as the child does, called as a Python is."""
+    program = folder / "python"
+    lines = [
+        "#!/bin/sh",
+        f'printf %s {shlex.quote(json.dumps(answer))} > "$4"',
+        f"printf %s {shlex.quote(errors)} >&2",
+    ]
+    program.write_text("\n".join([*lines, ending, ""]), encoding="utf-8")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_each_answer_is_understood(name, tmp_path):
+    answer, errors, ending, verdict, reasons = SAID[name]
+    found = run(
+        subject_of(build_graph(PICTURE)),
+        python=interpreter(tmp_path, answer, errors, ending),
+        timeout_s=30,
+    )
+    assert (found.verdict, found.reasons) == (verdict, reasons)
+    assert found.is_common is (name == "refused by the checker")
+
+
+def test_a_child_that_hangs_or_says_nonsense_is_an_answer_too(tmp_path):
+    slow = interpreter(tmp_path, {"stage": GL_STAGE}, ending="sleep 60")
+    assert (
+        run(subject_of(build_graph(PICTURE)), python=slow, timeout_s=0.5).verdict
+        is Verdict.TIMED_OUT
+    )
+    slow.write_text('#!/bin/sh\nprintf { > "$4"\n', encoding="utf-8")
+    assert run(subject_of(build_graph(PICTURE)), python=slow).verdict is Verdict.UNAVAILABLE
+    absent = run(subject_of(build_graph(PICTURE)), python=tmp_path / "absent")
+    assert absent.verdict is Verdict.UNAVAILABLE and "cannot be started" in absent.reasons[0]
+
+
+def test_what_cannot_be_fed_is_not_asked(tmp_path):
+    found = run(
+        subject_of(build_graph("RELU v1: float32[1,8] -> float32[1,8]")), python=tmp_path / "absent"
+    )
+    assert found.verdict is Verdict.UNAVAILABLE and "one float32 picture" in found.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "by_default", "by_opengl"),
+    [
+        ("right", PASSED, PASSED),
+        ("refused", PASSED, FAILED),
+        ("wrong", PASSED, FAILED),
+        ("crashed", PASSED, FAILED),
+        # The checker is asked on phones with OpenCL too.
+        ("refused by the checker", FAILED, PASSED),
+    ],
+)
+def test_what_opengl_alone_does_fails_where_it_is_asked_for(name, by_default, by_opengl, tmp_path):
+    model = tmp_path / "model.tflite"
+    model.write_bytes(build_graph(PICTURE))
+    python = interpreter(tmp_path, *SAID[name][:3])
+    (report,) = check_paths([model], Steps(classic_gl_python=python))
+    assert judge(report, Policy()).code == by_default
+    assert judge(report, Policy.parse("opengl")).code == by_opengl
+
+
+def test_the_command_asks_it_and_says_so(tmp_path, capsys):
+    model = tmp_path / "model.tflite"
+    model.write_bytes(build_graph(PICTURE))
+    options = ["check", str(model), "--engines", "classic-gl", "--classic-gl-python"]
+    assert main([*options, str(interpreter(tmp_path, SAID["right"][0]))]) == PASSED
+    text = capsys.readouterr().out
+    assert "(rules v2, mldrift; classic GL ran; ML Drift not asked)" in text
+    assert "classic engine on OpenGL: full, 80.0 dB" in text
+    report = tmp_path / "report.json"
+    refused = interpreter(tmp_path, SAID["refused"][0])
+    assert main([*options, str(refused), "--format", "json", "--output", str(report)]) == PASSED
+    (file,) = json.loads(report.read_text(encoding="utf-8"))["files"]
+    assert file["classic_gl"]["verdict"] == "refused" and "classic GL refused" in file["stands_on"]
+    assert main([*options, str(tmp_path / "absent")]) == NOT_CHECKED, "named, so it must answer"
+
+
+def test_the_child_needs_nothing_of_this_package():
+    tree = ast.parse(Path(child.__file__).read_text(encoding="utf-8"))
+    names = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    foreign = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+    assert foreign == {"flatbuffers", "mediapipe", "numpy"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    default_python() is None, reason="BOKEH_CLASSIC_GL_PYTHON names no Python with mediapipe"
+)
+@pytest.mark.parametrize(("graph", "verdict"), [(PICTURE, Verdict.FULL), (VECTOR, Verdict.REFUSED)])
+def test_the_real_engine_answers(graph, verdict):
+    assert run(subject_of(build_graph(graph)), python=default_python()).verdict is verdict

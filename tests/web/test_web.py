@@ -1,0 +1,205 @@
+"""`bokeh-tf web`: what is served and what never is, LiteRT.js known by its hash, and a
+page for any static host.
+"""
+
+import base64
+import hashlib
+import http.client
+import io
+import shutil
+import subprocess
+import tarfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from bokeh_tf.cli import main
+from bokeh_tf.errors import DependencyError, ModelFileError, OutputError
+from bokeh_tf.models.weights import FLAGSHIP_FILE, FOCUS_FILE
+from bokeh_tf.web import runtime
+from bokeh_tf.web.runtime import Package, runtime_files
+from bokeh_tf.web.server import HOST, SiteServer
+from bokeh_tf.web.site import content_policy, site
+
+ROOT = Path(__file__).resolve().parents[2]
+PHOTO = ROOT / "bokeh_tf" / "samples" / "photo.jpg"
+PAGE = ROOT / "bokeh_tf" / "web" / "page"
+SCRIPT = b"export const loaded = true;\n"
+TIMEOUT_S = 30
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory):
+    """Something in the place of LiteRT.js."""
+    path = tmp_path_factory.mktemp("runtime") / "index.js"
+    path.write_bytes(SCRIPT)
+    return {"node_modules/@litertjs/core/dist/index.js": path}
+
+
+@pytest.fixture(scope="module")
+def server(scripts):
+    with SiteServer(site(FOCUS_FILE, photo=PHOTO, runtime=scripts)) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield served
+        served.shutdown()
+
+
+def ask(server, path, *, host=None, method="GET"):
+    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=TIMEOUT_S)
+    connection.putrequest(method, path, skip_host=True)
+    connection.putheader("Host", f"{HOST}:{server.server_port}" if host is None else host)
+    connection.endheaders()
+    answer = connection.getresponse()
+    return answer.status, answer.read(), dict(answer.getheaders())
+
+
+def test_the_page_and_all_it_asks_for_are_served(server):
+    status, body, headers = ask(server, f"/{server.token}/")
+    assert status == 200 and body == (PAGE / "index.html").read_bytes()
+    assert headers["Content-Security-Policy"] == content_policy(server.content)
+    assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    wanted = {
+        "first_photo": PHOTO.read_bytes(),
+        FOCUS_FILE.name: FOCUS_FILE.read_bytes(),
+        "node_modules/@litertjs/core/dist/index.js": SCRIPT,
+    }
+    for name, content in wanted.items():
+        status, body, headers = ask(server, f"/{server.token}/{name}")
+        assert (status, body) == (200, content)
+    assert headers["Content-Type"] == "text/javascript"
+    status, body, headers = ask(server, f"/{server.token}/style.css", method="HEAD")
+    assert (
+        status == 200
+        and body == b""
+        and int(headers["Content-Length"]) == (PAGE / "style.css").stat().st_size
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/index.html",
+        "/{token}",
+        "/wrong-token/",
+        "/{token}/../../etc/passwd",
+        "/{token}/%2e%2e/%2e%2e/etc/passwd",
+        "/{token}//etc/passwd",
+        "/{token}/absent.js",
+        "/gr%C3%B6%C3%9Fe/",
+    ],
+)
+def test_nothing_else_is(server, path):
+    assert ask(server, path.format(token=server.token))[0] == 404
+
+
+def test_a_page_elsewhere_that_is_led_here_gets_nothing(server):
+    for host in ("evil.example", f"evil.example:{server.server_port}", ""):
+        assert ask(server, f"/{server.token}/", host=host)[0] == 404
+    assert ask(server, f"/{server.token}/", host=f"localhost:{server.server_port}")[0] == 200
+
+
+def test_nothing_can_be_sent(server):
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        assert ask(server, f"/{server.token}/", method=method)[0] == 501
+
+
+def test_it_listens_to_this_machine_alone_and_says_where(server, scripts):
+    assert server.server_address[0] == "127.0.0.1" and server.address.startswith(f"http://{HOST}:")
+    with pytest.raises(OutputError, match=r"cannot be listened on .*--port"):
+        SiteServer(server.content, port=server.server_port)
+
+
+def package_of(content, name="@litertjs/core"):
+    return Package(
+        name, base64.b64encode(hashlib.sha512(content).digest()).decode(), ("dist/index.js",)
+    )
+
+
+def registry(folder, monkeypatch, *, script=SCRIPT):
+    """A folder that answers as npm's registry does; returns the package's bytes."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as file:
+        for name in ("package/dist/index.js", "package/../../outside"):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(script)
+            file.addfile(entry, io.BytesIO(script))
+    path = folder / "@litertjs" / "core" / "-" / f"core-{runtime.VERSION}.tgz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(archive.getvalue())
+    monkeypatch.setenv("npm_config_registry", folder.as_uri())
+    return archive.getvalue()
+
+
+def test_the_runtime_is_fetched_once_and_kept(tmp_path, monkeypatch):
+    package = package_of(registry(tmp_path / "npm", monkeypatch))
+    kept = tmp_path / "cache"
+    for _ in range(2):
+        [(name, path)] = runtime_files(folder=kept, packages=(package,)).items()
+        assert name == "node_modules/@litertjs/core/dist/index.js" and path.read_bytes() == SCRIPT
+        # The second time nobody is asked.
+        monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    assert [found for found in kept.rglob("*") if found.is_file()] == [path]
+
+
+def test_another_package_than_the_one_wanted_is_refused(tmp_path, monkeypatch):
+    registry(tmp_path / "npm", monkeypatch, script=b"evil")
+    with pytest.raises(DependencyError, match=r"is not that package\. Nothing was kept"):
+        runtime_files(folder=tmp_path / "cache", packages=(package_of(b"the right one"),))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_no_network_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    with pytest.raises(
+        DependencyError,
+        match=r"cannot be fetched from http://127\.0\.0\.1:9 .* npm_config_registry",
+    ):
+        runtime_files(folder=tmp_path, packages=(package_of(b""),))
+
+
+def test_a_model_that_makes_no_picture_is_asked_about(tiny_convolution, scripts):
+    with pytest.raises(ModelFileError, match="--input-range 0 1"):
+        site(tiny_convolution, runtime=scripts)
+
+
+@pytest.fixture
+def no_fetching(tmp_path, monkeypatch):
+    """The user's cache with something in the place of every file of LiteRT.js."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for package in runtime.PACKAGES:
+        for name in package.wanted:
+            path = runtime.cache_folder() / package.name / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(SCRIPT)
+
+
+def test_a_page_for_a_static_host(tmp_path, no_fetching, capsys):
+    out = tmp_path / "page"
+    assert main(["web", str(PHOTO), "--model", str(FLAGSHIP_FILE), "--out", str(out)]) == 0
+    assert (out / FLAGSHIP_FILE.name).read_bytes() == FLAGSHIP_FILE.read_bytes()
+    assert (out / "first_photo").read_bytes() == PHOTO.read_bytes()
+    assert (
+        out / "node_modules" / "@litertjs" / "core" / "wasm" / "litert_wasm_internal.wasm"
+    ).is_file()
+    (out / "demo.js").write_text("mine", encoding="utf-8")
+    assert main(["web", "--out", str(out)]) == 1
+    assert (
+        "exists already" in capsys.readouterr().err
+        and (out / "demo.js").read_text(encoding="utf-8") == "mine"
+    )
+
+
+def test_the_scripts_are_sound(tmp_path, scripts):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node here")
+    for name, content in site(FOCUS_FILE, runtime=scripts).items():
+        if name.endswith(".js") and "/" not in name:
+            path = (tmp_path / name).with_suffix(".mjs")
+            path.write_bytes(content)
+            done = subprocess.run(
+                [node, "--check", path], capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
