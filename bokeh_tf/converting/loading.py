@@ -49,7 +49,8 @@ def load(request: dict, folder: Path) -> keras.Model:
         ModelFileError: there is no such model, or it cannot be loaded; one line says what to do.
     """
     # Where the user stands is where she expects her modules to be found.
-    sys.path.insert(0, request["search_folder"])
+    if request["search_folder"] not in sys.path:
+        sys.path.insert(0, request["search_folder"])
     custom = _custom_objects(request["custom_objects"])
     kind = Kind(request["kind"])
     if kind is Kind.CATALOGUE:

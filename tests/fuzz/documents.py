@@ -1,5 +1,5 @@
 """Damaged and hostile documents of ours: results, journals, manifests, baselines,
-sheets, checkpoints, weights.
+sheets, checkpoints, weights, `.keras`.
 
 A case is the name of its kind, a line end, and the file. Half of the cases are damaged as
 bytes, the others as what they are: JSON with other types, without keys, with keys twice,
@@ -14,6 +14,7 @@ import os
 import random
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -489,6 +490,36 @@ def _read_weights(path):
     load_weights(_small_model(), path)
 
 
+@cache
+def _keras_models():
+    path = _folder() / "whole.keras"
+    _small_model().save(path)
+    return (path.read_bytes(),)
+
+
+def _damaged_keras(content, source):
+    """Another configuration or other weights in a sound archive."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = source.choice(tuple(parts))
+    damage = _damaged_weights if name.endswith(SUFFIX) else _damaged_json
+    parts[name] = damage(parts[name], source)
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return memory.getvalue()
+
+
+def _read_keras(path):
+    _without_frameworks()
+    from bokeh_tf.converting.loading import load
+
+    names = ("module", "name", "custom_objects", "image_size", "shapes")
+    request = dict.fromkeys(names) | {"kind": "keras", "label": "mine", "path": str(path)}
+    load({**request, "search_folder": str(path.parent)}, path.parent)
+
+
 KINDS = {
     "result": Kind(_results, _damaged_json, _read_result, "result.json"),
     "timings": Kind(
@@ -504,5 +535,6 @@ KINDS = {
         _checkpoints, _damaged_checkpoint, _read_checkpoint, "phase01_batch00000003.npz"
     ),
     "sheet": Kind(_sheets, _damaged_sheet, _read_sheet, "results.csv"),
+    "keras": Kind(_keras_models, _damaged_keras, _read_keras, "damaged.keras"),
     "weights": Kind(_weights, _damaged_weights, _read_weights, f"small{SUFFIX}"),
 }

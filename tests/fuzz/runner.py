@@ -4,7 +4,7 @@ tests.fuzz --cases 5000`.
 Every case must end in a report or in one `BokehError` of one line: no other exception, no death
 of the process, at most 10 s, at most 1 GB of address space; readers that start children of
 their own have other limits. The default reader takes models, `--reader documents` results,
-journals, manifests, baselines, sheets, checkpoints and weights. A case is a function of the
+journals, manifests, baselines, sheets, checkpoints, weights, `.keras`. A case is a function of the
 seed, its number and the corpus, so that a failure can be had again; the offending file is
 written out too. Cases run in worker processes under a memory limit and a watchdog. Exit 0: all
 passed; 1: a case failed; 2: usage.
