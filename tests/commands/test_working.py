@@ -40,14 +40,28 @@ def a_log():
 
 @contextlib.contextmanager
 def a_terminal(monkeypatch):
-    """stderr is a terminal in the block; yields a function that returns what it was sent."""
+    """stderr is a terminal in the block; yields a list, which holds what it was sent
+    once the block has ended.
+    """
     # A test may run where no terminal is set, or one that cannot move its cursor.
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(module, "_QUIET_S", 0.0)
     master, slave = pty.openpty()
+    sent = []
+    reader = threading.Thread(target=_read_all, args=(master, sent))
+    reader.start()
     with os.fdopen(slave, "w") as stream, contextlib.redirect_stderr(stream):
-        yield lambda: os.read(master, 1_000_000).decode()
+        yield sent
+    reader.join(WAIT_S)
     os.close(master)
+
+
+def _read_all(master, sent):
+    # A terminal whose last writer has gone is an error to its reader; one that nobody
+    # reads stops its writers.
+    with contextlib.suppress(OSError):
+        while chunk := os.read(master, 4096):
+            sent.append(chunk.decode())
 
 
 def test_stages_lie_in_each_other_and_end_with_what_fails():
@@ -89,7 +103,7 @@ def test_a_terminal_gets_one_line_that_goes_again(monkeypatch):
 
     with a_terminal(monkeypatch) as sent:
         assert list(each(work())) == [1]
-        text = sent()
+    text = "".join(sent)
     erasing = "\x1b[2K"
     assert text.rindex(erasing) > text.rindex("slow.tflite: on the GPU") > 0
 
@@ -102,4 +116,4 @@ def test_a_terminal_counts_several(monkeypatch):
 
     with a_terminal(monkeypatch) as sent:
         assert list(counted(work(), 2)) == ["a.tflite", "b.tflite"]
-        assert "2/2" in sent()
+    assert "2/2" in "".join(sent)

@@ -62,7 +62,7 @@ def synthesise(photos, *, out, pairs, seed, options):
     """
     if pairs < 1:
         raise ValueError(f"pairs must be at least 1. Received: {pairs}")
-    out = make_folder(out)
+    out = Path(out)
     sources = load_sources(photos, cache=out / "prepared", long_side_px=options.shape[1])
     settings = {
         "synthesis": _SYNTHESIS_VERSION,

@@ -11,12 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 from absl import logging
-from rich.progress import track
 
 from bokeh_tf.data.archives import read_archive, write_archive
+from bokeh_tf.data.progress import progress_bar
 from bokeh_tf.data.scenes.focus import centred_subject_matte, sharpness_map, subject_matte
 from bokeh_tf.errors import DataError, PhotoError
-from bokeh_tf.files import make_folder
+from bokeh_tf.files import NewFolders
 from bokeh_tf.paths import exists, files_below, is_file, read_bytes
 from bokeh_tf.photos import SUFFIXES, read, reduced_to_8_bits
 
@@ -77,19 +77,20 @@ def load_sources(folder, *, cache, long_side_px=_LONG_SIDE_PX):
         raise DataError(
             f"{folder}: no photographs here. Name a folder with JPEG, PNG, WebP or TIFF files."
         )
-    make_folder(cache)
     accepted = _accepted_subjects(folder)
     ending = "" if long_side_px == _LONG_SIDE_PX else f".{long_side_px}px"
     sources = []
-    for path in track(paths, description="Preparing photographs"):
-        try:
-            name = path.relative_to(folder).as_posix().replace("/", "__")
-            source = _cached(path, Path(cache) / f"{name}{ending}.npz", long_side_px)
-        except PhotoError as error:
-            logging.warning("%s Left out.", error)
-            continue
-        trusted = source.matte_from_focus if accepted is None else source.name in accepted
-        sources.append(source if trusted else dataclasses.replace(source, matte=None))
+    with NewFolders() as folders, progress_bar() as progress:
+        folders.make(cache)
+        for path in progress.track(paths, description="Preparing photographs"):
+            try:
+                name = path.relative_to(folder).as_posix().replace("/", "__")
+                source = _cached(path, Path(cache) / f"{name}{ending}.npz", long_side_px)
+            except PhotoError as error:
+                logging.warning("%s Left out.", error)
+                continue
+            trusted = source.matte_from_focus if accepted is None else source.name in accepted
+            sources.append(source if trusted else dataclasses.replace(source, matte=None))
     if not any(source.matte is not None for source in sources):
         raise DataError(
             f"{folder}: no photo shows a clear subject. Add photographs with shallow depth of"
