@@ -10,33 +10,32 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-# Chance has a half, ascent none, a first step of Adam all. A share and not its standard deviations:
-# weights of a layer move together, so by how much chance may err is unknown, and of 100,000 weights
-# 51 % would look certain.
-LEAST_SHARE = 0.6
+# Ascent has -1, chance 0, a first step of Adam 1. Not how many weights go downhill: where a
+# gradient is zero but for rounding, as that of a bias before a normalisation, its sign is chance.
+LEAST_DESCENT = 0.2
 # Standard errors of its slope by which the line through losses must fall.
 LEAST_FALL = 3.0
 
 
-def share_along(directions: Mapping[str, np.ndarray], steps: Mapping[str, np.ndarray]) -> float:
-    """The share of weights whose step has the sign of its direction, of those where both
-    have one; 0 where none has.
+def along(directions: Mapping[str, np.ndarray], steps: Mapping[str, np.ndarray]) -> float:
+    """How much of the way that steps of their sizes could go along `directions` they go: -1 to 1.
 
-    Both are arrays by the name of a weight; only the weights of `directions` count, each as one:
-    the gradients of a few can be thousands of times those of all others.
+    Of a loss and its gradient, that is the fall that the steps promise, as a part of the largest
+    that steps of these sizes could. 0 where nothing moves. Both are arrays by the name of a weight;
+    only the weights of `directions` count.
     """
-    signs = [np.sign(direction * steps[name]).ravel() for name, direction in directions.items()]
-    found = np.concatenate(signs)
-    moved = np.count_nonzero(found)
-    return float(np.count_nonzero(found > 0) / moved) if moved else 0.0
+    products = [(direction * steps[name]).ravel() for name, direction in directions.items()]
+    found = np.concatenate(products).astype(np.float64)
+    most = np.abs(found).sum()
+    return float(found.sum() / most) if most else 0.0
 
 
 def assert_descends(
     gradients: Mapping[str, np.ndarray], steps: Mapping[str, np.ndarray], label: str = ""
 ) -> None:
     """Fails unless the steps go against the gradients of a loss."""
-    share = share_along({name: -gradient for name, gradient in gradients.items()}, steps)
-    assert share > LEAST_SHARE, f"{label}: {share:.1%} of the weights moved downhill"
+    found = along({name: -gradient for name, gradient in gradients.items()}, steps)
+    assert found > LEAST_DESCENT, f"{label}: {found:.2f} of the way downhill"
 
 
 def fall(losses: Sequence[float]) -> float:

@@ -26,7 +26,7 @@ from bokeh_tf.training.run import RunOptions
 from bokeh_tf.training.session import Settings, train
 from bokeh_tf.training.supervised import build_model, trainer_of
 from tests.photographs import write_folder
-from tests.training.learning import LEAST_SHARE, assert_falls, share_along
+from tests.training.learning import LEAST_DESCENT, along, assert_falls
 from tests.training_pairs import write_pairs
 
 TIME_LIMIT_S = 600
@@ -261,7 +261,7 @@ def test_mixed_precision_learns_what_float32_does(tmp_path, precision, float32_a
     weights = read_archive(out / "phases" / "whole.npz")
     assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in weights.values())
     keras.config.set_dtype_policy("float32")
-    assert share_along(steps_of(tmp_path / "float32"), steps_of(out)) > LEAST_SHARE
+    assert along(steps_of(tmp_path / "float32"), steps_of(out)) > LEAST_DESCENT
 
 
 @pytest.mark.parametrize("name", PLANS)
