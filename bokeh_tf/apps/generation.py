@@ -10,7 +10,7 @@ from bokeh_tf.apps import android_java, android_kotlin, cpp, swift, web
 from bokeh_tf.apps.ports import Facts, facts_of
 from bokeh_tf.apps.target import Target
 from bokeh_tf.errors import ModelFileError, OutputError
-from bokeh_tf.files import write_bytes, write_text
+from bokeh_tf.files import make_folder, write_bytes, write_text
 from bokeh_tf.paths import exists, printable
 from bokeh_tf.tflite.subject import Model
 
@@ -56,7 +56,7 @@ def write_app(
             f"{printable(taken[0])}: exists already. Choose another -o, or give --overwrite."
         )
     for name, text in texts.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        make_folder((folder / name).parent)
         write_text(folder / name, text)
     write_bytes(paths[-1], facts.content)
     return tuple(paths)

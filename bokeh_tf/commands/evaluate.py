@@ -149,7 +149,7 @@ def _evaluate(options, *, is_study):
     from bokeh_tf.evaluation.baselines import BASELINES
     from bokeh_tf.evaluation.predictors import predictors_of
     from bokeh_tf.evaluation.protocols import PROTOCOLS
-    from bokeh_tf.evaluation.run import evaluate
+    from bokeh_tf.evaluation.run import evaluate, with_lonely
     from bokeh_tf.evaluation.scores import PERCEPTUAL, require_flip
     from bokeh_tf.files import make_folder
     from bokeh_tf.tflite.value_ranges import is_range
@@ -174,6 +174,9 @@ def _evaluate(options, *, is_study):
         return evaluate_study.write_study(options, pairs, predictors, protocol)
     out = None if options.out is None else make_folder(options.out)
     evaluation = evaluate(pairs, predictors, protocol, further=further, out=out)
+    # Of a part of the pairs, what lies in the others is no matter.
+    if options.split is None and options.only is None:
+        evaluation = with_lonely(evaluation, found.report.alone)
     document = writers.as_document(evaluation, folder=options.pairs, by_set=options.by_set)
     if out is not None:
         _write(out, document, evaluation, predictors, by_set=options.by_set)

@@ -62,17 +62,13 @@ def add(commands):
 
 def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
-    from bokeh_tf.errors import PhotoError
     from bokeh_tf.models.weights import FOCUS_FILE
-    from bokeh_tf.paths import is_file
     from bokeh_tf.web.site import site
 
     for side in ("input", "output"):
         limits = getattr(options, f"{side}_range")
         if limits and limits[0] >= limits[1]:
             options.usage_error(f"--{side}-range needs the lower number first")
-    if options.photo is not None and not is_file(options.photo):
-        raise PhotoError(f"{options.photo}: no such file. Check the path.")
     content = site(
         FOCUS_FILE if options.model is None else options.model,
         photo=options.photo,
@@ -92,12 +88,14 @@ def _write(content, options):
     taken = [options.out / name for name in content if exists(options.out / name)]
     if taken and not options.overwrite:
         raise OutputError(f"{taken[0]}: exists already. Choose another --out, or give --overwrite.")
-    for name, body in content.items():
-        path = options.out / name
-        make_folder(path.parent)
-        write_bytes(
-            path, read_bytes(body, limit_bytes=_LIMIT_BYTES) if isinstance(body, Path) else body
-        )
+    whole = {
+        name: read_bytes(body, limit_bytes=_LIMIT_BYTES) if isinstance(body, Path) else body
+        for name, body in content.items()
+    }
+    for name in whole:
+        make_folder((options.out / name).parent)
+    for name, body in whole.items():
+        write_bytes(options.out / name, body)
     say(f"written: {options.out} ({len(content)} files). Serve it by https, or from localhost.")
     return 0
 

@@ -126,6 +126,16 @@ def evaluate(pairs, predictors, protocol, *, further=(), out=None) -> Evaluation
     return Evaluation(protocol, pairs, scoring.scores, problems, notes, metrics)
 
 
+def with_lonely(evaluation: Evaluation, lonely: Sequence[tuple[str, str]]) -> Evaluation:
+    """`evaluation` with pictures that lack their partner among its problems.
+
+    Args:
+        lonely: (name, "source" or "target", whichever is missing) of each.
+    """
+    more = [Problem(name, None, f"its {kind} is missing") for name, kind in lonely]
+    return dataclasses.replace(evaluation, problems=(*more, *evaluation.problems))
+
+
 class _Scoring:
     """The scores so far, of the journal and new ones."""
 

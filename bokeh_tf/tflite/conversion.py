@@ -117,7 +117,7 @@ def _input_offenders(tensor, *, strict):
     batch, *sizes = tensor.shape
     label = f"input {tensor.name} {tuple(tensor.shape)}"
     if None in sizes:
-        yield f"{label}: dynamic dimensions"
+        yield f"{label}: dynamic dimensions (bokeh-tf convert fixes them: --size, --input-shape)"
     elif len(sizes) == 3 and sizes[0] <= _MAX_IMAGE_CHANNELS < sizes[2]:
         yield f"{label}: channels first (NCHW)"
     if strict and batch not in (None, 1):

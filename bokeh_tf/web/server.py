@@ -5,6 +5,7 @@ token in it, and nothing else.
 import hmac
 import mimetypes
 import secrets
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,6 +50,11 @@ class SiteServer(ThreadingHTTPServer):
                 f"port {port}: cannot be listened on ({error}). Choose another --port."
             ) from error
         self.address = f"http://{HOST}:{self.server_port}/{self.token}/"
+
+    def handle_error(self, request, client_address):
+        """Tells of errors, of which a browser that leaves early is none."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

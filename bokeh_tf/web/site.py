@@ -10,11 +10,15 @@ from pathlib import Path
 
 from bokeh_tf.apps.generation import TARGETS, app_texts
 from bokeh_tf.apps.ports import facts_of
-from bokeh_tf.errors import ModelFileError
+from bokeh_tf.errors import ModelFileError, PhotoError
+from bokeh_tf.paths import printable, read_bytes
 from bokeh_tf.tflite.subject import Model
 from bokeh_tf.web.runtime import runtime_files
 
 INDEX = "index.html"
+_LIMIT_BYTES = 256_000_000
+# JPEG, PNG, WebP, GIF and BMP; AVIF and HEIC have "ftyp" after four bytes.
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM")
 _PAGE = (INDEX, "demo.js", "style.css")
 _OF_APP = ("gpu_model.js", "photos.js")
 _IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
@@ -65,8 +69,24 @@ def site(
     content["facts.json"] = json.dumps(told).encode()
     content[facts.asset] = facts.content
     if photo is not None:
-        content["first_photo"] = photo
+        content["first_photo"] = _picture_in(photo)
     return content | dict(runtime_files() if runtime is None else runtime)
+
+
+def _picture_in(path):
+    """The bytes of a picture file; what a browser makes of them, it says itself."""
+    try:
+        content = read_bytes(path, limit_bytes=_LIMIT_BYTES)
+    except OSError as error:
+        reason = error.strerror or error
+        raise PhotoError(
+            f"{printable(path)}: cannot be read ({reason}). Check the path."
+        ) from error
+    if not content.startswith(_PICTURES) and content[4:8] != b"ftyp":
+        raise PhotoError(
+            f"{printable(path)}: no picture that a browser knows. Choose another file."
+        )
+    return content
 
 
 def content_policy(content: Mapping[str, bytes | Path]) -> str:

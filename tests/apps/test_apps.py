@@ -229,3 +229,11 @@ def test_limits_the_wrong_way_round_are_wrong_usage(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["app", str(FLAGSHIP), "--for", "web", "-o", str(tmp_path), "--input-range", "1", "0"])
     assert stop.value.code == 2 and "lower number first" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_bytes(b"")
+    command = ["app", str(FLAGSHIP), "--for", "cpp", "-o"]
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert main([*command, str(place)]) == 1
+        assert "cannot create this folder" in capsys.readouterr().err

@@ -5,6 +5,7 @@ that nobody has to render.
 import csv
 import json
 import re
+import shutil
 import sys
 
 import cv2
@@ -298,3 +299,17 @@ def test_less_is_better_for_flip(pairs):
     (summary,) = document_of(pairs)["sets"]
     near, far = (row["means"]["flip"]["value"] for row in summary["rows"])
     assert 0 < near < far
+
+
+def test_a_picture_without_its_partner_has_no_score_and_is_told(pairs, tmp_path, capsys):
+    folder = tmp_path / "lonely"
+    shutil.copytree(pairs / "pairs", folder)
+    taken = sorted((folder / "bokeh").iterdir())[0]
+    taken.unlink()
+    command = ["evaluate", str(folder), "--model", "untouched", "--json"]
+    assert main(command) == 1
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [(one["pair"], one["reason"]) for one in problems] == [
+        (taken.stem, "its target is missing")
+    ]
+    assert main([*command, "--allow-missing"]) == 0

@@ -7,6 +7,8 @@ import hashlib
 import http.client
 import io
 import shutil
+import socket
+import struct
 import subprocess
 import tarfile
 import threading
@@ -203,3 +205,26 @@ def test_the_scripts_are_sound(tmp_path, scripts):
                 [node, "--check", path], capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", FLAGSHIP_FILE.read_bytes()[:500]])
+def test_what_is_no_picture_is_refused_and_nothing_is_written(
+    content, tmp_path, no_fetching, capsys
+):
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(content)
+    assert main(["web", str(photo), "--out", str(tmp_path / "page")]) == 1
+    error = capsys.readouterr().err
+    assert "photo.jpg" in error and error.count("\n") == 1
+    assert not (tmp_path / "page").exists()
+
+
+def test_a_browser_that_leaves_early_is_no_news(server, capfd):
+    name = FOCUS_FILE.name
+    for sent in (f"GET /{server.token}/{name} HTTP/1.0\r\nHost: {HOST}\r\n\r\n", "GET /"):
+        with socket.create_connection(server.server_address, timeout=TIMEOUT_S) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(sent.encode())
+            client.recv(100) if "HTTP" in sent else None
+    assert ask(server, f"/{server.token}/")[0] == 200
+    assert capfd.readouterr().err == ""

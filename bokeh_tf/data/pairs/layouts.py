@@ -95,6 +95,7 @@ class LayoutReport:
         conditions: number of pairs for which a condition is known, by name.
         missing: what should be there and is not, a line each.
         notes: what else is worth knowing, a line each.
+        alone: (name, "target" or "source") of pictures that lack the other one; `missing` has them too.
     """
 
     folder: str
@@ -104,6 +105,7 @@ class LayoutReport:
     conditions: Mapping[str, int]
     missing: tuple[str, ...]
     notes: tuple[str, ...]
+    alone: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +197,7 @@ class _Search:
         self.folder = folder
         self.pairs: dict[str, Pair] = {}
         self.missing: list[str] = []
+        self.alone: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self._layouts: list[FoundLayout] = []
         self._tables: list[Path] = []
@@ -317,6 +320,7 @@ class _Search:
             (sources.keys() - targets.keys(), "target"),
             (targets.keys() - sources.keys(), "source"),
         ):
+            self.alone += [(f"{name}/{stem}" if name else stem, kind) for stem in sorted(files)]
             if files:
                 self.missing.append(
                     f"{name or self.folder}: {_count(len(files), kind)} missing, of {_some(files)}"
@@ -405,6 +409,7 @@ class _Search:
             dict(Counter(name for pair in pairs for name in pair.conditions)),
             tuple(self.missing),
             tuple(self.notes),
+            tuple(self.alone),
         )
 
 
