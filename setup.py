@@ -107,7 +107,8 @@ setup(
     },
     install_requires=[
         "absl-py>=2.1",
-        "msgspec>=0.19",
+        # Older ones read a whole number beyond all floats as -1.0.
+        "msgspec>=0.22",
         "rich>=14.3",
         "shtab>=1.7",
     ],
