@@ -8,7 +8,7 @@ from bokeh_tf.commands.console import finite, say
 
 _DESCRIPTION = """Shows a .tflite that makes a picture of a photo in a browser, where LiteRT.js
 runs it on the GPU through WebGPU, or on the CPU. The page is served by this machine, to this
-machine alone, and no photo leaves the browser. LiteRT.js is fetched from npm once (12 MB) and
+machine alone, and no photo leaves the browser. LiteRT.js is fetched by npm once (12 MB) and
 kept in the user's cache."""
 _EPILOG = """On a phone over USB: `adb reverse tcp:PORT tcp:PORT`, then open the address there, with --port PORT.
 

@@ -1,4 +1,4 @@
-"""LiteRT.js, fetched once into the user's cache: two npm packages, each known by its hash.
+"""LiteRT.js, fetched once into the user's cache by npm: two packages, each known by its hash.
 
 Nothing of it is asked for when it is there, so the page works offline afterwards.
 """
@@ -7,9 +7,10 @@ import base64
 import hashlib
 import io
 import os
+import shutil
+import subprocess
 import tarfile
-import urllib.error
-import urllib.request
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,10 @@ from pathlib import Path
 from bokeh_tf import paths
 from bokeh_tf.errors import DependencyError
 from bokeh_tf.files import make_folder, write_bytes
+from bokeh_tf.paths import printable
 
 VERSION = "2.5.3"
-# Where npm itself looks, unless it was told otherwise by the same variable.
-_REGISTRY_VARIABLE, _REGISTRY = "npm_config_registry", "https://registry.npmjs.org"
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 300.0
 _LIMIT_BYTES = 64_000_000
 
 
@@ -86,22 +86,38 @@ def runtime_files(
 
 
 def _fetch(package):
-    registry = os.environ.get(_REGISTRY_VARIABLE, _REGISTRY).rstrip("/")
-    address = f"{registry}/{package.name}/-/{package.name.partition('/')[2]}-{VERSION}.tgz"
-    try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:
-            content = answer.read(_LIMIT_BYTES + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+    npm = shutil.which("npm")
+    if npm is None:
         raise DependencyError(
-            f"{package.name} {VERSION}: cannot be fetched from {registry} ({reason})."
-            f" The page needs it once; {_REGISTRY_VARIABLE} names another npm registry."
-        ) from error
+            f"{package.name} {VERSION}: fetched by npm once, which is not installed here."
+            " Install it (Debian, Ubuntu: apt-get install npm)."
+        )
+    with tempfile.TemporaryDirectory(prefix="bokeh_tf_web_") as folder:
+        wanted = f"{package.name}@{VERSION}"
+        command = [npm, "pack", wanted, "--silent", "--pack-destination", folder]
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_S
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise _not_fetched(package, type(error).__name__) from error
+        fetched = list(Path(folder).glob("*.tgz"))
+        if done.returncode or len(fetched) != 1:
+            lines = done.stderr.decode("utf-8", "replace").split("\n")
+            said = next((line for line in lines if line.strip()), f"status {done.returncode}")
+            raise _not_fetched(package, printable(said, most_characters=200))
+        content = paths.read_bytes(fetched[0], limit_bytes=_LIMIT_BYTES)
     if base64.b64encode(hashlib.sha512(content).digest()).decode() != package.integrity:
         raise DependencyError(
-            f"{package.name} {VERSION}: what {registry} sent is not that package. Nothing was kept."
+            f"{package.name} {VERSION}: what npm fetched is not that package. Nothing was kept."
         )
     return content
+
+
+def _not_fetched(package, reason):
+    return DependencyError(
+        f"{package.name} {VERSION}: npm could not fetch it ({reason}). The page needs it once."
+    )
 
 
 def _unpack(package, content, places):

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.client
 import io
+import os
 import shutil
 import socket
 import struct
@@ -119,46 +120,59 @@ def package_of(content, name="@litertjs/core"):
     )
 
 
-def registry(folder, monkeypatch, *, script=SCRIPT):
-    """A folder that answers as npm's registry does; returns the package's bytes."""
+def fake_npm(folder, monkeypatch, script):
+    """Puts a program called npm first on the path; its last argument is where packages go."""
+    folder.mkdir()
+    program = folder / "npm"
+    program.write_text(f"#!/bin/sh\nfor place; do :; done\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+def packed(path, *, script=SCRIPT):
+    """An npm package whose archive also has a member outside of it; returns its bytes."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as file:
         for name in ("package/dist/index.js", "package/../../outside"):
             entry = tarfile.TarInfo(name)
             entry.size = len(script)
             file.addfile(entry, io.BytesIO(script))
-    path = folder / "@litertjs" / "core" / "-" / f"core-{runtime.VERSION}.tgz"
-    path.parent.mkdir(parents=True)
     path.write_bytes(archive.getvalue())
-    monkeypatch.setenv("npm_config_registry", folder.as_uri())
     return archive.getvalue()
 
 
 def test_the_runtime_is_fetched_once_and_kept(tmp_path, monkeypatch):
-    package = package_of(registry(tmp_path / "npm", monkeypatch))
+    package = package_of(packed(tmp_path / "core.tgz"))
+    fake_npm(tmp_path / "bin", monkeypatch, f'cp "{tmp_path}/core.tgz" "$place"')
     kept = tmp_path / "cache"
     for _ in range(2):
         [(name, path)] = runtime_files(folder=kept, packages=(package,)).items()
         assert name == "node_modules/@litertjs/core/dist/index.js" and path.read_bytes() == SCRIPT
         # The second time nobody is asked.
-        monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+        (tmp_path / "bin" / "npm").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
     assert [found for found in kept.rglob("*") if found.is_file()] == [path]
 
 
 def test_another_package_than_the_one_wanted_is_refused(tmp_path, monkeypatch):
-    registry(tmp_path / "npm", monkeypatch, script=b"evil")
+    packed(tmp_path / "core.tgz", script=b"evil")
+    fake_npm(tmp_path / "bin", monkeypatch, f'cp "{tmp_path}/core.tgz" "$place"')
     with pytest.raises(DependencyError, match=r"is not that package\. Nothing was kept"):
         runtime_files(folder=tmp_path / "cache", packages=(package_of(b"the right one"),))
     assert not (tmp_path / "cache").exists()
 
 
-def test_no_network_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
-    with pytest.raises(
-        DependencyError,
-        match=r"cannot be fetched from http://127\.0\.0\.1:9 .* npm_config_registry",
-    ):
-        runtime_files(folder=tmp_path, packages=(package_of(b""),))
+@pytest.mark.parametrize("script", ["echo no network >&2; exit 1", "exit 1", "true"])
+def test_what_cannot_be_fetched_is_one_line(script, tmp_path, monkeypatch):
+    fake_npm(tmp_path / "bin", monkeypatch, script)
+    with pytest.raises(DependencyError, match="npm could not fetch it") as error:
+        runtime_files(folder=tmp_path / "cache", packages=(package_of(b""),))
+    assert "\n" not in str(error.value)
+
+
+def test_no_npm_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DependencyError, match="fetched by npm once, which is not installed"):
+        runtime_files(folder=tmp_path / "cache", packages=(package_of(b""),))
 
 
 def test_a_model_that_makes_no_picture_is_asked_about(tiny_convolution, scripts):
