@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import finite, say
+from bokeh_tf.commands import outputs, ranges
+from bokeh_tf.commands.console import say
 
 _DESCRIPTION = """Writes source code that runs a .tflite file on a phone's GPU, with a fallback that
 it tells of: the names, shapes and ranges of the file are filled in, and the file lies beside it.
@@ -40,14 +40,7 @@ def add(commands):
         metavar="DIR",
         help="folder for the code and the model",
     )
-    for side, what in (("input", "photo"), ("output", "picture")):
-        parser.add_argument(
-            f"--{side}-range",
-            nargs=2,
-            type=finite,
-            metavar=("MIN", "MAX"),
-            help=f"values of its {what}; default: what the file says of itself",
-        )
+    ranges.add(parser)
     outputs.add(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -56,10 +49,7 @@ def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
     from bokeh_tf.apps.generation import TARGETS, write_app
 
-    for side in ("input", "output"):
-        limits = getattr(options, f"{side}_range")
-        if limits and limits[0] >= limits[1]:
-            options.usage_error(f"--{side}-range needs the lower number first")
+    ranges.check(options)
     target = TARGETS[options.kind]
     written = write_app(
         options.model,

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import finite, say
+from bokeh_tf.commands import outputs, ranges
+from bokeh_tf.commands.console import say
 
 _DESCRIPTION = """Shows a .tflite that makes a picture of a photo in a browser, where LiteRT.js
 runs it on the GPU through WebGPU, or on the CPU. The page is served by this machine, to this
@@ -42,14 +42,7 @@ def add(commands):
         metavar="FILE",
         help="a .tflite (default: the packaged one that can be told where)",
     )
-    for side, what in (("input", "photo"), ("output", "picture")):
-        parser.add_argument(
-            f"--{side}-range",
-            nargs=2,
-            type=finite,
-            metavar=("MIN", "MAX"),
-            help=f"values of its {what}; default: what the file says of itself",
-        )
+    ranges.add(parser)
     parser.add_argument(
         "--port", type=_port, default=0, metavar="N", help="where to listen (default: a free port)"
     )
@@ -65,10 +58,7 @@ def run(options):
     from bokeh_tf.models.weights import FOCUS_FILE
     from bokeh_tf.web.site import site
 
-    for side in ("input", "output"):
-        limits = getattr(options, f"{side}_range")
-        if limits and limits[0] >= limits[1]:
-            options.usage_error(f"--{side}-range needs the lower number first")
+    ranges.check(options)
     content = site(
         FOCUS_FILE if options.model is None else options.model,
         photo=options.photo,
