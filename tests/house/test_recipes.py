@@ -107,7 +107,7 @@ RECIPES = {
             ("    tile,\n", "    toy,\n"),
             ("RECIPES: tuple[Recipe, ...] = (", "\n    toy.RECIPE,"),
         ],
-        "tests/repairing/graphs.py": [("\nCASES = {", REPAIRED)],
+        "tests/repairing/cases.py": [("\nCASES = {", REPAIRED)],
     },
     "Add a report format": {
         "bokeh_tf/delegate/writers/<name>.py": [(None, FORMAT)],

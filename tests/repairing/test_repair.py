@@ -19,7 +19,8 @@ from bokeh_tf.repairing.tidying import tidy
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running.runtime import load
 from tests.delegate.rules.mldrift_graphs import IMAGE, OP, Graph, ints, one, options
-from tests.repairing.graphs import CASES, Quantised, halves_added, noise, upsampled
+from tests.repairing.cases import CASES
+from tests.repairing.graphs import Quantised, halves_added, noise, upsampled
 
 ROUND = {recipe.name: recipe for recipe in RECIPES}["round"]
 

@@ -8,7 +8,7 @@ from bokeh_tf.repairing.passes import Journal, lint_all, run_passes, run_second_
 from bokeh_tf.repairing.proving import KEPT, PLAIN, XNNPACK, prove
 from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
 from bokeh_tf.tflite.inspection import inspect
-from tests.repairing.graphs import CASES, SECOND_CASES
+from tests.repairing.cases import CASES, SECOND_CASES
 
 RECIPE = {recipe.name: recipe for recipe in RECIPES}
 ALL = [(name, number) for name, graphs in CASES.items() for number in range(len(graphs))]
