@@ -2,47 +2,41 @@
 result can be more than text.
 """
 
-import copy
 import csv
 import io
-import json
 import re
 import xml.etree.ElementTree as ElementTree
-from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from bokeh_tf.bench.report import columns, csv_table, facts, markdown, terminal
+from bokeh_tf.bench.report import columns, csv_table, facts, terminal
 from bokeh_tf.bench.report.html import page as html_page
 from bokeh_tf.bench.report.html.scale import Scale
 from bokeh_tf.bench.report.runs import Run, read_runs
-from bokeh_tf.bench.results.environment import Conditions, read_environment
 from bokeh_tf.bench.results.measurement import (
     Memory,
-    OutputComparison,
-    Prediction,
     RunVerdict,
-    StartCache,
     Startup,
     backend_family,
-    make_measurement,
 )
 from bokeh_tf.bench.results.outcome import DelegateOutcome
-from bokeh_tf.bench.results.result import Result, as_json
-from bokeh_tf.bench.results.samples import Samples
-from bokeh_tf.commands import report
-from bokeh_tf.errors import CheckError, OutputError
+from tests.bench.made_results import MS, full, full_result, measured, pages, result, samples
 
-MS, SECOND = 10**6, 10**9
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+
+
 # Those of the other kinds hold no measurements.
 KEPT = sorted(
     {*RESULTS.glob("*.json")} - {*RESULTS.glob("overhead_*"), *RESULTS.glob("repeatability_*")}
 )
+
+
 HOSTILE = """=1+1<script>alert("x")</script> & 'q' | `c` [l](http://e.vil) {x} \x1b[31m\n\n# h \ud800 @all"""
+
+
 ALLOWED_TAGS = {
     *(
         "html",
@@ -61,78 +55,6 @@ ALLOWED_TAGS = {
     *("h1", "h2", "h3", "h4", "p", "div", "span", "b", "ul", "li", "dl", "dt", "dd", "wbr"),
     *("table", "thead", "tbody", "tr", "th", "td", "svg", "line", "rect", "circle", "text"),
 }
-
-
-def samples(*, median_ms=20, rounds=6, starts=True):
-    turn = tuple(int(time * MS) for time in (median_ms * 0.99, median_ms, median_ms * 1.01))
-    starts_ns = tuple(number * SECOND for number in range(rounds)) if starts else ()
-    return Samples(3 * median_ms * MS, (median_ms * MS,) * 6, True, (turn,) * rounds, starts_ns)
-
-
-def measured(name="net, 1 thread", *, median_ms=20, **changes):
-    measurement = make_measurement(
-        name,
-        samples(median_ms=median_ms),
-        backend="litert-xnnpack",
-        threads=1,
-        model="net.tflite",
-        model_sha256="ab" * 32,
-    )
-    return replace(measurement, **changes)
-
-
-def full(text="plain"):
-    """A measurement in which every optional thing is present, with `text` wherever text may be."""
-    return replace(
-        measured(text),
-        **{
-            "model": text,
-            "backend": f"{text} gpu",
-            "runtime": text,
-            "precision": text,
-            "device": text,
-            "doubts": (text,),
-        },
-        **{"accelerator": text, "sample_kind": text, "stamp": text, "model_sha256": text},
-        startup=Startup(5 * MS, 4 * MS, text, "serialised", StartCache(2**12, 7 * MS, None)),
-        memory=Memory(2**27, 2**25),
-        verdict=RunVerdict(DelegateOutcome.PARTIAL, text, (text,)),
-        outputs=(
-            OutputComparison(text, 51.23, 0.25, 0, text),
-            OutputComparison(text, None, None, 3, None),
-        ),
-        prediction=Prediction(text, text, text, 8, 6, (text,)),
-        details={
-            text: {"log": [text, {"deep": [[[[[[text]]]]]]}]},
-            "predicted_and_logged": {"only_logged": [text]},
-        },
-    )
-
-
-def result(*measurements, **changes):
-    made = Result("2031-02-03T04:05:06Z", read_environment(), (), measurements or (measured(),))
-    return replace(made, **changes)
-
-
-def full_result(text="plain"):
-    warm = [Conditions(number * SECOND, 0.5, 2000.0, 40.0 + number) for number in range(7)]
-    thermal = {
-        "status": 1,
-        "temperatures": [{"kind": "cpu", "celsius": 43.5}, {"kind": "other", "celsius": 99.0}],
-    }
-    phone = {
-        "fingerprint": {"manufacturer": text, "model": text},
-        "rounds": [{"at_ns": 7, "thermal": thermal}],
-    }
-    environment = replace(read_environment(), cpu=text, git_commit=text, governor=text)
-    made = result(
-        measured(), full(text), conditions=tuple(warm), devices={text: phone}, doubts=(text,)
-    )
-    return replace(made, environment=environment, created_utc=text, sessions_utc=(text, text))
-
-
-def pages(*runs):
-    return html_page.write(runs), markdown.write(runs), csv_table.write(runs)
 
 
 def elements(page):
@@ -386,154 +308,6 @@ def test_scales():
 def test_thousands_of_samples_stay_a_light_page():
     many = measured(samples=samples(rounds=4000))
     assert len(html_page.write([Run("a.json", result(many))])) < 300_000
-
-
-def leaves(content, path=()):
-    """Paths of everything in a document."""
-    entries = (
-        content.items()
-        if isinstance(content, dict)
-        else enumerate(content)
-        if isinstance(content, list)
-        else ()
-    )
-    for key, value in entries:
-        yield (*path, key)
-        if not isinstance(value, list) or len(value) < 20:
-            yield from leaves(value, (*path, key))
-
-
-def changed(content, path, value):
-    made = copy.deepcopy(content)
-    *way, last = path
-    inner = made
-    for key in way:
-        inner = inner[key]
-    inner[last] = value
-    return made
-
-
-@pytest.mark.parametrize(
-    "value",
-    [None, "x", -1, 0, True, 1e300, 10**400, float("nan"), [], [[]], {}, {"x": 1}],
-    ids=lambda value: str(value)[:8],
-)
-def test_every_value_may_be_wrong(tmp_path, value):
-    plain = json.loads(json.dumps(as_json(full_result())))
-    path = tmp_path / "bench.json"
-    refused = 0
-    for where in leaves(plain):
-        path.write_text(json.dumps(changed(plain, where, value)))
-        try:
-            runs = read_runs([path])
-        except CheckError as error:
-            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
-            refused += 1
-        else:
-            assert all(pages(*runs))
-    assert refused
-
-
-def write(path, text):
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return path
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        *(
-            "",
-            "{",
-            "[]",
-            "null",
-            "3",
-            '{"schema_version": 9}',
-            b"\xff\xfe\x00",
-            "[" * 100_000,
-            "9" * 5000,
-        ),
-        json.dumps({**as_json(result()), "schema_version": [2]}),
-        json.dumps({**as_json(result()), "environment": {"\x1b[2J\n": 1}}),
-    ],
-    ids=lambda content: str(content)[:12],
-)
-def test_damaged_files_give_one_line(tmp_path, content):
-    path = write(tmp_path / "bench.json", content)
-    with pytest.raises(CheckError) as caught:
-        read_runs([path])
-    assert str(caught.value).startswith(f"{path}: ")
-    assert str(caught.value).isprintable()
-
-
-def test_files_that_are_no_results(tmp_path):
-    with pytest.raises(CheckError, match=r"none\.json: cannot read this result"):
-        read_runs([tmp_path / "none.json"])
-    with pytest.raises(CheckError, match="this folder has no results"):
-        read_runs([tmp_path])
-    with (tmp_path / "huge.json").open("wb") as file:
-        file.truncate(70_000_000)
-    with pytest.raises(CheckError, match="larger than 64 MB"):
-        read_runs([tmp_path / "huge.json"])
-
-
-def test_folders_and_suites_are_read_and_each_file_once(tmp_path):
-    plain = as_json(result())
-    write(tmp_path / "a.json", json.dumps(plain))
-    write(
-        tmp_path / "b.json",
-        json.dumps({"schema_version": 1, "suite": "blur_bank", "timing": plain}),
-    )
-    write(tmp_path / "unfinished_1.jsonl", "{}")
-    assert [run.file for run in read_runs([tmp_path, tmp_path / "a.json"])] == ["a.json", "b.json"]
-
-
-def call(*arguments):
-    parser = ArgumentParser()
-    report.add(parser.add_subparsers())
-    options = parser.parse_args(["report", *map(str, arguments)])
-    return options.run(options)
-
-
-def test_command_keeps_what_it_reads_and_what_is_not_ours(tmp_path, capsys):
-    source, target = (
-        write(tmp_path / "run.json", json.dumps(as_json(result()))),
-        tmp_path / "report.md",
-    )
-    target.hardlink_to(source)
-    with pytest.raises(OutputError, match="this run reads that file"):
-        call(source, "-o", target, "--overwrite")
-    target.unlink()
-    write(target, "my notes")
-    with pytest.raises(OutputError, match=r"report\.md: exists already.*--overwrite"):
-        call(source, "-o", target)
-    assert target.read_text() == "my notes"
-    assert call(source, "-o", target, "--overwrite") == 0
-    for suffix in (".md", ".html", ".csv"):
-        # The second time it is known as ours.
-        assert [call(source, "-o", target.with_suffix(suffix)) for _ in range(2)] == [0, 0]
-
-
-@pytest.mark.parametrize(
-    ("suffix", "start"), [("html", "<!DOCTYPE html>"), ("md", "# "), ("csv", "result_file,")]
-)
-def test_command_writes_by_suffix(tmp_path, capsys, suffix, start):
-    source, target = (
-        write(tmp_path / "ä b.json", json.dumps(as_json(result()))),
-        tmp_path / f"report.{suffix}",
-    )
-    assert call(source, "-o", target) == 0
-    assert target.read_text(encoding="utf-8").startswith(start)
-    assert capsys.readouterr().out == f"written: {target}\n"
-
-
-def test_command_refuses_other_suffixes_and_folders(tmp_path, capsys):
-    source = write(tmp_path / "a.json", json.dumps(as_json(result())))
-    with pytest.raises(SystemExit, match="2"):
-        call(source, "-o", source)
-    assert "must end in .html, .md, .csv" in capsys.readouterr().err
-    with pytest.raises(OutputError):
-        call(source, "-o", tmp_path / "none" / "report.md")
 
 
 # What is said of a measurement is formed once
