@@ -13,8 +13,8 @@ from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.rules import load_rules
 from bokeh_tf.tflite.inspection import inspect
+from tests.delegate.rules.mldrift_cases import CASES
 from tests.delegate.rules.mldrift_graphs import (
-    CASES,
     HALF,
     IMAGE,
     OP,
