@@ -35,16 +35,34 @@ _swept: set[str] = set()
 
 def make_folder(path: Path | str) -> Path:
     """Creates the folder `path` with its parents and returns it as a `Path`;
-    `OutputError` where it cannot be.
+    `OutputError` where it cannot be, and then none of the parents is left either.
     """
     path = Path(path)
+    made: list[Path] = []
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        for folder in _missing_folders(path):
+            folder.mkdir(exist_ok=True)
+            made.append(folder)
+        path.mkdir(exist_ok=True)
     except OSError as error:
+        _remove_empty(made)
         raise OutputError(
             f"{path}: cannot create this folder ({error.strerror}). Choose another one."
         ) from error
     return path
+
+
+def _missing_folders(path):
+    """What of `path` and its parents is not there, from the top."""
+    return [folder for folder in reversed((path, *path.parents)) if not exists(folder)]
+
+
+def _remove_empty(folders):
+    """Removes those of `folders`, listed from the top, that are empty."""
+    for folder in reversed(folders):
+        # Only an empty folder can be removed so.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 class NewFolders:
@@ -59,20 +77,15 @@ class NewFolders:
         return self
 
     def __exit__(self, *_) -> None:
-        for folder in sorted(self._made, key=lambda path: len(path.parts), reverse=True):
-            # Only an empty folder can be removed so.
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        _remove_empty(sorted(self._made, key=lambda path: len(path.parts)))
 
     def make(self, folder: Path | str) -> Path:
         """`make_folder`, and remembers what was not there before."""
         folder = Path(folder)
-        missing = [path for path in (folder, *folder.parents) if not exists(path)]
-        # From the top, because `mkdir` calls itself for each parent.
-        for path in reversed(missing):
-            make_folder(path)
-            self._made.append(path)
-        return make_folder(folder)
+        missing = _missing_folders(folder)
+        made = make_folder(folder)
+        self._made += missing
+        return made
 
 
 def claim_folder(folder: Path | str) -> contextlib.ExitStack:

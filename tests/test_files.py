@@ -20,7 +20,7 @@ import pytest
 from bokeh_tf import files
 from bokeh_tf.data.archives import read_archive, write_archive
 from bokeh_tf.errors import DataError, OutputError
-from bokeh_tf.files import make_folder, replacing, write_bytes, write_text
+from bokeh_tf.files import NewFolders, make_folder, replacing, write_bytes, write_text
 
 # Where an interruption may come while a file is written.
 WRITING = {module.__file__ for module in (files, contextlib)}
@@ -268,6 +268,17 @@ def test_make_folder(tmp_path):
     for impossible in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(OutputError, match="cannot create this folder"):
             make_folder(impossible)
+
+
+def test_a_folder_that_cannot_be_made_leaves_none_of_its_parents(tmp_path):
+    (tmp_path / "there").mkdir()
+    # The last name is longer than file systems take; the whole path longer than the system takes.
+    for below in (["made", "a" * 300], ["a" * 200] * 50):
+        with pytest.raises(OutputError, match="cannot create this folder"):
+            make_folder(tmp_path.joinpath("there", *below))
+        with pytest.raises(OutputError), NewFolders() as folders:
+            folders.make(tmp_path.joinpath("there", *below))
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 
 def test_an_archive_comes_back_as_it_was(tmp_path):
