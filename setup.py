@@ -96,6 +96,7 @@ setup(
         "bokeh_tf": [
             "ai_benchmark/*.json",
             "apps/templates/*/*",
+            "bench/browser/page/*",
             "delegate/rules/*.json",
             "models/*.json",
             # By it type checkers know that the annotations are meant for them.

@@ -63,14 +63,20 @@ class WarmStart:
 
 @dataclass(frozen=True)
 class Finished:
-    """What is known after the last turn."""
+    """What is known after the last turn; `outputs` and `verdict` are there where that
+    turn's outputs were looked at too.
+    """
 
     peak_bytes: int | None = None
     warm: WarmStart = field(default_factory=WarmStart)
+    outputs: tuple[OutputComparison, ...] | None = None
+    verdict: RunVerdict | None = None
 
     def facts(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"peak_bytes": self.peak_bytes, **asdict(self.warm)}
+        """As JSON; what was not looked at again is as it was."""
+        known = asdict(self)
+        later = {name: known[name] for name in ("outputs", "verdict") if known[name] is not None}
+        return {"peak_bytes": self.peak_bytes, **known["warm"], **later}
 
 
 @dataclass(frozen=True)

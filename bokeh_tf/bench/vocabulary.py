@@ -9,5 +9,8 @@ GPU_PRECISIONS = ("default", "float32")
 SETTINGS = ("cpu", "gpu-fp16", "gpu-fp32", "nnapi")
 DEFAULT_SETTINGS = ("cpu", "gpu-fp16", "gpu-fp32")
 CORES = ("all", "big", "prime")
+# Of a browser; WebGPU computes in float32 unless it is told otherwise.
+BROWSER_SETTINGS = ("wasm", "webgpu", "webgpu-fp16")
+DEFAULT_BROWSER_SETTINGS = ("wasm", "webgpu")
 # What a log of benchmark_model may have been meant to show, the usual one first.
 LOG_BACKENDS = ("gpu", "opengl", "webgpu", "nnapi", "cpu")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bokeh_tf.commands import outputs, ranges
 from bokeh_tf.commands.console import say
+from bokeh_tf.web.port_option import port
 
 _DESCRIPTION = """Shows a .tflite that makes a picture of a photo in a browser, where LiteRT.js
 runs it on the GPU through WebGPU, or on the CPU. The page is served by this machine, to this
@@ -21,7 +22,6 @@ examples:
   bokeh-tf web
   bokeh-tf web photo.jpg --model mine.tflite --input-range 0 1 --output-range 0 1
   bokeh-tf web --out page          # a folder for any static host with https"""
-_LARGEST_PORT = 65535
 _LIMIT_BYTES = 256_000_000
 
 
@@ -44,7 +44,7 @@ def add(commands):
     )
     ranges.add(parser)
     parser.add_argument(
-        "--port", type=_port, default=0, metavar="N", help="where to listen (default: a free port)"
+        "--port", type=port, default=0, metavar="N", help="where to listen (default: a free port)"
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write the page there instead of serving it"
@@ -101,13 +101,3 @@ def _serve(content, port):
         except KeyboardInterrupt:
             say("")
     return 0
-
-
-def _port(text):
-    value = int(text)
-    if not 0 <= value <= _LARGEST_PORT:
-        raise ValueError
-    return value
-
-
-_port.__name__ = "port from 0 to 65535"

@@ -1,5 +1,5 @@
 """Hands out a site's files on this machine's own address, to whoever knows the
-token in it, and nothing else.
+token in it, and nothing else; and takes what a page sends, where somebody waits for it.
 """
 
 import hmac
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from bokeh_tf.errors import OutputError
@@ -29,6 +30,16 @@ _TYPES = {
 }
 
 
+class Receiver(Protocol):
+    """Who waits for what a page sends."""
+
+    def limit_bytes(self, name: str) -> int | None:
+        """How much may be sent under that name, None where nothing is waited for."""
+
+    def receive(self, name: str, body: bytes) -> bytes:
+        """The answer, JSON; `ValueError` where `body` is nothing that a page of ours sends."""
+
+
 class SiteServer(ThreadingHTTPServer):
     """Serves `content` of `site.site`; use it in a `with`, and `serve_forever` in it.
 
@@ -38,10 +49,17 @@ class SiteServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, content: Mapping[str, bytes | Path], *, port: int = 0):
+    def __init__(
+        self,
+        content: Mapping[str, bytes | Path],
+        *,
+        port: int = 0,
+        receiver: Receiver | None = None,
+        policy: str | None = None,
+    ):
         """Listens on `port`, 0 for any that is free; `OutputError` where that cannot be had."""
-        self.content = content
-        self.policy = content_policy(content)
+        self.content, self.receiver = content, receiver
+        self.policy = content_policy(content) if policy is None else policy
         self.token = secrets.token_urlsafe(12)
         try:
             super().__init__((HOST, port), _Handler)
@@ -68,6 +86,37 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self):
         self._answer(with_body=False)
 
+    def do_POST(self):
+        """Hands what a page of ours sends to whoever waits for it, and refuses anything else."""
+        receiver = self.server.receiver
+        if receiver is None:
+            self.send_error(HTTPStatus.NOT_IMPLEMENTED)
+            return
+        name = self._asked_for()
+        limit_bytes = None if name is None else receiver.limit_bytes(name)
+        length = self.headers.get("Content-Length", "")
+        if name is None or limit_bytes is None:
+            self.send_error(HTTPStatus.NOT_FOUND)
+        elif not self._is_from_own_page():
+            self.send_error(HTTPStatus.FORBIDDEN)
+        elif not (length.isascii() and length.isdigit() and int(length) <= limit_bytes):
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        else:
+            self._take(receiver, name, self.rfile.read(int(length)))
+
+    def _take(self, receiver, name, body):
+        try:
+            answer = receiver.receive(name, body)
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
+        self._send(answer, "answer.json")
+
+    def _is_from_own_page(self):
+        """Whether a page of this server sends; one elsewhere is told apart by its origin."""
+        origin = self.headers.get("Origin")
+        return origin is None or urlsplit(origin).netloc == self.headers.get("Host")
+
     def log_message(self, format, *arguments):
         """Says nothing: addresses hold the token."""
 
@@ -77,6 +126,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         name, body = found
+        self._send(body, name, with_body=with_body)
+
+    def _send(self, body, name, *, with_body=True):
         self.send_response(HTTPStatus.OK)
         suffix = Path(name).suffix
         self.send_header(
@@ -99,6 +151,17 @@ class _Handler(BaseHTTPRequestHandler):
         """(name, content) of what is asked for, None where it is nothing of
         ours or nobody of ours asks.
         """
+        name = self._asked_for()
+        body = None if name is None else self.server.content.get(name)
+        if isinstance(body, Path):
+            try:
+                body = read_bytes(body, limit_bytes=_LIMIT_BYTES)
+            except OSError:
+                return None
+        return None if body is None else (name, body)
+
+    def _asked_for(self):
+        """The name of what is asked for, None where nobody of ours asks."""
         host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
         _, _, rest = urlsplit(self.path).path.partition("/")
         token, slash, name = rest.partition("/")
@@ -108,11 +171,4 @@ class _Handler(BaseHTTPRequestHandler):
             or not hmac.compare_digest(token.encode(), self.server.token.encode())
         ):
             return None
-        name = name or INDEX
-        body = self.server.content.get(name)
-        if isinstance(body, Path):
-            try:
-                body = read_bytes(body, limit_bytes=_LIMIT_BYTES)
-            except OSError:
-                return None
-        return None if body is None else (name, body)
+        return name or INDEX

@@ -89,10 +89,11 @@ def _picture_in(path):
     return content
 
 
-def content_policy(content: Mapping[str, bytes | Path]) -> str:
+def content_policy(content: Mapping[str, bytes | Path], *, has_frames: bool = False) -> str:
     """The Content-Security-Policy under which the page works: its own files and its
-    import map, nothing else.
+    import map, nothing else; with `has_frames` the page may be in a frame of its own.
     """
+    framed = "'self'" if has_frames else "'none'"
     index = content[INDEX]
     assert isinstance(index, bytes)
     [text] = _IMPORT_MAP.findall(index.decode())
@@ -101,6 +102,5 @@ def content_policy(content: Mapping[str, bytes | Path]) -> str:
         f"default-src 'none'; script-src 'self' 'sha256-{digest}' 'wasm-unsafe-eval' blob:;"
         " connect-src 'self' blob:;"
         " style-src 'self'; img-src 'self' blob: data:; worker-src 'self' blob:; base-uri 'none';"
-        " form-action 'none';"
-        " frame-ancestors 'none'"
+        f" form-action 'none'; frame-src {framed}; frame-ancestors {framed}"
     )

@@ -30,23 +30,23 @@ MS = 1_000_000
 
 
 @dataclass(frozen=True)
-class BrowserSetting:
-    label: str = "in a browser"
+class WatchSetting:
+    label: str = "on a watch"
 
     def contestant(self, subject, *, timeout_s):
-        return BrowserContestant(subject, self)
+        return WatchContestant(subject, self)
 
 
-class BrowserContestant:
-    backend, threads, precision = "litert-browser", None, "float32"
+class WatchContestant:
+    backend, threads, precision = "litert-watch", None, "float32"
 
     def __init__(self, subject, setting):
         self.subject, self.name = subject, f"{subject.name}, {setting.label}"
 
     def start(self):
         right = OutputComparison("doubled", None, 0.0, 0, None)
-        verdict = RunVerdict(DelegateOutcome.CPU, "its tab computed it")
-        return Started(9 * MS, 8 * MS, None, "a browser 1.0", outputs=(right,), verdict=verdict)
+        verdict = RunVerdict(DelegateOutcome.CPU, "the watch computed it")
+        return Started(9 * MS, 8 * MS, None, "a watch 1.0", outputs=(right,), verdict=verdict)
 
     def take(self, runs, *, settle=False):
         return (2 * MS,) * runs
@@ -64,34 +64,34 @@ class BrowserContestant:
         return None
 
     def details(self, known):
-        return {"tab": 1}
+        return {"strap": 1}
 
 
 def add_options(parser, count):
-    group = parser.add_argument_group("browser")
-    group.add_argument("--tabs", type=count, default=1, metavar="N")
+    group = parser.add_argument_group("watch")
+    group.add_argument("--straps", type=count, default=1, metavar="N")
 
 
-BROWSER = Backend("browser", "a browser", add_options, settings=lambda options: (BrowserSetting(),))
+WATCH = Backend("watch", "a watch", add_options, settings=lambda options: (WatchSetting(),))
 
 
 def test_a_new_backend_is_one_file_and_one_line(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("bokeh_tf.commands.bench.BACKENDS", (*BACKENDS, BROWSER))
+    monkeypatch.setattr("bokeh_tf.commands.bench.BACKENDS", (*BACKENDS, WATCH))
     model = tmp_path / "net.tflite"
     model.write_bytes(tiny_model())
-    arguments = ["bench", str(model), "--on", "browser", "--tabs", "2", "--rounds", "2"]
+    arguments = ["bench", str(model), "--on", "watch", "--straps", "2", "--rounds", "2"]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
-    assert "net, in a browser" in capsys.readouterr().out
+    assert "net, on a watch" in capsys.readouterr().out
     (path,) = (tmp_path / "out").iterdir()
     (one,) = read_result(path).measurements
-    assert (one.backend, one.runtime) == ("litert-browser", "a browser 1.0")
+    assert (one.backend, one.runtime) == ("litert-watch", "a watch 1.0")
     assert one.samples.first_ns == 9 * MS and one.summary.median_ms.value == 2
     assert one.startup == Startup(8 * MS, 3 * MS, "from its own cache", "serialised")
-    assert one.memory == Memory(7 * 2**20, None) and one.details == {"tab": 1}
+    assert one.memory == Memory(7 * 2**20, None) and one.details == {"strap": 1}
     assert one.verdict.outcome is DelegateOutcome.CPU and one.outputs[0].name == "doubled"
     with pytest.raises(SystemExit):
         main(["bench", str(model), "--on", "tpu"])
-    assert "android:all, browser" in capsys.readouterr().err
+    assert "android:all, watch" in capsys.readouterr().err
 
 
 def test_the_help_lists_every_backend(capsys):

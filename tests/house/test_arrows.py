@@ -48,7 +48,7 @@ ARROWS = {
     "repairing": FOUNDATION | {"delegate", "tflite"},
     "converting": FOUNDATION | {"bench", "delegate", "exporting", "models", "repairing", "tflite"},
     "rendering": FOUNDATION | {"models", "photos", "tflite"},
-    "bench": FOUNDATION | {"tflite", "delegate"},
+    "bench": FOUNDATION | {"tflite", "delegate", "web"},
     "evaluation": FOUNDATION | {"bench", "data", "metrics", "models", "photos", "rendering"},
     "testing": FOUNDATION | {"delegate"},
     "ai_benchmark": FOUNDATION | {"bench", "tflite"},
@@ -81,8 +81,9 @@ ARROWS = {
 # What the folders of one room, and the modules beside them, may import of each other.
 ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
     "bench": {
-        "backends": {"contestant", "host", "phone", "results", "vocabulary"},
+        "backends": {"browser", "contestant", "host", "phone", "results", "vocabulary"},
         "benchmark_model": {"digits", "results"},
+        "browser": {"contestant", "host", "results", "subject", "vocabulary"},
         "contestant": {"results", "subject"},
         "host": {"contestant", "prediction", "results", "subject", "vocabulary"},
         "phone": {

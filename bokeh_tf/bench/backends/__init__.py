@@ -3,7 +3,7 @@
 These modules are read by the command line before it knows what to do, so they import nothing heavy.
 """
 
-from bokeh_tf.bench.backends import android, cpu, gpu
+from bokeh_tf.bench.backends import android, browser, cpu, gpu
 from bokeh_tf.bench.backends.backend import Backend
 
-BACKENDS: tuple[Backend, ...] = (cpu.BACKEND, gpu.BACKEND, android.BACKEND)
+BACKENDS: tuple[Backend, ...] = (cpu.BACKEND, gpu.BACKEND, browser.BACKEND, android.BACKEND)

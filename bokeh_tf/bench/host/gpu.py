@@ -38,7 +38,7 @@ from bokeh_tf.tflite.running import gpu_log
 BACKEND = "litert-gpu"
 NOT_A_GPU_TIMING = "not a GPU timing"
 _SOFTWARE_LINE = re.compile(r"Selected adapter: .*adapterType=CPU")
-_SOFTWARE_NAME = re.compile(r"llvmpipe|lavapipe|swiftshader|software|basic render", re.IGNORECASE)
+SOFTWARE_NAME = re.compile(r"llvmpipe|lavapipe|swiftshader|software|basic render", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class GpuContestant:
         adapter = gpu_log.parse(log).adapter
         if adapter is None:
             return "which adapter computed it is not known"
-        if not (_SOFTWARE_NAME.search(adapter) or _SOFTWARE_LINE.search(log)):
+        if not (SOFTWARE_NAME.search(adapter) or _SOFTWARE_LINE.search(log)):
             return None
         if not self.setting.allow_software:
             raise CheckError(

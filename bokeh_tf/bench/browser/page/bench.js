@@ -1,0 +1,127 @@
+// Speaks to the command: asks for work, lets a frame do it, and sends what came out.
+//
+// Each model has a frame of its own, with a LiteRT.js of its own: the threads of one cannot be had by more than one
+// model, and whoever waits for a thread that never comes waits for ever.
+
+const PAUSE_MS = 1000;
+const FRAME = 'index.html?frame';
+const PAGE = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+
+/** @type {Map<string, HTMLIFrameElement>} */
+const frames = new Map();
+
+/** @param {string} text */
+function say(text) {
+    document.getElementById('status').textContent = text;
+}
+
+/** @param {number} milliseconds */
+function sleep(milliseconds) {
+    return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** @param {object} message what `messages.Exchange` says, without the page */
+function send(message) {
+    const body = JSON.stringify({page: PAGE, is_hidden: document.hidden, ...message});
+    return fetch('exchange', {method: 'POST', headers: {'Content-Type': 'application/json'}, body});
+}
+
+/** Sends until it arrives; a connection that is lost comes back. @returns {Promise<object>} */
+async function exchange(message) {
+    for (;;) {
+        try {
+            const answer = await send(message);
+            if (answer.ok) {
+                return await answer.json();
+            }
+            throw new Error(`refused with status ${answer.status}`);
+        } catch (error) {
+            say(`No connection to the command (${error.message}). Where it has ended, this page can be closed.`);
+            await sleep(PAUSE_MS);
+        }
+    }
+}
+
+/** What is done while nobody sees the page is no timing: waits until somebody does. */
+async function seen() {
+    while (document.hidden) {
+        await send({}).catch(() => null);
+        await sleep(PAUSE_MS);
+    }
+}
+
+/** A new frame in which a model can be opened. @param {string} key @returns {Promise<object>} its `work` */
+async function newFrame(key) {
+    frames.get(key)?.remove();
+    const frame = document.createElement('iframe');
+    frame.hidden = true;
+    frame.src = FRAME;
+    frame.title = key;
+    const ready = new Promise((resolve) => addEventListener('message', function heard(event) {
+        if (event.source === frame.contentWindow && event.data === 'ready') {
+            removeEventListener('message', heard);
+            resolve();
+        }
+    }));
+    document.body.append(frame);
+    frames.set(key, frame);
+    await ready;
+    return frame.contentWindow.work;
+}
+
+/** @param {number} number @param {object} request @returns {Promise<object>} what `messages.Answer` says */
+async function answerTo(number, request) {
+    try {
+        const work = request.do === 'open' ? await newFrame(request.key) : frames.get(request.key).contentWindow.work;
+        return {number, content: await work[request.do](request, {number, seen})};
+    } catch (error) {
+        return {number, error: String(error?.message ?? error).slice(0, 900)};
+    }
+}
+
+/** @param {string} text */
+function note(text) {
+    const line = document.createElement('li');
+    line.textContent = text;
+    document.getElementById('log').append(line);
+    line.scrollIntoView({block: 'nearest'});
+}
+
+export async function start() {
+    addEventListener('pagehide', () => {
+        const body = JSON.stringify({page: PAGE, is_leaving: true});
+        navigator.sendBeacon('exchange', new Blob([body], {type: 'application/json'}));
+    });
+    // A page that comes back from the browser's memory had said that it leaves.
+    addEventListener('pageshow', (event) => event.persisted && location.reload());
+    const facts = {
+        user_agent: navigator.userAgent,
+        logical_cores: navigator.hardwareConcurrency ?? 1,
+        is_isolated: crossOriginIsolated,
+    };
+    for (let answer = null; ; ) {
+        await seen();
+        const {stop, number, request} = await exchange({facts, answer});
+        answer = null;
+        if (stop) {
+            say(stop);
+            return;
+        }
+        if (request) {
+            say(`${request.do}: ${request.key}`);
+            answer = await answerTo(number, request);
+            note(answer.error ? `${request.key}: ${answer.error}` : `${request.do}: ${request.key}`);
+        } else {
+            say('Waiting for the command.');
+        }
+    }
+}
+
+if (parent === window) {
+    start().catch((error) => say(`Not done: ${error.message}`));
+} else {
+    import('./work.js').then(({work}) => {
+        window.work = work;
+        parent.postMessage('ready', location.origin);
+    });
+}

@@ -1,0 +1,252 @@
+"""The page that models are timed in, seen from here: one request at a time, each answered.
+
+The page asks for work again and again and is kept waiting while there is none. What it sends counts
+for the request that it was given and no other, and only from the page that came last: a page that is
+loaded anew is another one, which has none of the models, and whoever waits for an answer hears of
+that by `PageLostError`. Messages that are lost are sent again and do no harm twice.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import TypeVar
+
+from bokeh_tf.bench.browser import messages
+from bokeh_tf.bench.host.worker_process import WorkerError
+from bokeh_tf.documents import DocumentError, parse, typed
+from bokeh_tf.errors import BokehError, CheckError
+from bokeh_tf.web.runtime import runtime_files
+from bokeh_tf.web.server import SiteServer
+from bokeh_tf.web.site import content_policy
+
+_EXCHANGE = "exchange"
+_OUTPUT = "output/"
+_PAGE = ("index.html", "bench.js", "work.js")
+# How long a page that asks is kept waiting; proxies and phones cut what lasts longer than a minute.
+_POLL_S = 20.0
+_SHUTDOWN_POLL_S = 0.05
+_STOP = {"stop": "Another page took over, or the run is over. This one can be closed."}
+T = TypeVar("T")
+
+
+class PageLostError(BokehError):
+    """The page that was asked is gone; another one may be there already."""
+
+
+class Tab:
+    """One page for a whole run; it is waited for when something is asked for the first time.
+
+    Attributes:
+        facts: of the page that is there, `messages.PageFacts`.
+        visits: how many pages there were; a model lives in the one that it was opened in.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        open_address: Callable[[str], object],
+        say: Callable[[str], object],
+        runtime: Mapping | None = None,
+    ):
+        """`open_address` is called with the page's address once it is served."""
+        self.facts: messages.PageFacts | None = None
+        self.visits = 0
+        self._port, self._open_address, self._say = port, open_address, say
+        self._runtime = runtime
+        self._content: dict = {}
+        self._server: SiteServer | None = None
+        self._users = 0
+        self._changed = threading.Condition()
+        self._page: str | None = None
+        self._gone: set[str] = set()
+        self._is_hidden = False
+        self._last_seen_s = time.monotonic()
+        self._number = self._visit = 0
+        self._request: dict | None = None
+        self._sizes_bytes: tuple[int, ...] = ()
+        self._outputs: dict[int, bytes] = {}
+        self._answer: messages.Answer | None = None
+
+    def join(self, content: Mapping) -> None:
+        """Adds to what the page may fetch; each `join` has its `leave`."""
+        self._content |= content
+        self._users += 1
+
+    def leave(self) -> None:
+        """The page is served no longer once all have left."""
+        self._users -= 1
+        if self._users == 0 and self._server is not None:
+            with self._changed:
+                self._gone.add(self._page or "")
+                self._changed.notify_all()
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def ask(self, request: dict, kind: type[T], *, timeout_s: float) -> T:
+        """What the page answers, as an object of `kind`.
+
+        Raises:
+            PageLostError: the page was closed or loaded anew meanwhile.
+            WorkerError: the page could not do it, or answers nonsense.
+            CheckError: no page is there, or none has answered for `timeout_s`.
+        """
+        answer, _ = self._ask(request, (), timeout_s)
+        return _content(answer, kind, request)
+
+    def read(self, request: dict, sizes_bytes: tuple[int, ...], *, timeout_s: float) -> list[bytes]:
+        """The outputs that the page sends, of exactly these sizes; raises what `ask` raises."""
+        answer, outputs = self._ask(request, sizes_bytes, timeout_s)
+        _content(answer, messages.Read, request)
+        if len(outputs) != len(sizes_bytes):
+            raise _nonsense(request)
+        return [outputs[place] for place in range(len(sizes_bytes))]
+
+    def wait_for_page(self, *, timeout_s: float) -> messages.PageFacts:
+        """Returns once a page is there; `CheckError` where none comes."""
+        self._serve()
+        with self._changed:
+            self._last_seen_s = time.monotonic()
+            while self._page is None:
+                self._wait(timeout_s)
+            assert self.facts is not None
+            return self.facts
+
+    def _ask(self, request, sizes_bytes, timeout_s):
+        self.wait_for_page(timeout_s=timeout_s)
+        with self._changed:
+            visit = self._visit = self.visits
+            self._number += 1
+            self._request, self._answer = request, None
+            self._sizes_bytes, self._outputs = sizes_bytes, {}
+            self._last_seen_s = time.monotonic()
+            self._changed.notify_all()
+            try:
+                while self._answer is None:
+                    if self.visits != visit or self._page is None:
+                        raise PageLostError("the page was closed or loaded anew")
+                    self._wait(timeout_s)
+                return self._answer, self._outputs
+            finally:
+                self._request = None
+
+    def _wait(self, timeout_s):
+        """Waits for a change; called with the lock."""
+        left_s = self._last_seen_s + timeout_s - time.monotonic()
+        if left_s <= 0:
+            assert self._server is not None
+            raise CheckError(
+                f"no page answers at {self._server.address} since {timeout_s:g} s. Give the same"
+                " command again and open its page: with --out, what was finished is kept."
+            )
+        self._changed.wait(left_s)
+
+    def _serve(self):
+        if self._server is not None:
+            return
+        folder = files("bokeh_tf.bench.browser") / "page"
+        self._content |= {name: (folder / name).read_bytes() for name in _PAGE}
+        style = files("bokeh_tf.web") / "page" / "style.css"
+        self._content["style.css"] = style.read_bytes()
+        self._content |= runtime_files() if self._runtime is None else self._runtime
+        policy = content_policy(self._content, has_frames=True)
+        self._server = SiteServer(self._content, port=self._port, receiver=self, policy=policy)
+        serving = {"poll_interval": _SHUTDOWN_POLL_S}
+        threading.Thread(target=self._server.serve_forever, kwargs=serving, daemon=True).start()
+        self._say(f"open {self._server.address}")
+        self._open_address(self._server.address)
+
+    # What follows is called by the server, for the page.
+
+    def limit_bytes(self, name: str) -> int | None:
+        """How much the page may send under that name, None where nothing is waited for."""
+        if name == _EXCHANGE:
+            return messages.LIMIT_BYTES
+        place = self._place(name)
+        return None if place is None else self._sizes_bytes[place]
+
+    def receive(self, name: str, body: bytes) -> bytes:
+        """Takes what a page sends; `ValueError` where it is nothing that was asked for."""
+        if name == _EXCHANGE:
+            message = typed(parse(body), messages.Exchange)
+            return json.dumps(self._exchange(message)).encode()
+        with self._changed:
+            place = self._place(name)
+            if place is None or len(body) != self._sizes_bytes[place]:
+                raise ValueError("an output that nobody asked for")
+            self._outputs[place] = body
+            self._last_seen_s = time.monotonic()
+        return b"{}"
+
+    def _place(self, name):
+        """Which output of the present request is called so, None where it is none."""
+        prefix = f"{_OUTPUT}{self._number}/"
+        rest = name.removeprefix(prefix)
+        if self._request is None or rest == name or not (rest.isascii() and rest.isdigit()):
+            return None
+        # Longer numbers would take long to read.
+        return int(rest) if len(rest) <= 4 and int(rest) < len(self._sizes_bytes) else None
+
+    def _exchange(self, message):
+        """What the page is told: its next request, nothing to do yet, or to stop."""
+        with self._changed:
+            if message.page not in self._gone:
+                self._arrive(message)
+                if message.answer is not None:
+                    self._take_answer(message.answer)
+            # A page that nobody sees gets nothing to do: its browser would slow it down.
+            until_s = time.monotonic() + (0 if message.is_hidden else _POLL_S)
+            while message.page not in self._gone:
+                left_s = until_s - time.monotonic()
+                if left_s <= 0:
+                    return {}
+                if self._waits_for_this_page():
+                    self._last_seen_s = time.monotonic()
+                    return {"number": self._number, "request": self._request}
+                self._changed.wait(left_s)
+            return _STOP
+
+    def _waits_for_this_page(self):
+        """Whether something is asked for, and not of a page that is gone."""
+        is_asked = self._request is not None and self._answer is None
+        return is_asked and self._visit == self.visits
+
+    def _arrive(self, message):
+        """Notes that a page is there; the one that was, if it is another, is gone."""
+        self._last_seen_s = time.monotonic()
+        if message.page != self._page:
+            if message.facts is None:
+                raise DocumentError("a page that comes says what it is")
+            if self._page is not None:
+                self._gone.add(self._page)
+            self._page, self.facts = message.page, message.facts
+            self.visits += 1
+            self._changed.notify_all()
+        if message.is_hidden and not self._is_hidden:
+            self._say("the page is hidden: it goes on once it is seen again")
+        self._is_hidden = message.is_hidden
+        if message.is_leaving:
+            self._gone.add(message.page)
+            self._page = None
+            self._changed.notify_all()
+
+    def _take_answer(self, answer):
+        if answer.number == self._number and self._waits_for_this_page():
+            self._answer = answer
+            self._changed.notify_all()
+
+
+def _content(answer: messages.Answer, kind: type[T], request: Mapping) -> T:
+    if answer.error is not None:
+        raise WorkerError(" ".join(answer.error.split()) or "no message", kind="model")
+    try:
+        return typed(answer.content, kind)
+    except DocumentError as error:
+        raise _nonsense(request) from error
+
+
+def _nonsense(request):
+    return WorkerError(f"its page answers nonsense to {request['do']!r}", kind="died")
