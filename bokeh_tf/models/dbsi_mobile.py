@@ -114,10 +114,11 @@ class BackgroundBlend(layers.Layer):
         mask = ops.maximum(1.0 - in_focus_weight, _LEAST_MASK)
         masked = ops.concatenate([image * mask, mask], axis=-1)
         blended = sum(
-            blur_weights[..., index : index + 1] * gaussian_blur_inside(masked, sigma_px)
+            # The wide operand first, here and below: phones without OpenCL refuse the other order.
+            gaussian_blur_inside(masked, sigma_px) * blur_weights[..., index : index + 1]
             for index, sigma_px in enumerate(self.sigmas_px)
         )
-        background = blended[..., :3] / ops.maximum(blended[..., 3:], _LEAST_MASK / 2)
+        background = blended[..., :3] * (1.0 / ops.maximum(blended[..., 3:], _LEAST_MASK / 2))
         return background * (1.0 - in_focus_weight)
 
     def get_config(self):
@@ -163,7 +164,8 @@ def _weights_network(x, config):
         skips.append(x)
     x = PositionBias(name="position")(skips.pop())
     scene = layers.GlobalAveragePooling2D(keepdims=True, name="scene_mean")(x)
-    x = layers.Add(name="scene_sum")([x, layers.Conv2D(x.shape[-1], 1, name="scene_conv")(scene)])
+    # Keras hands a wide second operand on as it is, and makes a vector of a narrow one.
+    x = layers.Add(name="scene_sum")([layers.Conv2D(x.shape[-1], 1, name="scene_conv")(scene), x])
     x = _residual(x, "bottom")
     for depth in range(len(skips), 0, -1):
         skip = skips.pop()
@@ -203,6 +205,6 @@ def build(config=Config(), *, image_shape):
     )
     rest = BilinearUpsampling(decimation, name="enlarged_background")(rest)
     in_focus_weight = BilinearUpsampling(decimation, name="in_focus_weight")(in_focus)
-    kept = layers.Multiply(name="kept")([in_focus_weight, image])
+    kept = layers.Multiply(name="kept")([image, in_focus_weight])
     rendered = layers.Add(name="rendered")([rest, kept])
     return keras.Model(image, [rendered, in_focus_weight], name="dbsi_mobile")

@@ -98,8 +98,10 @@ def subject_maps(image, focus, *, channels=CHANNELS):
     scene = layers.GlobalAveragePooling2D(keepdims=True, name="subject_scene_mean")(x)
     confidence = _conv(scene, channels[0] // 2, "subject_confidence_hidden", kernel_size=1)
     confidence = layers.Conv2D(1, 1, name="subject_confidence_logit")(confidence)
+    # The narrow operand first: Keras would make a vector of a second one, which phones without
+    # OpenCL refuse.
     x = layers.Add(name="subject_scene_sum")(
-        [x, layers.Conv2D(channels[0], 1, name="subject_scene_conv")(scene)]
+        [layers.Conv2D(channels[0], 1, name="subject_scene_conv")(scene), x]
     )
     x = layers.Add(name="subject_bottom_sum")([x, _conv(x, channels[0], "subject_bottom")])
     for level, (width, skip) in enumerate(zip(channels[1:], reversed(skips), strict=True)):

@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bokeh_tf.cli import main
@@ -23,6 +24,13 @@ PICTURE = "RELU v1: float32[1,16,16,3] -> float32[1,16,16,3]"
 VECTOR = """\
 MEAN v1: x = float32[1,16,16,3], constant int32[3] (0, 1, 2) -> a = float32[3]
 ADD v1: x, a -> float32[1,16,16,3]
+"""
+# Three inputs, three outputs that the engine hands on in another order.
+PORTS = """\
+MUL v1: p = float32[1,16,16,3], f = float32[1,1,1,3] -> a = output float32[1,16,16,3]
+AVERAGE_POOL_2D v1 {filter_height=2, filter_width=2, stride_h=2, stride_w=2}: \
+a -> b = output float32[1,8,8,3]
+MUL v1: b, g = float32[1,8,8,1] -> output float32[1,8,8,3]
 """
 GL_STAGE = list(child.STAGES)[1]
 RIGHT = {"max_error": 0.001, "mean_squared_error": 1e-8, "scale": 1.0, "non_finite": 0}
@@ -123,11 +131,31 @@ def test_a_child_that_hangs_or_says_nonsense_is_an_answer_too(tmp_path):
     assert absent.verdict is Verdict.UNAVAILABLE and "cannot be started" in absent.reasons[0]
 
 
-def test_what_cannot_be_fed_is_not_asked(tmp_path):
-    found = run(
-        subject_of(build_graph("RELU v1: float32[1,8] -> float32[1,8]")), python=tmp_path / "absent"
-    )
+@pytest.mark.parametrize(
+    "others",
+    ["float32[1,16,17,1]", "int32[1,4]", "float32[1,4,4]", "float32[1,32,4,1]", "float32[2,4]"],
+)
+def test_what_cannot_be_fed_is_not_asked(others, tmp_path):
+    graph = f"CUSTOM v1: float32[1,16,16,3], {others} -> float32[1,8]"
+    found = run(subject_of(build_graph(graph)), python=tmp_path / "absent")
     assert found.verdict is Verdict.UNAVAILABLE and "one float32 picture" in found.reasons[0]
+
+
+@pytest.mark.parametrize("others", ["float32[1,1,1,4]", "float32[1,16,16,1], float32[1,5]"])
+def test_inputs_beside_the_picture_are_fed_from_it(others, tmp_path):
+    graph = f"CUSTOM v1: {others}, float32[1,16,16,3] -> float32[1,8]"
+    python = interpreter(tmp_path, *SAID["right"][:3])
+    assert run(subject_of(build_graph(graph)), python=python).verdict is Verdict.FULL
+
+
+def test_outputs_are_paired_whatever_their_order():
+    random = np.random.default_rng(0)
+    large, other, small = random.random(50), random.random(50), random.random(3)
+    found = child.paired([large, other, small], [other + 1e-3, small, large + 1e-4])
+    assert [one["max_error"] for one in found] == pytest.approx([1e-4, 1e-3, 0], abs=1e-9)
+    damaged, missing = child.paired([large, small], [large * np.nan])
+    assert damaged["non_finite"] == 50 and damaged["max_error"] is None
+    assert missing["max_error"] is None and missing["non_finite"] == 0
 
 
 @pytest.mark.parametrize(
@@ -183,6 +211,9 @@ def test_the_child_needs_nothing_of_this_package():
 @pytest.mark.skipif(
     default_python() is None, reason="BOKEH_CLASSIC_GL_PYTHON names no Python with mediapipe"
 )
-@pytest.mark.parametrize(("graph", "verdict"), [(PICTURE, Verdict.FULL), (VECTOR, Verdict.REFUSED)])
+@pytest.mark.parametrize(
+    ("graph", "verdict"),
+    [(PICTURE, Verdict.FULL), (VECTOR, Verdict.REFUSED), (PORTS, Verdict.FULL)],
+)
 def test_the_real_engine_answers(graph, verdict):
     assert run(subject_of(build_graph(graph)), python=default_python()).verdict is verdict

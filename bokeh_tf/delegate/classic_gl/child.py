@@ -9,6 +9,7 @@ how far a child came that died.
 
 import ctypes
 import json
+import math
 import os
 import resource
 import sys
@@ -18,6 +19,10 @@ _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
 _WORD = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
 STAGES = {"running on the CPU": "CPU", "running on OpenGL": "GPU"}
+_OTHER_SHAPE = {"max_error": None, "mean_squared_error": None, "scale": None, "non_finite": 0}
+# What stands in front of an input that is not the picture, by its code in the schema.
+_CONV_2D, _RESHAPE, _SLICE = 3, 22, 65
+_FLOAT32, _INT32 = 0, 2
 
 
 def main(model_path: str, answer_path: str) -> int:
@@ -41,9 +46,8 @@ def main(model_path: str, answer_path: str) -> int:
             found[delegate] = _run(str(adapted_path), delegate, height, width)
         except (OSError, RuntimeError, ValueError) as error:
             return answer.end(refusal=" ".join(str(error).split()))
-    pairs = zip(found["CPU"], found["GPU"], strict=True)
     answer.enter("done")
-    return answer.end(outputs=[_compared(expected, actual) for expected, actual in pairs])
+    return answer.end(outputs=paired(found["CPU"], found["GPU"]))
 
 
 class _Answer:
@@ -69,7 +73,7 @@ class _Answer:
 
 def _adapted(content):
     """(height, width, the file with what mediapipe's tasks must know of it):
-    pixels are divided by 255.
+    pixels are divided by 255, and the picture is the only input.
     """
     import flatbuffers
     from mediapipe.tasks.metadata import metadata_schema_py_generated as about
@@ -77,7 +81,10 @@ def _adapted(content):
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
     graph = model.subgraphs[0]
-    _, height, width, _ = map(int, graph.tensors[graph.inputs[0]].shape)
+    pictures = [index for index in graph.inputs if is_picture(graph.tensors[index].shape)]
+    picture = max(pictures, key=lambda index: math.prod(graph.tensors[index].shape))
+    _feed_from_picture(_Feeding(model, schema), picture)
+    _, height, width, _ = map(int, graph.tensors[picture].shape)
     image = about.ImagePropertiesT()
     image.colorSpace = about.ColorSpaceType.RGB
     normalisation = about.NormalizationOptionsT()
@@ -109,6 +116,81 @@ def _adapted(content):
     return height, width, bytes(builder.Output())
 
 
+def is_picture(shape) -> bool:
+    """Whether a tensor of this shape can be a picture; the largest such input is taken for it."""
+    return len(shape) == 4 and shape[3] == 3
+
+
+class _Feeding:
+    """Puts nodes in front of all others of a model."""
+
+    def __init__(self, model, schema):
+        self.model, self.schema = model, schema
+        self.graph = model.subgraphs[0]
+        self._count = 0
+
+    def tensor(self, shape, kind, values=None):
+        """Adds a tensor, a constant one where there are values; returns its index."""
+        buffer, tensor = self.schema.BufferT(), self.schema.TensorT()
+        if values is not None:
+            buffer.data = list(values.tobytes())
+        self.model.buffers.append(buffer)
+        tensor.name = f"fed_{len(self.graph.tensors)}"
+        tensor.shape, tensor.type, tensor.hasRank = list(shape), kind, True
+        tensor.buffer = len(self.model.buffers) - 1
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def node(self, code, inputs, output, options):
+        """Adds a node with the options of its kind."""
+        operator_code = self.schema.OperatorCodeT()
+        operator_code.builtinCode = operator_code.deprecatedBuiltinCode = code
+        operator_code.version = 1
+        self.model.operatorCodes.append(operator_code)
+        node = self.schema.OperatorT()
+        node.opcodeIndex = len(self.model.operatorCodes) - 1
+        node.inputs, node.outputs = inputs, [output]
+        kind = type(options).__name__.removesuffix("T")
+        node.builtinOptionsType = getattr(self.schema.BuiltinOptions, kind)
+        node.builtinOptions = options
+        self.graph.operators.insert(self._count, node)
+        self._count += 1
+
+
+def _feed_from_picture(feeding, picture):
+    """Makes all other inputs of the mean of the colours in the picture's corner, as large as they
+    are: the engine is handed a picture only.
+    """
+    import numpy as np
+
+    schema, graph = feeding.schema, feeding.graph
+    for given in [index for index in graph.inputs if index != picture]:
+        shape = [int(length) for length in graph.tensors[given].shape]
+        rows, columns = shape[1:3] if len(shape) == 4 else (1, 1)
+        corner = feeding.tensor([1, rows, columns, 3], _FLOAT32)
+        places = [
+            feeding.tensor([4], _INT32, np.array(values, np.int32))
+            for values in ([0, 0, 0, 0], [1, rows, columns, 3])
+        ]
+        feeding.node(_SLICE, [picture, *places], corner, schema.SliceOptionsT())
+        channels = shape[-1]
+        weights = feeding.tensor(
+            [channels, 1, 1, 3], _FLOAT32, np.full((channels, 1, 1, 3), 1 / 3, np.float32)
+        )
+        biases = feeding.tensor([channels], _FLOAT32, np.zeros(channels, np.float32))
+        options = schema.Conv2DOptionsT()
+        options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
+        is_flat = len(shape) == 2
+        spread = feeding.tensor([1, 1, 1, channels], _FLOAT32) if is_flat else given
+        feeding.node(_CONV_2D, [corner, weights, biases], spread, options)
+        if is_flat:
+            lengths = feeding.tensor([2], _INT32, np.array(shape, np.int32))
+            options = schema.ReshapeOptionsT()
+            options.newShape = shape
+            feeding.node(_RESHAPE, [spread, lengths], given, options)
+    graph.inputs = [picture]
+
+
 def _output(about, number):
     tensor = about.TensorMetadataT()
     tensor.name = f"output{number}"
@@ -137,11 +219,37 @@ def _run(path, delegate, height, width):
     return [np.asarray(one.embedding, np.float64) for one in result.embeddings]
 
 
+def paired(expected, found):
+    """Each output of the CPU compared with that of OpenGL which is its own.
+
+    Mediapipe hands on several outputs of OpenGL in an order of its own and without names:
+    of those that are as large, the nearest one is meant.
+    """
+    waiting = list(found)
+    compared = []
+    for output in expected:
+        choices = [_compared(output, other) for other in waiting]
+        if not choices:
+            compared.append(dict(_OTHER_SHAPE))
+            continue
+        nearest = min(range(len(choices)), key=lambda index: _distance(choices[index]))
+        compared.append(choices[nearest])
+        del waiting[nearest]
+    return compared
+
+
+def _distance(comparison):
+    """Sorts other shapes last, and values that are not finite before them."""
+    if comparison["max_error"] is not None:
+        return (0, comparison["mean_squared_error"])
+    return (1, 0) if comparison["non_finite"] else (2, 0)
+
+
 def _compared(expected, found):
     import numpy as np
 
     if expected.shape != found.shape:
-        return {"max_error": None, "scale": None, "non_finite": 0}
+        return dict(_OTHER_SHAPE)
     scale = max(float(np.ptp(expected)), float(np.abs(expected).max()), 2.0**-14)
     non_finite = int((~np.isfinite(found)).sum())
     largest = None if non_finite else float(np.abs(expected - found).max())

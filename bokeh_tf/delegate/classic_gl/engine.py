@@ -46,11 +46,13 @@ class ClassicReport:
 
 def run(subject: Subject, *, python: Path, timeout_s: float = DEFAULT_TIMEOUT_S) -> ClassicReport:
     """Runs `subject` on the engine that the interpreter `python` has."""
-    inputs = subject.model_file.inputs
-    shape = inputs[0].shape if len(inputs) == 1 and inputs[0].dtype == "float32" else ()
-    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3:
+    if not _can_be_fed(subject.model_file.inputs):
         return ClassicReport(
-            Verdict.UNAVAILABLE, ("its input is not one float32 picture of three channels",)
+            Verdict.UNAVAILABLE,
+            (
+                "its inputs are not one float32 picture of three channels and smaller ones of"
+                " float32 [1, h, w, c] or [1, n]",
+            ),
         )
     with tempfile.TemporaryDirectory(prefix="bokeh-classic-gl-") as folder:
         model = Path(folder) / "model.tflite"
@@ -58,6 +60,21 @@ def run(subject: Subject, *, python: Path, timeout_s: float = DEFAULT_TIMEOUT_S)
         first = _ask(python, model, timeout_s)
         # Now and then its heap is corrupted; a crash counts where it comes again.
         return _ask(python, model, timeout_s) if first.verdict is Verdict.CRASHED else first
+
+
+def _can_be_fed(inputs):
+    """Whether one picture can be handed to the engine, and all other inputs be made of it."""
+    if any(tensor.dtype != "float32" or tensor.shape[:1] != (1,) for tensor in inputs):
+        return False
+    pictures = [tensor.shape for tensor in inputs if child.is_picture(tensor.shape)]
+    if not pictures:
+        return False
+    _, height, width, _ = max(pictures, key=math.prod)
+    return all(_fits(tensor.shape, height, width) for tensor in inputs)
+
+
+def _fits(shape, height, width):
+    return len(shape) == 2 or (len(shape) == 4 and shape[1] <= height and shape[2] <= width)
 
 
 def _ask(python, model, timeout_s):
