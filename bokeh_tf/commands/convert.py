@@ -51,6 +51,7 @@ def add(commands) -> None:
     )
     outputs.add(parser)
     _add_model(parser)
+    _add_metadata(parser)
     _add_quantising(parser)
     _add_proof(parser)
     _add_repair(parser)
@@ -82,6 +83,15 @@ def _add_model(parser):
         "--batch", type=count, metavar="N", help="what a free batch becomes (default 1)"
     )
     group.add_argument(
+        "--custom-objects",
+        metavar="MODULE",
+        help="module, or .py file, that defines the classes in it",
+    )
+
+
+def _add_metadata(parser):
+    group = parser.add_argument_group("what the file says of itself")
+    group.add_argument(
         "--range",
         type=_range,
         action="append",
@@ -99,9 +109,12 @@ def _add_model(parser):
         " --range is known",
     )
     group.add_argument(
-        "--custom-objects",
-        metavar="MODULE",
-        help="module, or .py file, that defines the classes in it",
+        "--labels",
+        type=_labels,
+        action="append",
+        default=[],
+        metavar="[OUTPUT=]FILE",
+        help="text file that names the classes of an output, one a line; they travel in the file",
     )
 
 
@@ -191,12 +204,10 @@ def run(options: argparse.Namespace) -> int:
 
     _check_usage(options)
     source = source_of(options.model)
+    inputs = [source.path, options.photo, *options.inputs, *options.calibration]
+    inputs += [path for _, path in options.labels]
     for path in (options.out, options.report):
-        outputs.claim(
-            path,
-            inputs=[source.path, options.photo, *options.inputs, *options.calibration],
-            overwrite=options.overwrite,
-        )
+        outputs.claim(path, inputs=inputs, overwrite=options.overwrite)
     conversion = convert(source, _wishes(options))
     is_text = options.format == "text"
     if is_text:
@@ -260,6 +271,7 @@ def _check_usage(options):
 
 def _wishes(options):
     from bokeh_tf.converting.convert import DEFAULT_TIMEOUT_S, Wishes
+    from bokeh_tf.converting.labelling import read_labels
 
     return Wishes(
         precision=options.precision,
@@ -269,6 +281,7 @@ def _wishes(options):
         custom_objects=options.custom_objects,
         ranges=dict(options.range),
         images=tuple(options.image),
+        labels=tuple((output, read_labels(path)) for output, path in options.labels),
         inputs=tuple(options.inputs),
         photo=options.photo,
         tolerance=options.tolerance,
@@ -304,6 +317,16 @@ def _range(text):
     return name, (low, high)
 
 
+def _labels(text):
+    """(output or None, file); only a name of an output stands before an equals sign."""
+    output, separator, file = text.partition("=")
+    if separator and output and file:
+        return output, Path(file)
+    if not text or separator:
+        raise ValueError
+    return None, Path(text)
+
+
 def _list(text):
     return tuple(name for name in text.split(",") if name)
 
@@ -311,3 +334,4 @@ def _list(text):
 _size_px.__name__ = "HEIGHTxWIDTH"
 _range.__name__ = "NAME=MIN:MAX with the lower number first"
 _shape.__name__ = "SHAPE such as 1x256x256x3"
+_labels.__name__ = "FILE or OUTPUT=FILE"

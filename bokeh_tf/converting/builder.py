@@ -18,6 +18,7 @@ from bokeh_tf.converting.exchange import (
     OWN,
     write_arrays,
 )
+from bokeh_tf.converting.labelling import labels_of
 from bokeh_tf.converting.sampling import parity_samples
 from bokeh_tf.converting.source import Kind
 from bokeh_tf.errors import ConversionError, of_missing_module
@@ -65,12 +66,14 @@ def _build(job, request, model):
             request, "--range", request["ranges"], [*input_names(whole), *output_names(whole)]
         )
         _refuse_unknown(request, "--image", request["images"], input_names(whole))
+        labels = labels_of(request["labels"], request["label"], whole.outputs, output_names(whole))
         whole.tensor_facts = _facts(model, request["images"])
         wishes = {"strict": False, "ranges": request["ranges"]}
-        twin = _described(convert(whole, precision="float32", **wishes))
+        twin = _described(convert(whole, precision="float32", **wishes), labels)
         content = twin
         if request["precision"] != "float32":
-            content = _described(convert(whole, precision=request["precision"], **wishes))
+            content = convert(whole, precision=request["precision"], **wishes)
+            content = _described(content, labels)
         (job.folder / FLOAT32_NAME).write_bytes(twin)
         (job.folder / CONVERTED_NAME).write_bytes(content)
         job.enter("running")
@@ -111,11 +114,11 @@ def _facts(model, images):
     return facts
 
 
-def _described(content):
+def _described(content, labels):
     from bokeh_tf.tflite.inspection import inspect
     from bokeh_tf.tflite.standard_metadata import with_standard_metadata
 
-    return with_standard_metadata(content, inspect(content).metadata)
+    return with_standard_metadata(content, inspect(content).metadata, labels=labels)
 
 
 def _notes(request, is_half):

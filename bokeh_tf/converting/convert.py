@@ -17,6 +17,7 @@ from bokeh_tf.converting.rounding import RoundedWeight, rounded_weights
 from bokeh_tf.converting.source import Kind, Source
 from bokeh_tf.delegate.check import FAILED, PASSED
 from bokeh_tf.delegate.judging.policy import Judged
+from bokeh_tf.errors import ConversionError
 from bokeh_tf.repairing.repair import Repair, repair
 from bokeh_tf.tflite import QUANTISED
 from bokeh_tf.tflite.inspection import inspect
@@ -32,7 +33,8 @@ class Wishes:
     `image_size` is (height, width) in pixels of inputs whose own is free, `shapes` those of all
     inputs with the batch; `batch` is what a free one becomes. `custom_objects` and `search_folder`
     are where classes and functions come from. `ranges` holds (low, high) of inputs and outputs by
-    name, `images` names the inputs that are RGB pictures. The model and the file run on `inputs`
+    name, `images` names the inputs that are RGB pictures; `labels` holds (output, names of its classes),
+    None for the only output. The model and the file run on `inputs`
     (photographs or arrays), or on `photo` and random numbers. `tolerance` is the largest error as a
     share of an output's range, None for that of the precision; with `bisect` the first layer beyond
     it is looked for. Quantised precisions are calibrated on `calibration`, leave the layers
@@ -48,6 +50,7 @@ class Wishes:
     search_folder: Path = Path()
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     images: tuple[str, ...] = ()
+    labels: tuple[tuple[str | None, tuple[str, ...]], ...] = ()
     inputs: tuple[Path, ...] = ()
     photo: Path | None = None
     tolerance: float | None = None
@@ -169,10 +172,16 @@ def _build(source, wishes, children):
         "search_folder": str(wishes.search_folder.resolve()),
         "ranges": wishes.ranges,
         "images": wishes.images,
+        "labels": wishes.labels,
         "inputs": [str(path.resolve()) for path in wishes.inputs],
         "photo": None if wishes.photo is None else str(wishes.photo.resolve()),
     }
     if source.kind is Kind.TFLITE:
+        if wishes.images or wishes.labels:
+            raise ConversionError(
+                f"{source.label}: --image and --labels go into the metadata of a file that is made"
+                " of a Keras model; a .tflite keeps its own. Convert the model."
+            )
         content = subject_of(source.path).content
         # What a repair writes, it proves itself.
         facts = children.refer_to(content, request) if wishes.precision in QUANTISED else {}

@@ -14,6 +14,7 @@ from bokeh_tf.converting.exchange import PLAIN_NAME, QUANTISED_NAME
 from bokeh_tf.delegate.audit.inputs import samples
 from bokeh_tf.errors import ConversionError, DependencyError, ModelFileError, install
 from bokeh_tf.processes import Job, answer_job
+from bokeh_tf.tflite.associated_files import carried_over
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.metadata import redescribed
 from bokeh_tf.tflite.running.agreement import output_scale
@@ -53,9 +54,8 @@ def work(job: Job) -> dict:
     kept = [_scope(file, name) for name in request["keep_float"]]
     job.enter("quantising")
     quantised = quantising.of(_EVERYWHERE, kept)
-    (job.folder / QUANTISED_NAME).write_bytes(
-        redescribed(quantised, precision=request["precision"])
-    )
+    described = redescribed(quantised, precision=request["precision"])
+    (job.folder / QUANTISED_NAME).write_bytes(carried_over(described, content))
     if not request["layer_costs"]:
         return {"costs": []}
     job.enter("quantising layer by layer")

@@ -24,6 +24,7 @@ from bokeh_tf.repairing.recipe import MALFORMED
 from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
 from bokeh_tf.repairing.sizes import NAME as SIZES
 from bokeh_tf.repairing.sizes import fix_sizes, has_free_sizes, input_shapes
+from bokeh_tf.tflite.associated_files import carried_over
 
 
 def work(job: Job) -> dict:
@@ -43,7 +44,7 @@ def _rewrite(folder, request):
         run_second_forms(graph, tuple(one for one in SECOND_FORMS if one.name in allowed), journal)
     left = _left(graph, journal)
     graph.compact()
-    (folder / REPAIRED_NAME).write_bytes(graph.content())
+    (folder / REPAIRED_NAME).write_bytes(carried_over(graph.content(), content))
     return {
         "applied": [asdict(one) for one in journal.applied],
         "left": left,
@@ -105,7 +106,7 @@ def _change_interface(folder, request):
         return {"changes": [], "shapes": None, "failure": str(reason)}
     if not changes:
         return {"changes": [], "shapes": None, "failure": None}
-    changed = graph.content()
+    changed = carried_over(graph.content(), content)
     proof = prove_interface(content, changed, changes, shapes=shapes, photo=request["photo"])
     if proof.failure is None:
         (folder / ORIGINAL_NAME).write_bytes(changed)

@@ -25,6 +25,7 @@ _MAX_METADATA_BYTES = 1_000_000
 _SCHEMA_VERSION = 3
 # The runtime's own kernels stop at 8; more would only serve to make shape products expensive.
 _MAX_RANK = 16
+_OFFSET_BYTES = 4
 # Several times the largest graphs there are; each costs whoever reads the file,
 # checks it and reports on it.
 _MAX_NODES = 20_000
@@ -101,6 +102,7 @@ def inspect(model: str | os.PathLike | bytes | bytearray, *, label: str | None =
     subgraphs, buffers = root.tables(_Model.SUBGRAPHS), root.tables(_Model.BUFFERS)
     if not subgraphs:
         raise reader.error("it holds no graph")
+    _charge_other_graphs(reader, subgraphs[1:])
     contents = tuple(_buffer_content(reader, buffer) for buffer in buffers)
     tensors = _tensors(reader, subgraphs[0], contents)
     operators = _operators(reader, subgraphs[0], root.tables(_Model.OPERATOR_CODES), len(tensors))
@@ -123,6 +125,13 @@ def inspect(model: str | os.PathLike | bytes | bytearray, *, label: str | None =
         ),
         buffers=contents,
     )
+
+
+def _charge_other_graphs(reader, subgraphs):
+    """Who rewrites a file goes through all its graphs, one of which may be named a thousand times."""
+    for subgraph in subgraphs:
+        for slot in (_Subgraph.TENSORS, _Subgraph.OPERATORS):
+            reader.charge_tables(subgraph.length(slot, _OFFSET_BYTES))
 
 
 def _buffer_content(reader, buffer):

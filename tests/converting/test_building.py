@@ -9,10 +9,12 @@ import pytest
 
 from bokeh_tf.converting import builder, measurer
 from bokeh_tf.converting.exchange import CONVERTED_NAME, FLOAT32_NAME, MEASURED_NAME
+from bokeh_tf.converting.labelling import read_labels
 from bokeh_tf.converting.parity import TOLERANCES, OutputParity
 from bokeh_tf.converting.rounding import LOSES, SATURATES, VANISHES, rounded_weights
 from bokeh_tf.errors import CheckError, ConversionError, ModelFileError
 from bokeh_tf.processes import Job
+from bokeh_tf.tflite.associated_files import files_of
 from bokeh_tf.tflite.inspection import inspect
 from tests.converting import own_nets
 
@@ -32,6 +34,7 @@ DEFAULTS = {
     "search_folder": str(HERE),
     "ranges": {},
     "images": [],
+    "labels": [],
     "inputs": [],
     "photo": None,
 }
@@ -197,6 +200,52 @@ def test_a_function_builds_and_a_size_fixes(tmp_path):
     assert built["inputs"] == ["image"]
     with pytest.raises(ModelFileError, match="has no function absent"):
         build(None, tmp_path / "work", kind="function", module="own_nets", name="absent")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([[None, ["sky", "hair"]]], "output last has 1 channels and its labels are 2"),
+        ([["absent", ["sky"]]], "--labels names absent, which is no output. Known: last"),
+    ],
+)
+def test_labels_that_do_not_fit_are_one_line(labels, message, tmp_path):
+    with pytest.raises(ConversionError, match=message):
+        build(network(), tmp_path, labels=labels)
+
+
+def test_a_class_for_each_channel_or_for_each_value_has_its_name_in_the_file(tmp_path):
+    image = keras.Input((*SIZE, 3), name="image")
+    scores = keras.layers.Conv2D(2, 1, name="scores")(image)
+    mask = keras.ops.cast(scores[..., :1] > 0, "int32")
+    model = keras.Model(image, {"scores": scores, "mask": mask})
+    with pytest.raises(ConversionError, match=r"has 2 outputs\. Say whose"):
+        build(model, tmp_path, labels=[[None, ["sky", "hair"]]])
+    (tmp_path / "again").mkdir()
+    names = [["scores", ["sky", "hair"]], ["mask", ["a", "b", "c"]]]
+    _, work = build(model, tmp_path / "again", labels=names)
+    content = (work / CONVERTED_NAME).read_bytes()
+    assert files_of(content) == {"labels_1.txt": b"sky\nhair\n", "labels_2.txt": b"a\nb\nc\n"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"sky\n\nhair\n", "line 2 is no name"),
+        (b"\xff\xfe", "not text in UTF-8"),
+        (b"sky\x1b[2J\n", "line 1 is no name"),
+    ],
+)
+def test_what_is_no_list_of_labels_is_one_line(content, message, tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=message):
+        read_labels(path)
+    path.write_bytes(b"\xef\xbb\xbfsky\r\nhair \r\n\r\n")
+    assert read_labels(path) == ("sky", "hair")
+    with pytest.raises(ModelFileError, match="cannot read these labels"):
+        read_labels(tmp_path / "absent.txt")
 
 
 def test_a_saved_model_keeps_its_names(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from bokeh_tf.cli import main
+from bokeh_tf.tflite.associated_files import files_of
 from bokeh_tf.tflite.inspection import inspect
 from tests.converting import own_nets
 
@@ -30,6 +31,7 @@ def test_a_subclassed_file_becomes_a_file_that_delegates_take_and_that_computes_
     model = own_nets.doubling()
     model.save(tmp_path / "mine.keras")
     out = tmp_path / "new" / "mine.tflite"
+    (tmp_path / "classes.txt").write_text("distance\n", encoding="utf-8")
     arguments = (
         tmp_path / "mine.keras",
         "-o",
@@ -39,6 +41,8 @@ def test_a_subclassed_file_becomes_a_file_that_delegates_take_and_that_computes_
         "--no-probe",
         "--range",
         "depth=0:80",
+        "--labels",
+        f"depth={tmp_path / 'classes.txt'}",
     )
     page = tmp_path / "page.html"
     status, document = convert(capsys, *arguments, "--report", page)
@@ -49,6 +53,7 @@ def test_a_subclassed_file_becomes_a_file_that_delegates_take_and_that_computes_
         document["repair"]["is_whole"] and document["repair"]["repaired"][0]["recipe"] == "nearest"
     )
     assert document["check"]["passed"] and all(one["share"] < 5e-3 for one in document["parity"])
+    assert files_of(out.read_bytes()) == {"labels.txt": b"distance\n"}
     metadata = inspect(out.read_bytes()).metadata
     assert [one["range"] for one in metadata["outputs"]] == [[0, 80]] and metadata["inputs"][0][
         "range"
@@ -101,6 +106,7 @@ def test_what_does_not_pass_is_written_only_where_that_was_asked_for(tmp_path, c
         (["--report", "x.tflite"], "must be different files"),
         (["--range", "image=1:0"], "NAME=MIN:MAX with the lower number first"),
         (["--range", "0:1"], "NAME=MIN:MAX"),
+        (["--labels", "mask="], "FILE or OUTPUT=FILE"),
     ],
 )
 def test_options_that_make_no_sense(options, message, capsys):

@@ -130,7 +130,20 @@ def test_one_table_named_very_many_times_is_refused_at_once():
             messages.add(str(error))
     assert any("20001 nodes, more than 20000" in message for message in messages)
     assert any("more than 200000 tables" in message for message in messages)
+    assert fuzz.outcome_of(repairing, _graph_named_a_thousand_times()) == ("refused", None)
     assert time.process_time() - started_s < 2 * LIMITS.seconds
+
+
+def _graph_named_a_thousand_times():
+    """8 kB that stand for a million nodes, none of them in the main graph's way."""
+    counts = (1000,)
+    files = (repeated_tables(random.Random(seed), counts=counts) for seed in range(1000))
+    return next(one for one in files if _counts_of(one) == (1000, 1000))
+
+
+def _counts_of(content):
+    model = schema.Model.GetRootAs(content, 0)
+    return model.SubgraphsLength(), model.Subgraphs(0).OperatorsLength()
 
 
 # The readers below are broken on files with the identifier only; workers import them by name.

@@ -108,7 +108,7 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "scenes": {"archives", "journal", "lens", "progress"},
     },
     "converting": {
-        "builder": {"children", "exchange", "loading", "sampling", "source"},
+        "builder": {"children", "exchange", "labelling", "loading", "sampling", "source"},
         "children": {"exchange", "parity"},
         "convert": {"children", "parity", "rounding", "source"},
         "loading": {"source"},
@@ -190,7 +190,7 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "options": {"schema"},
         "rewriting": {"reading"},
         "running": {"model_file", "reading", "rewriting"},
-        "standard_metadata": {"metadata"},
+        "standard_metadata": {"associated_files", "metadata"},
         "subject": {"inspection", "model_file", "reading"},
         "unpacking": {"nodes"},
     },

@@ -2,14 +2,25 @@
 schema, without the writer.
 """
 
+import io
+import zipfile
+
 import flatbuffers.table
+import keras
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from flatbuffers import encode
 from flatbuffers.number_types import Float32Flags, Int8Flags, Uint8Flags, Uint32Flags, UOffsetTFlags
 
+from bokeh_tf.repairing.repair import repair
+from bokeh_tf.tflite.associated_files import carried_over, files_of, with_files
 from bokeh_tf.tflite.inspection import inspect
-from bokeh_tf.tflite.standard_metadata import NAME, standard_metadata, with_standard_metadata
+from bokeh_tf.tflite.standard_metadata import (
+    NAME,
+    Labels,
+    standard_metadata,
+    with_standard_metadata,
+)
 
 DESCRIPTION = {
     "model": "mine",
@@ -89,6 +100,46 @@ def test_what_is_not_known_is_not_said(model):
     assert depth.place(4) == 0 and depth.place(5) == 0
     mask = model.children(3)[0].children(3)[0]
     assert mask.place(4) == 0 and mask.child(5).floats(0) == [1]
+
+
+@pytest.mark.parametrize(("are_of_values", "kind"), [(False, 2), (True, 3)])
+def test_an_output_says_which_list_names_its_classes(are_of_values, kind):
+    labels = {"mask": Labels("labels.txt", ("sky", "hair"), are_of_values=are_of_values)}
+    content = bytearray(standard_metadata(DESCRIPTION, labels=labels))
+    root = Reader(content, encode.Get(UOffsetTFlags.packer_type, content, 0))
+    [graph] = root.children(3)
+    [file] = graph.children(3)[0].children(6)
+    assert (file.text(0), file.number(2, Int8Flags)) == ("labels.txt", kind)
+    assert all(tensor.place(6) == 0 for tensor in graph.children(2))
+
+
+def test_labels_lie_uncompressed_behind_the_model_and_stay_there_when_it_is_repaired(
+    tiny_convolution, tiny_tflite
+):
+    labels = {"mask": Labels("labels.txt", ("sky", "Größe"))}
+    content = tiny_convolution.read_bytes()
+    labelled = with_standard_metadata(content, DESCRIPTION, labels=labels)
+    with zipfile.ZipFile(io.BytesIO(labelled)) as archive:
+        [entry] = archive.infolist()
+        assert entry.compress_type == zipfile.ZIP_STORED
+        assert archive.read("labels.txt").decode() == "sky\nGröße\n"
+    assert labelled == with_standard_metadata(content, DESCRIPTION, labels=labels)
+    Interpreter(model_content=labelled).allocate_tensors()
+    refused = tiny_tflite("upsampled", lambda image: keras.layers.UpSampling2D(2)(image))
+    files = {"labels.txt": b"sky\n"}
+    repaired = repair(with_files(refused.read_bytes(), files), probe=False)
+    assert repaired.is_whole and files_of(repaired.content) == files
+
+
+def test_what_is_no_archive_or_a_bomb_is_not_carried_over(tiny_convolution):
+    content = tiny_convolution.read_bytes()
+    bomb = io.BytesIO(content)
+    with zipfile.ZipFile(bomb, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("labels.txt", bytes(2**25))
+    damaged = bytearray(with_files(content, {"labels.txt": b"sky" * 100}))
+    damaged[-200] ^= 0xFF
+    for behind in (bomb.getvalue(), bytes(damaged), content + b"PK\x05\x06", content):
+        assert files_of(behind) == {} and carried_over(content, behind) == content
 
 
 def test_the_file_runs_as_before_and_both_descriptions_are_in_it(tiny_convolution):
