@@ -40,12 +40,14 @@ check: lint test ## lint and test
 fuzz: $(READY) ## throw damaged files at all that reads them (FUZZ_CASES=200000 for long)
 	$(BIN)/python -m tests.fuzz --cases $(FUZZ_CASES)
 	$(BIN)/python -m tests.fuzz --reader documents --cases $(FUZZ_CASES)
+	$(BIN)/python -m tests.fuzz --reader sources --cases $(FUZZ_CASES) --seconds 300
 
 nightly: $(READY) try-software-gpu ## run the slow tests and a long fuzz too
 	BOKEH_ADBD=$$(.ci/adbd.sh) $(WITH_ONEDNN) $(BIN)/python -m pytest -m "not device"
 	$(WITHOUT_ONEDNN) $(BIN)/python -m pytest -m "numeric and not device and not gpu"
 	$(BIN)/python -m tests.fuzz --cases 1000000 --seconds 1800 --seed $$(date +%Y%m%d)
 	$(BIN)/python -m tests.fuzz --reader documents --cases 1000000 --seconds 900 --seed $$(date +%Y%m%d)
+	$(BIN)/python -m tests.fuzz --reader sources --cases 20000 --seconds 900 --seed $$(date +%Y%m%d)
 	$(BIN)/python -m tests.fuzz --reader repair --cases 20000 --seconds 900 --seed $$(date +%Y%m%d)
 	$(BIN)/python -m tests.fuzz --reader native --cases 500 --seconds 900 --seed $$(date +%Y%m%d)
 

@@ -8,6 +8,7 @@ comes out. Inputs and outputs stay float32. Asked for, it also says what each la
 import re
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from bokeh_tf.converting.children import KINDS
 from bokeh_tf.converting.exchange import PLAIN_NAME, QUANTISED_NAME
@@ -17,6 +18,7 @@ from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.tflite.associated_files import carried_over
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.metadata import redescribed
+from bokeh_tf.tflite.rewriting import pack, unpack
 from bokeh_tf.tflite.running.agreement import output_scale
 from bokeh_tf.tflite.running.parity import compare
 from bokeh_tf.tflite.running.runtime import load
@@ -112,7 +114,8 @@ class _Quantising:
             raise ConversionError(
                 f"ai-edge-quantizer cannot quantise this network ({reason})."
             ) from error
-        return bytes(result.quantized_model)
+        content = bytes(result.quantized_model)
+        return content if self._tensor_bits != 16 else _with_scales_of_any_size(content)
 
     def _quantizer(self, scope, kept):
         from ai_edge_quantizer.algorithm_manager import AlgorithmName
@@ -134,6 +137,20 @@ class _Quantising:
                 one, everything, algorithm_key=AlgorithmName.NO_QUANTIZE
             )
         return quantizer
+
+
+def _with_scales_of_any_size(content):
+    """A file whose sums of 16 bits say that their scales are no powers of two.
+
+    The quantiser leaves them saying that they are, and the CPU then refuses the file.
+    """
+    model = unpack(content)
+    for graph in model.subgraphs:
+        for node in graph.operators:
+            is_sum = isinstance(node.builtinOptions, schema.AddOptionsT | schema.SubOptionsT)
+            if is_sum and graph.tensors[node.outputs[0]].type == schema.TensorType.INT16:
+                node.builtinOptions.potScaleInt16 = False
+    return pack(model, size_hint_bytes=len(content))
 
 
 def _scope(file, layer):

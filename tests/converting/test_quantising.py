@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from keras import layers
 
 from bokeh_tf.cli import main
 from bokeh_tf.tflite.conversion import convert
@@ -21,10 +22,15 @@ ABSENT = (
 
 @pytest.fixture(scope="module")
 def plain_file(tmp_path_factory):
-    """The float32 file of a network with an upsampling that delegates refuse."""
+    """The float32 file of a network with a sum, and with an upsampling that delegates refuse."""
     keras.utils.set_random_seed(4)
+    image = keras.Input((*own_nets.SIZE, 3), name="image")
+    hidden = layers.Conv2D(8, 3, padding="same")(image)
+    hidden = layers.UpSampling2D(2)(layers.Add()([hidden, layers.ReLU()(hidden)]))
+    sharp = layers.Conv2D(3, 3, padding="same", activation="sigmoid", name="sharp")(hidden)
     path = tmp_path_factory.mktemp("plain") / "plain.tflite"
-    path.write_bytes(convert(own_nets.sequential(), precision="float32", strict=False))
+    model = keras.Model(image, sharp, name="plain")
+    path.write_bytes(convert(model, precision="float32", strict=False))
     return path
 
 
@@ -43,6 +49,12 @@ def quantise(capsys, source, out, *options):
     )
     captured = capsys.readouterr()
     return status, json.loads(captured.out) if captured.out else captured.err
+
+
+def run(path, image):
+    """The only output, computed by the interpreter itself."""
+    [values] = Interpreter(model_path=str(path)).get_signature_runner()(image=image).values()
+    return values
 
 
 def test_a_missing_quantiser_is_one_line(plain_file, tmp_path, capsys, monkeypatch):
@@ -68,16 +80,7 @@ def test_dynamic_weights_are_smaller_whole_and_nearly_the_same(plain_file, tmp_p
     file = inspect(out.read_bytes())
     assert file.metadata["precision"] == "dynamic_int8" and file.is_quantised
     image = np.random.default_rng(2).random((1, *own_nets.SIZE, 3), np.float32)
-    results = []
-    for path in (plain_file, out):
-        [values] = (
-            Interpreter(model_path=str(path))
-            .get_signature_runner("serving_default")(image=image)
-            .values()
-        )
-        results.append(values)
-    error = float(np.abs(results[0] - results[1]).max())
-    assert 0 < error < 0.02
+    assert 0 < float(np.abs(run(plain_file, image) - run(out, image)).max()) < 0.02
     [measured] = [one for one in document["parity"] if one["sample"] == "random"]
     assert 0 < measured["max_abs"] < 0.02
 
@@ -103,6 +106,19 @@ def test_whole_integers_keep_float_ports_their_names_and_the_layers_that_are_kep
         capsys, plain_file, tmp_path / "no.tflite", *shared, "--keep-float", "absent"
     )
     assert status == 1 and "absent: no layer of this file" in said
+
+
+@pytest.mark.slow
+def test_the_cpu_computes_tensors_of_16_bits_and_delegates_refuse_them(
+    plain_file, tmp_path, capsys
+):
+    image = np.random.default_rng(5).random((1, *own_nets.SIZE, 3), np.float32)
+    samples, out = tmp_path / "samples.npz", tmp_path / "wide.tflite"
+    np.savez(samples, image=image)
+    options = ("--precision", "int16x8", "--calibration", samples, "--inputs", samples)
+    status, document = quantise(capsys, plain_file, out, *options, "--allow-unchecked")
+    assert status == 3 and not document["failures"] and not document["check"]["passed"]
+    assert 0 < float(np.abs(run(plain_file, image) - run(out, image)).max()) < 0.01
 
 
 def test_rounded_weights_are_not_rounded_again(tiny_convolution, tmp_path, capsys):

@@ -1,5 +1,5 @@
 """Damaged and hostile documents of ours: results, journals, manifests, baselines,
-sheets, checkpoints, weights, `.keras`.
+sheets, checkpoints, weights.
 
 A case is the name of its kind, a line end, and the file. Half of the cases are damaged as
 bytes, the others as what they are: JSON with other types, without keys, with keys twice,
@@ -14,7 +14,6 @@ import os
 import random
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -270,7 +269,7 @@ def _weights():
 
 
 def _hdf5(change):
-    """The weights of `_small_model`, as Keras lays them out, after `change`."""
+    """The weights of `small_model`, as Keras lays them out, after `change`."""
     memory = io.BytesIO()
     with h5py.File(memory, "w") as file:
         for name, shapes in (("dense", ((4, 3), (3,))), ("dense_1", ((3, 2), (2,)))):
@@ -283,7 +282,7 @@ def _hdf5(change):
     return memory.getvalue()
 
 
-def _damaged_weights(content, source):
+def damaged_weights(content, source):
     place = source.choice(
         ("layers/dense/vars/0", "layers/dense/vars/1", "layers/dense_1/vars/0", "layers", "vars")
     )
@@ -319,11 +318,11 @@ def _damaged_weights(content, source):
 def _without_frameworks():
     """Keras on NumPy alone, in this process that does nothing else; what reads is the same code."""
     if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = "numpy"
+        os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 
 @cache
-def _small_model():
+def small_model():
     _without_frameworks()
     import keras
 
@@ -333,37 +332,7 @@ def _small_model():
 
 
 def _read_weights(path):
-    load_weights(_small_model(), path)
-
-
-@cache
-def _keras_models():
-    path = _folder() / "whole.keras"
-    _small_model().save(path)
-    return (path.read_bytes(),)
-
-
-def _damaged_keras(content, source):
-    """Another configuration or other weights in a sound archive."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    name = source.choice(tuple(parts))
-    damage = _damaged_weights if name.endswith(SUFFIX) else damaged_json
-    parts[name] = damage(parts[name], source)
-    memory = io.BytesIO()
-    with zipfile.ZipFile(memory, "w") as archive:
-        for name, part in parts.items():
-            archive.writestr(name, part)
-    return memory.getvalue()
-
-
-def _read_keras(path):
-    _without_frameworks()
-    from bokeh_tf.converting.loading import load
-
-    names = ("module", "name", "custom_objects", "image_size", "shapes")
-    request = dict.fromkeys(names) | {"kind": "keras", "label": "mine", "path": str(path)}
-    load({**request, "search_folder": str(path.parent)}, path.parent)
+    load_weights(small_model(), path)
 
 
 KINDS = {
@@ -379,6 +348,5 @@ KINDS = {
         _checkpoints, _damaged_checkpoint, _read_checkpoint, "phase01_batch00000003.npz"
     ),
     "sheet": Kind(_sheets, _damaged_sheet, _read_sheet, "results.csv"),
-    "keras": Kind(_keras_models, _damaged_keras, _read_keras, "damaged.keras"),
-    "weights": Kind(_weights, _damaged_weights, _read_weights, f"small{SUFFIX}"),
+    "weights": Kind(_weights, damaged_weights, _read_weights, f"small{SUFFIX}"),
 }

@@ -26,7 +26,7 @@ from bokeh_tf.repairing.passes import Journal, run_passes
 from bokeh_tf.repairing.recipes import RECIPES
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running.runtime import verify_loads
-from tests.fuzz import documents
+from tests.fuzz import documents, sources
 from tests.fuzz.agreement import DIFFERENT, second_opinion
 
 # Everything a policy can fail on, so that writers have most to say.
@@ -173,5 +173,7 @@ READERS = {
     "inspection": (inspection, LIMITS),
     # Starting and ending the children takes a few seconds beside their own limit.
     "repair": (repairing, Limits(seconds=2 * NATIVE_STEP_S, address_space_bytes=None)),
+    # Each case has a process of its own, with a limit of its own.
+    "sources": (sources.read, Limits(seconds=2 * sources.CASE_S, address_space_bytes=None)),
     "native": (native, Limits(seconds=4 * NATIVE_STEP_S, address_space_bytes=None)),
 }

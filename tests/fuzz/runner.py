@@ -4,7 +4,8 @@ tests.fuzz --cases 5000`.
 Every case must end in a report or in one `BokehError` of one line: no other exception, no death
 of the process, at most 10 s, at most 1 GB of address space; readers that start children of
 their own have other limits. The default reader takes models, `--reader documents` results,
-journals, manifests, baselines, sheets, checkpoints, weights, `.keras`. A case is a function of the
+journals, manifests, baselines, sheets, checkpoints, weights, `--reader sources` what `convert`
+takes: `.keras`, `.h5`, SavedModels. A case is a function of the
 seed, its number and the corpus, so that a failure can be had again; the offending file is
 written out too. Cases run in worker processes under a memory limit and a watchdog. Exit 0: all
 passed; 1: a case failed; 2: usage.
@@ -24,7 +25,7 @@ from functools import cache
 from pathlib import Path
 
 from bokeh_tf.errors import BokehError
-from tests.fuzz import documents
+from tests.fuzz import documents, sources
 from tests.fuzz.graphs import random_graph, repeated_tables
 from tests.fuzz.mutations import MUTATIONS, not_a_model, splice, structure_of
 from tests.fuzz.readers import LIMITS, READERS
@@ -121,7 +122,7 @@ def outcome_of(reader, content):
 
 
 # What makes the cases of a reader, models where nothing is said.
-MAKERS = {"documents": documents.case}
+MAKERS = {"documents": documents.case, "sources": sources.case}
 
 
 def _work(reader, make, limits, seed, numbers, folders, deadline_s, watched, results):

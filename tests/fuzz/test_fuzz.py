@@ -17,7 +17,7 @@ from ai_edge_litert import schema_py_generated as schema
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite.inspection import inspect
 from tests.delegate.rules.mldrift_graphs import IMAGE, OP, Graph
-from tests.fuzz import documents
+from tests.fuzz import documents, sources
 from tests.fuzz import runner as fuzz
 from tests.fuzz.agreement import NOT_PROVED, PROVED, agree, second_opinion
 from tests.fuzz.graphs import IDENTIFIER, repeated_tables
@@ -30,6 +30,7 @@ CASES = 400
 NATIVE_CASES = 16
 REPAIR_CASES = 200
 DOCUMENTS = 400
+SOURCES = 60
 SEED = 3
 
 
@@ -52,6 +53,20 @@ def test_every_document_is_read_or_refused_in_one_line():
     assert (
         summary.outcomes["report"] > DOCUMENTS / 5 and summary.outcomes["refused"] > DOCUMENTS / 5
     )
+
+
+@pytest.mark.slow
+def test_every_source_of_a_conversion_is_loaded_or_refused_in_one_line():
+    reader, limits = READERS["sources"]
+    summary = fuzz.fuzz(reader, cases=SOURCES, make=sources.case, limits=limits, seed=SEED)
+    assert summary.failures == () and sum(summary.outcomes.values()) == SOURCES
+    assert summary.outcomes["report"] > SOURCES / 5 and summary.outcomes["refused"] > SOURCES / 5
+
+
+@pytest.mark.slow
+def test_what_python_raises_in_the_fork_of_a_source_is_a_finding():
+    outcome, what = fuzz.outcome_of(sources.read, b"unknown kind\n")
+    assert outcome == "failed" and "KeyError: 'unknown kind'" in what
 
 
 def _trusts_json(content):
