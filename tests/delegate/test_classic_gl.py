@@ -2,11 +2,8 @@
 real one where there is one.
 """
 
-import ast
 import json
 import shlex
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,19 +189,6 @@ def test_the_command_asks_it_and_says_so(tmp_path, capsys):
     (file,) = json.loads(report.read_text(encoding="utf-8"))["files"]
     assert file["classic_gl"]["verdict"] == "refused" and "classic GL refused" in file["stands_on"]
     assert main([*options, str(tmp_path / "absent")]) == NOT_CHECKED, "named, so it must answer"
-
-
-def test_the_child_needs_nothing_of_this_package():
-    tree = ast.parse(Path(child.__file__).read_text(encoding="utf-8"))
-    names = {
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    }
-    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    foreign = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
-    assert foreign == {"flatbuffers", "mediapipe", "numpy"}
 
 
 @pytest.mark.slow

@@ -31,7 +31,17 @@ KERAS_FILES = {
     "export/zoo/practice.py",
 }
 
-# A file holds one idea, and more code than this is seldom one; tables, comments and docstrings are
+# Started by their file's name in a Python of the user's, which has these packages and not ours.
+IN_ANOTHER_PYTHON = {
+    "bokeh_tf/bench/host/timing_worker.py": {"numpy"},
+    "bokeh_tf/delegate/classic_gl/child.py": {"flatbuffers", "mediapipe", "numpy"},
+}
+
+
+@pytest.mark.parametrize("name", IN_ANOTHER_PYTHON)
+def test_what_another_python_runs_needs_nothing_of_ours(name):
+    roots = {module.split(".")[0] for module in imports_of(ROOT / name)}
+    assert roots - sys.stdlib_module_names == IN_ANOTHER_PYTHON[name]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -30,8 +30,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bokeh_tf.paths import is_file
-
 _MODULES = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
     "tflite-runtime": "tflite_runtime.interpreter",
@@ -209,10 +207,11 @@ class Session:
 
 def _memory_bytes(key):
     """A line of this process's status file in bytes; None on systems without one."""
-    status = Path("/proc/self/status")
-    if not is_file(status):
+    try:
+        text = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
         return None
-    for line in status.read_text(encoding="ascii", errors="replace").splitlines():
+    for line in text.splitlines():
         if line.startswith(f"{key}:"):
             return int(line.split()[1]) * 1024
     return None
