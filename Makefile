@@ -12,7 +12,7 @@ WITH_ONEDNN := TF_ENABLE_ONEDNN_OPTS=1
 WITHOUT_ONEDNN := TF_ENABLE_ONEDNN_OPTS=0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train-demo test check lint fuzz nightly oldest newest software-gpu clean
+.PHONY: help demo train-demo test check lint fuzz nightly oldest newest software-gpu browser clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -74,6 +74,9 @@ newest: ## the same with the newest ones, prereleases of the runtime included
 
 software-gpu: ## install a software Vulkan adapter (Debian, Ubuntu; needs root once)
 	sh .ci/software-gpu.sh
+
+browser: ## install Chromium and npm for the tests in a browser (Debian, Ubuntu; needs root once)
+	sh .ci/browser.sh
 
 # A machine without root still gets everything else: the check then says UNAVAILABLE and how to mend it.
 .PHONY: try-software-gpu

@@ -19,8 +19,12 @@ INDEX = "index.html"
 _LIMIT_BYTES = 256_000_000
 # JPEG, PNG, WebP, GIF and BMP; AVIF and HEIC have "ftyp" after four bytes.
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM")
-_PAGE = (INDEX, "demo.js", "style.css")
-_OF_APP = ("gpu_model.js", "photos.js")
+_PAGE = (
+    INDEX,
+    "style.css",
+    *(f"{name}.js" for name in ("composite", "demo", "edge_model", "placement", "resampling")),
+)
+_OF_APP = ("gpu_model.js",)
 _IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
 
 
@@ -55,22 +59,47 @@ def site(
             f" If one is, say which values it has: --{side}-range 0 1."
         )
     texts = app_texts(facts, TARGETS["web"])
-    shown = next((port for port in facts.outputs if port.shape[3:] == (1,) and port.size > 1), None)
-    told = {
-        "name": facts.asset.removesuffix(".tflite"),
-        "takesFocus": facts.focus is not None,
-        "picture": facts.picture.camel,
-        "map": shown and {"name": shown.camel, "height": shown.shape[1], "width": shown.shape[2]},
-        "photo": photo and "first_photo",
-    }
     folder = files("bokeh_tf.web") / "page"
     content: dict[str, bytes | Path] = {name: (folder / name).read_bytes() for name in _PAGE}
     content |= {name: texts[name].encode() for name in _OF_APP}
+    told = {**_told(facts), "photo": photo and "first_photo"}
     content["facts.json"] = json.dumps(told).encode()
     content[facts.asset] = facts.content
     if photo is not None:
         content["first_photo"] = _picture_in(photo)
     return content | dict(runtime_files() if runtime is None else runtime)
+
+
+def _told(facts):
+    """What the page must know of the model, beside the code that runs it."""
+    photo, picture = facts.photo, facts.picture
+    size = photo.shape[1:3]
+    shown = next((port for port in facts.outputs if port.shape[3:] == (1,) and port.size > 1), None)
+    return {
+        "name": facts.asset.removesuffix(".tflite"),
+        "takesFocus": facts.focus is not None,
+        "inputs": ["photo" if port is photo else "focus" for port in facts.inputs],
+        "canvas": _image(photo),
+        "picture": _image(picture),
+        "map": shown and _image(shown),
+        # A blend of the photo and blurs of it can be computed anew in the photo's own pixels.
+        "isBlend": picture.shape[1:] == (*size, 3)
+        and shown is not None
+        and shown.shape[1:] == (*size, 1),
+    }
+
+
+def _image(port):
+    low, high = port.value_range or (0.0, 1.0)
+    _, height, width, channels = port.shape
+    return {
+        "name": port.camel,
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "low": low,
+        "high": high,
+    }
 
 
 def _picture_in(path):

@@ -155,13 +155,21 @@ class Chromium:
 
     def wait_until(self, script):
         """Waits until a script's value is true, and returns it; what throws is not true yet."""
+
+        def value():
+            with contextlib.suppress(ScriptError):
+                return self.run(script)
+
+        return self.wait_for(value, what=script)
+
+    def wait_for(self, condition, *, what="it"):
+        """Waits until what a function returns is true, and returns that."""
         deadline_s = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline_s:
-            with contextlib.suppress(ScriptError):
-                if value := self.run(script):
-                    return value
+            if value := condition():
+                return value
             time.sleep(_POLL_S)
-        raise AssertionError(f"{script} did not come true; the page says {self.text()!r}")
+        raise AssertionError(f"{what} did not come true; the page says {self.text()!r}")
 
     def text(self):
         """All that a person can read in the page."""

@@ -1,0 +1,175 @@
+"""The pages in a real browser: a photo rendered, compared, tapped and downloaded; models timed on WASM
+and on WebGPU, with a page that is loaded anew in the middle.
+
+One Chromium for all; its WebGPU is SwiftShader, on the CPU. `slow` are the shipped models at full size.
+"""
+
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from bokeh_tf.bench.browser.contestant import BrowserSetting
+from bokeh_tf.bench.browser.tab import Tab
+from bokeh_tf.bench.host.run import HostRun, bench
+from bokeh_tf.bench.results.outcome import DelegateOutcome
+from bokeh_tf.metrics import psnr
+from bokeh_tf.models.weights import FLAGSHIP_FILE, FOCUS_FILE
+from bokeh_tf.photos import reading
+from bokeh_tf.rendering.backends import load_model
+from bokeh_tf.rendering.render import render
+from bokeh_tf.web.server import SiteServer
+from bokeh_tf.web.site import site
+from tests.bench.tiny_models import tiny_model
+from tests.delegate.rules.mldrift_graphs import OP, Graph, options
+from tests.web.chromium import Chromium, required_program
+
+ROOT = Path(__file__).resolve().parents[2]
+PHOTO = ROOT / "bokeh_tf" / "samples" / "photo.jpg"
+SMALL_FLAGSHIP = ROOT / "android_assets" / "dbsi_mobile_base_float16_512x768.tflite"
+STATUS = "document.getElementById('status').textContent"
+RENDERED = f"/ ms on |^Not /.test({STATUS}) && {STATUS}"
+SAVED = f"/pixels, computed|^Not /.test({STATUS}) && {STATUS}"
+# Pixels of a canvas, as the sum of their values.
+SUM = (
+    "(() => { const c = document.getElementById('after');"
+    " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+    " let sum = 0; for (const value of d) sum += value; return sum; })()"
+)
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory):
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def browser(downloads):
+    with Chromium(required_program(), downloads=downloads) as started:
+        yield started
+
+
+@pytest.fixture
+def shown(browser):
+    """Shows a model in the browser, once it can render."""
+    servers = []
+
+    def show(model, photo, **ranges):
+        server = SiteServer(site(model, photo=photo, **ranges))
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser.open(server.address)
+        assert "ms on WebGPU" in browser.wait_until(RENDERED)
+
+    yield show
+    browser.open("about:blank")
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def large_photo(tmp_path_factory):
+    """The sample photo, larger than the small flagship's canvas, in a file that every reader reads alike."""
+    photo = cv2.resize(cv2.imread(str(PHOTO)), (900, 900), interpolation=cv2.INTER_CUBIC)
+    path = tmp_path_factory.mktemp("photos") / "large.png"
+    cv2.imwrite(str(path), photo)
+    return path
+
+
+def downloaded(browser, folder, name):
+    """The picture that the button gives, `[H, W, 3]` uint8."""
+    browser.click("#save")
+    assert name in browser.wait_until(SAVED)
+    path = folder / name
+    # It has another name until all of it is there.
+    browser.wait_for(path.exists)
+    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+
+
+def dimmed_by_the_tap():
+    """A file that multiplies its photo by the row of a tap, told as the flagship is told."""
+    graph = Graph()
+    photo, focus = graph.input((1, 64, 96, 3)), graph.input((1, 1, 1, 4))
+    ends = [np.asarray(values, np.int32) for values in ((0, 0, 0, 0), (1, 1, 1, 1))]
+    row = graph.node(OP.SLICE, [focus, *ends], (1, 1, 1, 1))
+    return graph.file(graph.node(OP.MUL, [photo, row], (1, 64, 96, 3), kept=options("Mul")))
+
+
+def test_a_photo_is_rendered_compared_and_downloaded(shown, browser, downloads, large_photo):
+    shown(SMALL_FLAGSHIP, large_photo)
+    browser.run("document.getElementById('split').focus()")
+    browser.press("ArrowRight", code=39)
+    assert (
+        browser.run("document.getElementById('stage').style.getPropertyValue('--split')") == "51%"
+    )
+    rendered = browser.run(SUM)
+    browser.run("document.getElementById('map').focus()")
+    browser.press("Enter", code=13, text="\r")
+    assert browser.run("document.getElementById('map').getAttribute('aria-pressed')") == "true"
+    assert browser.run(SUM) != rendered
+    browser.click("#map")
+    assert browser.run(SUM) == rendered
+    picture = downloaded(browser, downloads, "photo_bokeh.png")
+    expected = render(reading.read(large_photo).pixels, load_model(SMALL_FLAGSHIP)).image
+    assert picture.shape == expected.shape
+    # Half a step of a byte in a tenth of the pixels is 64 dB; measured 88.
+    assert psnr(picture / 255, expected / 255) > 64
+    assert np.abs(picture.astype(int) - expected).max() <= 2
+
+
+def test_a_tap_is_told_to_the_model(shown, browser, tmp_path):
+    model = tmp_path / "tap.tflite"
+    model.write_bytes(dimmed_by_the_tap())
+    shown(model, PHOTO, input_range=(0, 1), output_range=(0, 1))
+    sums = []
+    for share in (0.25, 0.75):
+        browser.run("document.getElementById('status').textContent = ''")
+        browser.click("#stage", x=0.5, y=share)
+        browser.wait_until(RENDERED)
+        sums.append(browser.run(SUM))
+    opaque = browser.run("document.getElementById('after').width") * 255
+    opaque *= browser.run("document.getElementById('after').height")
+    assert (sums[1] - opaque) / (sums[0] - opaque) == pytest.approx(3, rel=0.02)
+
+
+def test_models_are_timed_on_wasm_and_webgpu_through_a_reload(browser, tmp_path):
+    model = tmp_path / "net.tflite"
+    model.write_bytes(tiny_model())
+    reloads = []
+
+    def reload_once():
+        if not reloads:
+            reloads.append(browser.reload())
+
+    tab = Tab(open_address=browser.open, say=lambda _: None)
+    settings = (
+        BrowserSetting("wasm", 1, tab=tab),
+        BrowserSetting("wasm", 2, tab=tab),
+        BrowserSetting("webgpu", None, True, tab=tab),
+    )
+    run = HostRun((model,), settings, rounds=3)
+    result, _ = bench(run, on_round=reload_once)
+    assert len(reloads) == 1 and tab.visits == 2
+    outcomes = [one.verdict.outcome for one in result.measurements]
+    assert outcomes == [DelegateOutcome.CPU, DelegateOutcome.CPU, DelegateOutcome.WRONG_BACKEND]
+    assert "not a GPU timing" in result.measurements[2].stamp
+    for one in result.measurements:
+        assert len(one.samples.rounds_ns) == 3 and one.outputs[0].max_abs == 0
+        assert list(one.details["agreement"]) == ["run 1", "run 2", "last run"]
+        assert "Chrome" in one.runtime and one.startup.cold_init_ns > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [FLAGSHIP_FILE, FOCUS_FILE], ids=lambda path: path.stem)
+def test_shipped_models_agree_with_the_cpu(model, browser):
+    tab = Tab(open_address=browser.open, say=print)
+    settings = (BrowserSetting("wasm", 2, tab=tab), BrowserSetting("webgpu", None, True, tab=tab))
+    result, _ = bench(HostRun((model,), settings, rounds=1))
+    for one in result.measurements:
+        for output in one.outputs:
+            print(one.name, output.name, output.psnr_db, output.max_abs)
+            assert output.problem is None
+            assert output.psnr_db is None or output.psnr_db > 100
