@@ -25,7 +25,7 @@ from bokeh_tf.files import make_folder, write_bytes
 from bokeh_tf.models.weights import WEIGHTS_FOLDER, load_weights
 from bokeh_tf.program import guarded, run_program
 from bokeh_tf.tflite.subject import subject_of
-from export import manifest
+from export import manifest, web_page
 from export.recipes import RECIPES
 
 _WHOLE = "stopped; what is written so far is whole"
@@ -71,6 +71,9 @@ def main(
                 )
                 path = folder / f"{recipe.name}.tflite"
                 console.print(f"wrote {path}", soft_wrap=True, markup=False, highlight=False)
+            if subject and recipe.is_on_page:
+                page = web_page.write(folder, path)
+                console.print(f"wrote {page}", soft_wrap=True, markup=False, highlight=False)
         return max(codes, default=PASSED)
 
     return guarded("export", run, when_interrupted=_WHOLE)

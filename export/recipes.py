@@ -9,7 +9,7 @@ from bokeh_tf.models.weights import weights_name
 @dataclass(frozen=True)
 class Recipe:
     """One shipped file. A packaged one also goes into the Python package, where
-    `bokeh-tf render` finds it.
+    `bokeh-tf render` finds it; one is what the page for static hosts runs.
     """
 
     model: str
@@ -18,6 +18,7 @@ class Recipe:
     image_height_px: int
     image_width_px: int
     is_packaged: bool = False
+    is_on_page: bool = False
 
     @property
     def name(self) -> str:
@@ -34,5 +35,5 @@ class Recipe:
 RECIPES = (
     Recipe("dbsi_mobile", "base", "float16", 1024, 1536, is_packaged=True),
     Recipe("dbsi_mobile", "base", "float16", 512, 768),
-    Recipe("dbsi_mobile", "focus", "float16", 1024, 1536, is_packaged=True),
+    Recipe("dbsi_mobile", "focus", "float16", 1024, 1536, is_packaged=True, is_on_page=True),
 )

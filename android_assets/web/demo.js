@@ -1,0 +1,234 @@
+// What a person sees and does: a photo beside its picture, a tap, an aperture. The model itself is in gpu_model.js.
+
+import {composite} from './composite.js';
+import {loadModel, run} from './gpu_model.js';
+import {cropped, place, toCanvas} from './placement.js';
+
+/** @typedef {import('./resampling.js').Image} Image */
+
+const element = (id) => document.getElementById(id);
+const [stage, before, after] = ['stage', 'before', 'after'].map(element);
+// `photo` is all of its pixels, `canvas` the copy that the model sees, `picture` and `map` what it made of it.
+const state = {
+    photo: null, name: 'photo', placement: null, canvas: null, picture: null, map: null,
+    tap: null, showsMap: false, isBusy: false, isWanted: false,
+};
+let facts = null;
+let model = null;
+let accelerator = '';
+
+/** @param {string} text */
+function say(text) {
+    element('status').textContent = text;
+}
+
+/** So that what was said is seen before long work begins. */
+function breath() {
+    return new Promise((resolve) => setTimeout(resolve));
+}
+
+/** Draws the part of a canvas that is of the photo. @param {HTMLCanvasElement} target @param {Image} canvas */
+function draw(target, canvas) {
+    const {values, height, width, channels} = cropped(canvas, state.placement);
+    const image = new ImageData(width, height);
+    for (let pixel = 0; pixel < width * height; pixel++) {
+        for (let channel = 0; channel < 3; channel++) {
+            // An array of clamped bytes rounds and limits by itself.
+            image.data[4 * pixel + channel] = 255 * values[channels * pixel + Math.min(channel, channels - 1)];
+        }
+        image.data[4 * pixel + 3] = 255;
+    }
+    [target.width, target.height] = [width, height];
+    target.getContext('2d').putImageData(image, 0, 0);
+}
+
+function show() {
+    draw(after, state.showsMap ? state.map : state.picture);
+}
+
+/** Where somebody tapped, in the canvas; the aperture; and no grade. @returns {Float32Array} */
+function wishes() {
+    const {tap, placement: {canvasHeight, canvasWidth, top, left, height, width}} = state;
+    const row = tap ? (top + tap.row * height) / canvasHeight : -1;
+    const column = tap ? (left + tap.column * width) / canvasWidth : -1;
+    return Float32Array.of(row, column, element('aperture').value / 100, 0);
+}
+
+/** An output as values from 0 to 1. @param {object} outputs of `run` @param {object} port of the facts @returns {Image} */
+function imageOf(outputs, {name, height, width, channels, low, high}) {
+    const values = outputs[name].map((value) => (value - low) / (high - low));
+    return {values, height, width, channels};
+}
+
+async function compute() {
+    const {low, high} = facts.canvas;
+    const photo = state.canvas.values.map((value) => low + value * (high - low));
+    const inputs = facts.inputs.map((kind) => (kind === 'photo' ? photo : wishes()));
+    const outputs = await run(model, ...inputs);
+    state.picture = imageOf(outputs, facts.picture);
+    state.map = facts.map && imageOf(outputs, facts.map);
+    state.map?.values.forEach((share, index, values) => (values[index] = Math.min(1, Math.max(0, share))));
+}
+
+/** Renders with the present tap and aperture; what is asked for meanwhile is rendered afterwards, once. */
+async function render() {
+    state.isWanted = true;
+    if (state.isBusy || state.photo === null || model === null) {
+        return;
+    }
+    state.isBusy = true;
+    stage.setAttribute('aria-busy', 'true');
+    try {
+        while (state.isWanted) {
+            state.isWanted = false;
+            say('Rendering…');
+            await breath();
+            const start = performance.now();
+            await compute();
+            const elapsed = Math.round(performance.now() - start);
+            show();
+            say(`${elapsed} ms on ${accelerator === 'webgpu' ? 'WebGPU' : 'the CPU'}, with the way there and back`);
+        }
+    } catch (error) {
+        say(`Not rendered: ${error.message}`);
+    } finally {
+        state.isBusy = false;
+        stage.setAttribute('aria-busy', 'false');
+    }
+}
+
+/** All pixels of a picture file. @param {Blob} file @returns {Promise<ImageData>} */
+async function pixelsOf(file) {
+    const bitmap = await createImageBitmap(file);
+    const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d', {willReadFrequently: true});
+    context.drawImage(bitmap, 0, 0);
+    return context.getImageData(0, 0, bitmap.width, bitmap.height);
+}
+
+/** @param {Blob} file @param {string} name */
+async function take(file, name) {
+    let photo = null;
+    try {
+        photo = await pixelsOf(file);
+    } catch {
+        say(`${name}: this browser cannot read it as a picture. Choose another.`);
+        return;
+    }
+    const placement = place(photo.height, photo.width, facts.canvas.height, facts.canvas.width);
+    const canvas = toCanvas(photo, placement);
+    Object.assign(state, {photo, placement, canvas, name: name.replace(/\.[^.]*$/, ''), tap: null, picture: null, map: null});
+    draw(before, canvas);
+    draw(after, canvas);
+    stage.style.setProperty('--ratio', photo.width / photo.height);
+    stage.classList.add('shown');
+    await render();
+}
+
+/** The picture in the photo's own pixels, where the model says what is sharp; else what the model made. */
+function fullPicture() {
+    const canvas = new OffscreenCanvas(after.width, after.height);
+    if (state.showsMap || !facts.isBlend) {
+        canvas.getContext('2d').drawImage(after, 0, 0);
+        return canvas;
+    }
+    const picture = new ImageData(state.photo.data.slice(), state.photo.width, state.photo.height);
+    const parts = [state.canvas, state.picture, state.map].map((part) => cropped(part, state.placement));
+    composite(picture, ...parts);
+    [canvas.width, canvas.height] = [picture.width, picture.height];
+    canvas.getContext('2d').putImageData(picture, 0, 0);
+    return canvas;
+}
+
+async function save() {
+    if (state.picture === null || state.isBusy) {
+        return;
+    }
+    say('Computing the download…');
+    await breath();
+    const start = performance.now();
+    const canvas = fullPicture();
+    const blob = await canvas.convertToBlob({type: 'image/png'});
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(blob);
+    link.download = `${state.name}_${state.showsMap ? 'map' : 'bokeh'}.png`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    const elapsed = Math.round(performance.now() - start);
+    say(`${link.download}: ${canvas.width} x ${canvas.height} pixels, computed in ${elapsed} ms`);
+}
+
+function listen() {
+    const split = element('split');
+    split.addEventListener('input', () => {
+        stage.style.setProperty('--split', `${split.value}%`);
+        split.setAttribute('aria-valuetext', `${split.value} percent photo`);
+    });
+    element('photo').addEventListener('change', (event) => {
+        const [file] = event.target.files;
+        if (file) {
+            take(file, file.name);
+        }
+    });
+    for (const kind of ['dragover', 'dragleave', 'drop']) {
+        stage.addEventListener(kind, (event) => {
+            event.preventDefault();
+            stage.classList.toggle('over', kind === 'dragover');
+            const file = kind === 'drop' && event.dataTransfer.files[0];
+            if (file) {
+                take(file, file.name);
+            }
+        });
+    }
+    const hold = element('hold');
+    const held = (isHeld) => () => stage.classList.toggle('held', isHeld);
+    for (const kind of ['pointerdown', 'keydown']) {
+        hold.addEventListener(kind, held(true));
+    }
+    for (const kind of ['pointerup', 'pointerleave', 'pointercancel', 'keyup', 'blur']) {
+        hold.addEventListener(kind, held(false));
+    }
+    element('map').addEventListener('click', () => {
+        state.showsMap = !state.showsMap;
+        element('map').setAttribute('aria-pressed', state.showsMap);
+        if (state.picture !== null) {
+            show();
+        }
+    });
+    element('save').addEventListener('click', () => save().catch((error) => say(`Not saved: ${error.message}`)));
+    element('aperture').addEventListener('change', render);
+    element('automatic').addEventListener('click', () => {
+        state.tap = null;
+        render();
+    });
+    stage.addEventListener('click', (event) => {
+        if (!facts.takesFocus || state.photo === null) {
+            return;
+        }
+        const box = stage.getBoundingClientRect();
+        const [row, column] = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+        state.tap = {row, column};
+        render();
+    });
+}
+
+async function start() {
+    facts = await (await fetch('facts.json')).json();
+    document.title = `${facts.name} · bokeh-tf`;
+    element('name').textContent = facts.name;
+    for (const id of ['aperture_row', 'automatic']) {
+        element(id).hidden = !facts.takesFocus;
+    }
+    element('map').hidden = facts.map === null;
+    element('controls').hidden = false;
+    listen();
+    const first = facts.photo && fetch(facts.photo);
+    ({model, accelerator} = await loadModel());
+    say('Choose a photo, or drop one on the frame.');
+    if (first && state.photo === null) {
+        await take(await (await first).blob(), 'photo');
+    } else {
+        await render();
+    }
+}
+
+start().catch((error) => say(`Not loaded: ${error.message}`));
