@@ -124,6 +124,8 @@ setup(
         "perceptual": [*_RUN, "flip-evaluator>=1.7"],
         # HEIC photos; AVIF comes with Pillow.
         "photos": [*_RUN, "pillow-heif>=1.0"],
+        # The address of a page for a phone's camera; pure Python, without dependencies.
+        "qr": ["segno>=1.6"],
         "dev": [
             *_RUN,
             *_TENSORFLOW,
@@ -139,6 +141,7 @@ setup(
             "pyyaml>=6",
             "ruff>=0.6",
             "scikit-image>=0.22",
+            "segno>=1.6",
         ],
     },
     entry_points={"console_scripts": ["bokeh-tf = bokeh_tf.__main__:main"]},

@@ -9,7 +9,7 @@ from bokeh_tf.web.port_option import port
 
 _DESCRIPTION = """Shows a .tflite that makes a picture of a photo in a browser, where LiteRT.js
 runs it on the GPU through WebGPU, or on the CPU. The page is served by this machine, to this
-machine alone, and no photo leaves the browser. LiteRT.js is fetched by npm once (12 MB) and
+machine alone unless --lan is given, and no photo leaves the browser. LiteRT.js is fetched by npm once (12 MB) and
 kept in the user's cache."""
 _EPILOG = """On a phone over USB: `adb reverse tcp:PORT tcp:PORT`, then open the address there, with --port PORT.
 
@@ -47,6 +47,12 @@ def add(commands):
         "--port", type=port, default=0, metavar="N", help="where to listen (default: a free port)"
     )
     parser.add_argument(
+        "--lan",
+        action="store_true",
+        help="serve it to this machine's network instead, by https; the browser there will ask"
+        " about the certificate",
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write the page there instead of serving it"
     )
     outputs.add(parser)
@@ -66,8 +72,10 @@ def run(options):
         output_range=options.output_range,
     )
     if options.out is not None:
+        if options.lan:
+            options.usage_error("--lan goes with serving, not with --out")
         return _write(content, options)
-    return _serve(content, options.port)
+    return _serve(content, options)
 
 
 def _write(content, options):
@@ -90,11 +98,17 @@ def _write(content, options):
     return 0
 
 
-def _serve(content, port):
+def _serve(content, options):
+    from bokeh_tf.web.lan import open_lan
+    from bokeh_tf.web.qr import show_qr
     from bokeh_tf.web.server import SiteServer
 
-    with SiteServer(content, port=port) as server:
+    lan = open_lan() if options.lan else None
+    with SiteServer(content, port=options.port, lan=lan) as server:
         say(f"open {server.address}")
+        if lan is not None:
+            say(lan.advice)
+            show_qr(server.address)
         say("Ctrl-C ends.")
         try:
             server.serve_forever()

@@ -1,10 +1,11 @@
-"""Hands out a site's files on this machine's own address, to whoever knows the
+"""Hands out a site's files, by default on this machine's own address alone, to whoever knows the
 token in it, and nothing else; and takes what a page sends, where somebody waits for it.
 """
 
 import hmac
 import mimetypes
 import secrets
+import ssl
 import sys
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 from bokeh_tf.errors import OutputError
 from bokeh_tf.paths import read_bytes
+from bokeh_tf.web.lan import Lan
 from bokeh_tf.web.site import INDEX, content_policy
 
 HOST = "127.0.0.1"
@@ -56,22 +58,33 @@ class SiteServer(ThreadingHTTPServer):
         port: int = 0,
         receiver: Receiver | None = None,
         policy: str | None = None,
+        lan: Lan | None = None,
     ):
-        """Listens on `port`, 0 for any that is free; `OutputError` where that cannot be had."""
+        """Listens on `port`, 0 for any that is free; `OutputError` where that cannot be had.
+
+        With `lan` it is reached from this machine's network, by https, and else from nowhere.
+        """
+        host, scheme = (HOST, "http") if lan is None else (lan.address, "https")
+        self.names = _NAMES if lan is None else (lan.address,)
         self.content, self.receiver = content, receiver
         self.policy = content_policy(content) if policy is None else policy
         self.token = secrets.token_urlsafe(12)
         try:
-            super().__init__((HOST, port), _Handler)
+            super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
             raise OutputError(
                 f"port {port}: cannot be listened on ({error}). Choose another --port."
             ) from error
-        self.address = f"http://{HOST}:{self.server_port}/{self.token}/"
+        if lan is not None:
+            # Without a handshake on arrival, a visitor who says nothing keeps nobody waiting.
+            self.socket = lan.context.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.address = f"{scheme}://{host}:{self.server_port}/{self.token}/"
 
     def handle_error(self, request, client_address):
-        """Tells of errors, of which a browser that leaves early is none."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+        """Tells of errors, of which a browser that leaves early, or trusts no certificate, is none."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError | ssl.SSLError):
             super().handle_error(request, client_address)
 
 
@@ -166,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
         _, _, rest = urlsplit(self.path).path.partition("/")
         token, slash, name = rest.partition("/")
         if (
-            host not in _NAMES
+            host not in self.server.names
             or not slash
             or not hmac.compare_digest(token.encode(), self.server.token.encode())
         ):

@@ -241,6 +241,7 @@ OUTER_ARROWS = {
         "rendering",
         "tflite",
         "training",
+        "web",
     },
     "benchmarks": FOUNDATION
     | {

@@ -26,6 +26,11 @@ def _add_options(parser, _count):
         help="where the page is (default: a free port); a phone over USB needs one: adb reverse",
     )
     group.add_argument(
+        "--lan",
+        action="store_true",
+        help="serve the page to this machine's network too, by https with a certificate of its own",
+    )
+    group.add_argument(
         "--open",
         action="store_true",
         help="open the page in this machine's browser, $BROWSER or the usual one",
@@ -36,9 +41,15 @@ def _settings(options):
     """WASM with every number of threads, and WebGPU; one page for all."""
     from bokeh_tf.bench.browser.contestant import BrowserSetting
     from bokeh_tf.bench.browser.tab import Tab
+    from bokeh_tf.web.qr import show_qr
 
-    open_address = webbrowser.open if options.open else _leave_it
-    tab = Tab(port=options.browser_port, open_address=open_address, say=_say)
+    def open_address(address):
+        if options.lan:
+            show_qr(address)
+        if options.open:
+            webbrowser.open(address)
+
+    tab = Tab(port=options.browser_port, is_lan=options.lan, open_address=open_address, say=_say)
     settings = []
     for kind in dict.fromkeys(options.browser_settings):
         threads = dict.fromkeys(options.threads) if kind == BROWSER_SETTINGS[0] else (None,)
@@ -46,10 +57,6 @@ def _settings(options):
             BrowserSetting(kind, number, options.allow_software, tab=tab) for number in threads
         ]
     return tuple(settings)
-
-
-def _leave_it(_address):
-    """The person opens it."""
 
 
 def _say(text):

@@ -17,6 +17,7 @@ from bokeh_tf.bench.browser import messages
 from bokeh_tf.bench.host.worker_process import WorkerError
 from bokeh_tf.documents import DocumentError, parse, typed
 from bokeh_tf.errors import BokehError, CheckError
+from bokeh_tf.web.lan import open_lan
 from bokeh_tf.web.runtime import runtime_files
 from bokeh_tf.web.server import SiteServer
 from bokeh_tf.web.site import content_policy
@@ -47,15 +48,19 @@ class Tab:
         self,
         *,
         port: int = 0,
+        is_lan: bool = False,
         open_address: Callable[[str], object],
         say: Callable[[str], object],
         runtime: Mapping | None = None,
     ):
-        """`open_address` is called with the page's address once it is served."""
+        """`open_address` is called with the page's address once it is served.
+
+        With `is_lan` it is served to this machine's network.
+        """
         self.facts: messages.PageFacts | None = None
         self.visits = 0
-        self._port, self._open_address, self._say = port, open_address, say
-        self._runtime = runtime
+        self._port, self._is_lan, self._runtime = port, is_lan, runtime
+        self._open_address, self._say = open_address, say
         self._content: dict = {}
         self._server: SiteServer | None = None
         self._users = 0
@@ -153,10 +158,15 @@ class Tab:
         self._content["style.css"] = style.read_bytes()
         self._content |= runtime_files() if self._runtime is None else self._runtime
         policy = content_policy(self._content, has_frames=True)
-        self._server = SiteServer(self._content, port=self._port, receiver=self, policy=policy)
+        lan = open_lan() if self._is_lan else None
+        self._server = SiteServer(
+            self._content, port=self._port, receiver=self, policy=policy, lan=lan
+        )
         serving = {"poll_interval": _SHUTDOWN_POLL_S}
         threading.Thread(target=self._server.serve_forever, kwargs=serving, daemon=True).start()
         self._say(f"open {self._server.address}")
+        if lan is not None:
+            self._say(lan.advice)
         self._open_address(self._server.address)
 
     # What follows is called by the server, for the page.

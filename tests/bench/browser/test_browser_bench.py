@@ -106,7 +106,9 @@ def test_a_page_that_is_loaded_anew_goes_on_where_the_other_was(bench):
     def lose_the_page(page, request):
         if page.asked.count("run") == 4:
             # Another page comes before this one has answered.
-            newer.append(FakePage(page.address, name="b2").start())
+            newer.append(FakePage(page.address, name="b2"))
+            newer[0].exchange(is_hidden=True)
+            newer[0].start()
             assert "stop" in page.exchange()
         return page.run(request)
 
