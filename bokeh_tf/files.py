@@ -31,6 +31,8 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 _TEMPORARY_NAME = re.compile(r"\.[0-9a-f]{16}(\.\w+)?")
 _LEFT_AFTER_S = 24 * 3600
 _swept: set[str] = set()
+# Pipes that a run will write to at its end, held open until then.
+_held: list[int] = []
 
 
 def make_folder(path: Path | str) -> Path:
@@ -130,9 +132,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     try:
         status = _status(path)
     except (OSError, ValueError) as error:
-        raise OutputError(
-            f"{path}: cannot write here ({_reason(error)}). Choose another output path."
-        ) from error
+        raise _cannot_write(path, _reason(error)) from error
     if status is not None and stat.S_ISDIR(status.st_mode):
         raise OutputError(
             f"{path}: cannot write ({os.strerror(errno.EISDIR)}). Nothing was left behind."
@@ -189,9 +189,7 @@ def _renaming_to(path, status):
             if status is not None:
                 _take_over(temporary, status)
         except OSError as error:
-            raise OutputError(
-                f"{path}: cannot write here ({_reason(error)}). Choose another output path."
-            ) from error
+            raise _cannot_write(path, _reason(error)) from error
         yield temporary
         temporary.replace(target)
     except OSError as error:
@@ -225,10 +223,88 @@ def _pouring_into(path):
         temporary.touch()
         yield temporary
         try:
-            with temporary.open("rb") as source, path.open("wb") as sink:
+            with temporary.open("rb") as source, os.fdopen(_open_to_pour(path), "wb") as sink:
                 shutil.copyfileobj(source, sink)
         except OSError as error:
             raise OutputError(f"{path}: cannot write ({_reason(error)}).") from error
+
+
+def _open_to_pour(path):
+    """A descriptor of what is there to be written to; a pipe that nobody reads is an error,
+    because opening it would wait for ever.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise OSError(errno.ENXIO, "a pipe that nobody reads; start its reader first") from error
+    # From here on a slow reader is waited for.
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def require_writable(path: Path | str, *, makes_folders: bool = False) -> None:
+    """Refuses a file that could not be written at the end of a long run, at its beginning.
+
+    A pipe is held open until the process ends, so that its reader waits for the run.
+
+    Args:
+        makes_folders: whether the run makes the folders that are missing on the way.
+
+    Raises:
+        OutputError: it is a folder or a pipe that nobody reads, or lies in a folder that is
+            missing or may not be written.
+    """
+    path = Path(path)
+    try:
+        status = _status(path)
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, _reason(error)) from error
+    if status is not None and stat.S_ISDIR(status.st_mode):
+        raise _cannot_write(path, "a folder, not a file")
+    if _takes_bytes(path, status):
+        if stat.S_ISFIFO(status.st_mode):
+            _hold(path)
+        return
+    target = Path(os.path.realpath(path)) if is_link(path) else path
+    if not makes_folders and not exists(target.parent):
+        raise _cannot_write(path, f"there is no folder {target.parent}")
+    _require_folder(target.parent, named=path)
+
+
+def require_folder(folder: Path | str) -> None:
+    """Refuses a folder for results that could not be made or written to.
+
+    Raises:
+        OutputError: it, or what is to hold it, is no folder or may not be written.
+    """
+    _require_folder(Path(folder), named=Path(folder))
+
+
+def _require_folder(folder, *, named):
+    # What is missing will be made in the nearest folder that is there.
+    there = next((place for place in (folder, *folder.parents) if exists(place)), folder)
+    try:
+        status = there.stat()
+    except (OSError, ValueError) as error:
+        raise _cannot_write(named, _reason(error)) from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise _cannot_write(named, f"{there} is no folder")
+    is_effective = os.access in os.supports_effective_ids
+    if not os.access(there, os.W_OK | os.X_OK, effective_ids=is_effective):
+        raise _cannot_write(named, os.strerror(errno.EACCES))
+
+
+def _hold(pipe):
+    try:
+        _held.append(_open_to_pour(pipe))
+    except OSError as error:
+        raise _cannot_write(pipe, _reason(error)) from error
+
+
+def _cannot_write(path, reason):
+    return OutputError(f"{path}: cannot write here ({reason}). Choose another output path.")
 
 
 def _reason(error):

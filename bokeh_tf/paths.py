@@ -14,13 +14,14 @@ import stat
 import sys
 import unicodedata
 from collections.abc import Iterator
-from errno import EFBIG, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM
+from errno import EFBIG, EINVAL, EISDIR, EMLINK, ENOSYS, ENOTSUP, EPERM
 from pathlib import Path
 
 from bokeh_tf.errors import OutputError
 
 # How memory cards and network folders say that they know no hard links.
 _NO_LINKS = (EPERM, ENOTSUP, ENOSYS, EMLINK)
+_NO_NAME = "no file can have this name"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 # Joiners shape letters and emoji and hide nothing; every other format character may.
 _SHOWN_FORMAT_CHARACTERS = frozenset("\u200c\u200d")
@@ -47,6 +48,42 @@ def is_dir(path) -> bool:
         return Path(path).is_dir()
     except (OSError, ValueError):
         return False
+
+
+def why_no_file(path) -> str:
+    """Why `path` cannot be read as a file, as a phrase for a message: nothing is there, or
+    a folder, a pipe, a device, …; "" for a regular file.
+    """
+    try:
+        status = Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "a link to nothing" if is_link(path) else "no such file"
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError:
+        return _NO_NAME
+    return "" if stat.S_ISREG(status.st_mode) else _kind(status.st_mode)
+
+
+def why_no_folder(path) -> str:
+    """Why `path` cannot be listed as a folder, as a phrase for a message; "" for a folder."""
+    if is_dir(path):
+        return ""
+    reason = why_no_file(path)
+    if not reason:
+        return "a file, not a folder"
+    return reason.replace("file", "folder")
+
+
+def _kind(mode):
+    """What is no regular file, as a phrase for a message."""
+    kinds = (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+    )
+    name = next((name for is_kind, name in kinds if is_kind(mode)), "a device")
+    return f"{name}, not a file"
 
 
 def exists(path) -> bool:
@@ -138,17 +175,18 @@ def open_file(path, *, limit_bytes=sys.maxsize) -> Iterator[io.BufferedReader]:
             path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         )
     except ValueError as error:
-        raise OSError(EINVAL, "no file can have this name") from error
+        raise OSError(EINVAL, _NO_NAME) from error
     with os.fdopen(descriptor, "rb") as file:
         _require_regular(os.fstat(descriptor), limit_bytes)
         yield file
 
 
 def _require_regular(status, limit_bytes):
-    # A folder is left to `open`, whose message is the one people know.
-    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        raise OSError(EINVAL, "a pipe or a device, not a file")
-    if status.st_size > limit_bytes and stat.S_ISREG(status.st_mode):
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(EISDIR, _kind(status.st_mode))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(EINVAL, _kind(status.st_mode))
+    if status.st_size > limit_bytes:
         raise OSError(EFBIG, _too_large(limit_bytes))
 
 
@@ -160,11 +198,14 @@ def _too_large(limit_bytes):
     )
 
 
-def claim(path) -> bool:
+def claim(path, *, named=None) -> bool:
     """Creates the empty file `path` unless anything has that name, a dangling link
     included; whether it did.
 
     Of several processes that claim one name, one gets it.
+
+    Args:
+        named: what a message calls it, where `path` is a temporary name that nobody knows.
 
     Raises:
         OutputError: no file can be made there.
@@ -175,12 +216,10 @@ def claim(path) -> bool:
         return False
     except OSError as error:
         raise OutputError(
-            f"{path}: cannot write here ({error.strerror}). Choose another output path."
+            f"{named or path}: cannot write here ({error.strerror}). Choose another output path."
         ) from error
     except ValueError as error:
-        raise OutputError(
-            f"{path}: no file can have this name. Choose another output path."
-        ) from error
+        raise OutputError(f"{named or path}: {_NO_NAME}. Choose another output path.") from error
     return True
 
 
@@ -209,7 +248,7 @@ def creating(names):
     path = next(names)
     new = New(path.parent / f".{os.urandom(8).hex()}{path.suffix}")
     try:
-        if not claim(new.temporary):
+        if not claim(new.temporary, named=path):
             raise OutputError(f"{path}: cannot write here. Try again.")
         yield new
         while not _named(new.temporary, path):

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import tempfile
+from pathlib import Path
 
 _NOBODY = 65534
 
@@ -16,3 +18,11 @@ def without_privileges():
         yield
     finally:
         os.seteuid(before)
+
+
+@contextlib.contextmanager
+def reachable_folder():
+    """An empty folder that whoever has no privileges can reach, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

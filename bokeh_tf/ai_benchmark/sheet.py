@@ -132,8 +132,6 @@ def read_sheet(path) -> tuple[SheetRow, ...]:
 
 def _decoded(path):
     try:
-        if paths.is_dir(path):
-            raise CheckError(f"{path}: not a file. Give the CSV that was filled in.")
         content = paths.read_bytes(path, limit_bytes=_MOST_BYTES)
     except OSError as error:
         raise CheckError(

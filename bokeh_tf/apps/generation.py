@@ -9,9 +9,8 @@ from bokeh_tf import __version__
 from bokeh_tf.apps import android_java, android_kotlin, cpp, swift, web
 from bokeh_tf.apps.ports import Facts, facts_of
 from bokeh_tf.apps.target import Target
-from bokeh_tf.errors import ModelFileError, OutputError
-from bokeh_tf.files import make_folder, write_bytes, write_text
-from bokeh_tf.paths import exists, printable
+from bokeh_tf.errors import ModelFileError
+from bokeh_tf.folders import write_files
 from bokeh_tf.tflite.subject import Model
 
 TARGETS = {one.TARGET.name: one.TARGET for one in (android_kotlin, android_java, cpp, swift, web)}
@@ -38,28 +37,20 @@ def write_app(
         folder: made where it does not exist.
         input_range: (lowest, highest) of its photo, where the file does not say.
         output_range: the same of its picture.
-        overwrite: whether files of the same names there may be replaced.
+        overwrite: whether files of the same names there may be replaced that are not as an
+            earlier run wrote them.
 
     Returns:
         What was written; the model comes last.
 
     Raises:
         ModelFileError: the file cannot be read, or has a type that the runtime has no arrays of.
-        OutputError: a file of that name exists already.
+        OutputError: such a file is there, or nothing can be written there.
     """
     facts = facts_of(model, input_range=input_range, output_range=output_range)
     texts = app_texts(facts, target)
-    paths = [folder / name for name in (*texts, facts.asset)]
-    taken = [path for path in paths if exists(path)]
-    if taken and not overwrite:
-        raise OutputError(
-            f"{printable(taken[0])}: exists already. Choose another -o, or give --overwrite."
-        )
-    for name, text in texts.items():
-        make_folder((folder / name).parent)
-        write_text(folder / name, text)
-    write_bytes(paths[-1], facts.content)
-    return tuple(paths)
+    content = {name: text.encode() for name, text in texts.items()}
+    return write_files(folder, {**content, facts.asset: facts.content}, overwrite=overwrite)
 
 
 def app_texts(facts: Facts, target: Target) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bokeh_tf.bench.backends import BACKENDS
 from bokeh_tf.bench.backends.backend import Watch
-from bokeh_tf.commands import bench_read
+from bokeh_tf.commands import bench_read, outputs
 from bokeh_tf.commands.console import count, open_console, say
 
 _PASSED, _NOT_DONE, _FAILED = 0, 1, 3
@@ -86,6 +86,7 @@ def run(options):
         if getattr(options, name) is not None:
             options.usage_error(f"--{name.replace('_', '-')} goes with bench read")
     chosen = _chosen(options)
+    outputs.claim_folder(options.out)
     statuses = []
     try:
         if any(backend.settings for backend, _ in chosen):

@@ -207,7 +207,7 @@ def run(options: argparse.Namespace) -> int:
     inputs = [source.path, options.photo, *options.inputs, *options.calibration]
     inputs += [path for _, path in options.labels]
     for path in (options.out, options.report):
-        outputs.claim(path, inputs=inputs, overwrite=options.overwrite)
+        outputs.claim(path, inputs=inputs, overwrite=options.overwrite, makes_folders=True)
     conversion = convert(source, _wishes(options))
     is_text = options.format == "text"
     if is_text:

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from bokeh_tf.commands import outputs
+
 _DONE = 0
 _DESCRIPTION = """Makes training pairs of photographs: subjects that a photographer focused on are
 cut out and stand before other photographs, each at its own distance; a thin lens at f/1.8 makes the
@@ -57,6 +59,7 @@ def _synthesise(options):
     from bokeh_tf.data.scenes.run import synthesise
     from bokeh_tf.data.scenes.synthetic_pairs import PairOptions
 
+    outputs.claim_folder(options.out)
     wanted = PairOptions(height_px=options.height, is_varied=options.varied, blades=options.blades)
     run = synthesise(
         options.photos, out=options.out, pairs=options.pairs, seed=options.seed, options=wanted

@@ -12,6 +12,7 @@ _DONE, _NOT_DONE = 0, 1
 _PROTOCOLS = ("plain", "dmshn", "dbsi", "pynet", "ebokehnet", "bokehlicious")
 _SPLITS = ("train", "val294", "validation", "test", "extra")
 _MOST_PROBLEMS = 20
+_NAMES = ("evaluation.json", "scores.csv", "report.html")
 _DESCRIPTION = """Scores models, or folders of finished pictures, against the ground truths of a
 folder of pairs, by the protocol of a paper, and prints them beside the rows published for the same
 protocol and the same pairs."""
@@ -156,6 +157,7 @@ def _evaluate(options, *, is_study):
 
     if options.input_range and not is_range(options.input_range):
         options.usage_error("--input-range needs two finite numbers, the lower one first")
+    _claim_outputs(options, evaluate_study.NAMES if is_study else _NAMES)
     found = find_pairs(options.pairs, only=options.only)
     pairs = [pair for pair in found.pairs if options.split in (None, pair.split)]
     if not pairs:
@@ -163,7 +165,6 @@ def _evaluate(options, *, is_study):
         raise DataError(
             f"{printable(options.pairs)}: no pairs of the split {options.split}. It holds {splits}."
         )
-    _claim_outputs(options)
     further = PERCEPTUAL if options.perceptual else ()
     if further:
         require_flip()
@@ -188,20 +189,23 @@ def _evaluate(options, *, is_study):
     return _DONE if is_whole and evaluation.common_pairs() else _NOT_DONE
 
 
-def _claim_outputs(options):
-    if options.out is None:
-        return
-    for name in ("evaluation.json", "scores.csv", "report.html"):
-        outputs.claim(options.out / name, inputs=[options.only], overwrite=options.overwrite)
+def _claim_outputs(options, names):
+    outputs.claim_folder(
+        options.out, files=names, inputs=[options.only], overwrite=options.overwrite
+    )
 
 
 def _write(out, document, evaluation, predictors, *, by_set):
     from bokeh_tf.evaluation import page, writers
     from bokeh_tf.files import write_text
 
-    write_text(out / "evaluation.json", writers.json_page(document))
-    write_text(out / "scores.csv", writers.csv_table(evaluation))
-    write_text(out / "report.html", page.write(evaluation, predictors, by_set=by_set))
+    texts = (
+        writers.json_page(document),
+        writers.csv_table(evaluation),
+        page.write(evaluation, predictors, by_set=by_set),
+    )
+    for name, text in zip(_NAMES, texts, strict=True):
+        write_text(out / name, text)
 
 
 def _print(evaluation, options, missing):

@@ -4,11 +4,11 @@ what their grades come to.
 
 from pathlib import Path
 
-from bokeh_tf.commands import outputs
 from bokeh_tf.commands.console import open_console, say
 from bokeh_tf.paths import printable
 
 _DONE, _NOT_DONE = 0, 1
+NAMES = ("study.html", "study_key.json")
 
 
 def write_study(options, pairs, predictors, protocol) -> int:
@@ -20,9 +20,6 @@ def write_study(options, pairs, predictors, protocol) -> int:
     from bokeh_tf.evaluation import study, study_page
     from bokeh_tf.files import make_folder, write_text
 
-    names = ("study.html", "study_key.json")
-    for name in names:
-        outputs.claim(options.out / name, overwrite=options.overwrite)
     pictures, problems = study.pictures_of(pairs, predictors, protocol)
     for problem in problems:
         say(f"left out: {problem.pair}, {problem.model or 'any model'}: {problem.reason}")
@@ -32,13 +29,13 @@ def write_study(options, pairs, predictors, protocol) -> int:
     models = [predictor.label for predictor in predictors]
     key = study.make_key(asked, models, seed=options.seed, repeats=options.repeats)
     out = make_folder(options.out)
-    write_text(out / names[0], study_page.write(key, pictures))
-    write_text(out / names[1], json_text(dataclasses.asdict(key)))
+    write_text(out / NAMES[0], study_page.write(key, pictures))
+    write_text(out / NAMES[1], json_text(dataclasses.asdict(key)))
     say(
         f"{len(key.items)} pictures, {len(key.repeats)} of them twice; the key names the models:"
         " keep it from raters"
     )
-    say(f"written: {out / names[0]} and {out / names[1]}")
+    say(f"written: {out / NAMES[0]} and {out / NAMES[1]}")
     return _NOT_DONE if problems and not options.allow_missing else _DONE
 
 

@@ -80,7 +80,8 @@ def run(options: argparse.Namespace) -> int:
     weights = options.weights or packaged_weights(options.model, options.variant)
     name = f"{exporting.artifact_name(options.model, options.variant, options.precision, shape)}.tflite"
     path = options.out / name
-    outputs.claim(path, inputs=[weights, options.photo], overwrite=options.overwrite)
+    inputs = [weights, options.photo]
+    outputs.claim_folder(options.out, files=[name], inputs=inputs, overwrite=options.overwrite)
     try:
         model = exporting.build_model(options.model, variant=options.variant, image_shape=shape)
     except ValueError as error:

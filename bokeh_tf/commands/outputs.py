@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bokeh_tf import paths
 from bokeh_tf.errors import ModelFileError, OutputError
-from bokeh_tf.files import refuse_inputs
+from bokeh_tf.files import refuse_inputs, require_folder, require_writable
 
 _LIMIT_BYTES = 256_000_000
 _DRIVER_NAME = "bokeh-tf"
@@ -60,8 +60,10 @@ def claim(
     *,
     inputs: Iterable[Path | str | None] = (),
     overwrite: bool = False,
+    makes_folders: bool = False,
 ) -> None:
-    """Refuses an output that would replace what the run reads, or a file that is not known as ours.
+    """Refuses an output that would replace what the run reads, or a file that is not known as ours,
+    or that cannot be written.
 
     Asked before the work begins, so that nobody waits for a refusal.
 
@@ -70,6 +72,7 @@ def claim(
         inputs: the files that it reads, None among them is no file; these are kept whatever
             `overwrite` says.
         overwrite: whether other files may be replaced.
+        makes_folders: whether the run makes the folders that are missing on the way.
 
     Raises:
         OutputError: it may not be written, in one line.
@@ -77,12 +80,31 @@ def claim(
     if path is None:
         return
     refuse_inputs([path], inputs)
+    require_writable(path, makes_folders=makes_folders)
     if not overwrite and paths.is_file(path) and not _is_ours(path):
         shown = paths.printable(path)
         raise OutputError(
             f"{shown}: exists already, and is not known as an earlier output of bokeh-tf."
             " Choose another output path, or give --overwrite."
         )
+
+
+def claim_folder(folder: Path | str | None, *, files: Iterable[str] = (), **how) -> None:
+    """Refuses a folder for results that cannot be made or written to, and `claim`s files in it.
+
+    Args:
+        folder: None is no folder.
+        files: names of what the run will write there.
+        how: as `claim` takes it.
+
+    Raises:
+        OutputError: it may not be written, in one line.
+    """
+    if folder is None:
+        return
+    require_folder(folder)
+    for name in files:
+        claim(Path(folder) / name, makes_folders=True, **how)
 
 
 def _is_ours(path):

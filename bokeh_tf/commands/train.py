@@ -204,8 +204,8 @@ def run(options):
     if options.dry_run:
         dry_run.print_schedule(plan, data=options.data, only=options.only)
         return _DONE
-    settings = _settings(options, session)
     _claim_outputs(options, plan)
+    settings = _settings(options, session)
     # Joining other processes comes before all else that Keras does.
     workers = distribution.join_workers()
     path = session.train(
@@ -225,13 +225,18 @@ def _claim_outputs(options, plan):
     """Refuses files that the run would replace, before days of work rather than after."""
     from bokeh_tf.files import refuse_inputs
 
-    inputs = [options.only, options.vgg_weights]
+    inputs = [options.only, options.vgg_weights, options.encoder]
     refuse_inputs([options.out / name for name in ("log.csv", "manifest.json")], inputs)
-    result = options.out / plan.weights_file(options.phase)
+    result = plan.weights_file(options.phase)
     # A run that goes on has written them itself; of a folder that holds a run,
     # the run says what to do.
     is_of_a_run = options.resume or is_file(options.out / "manifest.json")
-    outputs.claim(result, inputs=inputs, overwrite=options.overwrite or is_of_a_run)
+    outputs.claim_folder(
+        options.out,
+        files=[result],
+        inputs=inputs,
+        overwrite=options.overwrite or is_of_a_run,
+    )
 
 
 def _settings(options, session):

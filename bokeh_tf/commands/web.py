@@ -65,6 +65,7 @@ def run(options):
     from bokeh_tf.web.site import site
 
     ranges.check(options)
+    outputs.claim_folder(options.out)
     content = site(
         FOCUS_FILE if options.model is None else options.model,
         photo=options.photo,
@@ -79,21 +80,14 @@ def run(options):
 
 
 def _write(content, options):
-    from bokeh_tf.errors import OutputError
-    from bokeh_tf.files import make_folder, write_bytes
-    from bokeh_tf.paths import exists, read_bytes
+    from bokeh_tf.folders import write_files
+    from bokeh_tf.paths import read_bytes
 
-    taken = [options.out / name for name in content if exists(options.out / name)]
-    if taken and not options.overwrite:
-        raise OutputError(f"{taken[0]}: exists already. Choose another --out, or give --overwrite.")
     whole = {
         name: read_bytes(body, limit_bytes=_LIMIT_BYTES) if isinstance(body, Path) else body
         for name, body in content.items()
     }
-    for name in whole:
-        make_folder((options.out / name).parent)
-    for name, body in whole.items():
-        write_bytes(options.out / name, body)
+    write_files(options.out, whole, overwrite=options.overwrite)
     say(f"written: {options.out} ({len(content)} files). Serve it by https, or from localhost.")
     return 0
 

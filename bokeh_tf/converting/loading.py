@@ -18,7 +18,7 @@ from bokeh_tf.converting.source import Kind
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.models import catalogue
 from bokeh_tf.models.weights import load_weights, packaged_weights
-from bokeh_tf.paths import is_file, printable
+from bokeh_tf.paths import printable, why_no_file
 
 _SUFFIXES = {Kind.KERAS: ".keras", Kind.HDF5: ".h5"}
 # What Keras, h5py and zipfile raise for files that are damaged, of another kind, or of
@@ -129,9 +129,10 @@ def _imported(name):
     """A module by its dotted name, or by the path of its file."""
     if name.endswith(".py"):
         path = Path(name)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None or not is_file(path):
-            raise ModelFileError(f"{printable(name)}: no such Python file.")
+        reason = why_no_file(path)
+        spec = None if reason else importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise ModelFileError(f"{printable(name)}: {reason or 'no Python file'}. Name another.")
         module = importlib.util.module_from_spec(spec)
         sys.modules[path.stem] = module
         spec.loader.exec_module(module)

@@ -66,13 +66,16 @@ def source_of(text: str) -> Source:
         )
     if paths.is_file(path):
         return Source(_kind_of_file(path, label), label, path)
+    if paths.exists(path):
+        # A pipe or a device, whatever else may have such a name.
+        raise ModelFileError(f"{label}: {paths.why_no_file(path)}. Give {_KNOWN}.")
     model, _, variant = text.partition(".")
     if model in {entry.name for entry in catalogue.ENTRIES}:
         return _of_catalogue(label, model, variant or "base")
     function = _FUNCTION.fullmatch(text)
     if function:
         return Source(Kind.FUNCTION, label, module=function[1], name=function[2])
-    raise ModelFileError(f"{label}: no such file. Give {_KNOWN}.")
+    raise ModelFileError(f"{label}: {paths.why_no_file(path)}. Give {_KNOWN}.")
 
 
 def _of_catalogue(label, model, variant):
@@ -85,7 +88,7 @@ def _of_catalogue(label, model, variant):
 
 def _kind_of_file(path, label):
     try:
-        with path.open("rb") as file:
+        with paths.open_file(path) as file:
             head = file.read(_HEAD_BYTES)
     except OSError as error:
         raise ModelFileError(

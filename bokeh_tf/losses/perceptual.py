@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from bokeh_tf.errors import DependencyError, ModelFileError
-from bokeh_tf.paths import is_file
+from bokeh_tf.paths import printable, why_no_file
 
 # The last convolution, after its ReLU: "relu5_4".
 FEATURES_LAYER = "block5_conv4"
@@ -72,9 +72,10 @@ def find_weights(weights):
     if weights == RANDOM:
         return None
     path = Path(weights) if weights else cached_weights()
-    if not is_file(path):
+    reason = why_no_file(path)
+    if reason:
         raise DependencyError(
-            f"{path}: no weights of VGG-19. Fetch them with: python -c 'import keras; "
+            f"{printable(path)}: no weights of VGG-19 ({reason}). Fetch them with: python -c 'import keras; "
             "keras.applications.VGG19(include_top=False)', or name a file with --vgg-weights."
         )
     return path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.files import write_bytes
-from bokeh_tf.paths import is_file, is_lfs_pointer, open_file, printable
+from bokeh_tf.paths import is_file, is_lfs_pointer, open_file, printable, why_no_file
 
 # Keras insists on it.
 SUFFIX = ".weights.h5"
@@ -49,9 +49,11 @@ def load_weights(model, path: Path | str) -> None:
     """
     label = model.name.replace(".", " ")
     shown = printable(path)
-    if not is_file(path):
+    reason = why_no_file(path)
+    if reason:
         raise ModelFileError(
-            f"{shown}: no trained weights for {label}. Train the model or fetch the file."
+            f"{shown}: no trained weights for {label} ({reason}). Train the model or fetch the"
+            " file."
         )
     try:
         with open_file(path) as file:

@@ -83,11 +83,10 @@ def content_of(path):
     """
     try:
         content = paths.read_bytes(path, limit_bytes=_MAX_FILE_BYTES)
-    except FileNotFoundError as error:
-        raise PhotoError(f"{path}: no such file. Check the path.") from error
-    except IsADirectoryError as error:
-        raise PhotoError(f"{path}: not a file. Check the path.") from error
     except OSError as error:
+        reason = paths.why_no_file(path)
+        if reason:
+            raise PhotoError(f"{path}: {reason}. Check the path.") from error
         raise PhotoError(
             f"{path}: cannot be read ({error.strerror}). Check the path and its rights."
         ) from error

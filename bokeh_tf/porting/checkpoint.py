@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bokeh_tf.errors import DependencyError, ModelFileError
-from bokeh_tf.paths import is_file, printable, resolved
+from bokeh_tf.paths import printable, resolved, why_no_file
 from bokeh_tf.porting.checkpoint_worker import DEPENDENCY, TENSORS_NAME
 from bokeh_tf.porting.state_dict import Unwrapped
 from bokeh_tf.processes import DONE, ask_module
@@ -34,8 +34,9 @@ def read_checkpoint(path, *, key=None, timeout_s=300.0) -> Unwrapped:
         DependencyError: PyTorch is missing or too old.
     """
     path = Path(path)
-    if not is_file(path):
-        raise ModelFileError(f"{printable(path)}: no such file. Name a PyTorch checkpoint.")
+    reason = why_no_file(path)
+    if reason:
+        raise ModelFileError(f"{printable(path)}: {reason}. Name a PyTorch checkpoint.")
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_") as folder:
         request = {"checkpoint": str(resolved(path)), "key": key}
         answer = ask_module(_WORKER, Path(folder), request=request, timeout_s=timeout_s)

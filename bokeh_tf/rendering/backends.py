@@ -91,7 +91,7 @@ def load_model(name=None, *, input_range=None, output_range=None):
         )
     if str(name).endswith((weights.SUFFIX, KERAS_SUFFIX)):
         return _keras_model_in(name, input_range)
-    if Path(name).suffix == ".tflite" or paths.is_file(name) or paths.is_dir(name):
+    if Path(name).suffix == ".tflite" or paths.exists(name):
         return TfliteModel(name, input_range=input_range, output_range=output_range)
     if input_range is not None or output_range is not None:
         raise ModelFileError(
@@ -239,10 +239,9 @@ class KerasFile:
     def __init__(self, path):
         path = Path(path)
         self.name = path.name
-        if not paths.is_file(path):
-            raise ModelFileError(
-                f"{paths.printable(path)}: no such file. Name a model saved by Keras."
-            )
+        reason = paths.why_no_file(path)
+        if reason:
+            raise ModelFileError(f"{paths.printable(path)}: {reason}. Name a model saved by Keras.")
         self._model = _loaded(path)
         shapes = [tuple(tensor.shape) for tensor in self._model.inputs]
         if len(shapes) != 1 or len(shapes[0]) != 4 or None in shapes[0][1:3] or shapes[0][3] != 3:

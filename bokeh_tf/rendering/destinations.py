@@ -7,7 +7,7 @@ from PIL import Image
 
 from bokeh_tf import paths
 from bokeh_tf.errors import OutputError
-from bokeh_tf.files import NewFolders
+from bokeh_tf.files import NewFolders, require_folder, require_writable
 from bokeh_tf.photos import FORMATS, SUFFIXES, format_of_suffix, write, write_new
 
 # Who ends a name so means a file, also where Pillow does not know the kind.
@@ -85,7 +85,11 @@ class Destinations(NewFolders):
         self._naming = check_naming(naming or _STEM)
         self._photo_files = {identity for photo in photos if (identity := _identity(photo))}
         self._taken = set()
-        self._folder = self.make(output.parent if is_picture_name else output)
+        folder = output.parent if is_picture_name else output
+        require_folder(folder)
+        if self._file:
+            require_writable(self._file, makes_folders=True)
+        self._folder = self.make(folder)
 
     def write(self, photo, *, source, subfolder=Path()):
         """Writes `photo`, the rendering of the one read from `source`; returns the
@@ -126,7 +130,7 @@ class Destinations(NewFolders):
         path = next(names, None)
         if path is None:
             raise OutputError(f"{self._file}: is the photo itself. Choose another output path.")
-        if self._overwrite and paths.is_file(path):
+        if self._overwrite and paths.exists(path):
             notes = write(path, photo)
         elif path == self._file and paths.exists(path):
             raise OutputError(

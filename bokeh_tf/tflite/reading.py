@@ -17,8 +17,6 @@ def read_file(path: str | os.PathLike) -> bytes:
         ModelFileError: it cannot be read, or cannot be a `.tflite` file.
     """
     path = os.fspath(path)
-    if paths.is_dir(path):
-        raise ModelFileError(f"{path}: not a file. Give the path of a .tflite file.")
     try:
         content = paths.read_bytes(path, limit_bytes=_MAX_FILE_BYTES)
     except OSError as error:

@@ -225,6 +225,24 @@ def test_nothing_there_is_replaced_unasked(tmp_path, capsys):
     assert "Swift" in (folder / "README.md").read_text(encoding="utf-8")
 
 
+def test_what_an_earlier_run_wrote_is_written_again_and_what_was_changed_is_kept(tmp_path, capsys):
+    folder = tmp_path / "app"
+    command = ["app", str(FLAGSHIP), "--for", "swift", "-o", str(folder)]
+    assert main(command) == 0
+    written = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert main(command) == 0
+    assert {path: path.read_bytes() for path in written} == written
+    # Another kind of app shares the README alone, and that is as it was written.
+    assert main(["app", str(FLAGSHIP), "--for", "web", "-o", str(folder)]) == 0
+    assert main(command) == 0
+    (folder / "README.md").write_text("mine", encoding="utf-8")
+    capsys.readouterr()
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert "README.md: exists already, and is not as bokeh-tf wrote it" in error
+    assert (folder / "README.md").read_text(encoding="utf-8") == "mine"
+
+
 def test_limits_the_wrong_way_round_are_wrong_usage(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["app", str(FLAGSHIP), "--for", "web", "-o", str(tmp_path), "--input-range", "1", "0"])
@@ -236,4 +254,4 @@ def test_a_folder_that_cannot_be_is_one_line(tmp_path, capsys):
     command = ["app", str(FLAGSHIP), "--for", "cpp", "-o"]
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         assert main([*command, str(place)]) == 1
-        assert "cannot create this folder" in capsys.readouterr().err
+        assert "is no folder" in capsys.readouterr().err

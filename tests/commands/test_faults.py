@@ -62,7 +62,7 @@ COMMANDS = {
         "render",
         PHOTO,
         "--model",
-        f"{path}.tflite",
+        path,
         "-o",
         out / "pictures",
     ],
@@ -88,14 +88,20 @@ COMMANDS = {
     ],
     "port": lambda path, out: ["port", "dmshn", path, "-o", out / "ported.weights.h5"],
     "data inspect": lambda path, out: ["data", "inspect", path, "-o", out / "inspected"],
-    "data inspect a list": lambda path, out: ["data", "inspect", ROOT / "tests", "--only", path],
+    "data inspect a list": lambda path, out: [
+        "data",
+        "inspect",
+        a_pair(out.parent),
+        "--only",
+        path,
+    ],
     "data align": lambda path, out: ["data", "align", path, PHOTO, "-o", out / "pairs"],
     "evaluate": lambda path, out: ["evaluate", path, "--model", "untouched"],
     "evaluate a model": lambda path, out: [
         "evaluate",
         a_pair(out.parent),
         "--model",
-        f"{path}.keras",
+        path,
     ],
     "evaluate pictures": lambda path, out: ["evaluate", a_pair(out.parent), "--model", path],
     "train": lambda path, out: [
@@ -109,6 +115,12 @@ COMMANDS = {
         "small",
     ],
 }
+# How the name of the faulty file ends, where the command goes by that.
+SUFFIXES = {
+    "render by a model": ".tflite",
+    "evaluate a model": ".keras",
+    "export": ".weights.h5",
+}
 # What it is asked to write is a record of what could not be done.
 RECORDS = {"check": {"report.json"}}
 # These build a network before they read: seconds each, so they meet the faults
@@ -118,57 +130,60 @@ SLOW = {"export", "port", "train"}
 TAKES_FOLDERS = {"check", "report", "render", "data inspect", "data align", "train"}
 
 
-def missing(folder):
-    return folder / "missing"
+def missing(folder, suffix=""):
+    return folder / f"missing{suffix}"
 
 
-def a_folder(folder):
-    (folder / "folder").mkdir()
-    return folder / "folder"
+def a_folder(folder, suffix=""):
+    (folder / f"folder{suffix}").mkdir()
+    return folder / f"folder{suffix}"
 
 
-def a_pipe(folder):
-    os.mkfifo(folder / "pipe")
-    return folder / "pipe"
+def a_pipe(folder, suffix=""):
+    os.mkfifo(folder / f"pipe{suffix}")
+    return folder / f"pipe{suffix}"
 
 
-def endless(_):
-    return Path("/dev/zero")
+def endless(folder, suffix=""):
+    (folder / f"zero{suffix}").symlink_to("/dev/zero")
+    return folder / f"zero{suffix}"
 
 
-def nonsense(folder):
-    (folder / "nonsense").write_bytes(bytes(range(256)) * 8)
-    return folder / "nonsense"
+def nonsense(folder, suffix=""):
+    (folder / f"nonsense{suffix}").write_bytes(bytes(range(256)) * 8)
+    return folder / f"nonsense{suffix}"
 
 
-def empty(folder):
-    (folder / "empty").touch()
-    return folder / "empty"
+def empty(folder, suffix=""):
+    (folder / f"empty{suffix}").touch()
+    return folder / f"empty{suffix}"
 
 
-def deep(folder):
-    (folder / "deep").write_bytes(b"[" * 200_000)
-    return folder / "deep"
+def deep(folder, suffix=""):
+    (folder / f"deep{suffix}").write_bytes(b"[" * 200_000)
+    return folder / f"deep{suffix}"
 
 
-def too_long(folder):
-    return folder / ("n" * 300)
+def too_long(folder, suffix=""):
+    return folder / ("n" * 300 + suffix)
 
 
-def links_in_a_circle(folder):
-    (folder / "a").symlink_to("b")
-    (folder / "b").symlink_to("a")
-    return folder / "a"
+def links_in_a_circle(folder, suffix=""):
+    (folder / f"a{suffix}").symlink_to(f"b{suffix}")
+    (folder / f"b{suffix}").symlink_to(f"a{suffix}")
+    return folder / f"a{suffix}"
 
 
-def no_text(folder):
-    return folder / os.fsdecode(b"\xff\xfe\x1b[2J\x07")
+def no_text(folder, suffix=""):
+    return folder / (os.fsdecode(b"\xff\xfe\x1b[2J\x07") + suffix)
 
 
-def nul(folder):
-    return Path(f"{folder}/a\0b")
+def nul(folder, suffix=""):
+    return Path(f"{folder}/a\0b{suffix}")
 
 
+# What the message must call the thing that is there instead of a file.
+SAID = {a_folder: "folder", a_pipe: "pipe", endless: "device"}
 FAULTS = [
     missing,
     a_folder,
@@ -226,17 +241,25 @@ def assert_said_shortly(captured):
     return lines
 
 
+def assert_called_what_it_is(fault, captured):
+    """What is there is not said to be missing."""
+    text = captured.err + captured.out
+    if fault in SAID:
+        assert SAID[fault] in text.lower() and "no such" not in text.lower(), text
+
+
 @pytest.mark.parametrize(
     ("command", "fault"), CASES, ids=[f"{command}-{fault.__name__}" for command, fault in CASES]
 )
 def test_a_faulty_input_is_said_shortly_and_leaves_nothing(command, fault, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
-    path = fault(tmp_path)
+    path = fault(tmp_path, SUFFIXES.get(command, ""))
     status = run(COMMANDS[command](path, out))
     captured = capsys.readouterr()
     assert status == 1, captured
     assert assert_said_shortly(captured) or captured.out
+    assert_called_what_it_is(fault, captured)
     left = {entry.name for entry in out.rglob("*")}
     assert left <= RECORDS.get(command, set())
 
@@ -322,6 +345,7 @@ def test_a_faulty_file_of_an_option_is_said_shortly(option, fault, tmp_path, cap
     captured = capsys.readouterr()
     assert status == 1, captured
     assert assert_said_shortly(captured) or captured.out
+    assert_called_what_it_is(fault, captured)
     # A pack that cannot be pushed is whole all the same.
     assert {entry.name for entry in out.iterdir()} <= (
         {"pack"} if option == "ai-benchmark --adb" else set()

@@ -13,7 +13,9 @@ from bokeh_tf.delegate.judging.baseline import Baseline
 from bokeh_tf.delegate.judging.policy import Policy
 from bokeh_tf.delegate.writers import formats
 from bokeh_tf.errors import OutputError
+from bokeh_tf.files import write_bytes
 from bokeh_tf.models.weights import packaged_weights
+from tests.privileges import reachable_folder, without_privileges
 
 PACKAGE = Path(outputs.__file__).parents[1]
 FOREIGN = {
@@ -78,8 +80,53 @@ def test_weights_carry_no_mark():
 
 def test_nothing_an_empty_file_and_a_device_are_free(tmp_path):
     (tmp_path / "empty").touch()
-    for path in (None, tmp_path / "new", tmp_path / "empty", "/dev/null", tmp_path, "no\0file"):
+    for path in (None, tmp_path / "new", tmp_path / "empty", "/dev/null"):
         outputs.claim(path)
+
+
+def test_what_cannot_be_written_is_refused_before_the_work():
+    """Each with the few words that say why, as it would be at the end of the run."""
+    with reachable_folder() as place:
+        pipe, locked = place / "pipe", place / "locked"
+        os.mkfifo(pipe)
+        pipe.chmod(0o666)
+        (place / "file").write_bytes(b"x")
+        locked.mkdir(mode=0o555)
+        refused = {
+            place: "a folder",
+            "no\0file": "null byte",
+            pipe: "nobody reads",
+            place / "missing" / "a.json": "there is no folder",
+            place / "file" / "a.json": "is no folder",
+            locked / "a.json": "Permission denied",
+        }
+        with without_privileges():
+            for path, reason in refused.items():
+                with pytest.raises(OutputError, match=reason) as caught:
+                    outputs.claim(path)
+                assert "\n" not in str(caught.value)
+            for folder in (place / "file", locked / "new", pipe):
+                with pytest.raises(OutputError, match=r"no folder|Permission denied"):
+                    outputs.claim_folder(folder)
+        outputs.claim(place / "missing" / "a.json", makes_folders=True)
+        outputs.claim_folder(place / "missing" / "deeper")
+        assert not (place / "missing").exists()
+
+
+def test_a_pipe_with_a_reader_gets_the_result_of_the_run(tmp_path):
+    """Its reader waits from the claim to the end of the process, and no other end comes before."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    outputs.claim(pipe)
+    write_bytes(pipe, b"a result")
+    assert os.read(reader, 100) == b"a result"
+    # No end of file: somebody still has it open to write.
+    with pytest.raises(BlockingIOError):
+        os.read(reader, 100)
+    os.close(reader)
+    with pytest.raises(OutputError, match="nobody reads"):
+        write_bytes(pipe, b"a result")
 
 
 def test_an_input_is_kept_whatever_is_said(tmp_path):

@@ -199,6 +199,7 @@ def test_a_page_for_a_static_host(tmp_path, no_fetching, capsys):
     assert (
         out / "node_modules" / "@litertjs" / "core" / "wasm" / "litert_wasm_internal.wasm"
     ).is_file()
+    assert main(["web", "--model", str(FLAGSHIP_FILE), "--out", str(out)]) == 0
     (out / "demo.js").write_text("mine", encoding="utf-8")
     assert main(["web", "--out", str(out)]) == 1
     assert (

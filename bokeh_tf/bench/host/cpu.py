@@ -33,7 +33,7 @@ from bokeh_tf.bench.results.output_check import compare_outputs
 from bokeh_tf.bench.subject import SEED, Subject
 from bokeh_tf.bench.vocabulary import LITERT, TFLITE_RUNTIME
 from bokeh_tf.errors import BokehError, DependencyError
-from bokeh_tf.paths import is_file
+from bokeh_tf.paths import printable, why_no_file
 from bokeh_tf.tflite.running.runtime import load
 
 BACKEND = "litert-xnnpack"
@@ -77,8 +77,9 @@ def find_tflite_runtime_python(*, explicit: str | Path | None = None) -> str:
     python = explicit or os.environ.get(PYTHON_VARIABLE)
     if not python:
         raise DependencyError(f"{TFLITE_RUNTIME}: no interpreter for it is known. {_ADVICE}")
-    if not is_file(python):
-        raise DependencyError(f"{python}: no such interpreter. {_ADVICE}")
+    reason = why_no_file(python)
+    if reason:
+        raise DependencyError(f"{printable(python)}: no such interpreter ({reason}). {_ADVICE}")
     return str(python)
 
 

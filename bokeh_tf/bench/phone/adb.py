@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bokeh_tf.bench.phone.device_state import DeviceState, ListedDevice, absent, parse_devices
 from bokeh_tf.errors import DeviceError
+from bokeh_tf.paths import printable, why_no_file
 
 DEFAULT_TIMEOUT_S = 30.0
 # More than any log; a program that prints for ever must not fill the disk of this computer.
@@ -60,7 +61,11 @@ def find_adb(*, explicit=None) -> Path:
         source = "--adb" if explicit else "BOKEH_ADB"
         found = shutil.which(Path(chosen).expanduser())
         if found is None:
-            raise DeviceError(f"{chosen}: {source} names no program. Give the path of adb itself.")
+            reason = why_no_file(chosen) or "not executable"
+            raise DeviceError(
+                f"{printable(chosen)}: {source} names no program ({reason}). Give the path of adb"
+                " itself."
+            )
         return Path(found)
     found = shutil.which("adb") or _bundled_adb()
     if found is None:

@@ -32,7 +32,7 @@ from bokeh_tf.bench.subject import Subject, distinct_names
 from bokeh_tf.bench.vocabulary import CORES, SETTINGS
 from bokeh_tf.errors import CheckError, DependencyError, DeviceError
 from bokeh_tf.files import write_bytes
-from bokeh_tf.paths import is_file, open_file
+from bokeh_tf.paths import is_file, open_file, printable, why_no_file
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.reading import read_file
 
@@ -117,9 +117,10 @@ def find_program(*, explicit=None) -> Path:
             " Google publishes it."
         )
     path = Path(named).expanduser()
-    if not is_file(path):
+    reason = why_no_file(path)
+    if reason:
         raise DependencyError(
-            f"{named}: {source} names no file. Give the path of benchmark_model for Android."
+            f"{printable(named)}: {source} names no file ({reason}). Give the path of benchmark_model for Android."
         )
     return path
 

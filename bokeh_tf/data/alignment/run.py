@@ -23,7 +23,7 @@ from bokeh_tf.data.progress import as_text, progress_bar
 from bokeh_tf.data.workers import Failure, run_jobs
 from bokeh_tf.errors import DataError, OutputError
 from bokeh_tf.files import NewFolders, write_text
-from bokeh_tf.paths import exists, is_dir, is_file, resolved
+from bokeh_tf.paths import exists, is_dir, is_file, printable, resolved, why_no_file
 from bokeh_tf.photos import FORMATS, SUFFIXES, format_of_suffix, read, write
 
 SCHEMA_VERSION = 1
@@ -107,8 +107,9 @@ def align_files(narrow, wide, *, out, height_px=DEFAULT_HEIGHT_PX):
 def _pairs(narrow, wide):
     """Paths (narrow, wide) by name, and the files without a partner."""
     for path in (narrow, wide):
-        if not exists(path):
-            raise DataError(f"{path}: no such file or folder. Check the path.")
+        reason = "" if is_dir(path) else why_no_file(path)
+        if reason:
+            raise DataError(f"{printable(path)}: {reason}. Name a photo or a folder of them.")
     if is_dir(narrow) != is_dir(wide):
         raise DataError(f"{narrow} and {wide}: name two photos or two folders, not one of each.")
     if not is_dir(narrow):

@@ -23,7 +23,7 @@ from bokeh_tf.data.pairs.pair import (
 from bokeh_tf.data.pairs.scene_files import FOLDER, read_scene
 from bokeh_tf.data.pairs.tables import read_table
 from bokeh_tf.errors import DataError
-from bokeh_tf.paths import exists, is_dir, is_file, printable, resolved
+from bokeh_tf.paths import is_dir, is_file, printable, resolved, why_no_folder
 from bokeh_tf.photos import format_of_suffix
 
 _DEEPEST = 3
@@ -153,8 +153,7 @@ def find_pairs(folder, *, only=None):
 def _folders(folder):
     """`folder` and those below it, sorted, hidden ones left out."""
     if not is_dir(folder):
-        what = "not a folder" if exists(folder) else "no such folder"
-        raise DataError(f"{printable(folder)}: {what}. Check the path.")
+        raise DataError(f"{printable(folder)}: {why_no_folder(folder)}. Check the path.")
     try:
         next(folder.iterdir(), None)
     except OSError as error:

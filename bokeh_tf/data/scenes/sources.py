@@ -17,7 +17,7 @@ from bokeh_tf.data.progress import progress_bar
 from bokeh_tf.data.scenes.focus import centred_subject_matte, sharpness_map, subject_matte
 from bokeh_tf.errors import DataError, PhotoError
 from bokeh_tf.files import NewFolders
-from bokeh_tf.paths import exists, files_below, is_file, read_bytes
+from bokeh_tf.paths import exists, files_below, is_file, printable, read_bytes, why_no_folder
 from bokeh_tf.photos import SUFFIXES, read, reduced_to_8_bits
 
 # `dbsi_mobile` is trained on at most 256 rows; a little more leaves room for crops.
@@ -72,6 +72,9 @@ def load_sources(folder, *, cache, long_side_px=_LONG_SIDE_PX):
         DataError: no readable photo, none with a subject, or an unreadable list.
     """
     folder = Path(folder)
+    reason = why_no_folder(folder)
+    if reason:
+        raise DataError(f"{printable(folder)}: {reason}. Name a folder of photographs.")
     paths = sorted(path for path in files_below(folder) if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise DataError(

@@ -19,7 +19,7 @@ import numpy as np
 
 from bokeh_tf.data.scenes import layers
 from bokeh_tf.errors import DataError
-from bokeh_tf.paths import is_file, read_bytes
+from bokeh_tf.paths import is_file, printable, read_bytes, why_no_folder
 from bokeh_tf.photos import read, reduced_to_8_bits
 
 _LIMIT_BYTES = 256_000_000
@@ -98,6 +98,9 @@ def read_index(folder, *, split):
     `DataError` where it cannot be used.
     """
     path = Path(folder) / "index.csv"
+    reason = why_no_folder(folder)
+    if reason:
+        raise DataError(f"{printable(folder)}: {reason}. Name a folder of labelled subjects.")
     try:
         text = read_bytes(path, limit_bytes=_LIMIT_BYTES).decode("utf-8")
         rows = list(csv.DictReader(io.StringIO(text, newline="")))
