@@ -16,6 +16,9 @@ The command line prints a `BokehError` as one line and exits with 1; anything el
 keeps its traceback.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
 
 class BokehError(Exception):
     """Base of all errors that the outside world causes. The message is one
@@ -67,10 +70,32 @@ class OutputError(BokehError):
     """A result cannot be written."""
 
 
+Refuse = Callable[["BokehError"], None]
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def spared(items: Iterable[T], act: Callable[[T], R], refuse: Refuse | None = None) -> Iterator[R]:
+    """What `act` makes of each item; a bad one costs itself alone.
+
+    Args:
+        refuse: gets the error of each item that is passed over; None raises the first.
+    """
+    for item in items:
+        try:
+            made = act(item)
+        except BokehError as error:
+            if refuse is None:
+                raise
+            refuse(error)
+        else:
+            yield made
+
+
 # What the base install lacks, and the extra that brings it.
 _EXTRAS = {
     **dict.fromkeys(("numpy", "cv2", "PIL", "ai_edge_litert", "flatbuffers"), "run"),
-    **dict.fromkeys(("tensorflow", "keras", "tensorboard"), "tensorflow"),
+    **dict.fromkeys(("tensorflow", "keras", "tensorboard", "h5py"), "tensorflow"),
     "torch": "pytorch",
     "pillow_heif": "photos",
     "ai_edge_quantizer": "quantise",

@@ -4,10 +4,10 @@ import argparse
 
 from bokeh_tf.bench.vocabulary import LOG_BACKENDS
 from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import say
+from bokeh_tf.commands.console import Refusals, say
 
 WORD = "read"
-_PASSED, _FAILED = 0, 3
+_NOT_DONE, _FAILED = 1, 3
 _OPTIONS = frozenset({"models", "out", "wanted", "exit_code", "run", "usage_error", "default_of"})
 
 
@@ -38,14 +38,20 @@ def run(options: argparse.Namespace) -> int:
     from bokeh_tf.bench.results.result import write_result
 
     wanted = options.wanted or LOG_BACKENDS[0]
-    result = read_logs(logs, wanted_backend=wanted, exit_code=options.exit_code)
+    refusals = Refusals()
+    result = read_logs(
+        logs, wanted_backend=wanted, exit_code=options.exit_code, refuse=refusals.say
+    )
+    if not result.measurements:
+        return _NOT_DONE
     for measurement in result.measurements:
         _print(measurement)
     if options.out:
         say(f"written: {write_result(result, options.out)}")
     verdicts = [one.verdict for one in result.measurements if one.verdict and one.summary]
     passed = [verdict for verdict in verdicts if verdict.outcome.passed]
-    return _PASSED if len(passed) == len(result.measurements) else _FAILED
+    is_failed = len(passed) < len(result.measurements)
+    return _FAILED if is_failed else refusals.status
 
 
 def _print(measurement):

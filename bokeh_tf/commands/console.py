@@ -11,6 +11,7 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
+from bokeh_tf.errors import BokehError
 from bokeh_tf.paths import printable
 
 if TYPE_CHECKING:
@@ -35,6 +36,28 @@ def say(text: object, *, is_error: bool = False) -> None:
     does nothing to the terminal.
     """
     print(printable(text), file=sys.stderr if is_error else sys.stdout)
+
+
+class Refusals:
+    """What of several inputs could not be used: each named on stderr, the others spared."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def say(self, error: BokehError) -> None:
+        """Names one."""
+        self.count += 1
+        say(f"bokeh-tf: {error}", is_error=True)
+
+    @property
+    def status(self) -> int:
+        """The exit status that they alone ask for."""
+        return 1 if self.count else 0
+
+    @property
+    def left_out(self) -> str:
+        """What a line about the result says of them."""
+        return f", without {self.count} that could not be read" if self.count else ""
 
 
 def finite(text: str) -> float:

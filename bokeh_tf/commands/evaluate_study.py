@@ -4,7 +4,7 @@ what their grades come to.
 
 from pathlib import Path
 
-from bokeh_tf.commands.console import open_console, say
+from bokeh_tf.commands.console import Refusals, open_console, say
 from bokeh_tf.paths import printable
 
 _DONE, _NOT_DONE = 0, 1
@@ -51,13 +51,17 @@ def print_results(options) -> int:
 
     key_path, *answers = map(Path, options.words[2:])
     key = study.read_key(key_path)
-    results = study.summarise_ratings(key, study.read_ratings(answers, key))
+    refusals = Refusals()
+    ratings = study.read_ratings(answers, key, refuse=refusals.say)
+    if not ratings:
+        return refusals.status
+    results = study.summarise_ratings(key, ratings)
     if options.json:
         print(
             json_text({"schema_version": study.SCHEMA_VERSION, **dataclasses.asdict(results)}),
             end="",
         )
-        return _DONE
+        return refusals.status
     table = Table("model", "mean opinion score", "95 % interval", title_justify="left")
     for row in results.rows:
         bounds = "-" if row.score.low is None else f"{row.score.low:.2f} to {row.score.high:.2f}"
@@ -72,4 +76,4 @@ def print_results(options) -> int:
     for rater, difference in results.inconsistency.items():
         if difference is not None:
             say(f"{rater}: grades of one picture shown twice differ by {difference:.2f}")
-    return _DONE
+    return refusals.status

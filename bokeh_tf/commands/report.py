@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import say
+from bokeh_tf.commands.console import Refusals, say
 
 _DESCRIPTION = """Makes a page for people from the JSON results of bokeh-tf bench: plots, tables,
 conditions, and every reason to doubt a number beside that number. It measures nothing, and
@@ -16,7 +16,8 @@ _EPILOG = """The suffix of the output says what is written:
 
 exit status:
   0  written
-  1  a result cannot be read, or the output cannot be written
+  1  a result cannot be read (it is named; the others are on the page), or the output cannot be
+     written
   2  wrong usage
 
 examples:
@@ -57,7 +58,13 @@ def run(options):
     from bokeh_tf.files import write_text
 
     write = {".html": html_page.write, ".md": markdown.write, ".csv": csv_table.write}[suffix]
-    outputs.claim(options.output, inputs=find_results(options.runs), overwrite=options.overwrite)
-    write_text(options.output, write(read_runs(options.runs)))
-    say(f"written: {options.output}")
-    return 0
+    # What cannot be found is said when it is read.
+    given = find_results(options.runs, refuse=lambda error: None)
+    outputs.claim(options.output, inputs=given, overwrite=options.overwrite)
+    refusals = Refusals()
+    runs = read_runs(options.runs, refuse=refusals.say)
+    if not runs:
+        return refusals.status
+    write_text(options.output, write(runs))
+    say(f"written: {options.output}{refusals.left_out}")
+    return refusals.status

@@ -18,6 +18,7 @@ from bokeh_tf.converting.source import Kind, Source
 from bokeh_tf.delegate.check import FAILED, PASSED
 from bokeh_tf.delegate.judging.policy import Judged
 from bokeh_tf.errors import ConversionError
+from bokeh_tf.hdf5 import require_readable
 from bokeh_tf.repairing.repair import Repair, repair
 from bokeh_tf.tflite import QUANTISED
 from bokeh_tf.tflite.inspection import inspect
@@ -186,6 +187,8 @@ def _build(source, wishes, children):
         # What a repair writes, it proves itself.
         facts = children.refer_to(content, request) if wishes.precision in QUANTISED else {}
         return _Built(content, facts=facts)
+    if source.kind in (Kind.KERAS, Kind.HDF5):
+        require_readable(source.path, label=source.label, timeout_s=children.remaining_s)
     content, twin, facts = children.build(request)
     rounded = rounded_weights(inspect(twin)) if wishes.precision == "float16" else ()
     return _Built(content, rounded, facts, request)

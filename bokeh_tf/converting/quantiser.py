@@ -5,6 +5,7 @@ Google's `ai-edge-quantizer` does the work, on `plain.tflite`, a float32 file; `
 comes out. Inputs and outputs stay float32. Asked for, it also says what each layer alone costs.
 """
 
+import contextlib
 import re
 
 import numpy as np
@@ -14,6 +15,7 @@ from bokeh_tf.converting.children import KINDS
 from bokeh_tf.converting.exchange import PLAIN_NAME, QUANTISED_NAME
 from bokeh_tf.delegate.audit.inputs import samples
 from bokeh_tf.errors import ConversionError, DependencyError, ModelFileError, install
+from bokeh_tf.paths import printable
 from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.tflite.associated_files import carried_over
 from bokeh_tf.tflite.inspection import inspect
@@ -29,6 +31,7 @@ _TENSOR_BITS = {"dynamic_int8": None, "int8": 8, "int16x8": 16}
 _EVERYWHERE = ".*"
 _WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 _SHOWN_LAYERS = 8
+_SHOWN_REASON_CHARACTERS = 200
 
 
 def work(job: Job) -> dict:
@@ -82,38 +85,48 @@ def _names(runner, calibration):
     ]
 
 
+@contextlib.contextmanager
+def _one_line(verb):
+    """What the quantizer and the runtime raise for networks and numbers that they do not take."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        reason = printable(" ".join(str(error).split()) or type(error).__name__)
+        raise ConversionError(
+            f"ai-edge-quantizer cannot {verb} this network ({reason[:_SHOWN_REASON_CHARACTERS]})."
+            " Try other --calibration, --keep-float, or another --precision."
+        ) from error
+
+
 class _Quantising:
     """One file in one precision; calibrated once."""
 
     def __init__(self, content, precision, calibration):
         self._content = content
         self._tensor_bits = _TENSOR_BITS[precision]
-        quantizer = self._quantizer(_EVERYWHERE, ())
-        self._calibrated = None
-        if quantizer.need_calibration:
-            [signature] = inspect(content).signatures
-            from ai_edge_quantizer.calibrator import CalibrationMode
+        with _one_line("calibrate"):
+            self._calibrated = self._calibrate(calibration)
 
-            # The other mode reads tensors that no node has any more, which a repair leaves behind.
-            mode = CalibrationMode.CALIBRATION_PROFILER_BASED
-            self._calibrated = quantizer.calibrate(
-                {signature: calibration}, num_threads=1, mode=mode
-            )
+    def _calibrate(self, calibration):
+        """How large tensors get, None for precisions that need not know."""
+        quantizer = self._quantizer(_EVERYWHERE, ())
+        if not quantizer.need_calibration:
+            return None
+        [signature] = inspect(self._content).signatures
+        from ai_edge_quantizer.calibrator import CalibrationMode
+
+        # The other mode reads tensors that no node has any more, which a repair leaves behind.
+        mode = CalibrationMode.CALIBRATION_PROFILER_BASED
+        return quantizer.calibrate({signature: calibration}, num_threads=1, mode=mode)
 
     def of(self, scope, kept) -> bytes:
         """The file with the nodes of `scope` quantised but for those of
         `kept`, all regular expressions.
         """
-        quantizer = self._quantizer(scope, kept)
-        try:
-            result = quantizer.quantize(
+        with _one_line("quantise"):
+            result = self._quantizer(scope, kept).quantize(
                 self._calibrated, enable_progress_bar=False, enable_progress_report=False
             )
-        except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ConversionError(
-                f"ai-edge-quantizer cannot quantise this network ({reason})."
-            ) from error
         content = bytes(result.quantized_model)
         return content if self._tensor_bits != 16 else _with_scales_of_any_size(content)
 

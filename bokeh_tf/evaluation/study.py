@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bokeh_tf import documents
-from bokeh_tf.errors import DataError, ModelFileError, PhotoError
+from bokeh_tf.errors import DataError, ModelFileError, PhotoError, Refuse, spared
 from bokeh_tf.evaluation.intervals import Interval, mean_interval
 from bokeh_tf.evaluation.protocols import to_8_bits
 from bokeh_tf.evaluation.run import Problem, read_pair
@@ -151,33 +151,44 @@ def read_key(path) -> Key:
     )
 
 
-def read_ratings(paths, key) -> list[Ratings]:
+def read_ratings(paths, key, *, refuse: Refuse | None = None) -> list[Ratings]:
     """What the raters saved.
+
+    Args:
+        refuse: gets the error of each file that is passed over; None raises the first.
 
     Raises:
         DataError: a file is no such record, is of another study, or a rater comes twice.
     """
     found: dict[str, Ratings] = {}
-    for path in paths:
-        ratings = documents.read_typed(
-            path,
-            Ratings,
-            error=DataError,
-            what="not the answers of a rater",
-            advice="Name what the page saved.",
-        )
-        if ratings.study != key.study or any(
-            answer.item not in key.items for answer in ratings.answers
-        ):
-            raise DataError(
-                f"{printable(path)}: the answers to another study. Name those to {key.study}."
-            )
+
+    def read(path):
+        ratings = _ratings_in(path, key)
         if ratings.rater in found:
             raise DataError(
                 f"{printable(path)}: {printable(ratings.rater)} is already counted. Leave one out."
             )
         found[ratings.rater] = ratings
-    return list(found.values())
+        return ratings
+
+    return list(spared(paths, read, refuse))
+
+
+def _ratings_in(path, key):
+    ratings = documents.read_typed(
+        path,
+        Ratings,
+        error=DataError,
+        what="not the answers of a rater",
+        advice="Name what the page saved.",
+    )
+    if ratings.study != key.study or any(
+        answer.item not in key.items for answer in ratings.answers
+    ):
+        raise DataError(
+            f"{printable(path)}: the answers to another study. Name those to {key.study}."
+        )
+    return ratings
 
 
 def summarise_ratings(key, ratings) -> StudyResults:

@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from bokeh_tf.errors import DependencyError, ModelFileError
+from bokeh_tf.hdf5 import require_readable
 from bokeh_tf.paths import printable, why_no_file
 
 # The last convolution, after its ReLU: "relu5_4".
@@ -82,6 +83,7 @@ def find_weights(weights):
 
 
 def _load(vgg, path):
+    require_readable(path)
     try:
         vgg.load_weights(path)
     except (OSError, ValueError, LookupError, RuntimeError, TypeError) as error:

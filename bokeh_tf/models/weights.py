@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.files import write_bytes
+from bokeh_tf.hdf5 import require_readable
 from bokeh_tf.paths import is_file, is_lfs_pointer, open_file, printable, why_no_file
 
 # Keras insists on it.
@@ -17,9 +18,6 @@ SUFFIX = ".weights.h5"
 # What h5py and Keras raise for content that is no HDF5, is damaged, or belongs to another model.
 _DAMAGE = (OSError, ValueError, LookupError, RuntimeError, MemoryError, UserWarning)
 _HEAD_BYTES = 100
-# What compresses further is made up: weights are noise to a compressor. A layout
-# alone may take this much.
-_MOST_EXPANSION, _SMALL_BYTES = 4, 1_000_000
 _SHOWN_REASON_CHARACTERS = 200
 # What comes with the package: weights with their model cards, and two of them as a
 # `.tflite`, the flagship first.
@@ -57,11 +55,23 @@ def load_weights(model, path: Path | str) -> None:
         )
     try:
         with open_file(path) as file:
-            if is_lfs_pointer(file.read(_HEAD_BYTES)):
-                raise ModelFileError(
-                    f"{shown}: a Git LFS pointer, not the weights themselves. Run: git lfs pull"
-                )
-        _refuse_what_lies_elsewhere(path)
+            is_pointer = is_lfs_pointer(file.read(_HEAD_BYTES))
+    except OSError as error:
+        raise ModelFileError(f"{shown}: cannot be read ({error.strerror}).") from error
+    if is_pointer:
+        raise ModelFileError(
+            f"{shown}: a Git LFS pointer, not the weights themselves. Run: git lfs pull"
+        )
+    # Those of the package came with it.
+    if Path(path).parent != WEIGHTS_FOLDER:
+        require_readable(path)
+    give_weights(model, path)
+
+
+def give_weights(model, path: Path | str) -> None:
+    """`load_weights` for a file that is known to be readable to its end."""
+    label, shown = model.name.replace(".", " "), printable(path)
+    try:
         with warnings.catch_warnings():
             # Of a file that lacks some of the layers Keras only warns, and
             # leaves those as they were.
@@ -72,44 +82,6 @@ def load_weights(model, path: Path | str) -> None:
         raise ModelFileError(
             f"{shown}: these are not the weights of {label} ({reason})."
         ) from error
-
-
-def _refuse_what_lies_elsewhere(path):
-    """Raises `ValueError` where an HDF5 file leads to other files, or to far more
-    numbers than it can hold.
-    """
-    # Keras's own reader of weights; whoever has Keras has it.
-    import h5py
-
-    stored_bytes = Path(path).stat().st_size
-    with h5py.File(path, "r") as file:
-        expanded_bytes = sum(dataset.nbytes for dataset in _own_datasets(file, h5py))
-    if expanded_bytes > _MOST_EXPANSION * stored_bytes + _SMALL_BYTES:
-        raise ValueError(f"{stored_bytes:,} bytes that would take {expanded_bytes:,}")
-
-
-def _own_datasets(file, h5py):
-    """The datasets of an HDF5 file, under each of their names; `ValueError`
-    for what another file holds.
-    """
-    waiting, seen = [file], set()
-    while waiting:
-        group = waiting.pop()
-        # Links may lead in circles.
-        if group.id in seen:
-            continue
-        seen.add(group.id)
-        for name in group:
-            is_elsewhere = isinstance(group.get(name, getlink=True), h5py.ExternalLink)
-            entry = None if is_elsewhere else group.get(name)
-            if is_elsewhere or (
-                isinstance(entry, h5py.Dataset) and (entry.external or entry.is_virtual)
-            ):
-                raise ValueError("a part of it lies in another file")
-            if isinstance(entry, h5py.Dataset):
-                yield entry
-            elif isinstance(entry, h5py.Group):
-                waiting.append(entry)
 
 
 class _WeightsBuffer(io.BytesIO):

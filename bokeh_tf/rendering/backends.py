@@ -15,6 +15,7 @@ import numpy as np
 
 from bokeh_tf import paths
 from bokeh_tf.errors import DependencyError, ModelFileError
+from bokeh_tf.hdf5 import require_readable
 from bokeh_tf.models import weights
 from bokeh_tf.models.weights import load_weights
 from bokeh_tf.native_messages import native_messages_muted
@@ -242,6 +243,7 @@ class KerasFile:
         reason = paths.why_no_file(path)
         if reason:
             raise ModelFileError(f"{paths.printable(path)}: {reason}. Name a model saved by Keras.")
+        require_readable(path)
         self._model = _loaded(path)
         shapes = [tuple(tensor.shape) for tensor in self._model.inputs]
         if len(shapes) != 1 or len(shapes[0]) != 4 or None in shapes[0][1:3] or shapes[0][3] != 3:

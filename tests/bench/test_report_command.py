@@ -8,6 +8,7 @@ import pytest
 
 from bokeh_tf.bench.report.runs import read_runs
 from bokeh_tf.bench.results.result import as_json
+from bokeh_tf.cli import main
 from bokeh_tf.commands import report
 from bokeh_tf.errors import CheckError, OutputError
 from tests.bench.made_results import full_result, pages, result
@@ -159,3 +160,20 @@ def test_command_refuses_other_suffixes_and_folders(tmp_path, capsys):
     assert "must end in .html, .md, .csv" in capsys.readouterr().err
     with pytest.raises(OutputError):
         call(source, "-o", tmp_path / "none" / "report.md")
+
+
+def test_a_bad_result_costs_itself_alone(tmp_path, capsys):
+    results, page = tmp_path / "results", tmp_path / "page.md"
+    results.mkdir()
+    (results / "a.json").write_text(json.dumps(as_json(full_result())), encoding="utf-8")
+    (results / "b.json").write_bytes(b"{")
+    missing = tmp_path / "none"
+    assert main(["report", str(results), str(missing), "-o", str(page)]) == 1
+    captured = capsys.readouterr()
+    bad = {str(results / "b.json"), str(missing)}
+    assert {line.split(": ")[1] for line in captured.err.splitlines()} == bad
+    assert "without 2 that could not be read" in captured.out
+    assert "a.json" in page.read_text(encoding="utf-8")
+    page.unlink()
+    assert main(["report", str(results / "b.json"), "-o", str(page)]) == 1
+    assert not page.exists()

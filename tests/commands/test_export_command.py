@@ -143,7 +143,7 @@ def test_weights_under_the_name_of_the_output_are_kept(tmp_path, capsys):
 def test_a_file_in_the_folders_place_is_status_1(tmp_path, capsys):
     (tmp_path / "out").write_text("a file", encoding="utf-8")
     assert export(*SIZE, "--no-probe", "-o", tmp_path / "out") == 1
-    assert "cannot create this folder" in capsys.readouterr().err
+    assert "is no folder" in capsys.readouterr().err
 
 
 def test_what_fails_its_check_is_not_written(tmp_path, capsys, monkeypatch):

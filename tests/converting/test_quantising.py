@@ -11,6 +11,8 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 
 from bokeh_tf.cli import main
+from bokeh_tf.converting.quantiser import _Quantising
+from bokeh_tf.errors import ConversionError
 from bokeh_tf.tflite.conversion import convert
 from bokeh_tf.tflite.inspection import inspect
 from tests.converting import own_nets
@@ -119,6 +121,44 @@ def test_the_cpu_computes_tensors_of_16_bits_and_delegates_refuse_them(
     status, document = quantise(capsys, plain_file, out, *options, "--allow-unchecked")
     assert status == 3 and not document["failures"] and not document["check"]["passed"]
     assert 0 < float(np.abs(run(plain_file, image) - run(out, image)).max()) < 0.01
+
+
+def _arrays(path, image, **more):
+    np.savez_compressed(path, image=image, **more)
+    return path.read_bytes()
+
+
+# What may be wrong with a calibration: how its file is made.
+BAD_CALIBRATIONS = {
+    "a photo that is none": lambda path: b"no photo",
+    "cut": lambda path: _arrays(path, np.random.default_rng(0).random((1, 9, 9, 3)))[:1500],
+    "another checksum": lambda path: _arrays(path, np.zeros((1, 9, 9, 3))).replace(
+        b"image.npy", b"imagX.npy", 1
+    ),
+    "not finite": lambda path: _arrays(path, np.full((1, *own_nets.SIZE, 3), np.nan, np.float32)),
+    "another shape": lambda path: _arrays(path, np.ones((1, 2, 2, 3), np.float32)),
+    "too many": lambda path: _arrays(path, np.ones(3), other=np.ones(3)),
+    "objects": lambda path: _arrays(path, np.array([{}])),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_CALIBRATIONS)
+def test_a_bad_calibration_is_one_line(kind, plain_file, tmp_path, capsys):
+    path = tmp_path / ("bad.jpg" if kind == "a photo that is none" else "bad.npz")
+    path.write_bytes(BAD_CALIBRATIONS[kind](path))
+    out = tmp_path / "out.tflite"
+    status, said = quantise(
+        capsys, plain_file, out, "--precision", "int8", "--calibration", path, "--no-repair"
+    )
+    assert status == 1 and said.count("\n") == 1 and path.name in said, said
+    assert not out.exists()
+
+
+def test_what_the_quantiser_cannot_take_is_one_line(plain_file):
+    """Samples without a word in common with the file, as no file of a user's makes them."""
+    with pytest.raises(ConversionError, match="ai-edge-quantizer cannot calibrate") as caught:
+        _Quantising(plain_file.read_bytes(), "int8", [{"no input": np.ones(3, np.float32)}])
+    assert "\n" not in str(caught.value) and "--calibration" in str(caught.value)
 
 
 def test_rounded_weights_are_not_rounded_again(tiny_convolution, tmp_path, capsys):

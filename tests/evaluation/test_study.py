@@ -146,6 +146,17 @@ def test_answers_that_are_none_are_one_line(study, capsys, damage, message):
     assert message in line
 
 
+def test_bad_answers_cost_themselves_alone(study, capsys):
+    good = write_answers(study, "Ann", lambda model: 3)
+    bad = study / "bad.json"
+    bad.write_text("{", encoding="utf-8")
+    key = study / "out" / "study_key.json"
+    assert main(["evaluate", "study", "results", str(key), str(bad), str(good)]) == 1
+    captured = capsys.readouterr()
+    assert "bad.json: not the answers of a rater" in captured.err
+    assert "3.00" in captured.out and "1 raters" in captured.out
+
+
 def test_one_rater_counts_once(study, capsys):
     path = str(write_answers(study, "Ann", lambda model: 3))
     assert (

@@ -24,6 +24,7 @@ from pathlib import Path
 import h5py
 
 from bokeh_tf.errors import BokehError, ModelFileError
+from bokeh_tf.hdf5 import read_through
 from bokeh_tf.models.weights import SUFFIX
 from bokeh_tf.processes import Job
 from tests.fuzz.damage import HOSTILE_TEXTS, damaged_bytes, damaged_json
@@ -124,6 +125,9 @@ def _load(case_content, folder):
                 (path.parent / file).parent.mkdir(exist_ok=True)
                 (path.parent / file).write_bytes(part)
         path = path.parent
+    if name != b"saved model":
+        # As a child of `convert` does before.
+        read_through(path)
     request = {**_REQUEST, "kind": name.decode(), "path": str(path), "search_folder": str(folder)}
     (folder / "request.json").write_text(json.dumps(request))
     is_converted = zlib.crc32(case_content) % CONVERTED_EVERY == 0

@@ -161,7 +161,7 @@ def test_perceptual_loss_is_the_mean_square_of_keras_own_features():
 def test_missing_and_wrong_vgg_weights_are_said(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     with pytest.raises(
-        DependencyError, match=r"no weights of VGG-19. Fetch them with: python -c"
+        DependencyError, match=r"no weights of VGG-19 \(no such file\). Fetch them with: python -c"
     ) as error:
         PerceptualLoss()
     assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)

@@ -380,7 +380,7 @@ def test_notes_are_told(tmp_path, capfd):
         (["a.png"], "out.gif", "Known suffixes"),
         (["a.png"], "out.cr3", "Known suffixes"),
         (["a.png"], "OUT.JXL", "Known suffixes"),
-        (["a.png"], "b.png/out", "cannot create"),
+        (["a.png"], "b.png/out", "is no folder"),
     ],
 )
 def test_unusable_outputs(tmp_path, monkeypatch, photos, output, reason):

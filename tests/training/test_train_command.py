@@ -182,7 +182,7 @@ def test_vgg_weights_that_are_missing_are_said_at_once(tmp_path, capsys, monkeyp
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     # Not even the data is looked at.
     assert command("defocus", tmp_path / "none", tmp_path / "out") == 1
-    assert "no weights of VGG-19. Fetch them with: python -c" in one_line_of(capsys)
+    assert "no weights of VGG-19 (no such file). Fetch them with: python -c" in one_line_of(capsys)
     weights = tmp_path / "none.h5"
     assert command("pynet", tmp_path / "none", tmp_path / "out", "--vgg-weights", str(weights)) == 1
     assert one_line_of(capsys).startswith(f"bokeh-tf: {weights}: no weights of VGG-19")

@@ -17,7 +17,7 @@ from bokeh_tf.bench.results.measurement import Measurement, Memory, RunVerdict, 
 from bokeh_tf.bench.results.result import Result, utc_now
 from bokeh_tf.bench.results.samples import Samples
 from bokeh_tf.bench.results.statistics import summarise
-from bokeh_tf.errors import CheckError
+from bokeh_tf.errors import CheckError, Refuse, spared
 from bokeh_tf.paths import printable, read_bytes
 
 _LIMIT_BYTES = 64_000_000
@@ -37,20 +37,24 @@ _NO_STATUS = (
 
 
 def read_logs(
-    paths: Sequence[Path | str], *, wanted_backend: str, exit_code: int | None = None
+    paths: Sequence[Path | str],
+    *,
+    wanted_backend: str,
+    exit_code: int | None = None,
+    refuse: Refuse | None = None,
 ) -> Result:
     """Every run in the files `paths`, in order.
 
     Args:
         wanted_backend: one of `flags.BACKENDS`, which the runs were meant to use.
         exit_code: that the programs ended with; None where nobody knows.
+        refuse: gets the error of each file that is passed over; None raises the first.
 
     Raises:
         CheckError: a file cannot be read or holds no line of a benchmark_model, in one line.
     """
     measurements: list[Measurement] = []
-    for path in paths:
-        logs = _runs_in(path)
+    for path, logs in spared(paths, lambda path: (path, _runs_in(path)), refuse):
         for number, log in enumerate(logs, start=1):
             name = Path(path).stem if len(logs) == 1 else f"{Path(path).stem}, run {number}"
             name = _distinct(printable(name), measurements)

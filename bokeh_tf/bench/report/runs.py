@@ -1,5 +1,6 @@
 """The results that a report is made of, each with the name of its file."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from bokeh_tf import paths
 from bokeh_tf.bench.results.reading import read_result
 from bokeh_tf.bench.results.result import Result
-from bokeh_tf.errors import CheckError
+from bokeh_tf.errors import CheckError, Refuse, spared
 
 
 @dataclass(frozen=True)
@@ -18,22 +19,29 @@ class Run:
     result: Result
 
 
-def read_runs(given: Iterable[str | Path]) -> tuple[Run, ...]:
-    """The results in files, and in the `.json` files of folders; each file once."""
-    return tuple(Run(path.name, read_result(path)) for path in find_results(given))
+def read_runs(given: Iterable[str | Path], *, refuse: Refuse | None = None) -> tuple[Run, ...]:
+    """The results in files, and in the `.json` files of folders; each file once.
+
+    Args:
+        refuse: gets the error of each file that is passed over; None raises the first.
+    """
+    found = find_results(given, refuse=refuse)
+    return tuple(spared(found, lambda path: Run(path.name, read_result(path)), refuse))
 
 
-def find_results(given: Iterable[str | Path]) -> tuple[Path, ...]:
+def find_results(given: Iterable[str | Path], *, refuse: Refuse | None = None) -> tuple[Path, ...]:
     """The files that `read_runs` reads."""
-    found: list[Path] = []
-    for path in map(Path, given):
-        inside = _results_in(path) if paths.is_dir(path) else [path]
-        if not inside:
-            raise CheckError(
-                f"{paths.printable(path)}: this folder has no results (*.json). Check the path."
-            )
-        found += inside
+    found = itertools.chain.from_iterable(spared(map(Path, given), _results_at, refuse))
     return tuple({path.absolute(): path for path in found}.values())
+
+
+def _results_at(path):
+    inside = _results_in(path) if paths.is_dir(path) else [path]
+    if not inside:
+        raise CheckError(
+            f"{paths.printable(path)}: this folder has no results (*.json). Check the path."
+        )
+    return inside
 
 
 def _results_in(folder):

@@ -7,17 +7,23 @@ other suffix is a photograph.
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from bokeh_tf.errors import CheckError
-from bokeh_tf.paths import read_bytes
+from bokeh_tf.paths import printable, read_bytes
 from bokeh_tf.tflite.running.feeding import holds_a_picture, load_picture, trial_inputs
 
 _LIMIT_BYTES = 2**31
 ARRAY_SUFFIXES = (".npy", ".npz")
+# What NumPy and zipfile raise for damaged content, or for more than there is memory.
+_DAMAGE = (
+    *(OSError, ValueError, LookupError, EOFError, RuntimeError, MemoryError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 _BYTE_RANGE = (0.0, 255.0)
 # What a first node divides bytes by (127.5, 128, 255, 256) or subtracts from them (127.5, 128,
 # means near 100 to 124).
@@ -55,8 +61,8 @@ def _read(path):
             return {"": loaded}
         with loaded:
             return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
+    except _DAMAGE as error:
+        reason = printable(" ".join(str(error).split()) or type(error).__name__)
         raise CheckError(
             f"{path}: cannot read these arrays ({reason}). Save them with numpy."
         ) from error
@@ -80,6 +86,10 @@ def _fitted(path, specs, arrays):
             raise CheckError(
                 f"{path}: input {spec.name!r} must be {spec.dtype} {list(spec.shape)}, "
                 f"not {array.dtype} {list(array.shape)}."
+            )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CheckError(
+                f"{path}: input {spec.name!r} has values that are not finite. Leave them out."
             )
         fitted.append(np.ascontiguousarray(array, spec.dtype))
     return tuple(fitted)

@@ -76,6 +76,21 @@ def test_each_run_of_a_log_is_told_apart(tmp_path):
     )
 
 
+def test_a_bad_log_costs_itself_alone(tmp_path, capsys):
+    bad = tmp_path / "notes.txt"
+    bad.write_bytes(b"no log\n")
+    good = TRANSCRIPTS / "classic_gpu_full.txt"
+    status, out, error = read(capsys, bad, good, tmp_path / "missing", "--out", tmp_path / "out")
+    assert status == 1 and "FULL_GPU" in out
+    assert [Path(line.split(": ")[1]) for line in error.splitlines()] == [bad, tmp_path / "missing"]
+    [written] = (tmp_path / "out").iterdir()
+    [measurement] = read_result(written).measurements
+    assert measurement.name == good.stem
+    # A gate that failed stays failed.
+    failed = TRANSCRIPTS / "classic_gpu_failed.txt"
+    assert read(capsys, bad, good, failed)[0] == 3
+
+
 def test_a_run_that_measured_nothing_is_kept_and_readable(tmp_path, capsys):
     status, out, _ = read(capsys, TRANSCRIPTS / "classic_gpu_failed.txt", "--out", tmp_path)
     assert status == 3 and "no measured run" in out

@@ -121,7 +121,7 @@ def test_unusable_folders_are_refused_in_one_line(folder, tmp_path):
     with pytest.raises(DataError, match="no photographs here") as error:
         load_sources(empty, cache=tmp_path / "cache")
     assert one_line(error)
-    with pytest.raises(DataError, match="no photographs here"):
+    with pytest.raises(DataError, match="no such folder"):
         load_sources(tmp_path / "missing", cache=tmp_path / "cache")
     with pytest.raises(DataError, match="no photo shows a clear subject") as error:
         load_sources(sharp, cache=tmp_path / "cache")
