@@ -75,7 +75,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def spared(items: Iterable[T], act: Callable[[T], R], refuse: Refuse | None = None) -> Iterator[R]:
+def spared(
+    items: Iterable[T], act: Callable[[T], R], *, refuse: Refuse | None = None
+) -> Iterator[R]:
     """What `act` makes of each item; a bad one costs itself alone.
 
     Args:

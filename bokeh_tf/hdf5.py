@@ -144,10 +144,11 @@ def _datasets(file, h5py) -> Iterator:
         for name in group:
             is_elsewhere = isinstance(group.get(name, getlink=True), h5py.ExternalLink)
             entry = None if is_elsewhere else group.get(name)
-            is_dataset = isinstance(entry, h5py.Dataset)
-            if is_elsewhere or (is_dataset and (entry.external or entry.is_virtual)):
+            if is_elsewhere or (
+                isinstance(entry, h5py.Dataset) and (entry.external or entry.is_virtual)
+            ):
                 raise ValueError("a part of it lies in another file")
-            if is_dataset:
+            if isinstance(entry, h5py.Dataset):
                 yield entry
             elif isinstance(entry, h5py.Group):
                 waiting.append(entry)

@@ -171,7 +171,7 @@ def read_ratings(paths, key, *, refuse: Refuse | None = None) -> list[Ratings]:
         found[ratings.rater] = ratings
         return ratings
 
-    return list(spared(paths, read, refuse))
+    return list(spared(paths, read, refuse=refuse))
 
 
 def _ratings_in(path, key):

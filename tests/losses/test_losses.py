@@ -167,7 +167,7 @@ def test_missing_and_wrong_vgg_weights_are_said(tmp_path, monkeypatch):
     assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
     wrong = tmp_path / "wrong.h5"
     wrong.write_bytes(b"no weights")
-    with pytest.raises(ModelFileError, match="these are not VGG-19's weights") as error:
+    with pytest.raises(ModelFileError, match="no HDF5 file and no Keras archive") as error:
         PerceptualLoss(wrong)
     assert "\n" not in str(error.value)
 

@@ -54,7 +54,7 @@ def read_logs(
         CheckError: a file cannot be read or holds no line of a benchmark_model, in one line.
     """
     measurements: list[Measurement] = []
-    for path, logs in spared(paths, lambda path: (path, _runs_in(path)), refuse):
+    for path, logs in spared(paths, lambda path: (path, _runs_in(path)), refuse=refuse):
         for number, log in enumerate(logs, start=1):
             name = Path(path).stem if len(logs) == 1 else f"{Path(path).stem}, run {number}"
             name = _distinct(printable(name), measurements)

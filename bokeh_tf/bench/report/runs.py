@@ -26,12 +26,12 @@ def read_runs(given: Iterable[str | Path], *, refuse: Refuse | None = None) -> t
         refuse: gets the error of each file that is passed over; None raises the first.
     """
     found = find_results(given, refuse=refuse)
-    return tuple(spared(found, lambda path: Run(path.name, read_result(path)), refuse))
+    return tuple(spared(found, lambda path: Run(path.name, read_result(path)), refuse=refuse))
 
 
 def find_results(given: Iterable[str | Path], *, refuse: Refuse | None = None) -> tuple[Path, ...]:
     """The files that `read_runs` reads."""
-    found = itertools.chain.from_iterable(spared(map(Path, given), _results_at, refuse))
+    found = itertools.chain.from_iterable(spared(map(Path, given), _results_at, refuse=refuse))
     return tuple({path.absolute(): path for path in found}.values())
 
 
