@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bokeh_tf.errors import DependencyError, OutputError
-from bokeh_tf.paths import printable
+from bokeh_tf.paths import is_file, printable
 
 _TIMEOUT_S = 60
 _DAYS = 7
@@ -81,7 +81,7 @@ def _make(openssl, address, key, certificate):
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DependencyError(f"--lan: openssl cannot be run ({type(error).__name__}).") from error
-    if done.returncode or not certificate.exists():
+    if done.returncode or not is_file(certificate):
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = printable(said[-1] if said else f"status {done.returncode}", most_characters=200)
         raise DependencyError(f"--lan: openssl could not make a certificate ({reason}).")

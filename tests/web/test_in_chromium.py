@@ -130,9 +130,19 @@ def test_a_tap_is_told_to_the_model(shown, browser, tmp_path):
         browser.click("#stage", x=0.5, y=share)
         browser.wait_until(RENDERED)
         sums.append(browser.run(SUM))
+    # By keys, 25 % upwards from there.
+    browser.run("document.getElementById('stage').focus()")
+    for _ in range(5):
+        browser.press("ArrowUp", code=38)
+    assert "50 % from the left, 50 % from the top" in browser.run(STATUS)
+    browser.press("Enter", code=13, text="\r")
+    browser.wait_until(RENDERED)
+    sums.append(browser.run(SUM))
     opaque = browser.run("document.getElementById('after').width") * 255
     opaque *= browser.run("document.getElementById('after').height")
-    assert (sums[1] - opaque) / (sums[0] - opaque) == pytest.approx(3, rel=0.02)
+    light = [one - opaque for one in sums]
+    assert light[1] / light[0] == pytest.approx(3, rel=0.02)
+    assert light[2] / light[0] == pytest.approx(2, rel=0.02)
 
 
 def test_models_are_timed_on_wasm_and_webgpu_through_a_reload(browser, tmp_path):
@@ -165,11 +175,10 @@ def test_models_are_timed_on_wasm_and_webgpu_through_a_reload(browser, tmp_path)
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [FLAGSHIP_FILE, FOCUS_FILE], ids=lambda path: path.stem)
 def test_shipped_models_agree_with_the_cpu(model, browser):
-    tab = Tab(open_address=browser.open, say=print)
+    tab = Tab(open_address=browser.open, say=lambda _: None)
     settings = (BrowserSetting("wasm", 2, tab=tab), BrowserSetting("webgpu", None, True, tab=tab))
     result, _ = bench(HostRun((model,), settings, rounds=1))
     for one in result.measurements:
         for output in one.outputs:
-            print(one.name, output.name, output.psnr_db, output.max_abs)
             assert output.problem is None
             assert output.psnr_db is None or output.psnr_db > 100

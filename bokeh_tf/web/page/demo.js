@@ -11,8 +11,10 @@ const [stage, before, after] = ['stage', 'before', 'after'].map(element);
 // `photo` is all of its pixels, `canvas` the copy that the model sees, `picture` and `map` what it made of it.
 const state = {
     photo: null, name: 'photo', placement: null, canvas: null, picture: null, map: null,
-    tap: null, showsMap: false, isBusy: false, isWanted: false,
+    tap: null, mark: null, showsMap: false, isBusy: false, isWanted: false,
 };
+// Keys that move the place to focus on, by shares of the height and the width.
+const STEPS = {ArrowUp: [-0.05, 0], ArrowDown: [0.05, 0], ArrowLeft: [0, -0.05], ArrowRight: [0, 0.05]};
 let facts = null;
 let model = null;
 let accelerator = '';
@@ -116,7 +118,8 @@ async function take(file, name) {
     }
     const placement = place(photo.height, photo.width, facts.canvas.height, facts.canvas.width);
     const canvas = toCanvas(photo, placement);
-    Object.assign(state, {photo, placement, canvas, name: name.replace(/\.[^.]*$/, ''), tap: null, picture: null, map: null});
+    Object.assign(state, {photo, placement, canvas, name: name.replace(/\.[^.]*$/, ''), picture: null, map: null});
+    unmark();
     draw(before, canvas);
     draw(after, canvas);
     stage.style.setProperty('--ratio', photo.width / photo.height);
@@ -197,18 +200,51 @@ function listen() {
     element('save').addEventListener('click', () => save().catch((error) => say(`Not saved: ${error.message}`)));
     element('aperture').addEventListener('change', render);
     element('automatic').addEventListener('click', () => {
-        state.tap = null;
+        unmark();
         render();
     });
     stage.addEventListener('click', (event) => {
-        if (!facts.takesFocus || state.photo === null) {
+        const box = stage.getBoundingClientRect();
+        tap((event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width);
+    });
+    stage.addEventListener('keydown', (event) => {
+        const {row, column} = state.mark ?? state.tap ?? {row: 0.5, column: 0.5};
+        const [down, right] = STEPS[event.key] ?? [0, 0];
+        if (event.key === 'Enter') {
+            tap(row, column);
+        } else if (down || right) {
+            mark(row + down, column + right);
+        } else {
             return;
         }
-        const box = stage.getBoundingClientRect();
-        const [row, column] = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
-        state.tap = {row, column};
-        render();
+        event.preventDefault();
     });
+}
+
+/** Shows and says a place of the photo, each part from 0 to 1, at which Enter would tap. */
+function mark(row, column) {
+    if (!facts.takesFocus || state.photo === null) {
+        return;
+    }
+    state.mark = {row: Math.min(1, Math.max(0, row)), column: Math.min(1, Math.max(0, column))};
+    const [top, left] = [state.mark.row, state.mark.column].map((part) => Math.round(100 * part));
+    stage.style.setProperty('--row', `${top}%`);
+    stage.style.setProperty('--column', `${left}%`);
+    element('mark').hidden = false;
+    say(`${left} % from the left, ${top} % from the top; Enter focuses there`);
+}
+
+function unmark() {
+    Object.assign(state, {tap: null, mark: null});
+    element('mark').hidden = true;
+}
+
+function tap(row, column) {
+    mark(row, column);
+    if (state.mark) {
+        state.tap = state.mark;
+        render();
+    }
 }
 
 async function start() {
@@ -217,6 +253,11 @@ async function start() {
     element('name').textContent = facts.name;
     for (const id of ['aperture_row', 'automatic']) {
         element(id).hidden = !facts.takesFocus;
+    }
+    if (facts.takesFocus) {
+        stage.tabIndex = 0;
+        stage.setAttribute('role', 'application');
+        stage.setAttribute('aria-label', 'Where to focus: tap, or move by the arrow keys and press Enter');
     }
     element('map').hidden = facts.map === null;
     element('controls').hidden = false;
