@@ -40,7 +40,7 @@ check: lint test ## lint and test
 fuzz: $(READY) ## throw damaged files at all that reads them (FUZZ_CASES=200000 for long)
 	$(BIN)/python -m tests.fuzz --cases $(FUZZ_CASES)
 	$(BIN)/python -m tests.fuzz --reader documents --cases $(FUZZ_CASES)
-	$(BIN)/python -m tests.fuzz --reader sources --cases $(FUZZ_CASES) --seconds 300
+	$(BIN)/python -m tests.fuzz --reader sources --cases $(FUZZ_CASES) --seconds 60
 
 nightly: $(READY) try-software-gpu ## run the slow tests and a long fuzz too
 	BOKEH_ADBD=$$(.ci/adbd.sh) $(WITH_ONEDNN) $(BIN)/python -m pytest -m "not device"
