@@ -3,6 +3,7 @@ photographs, and the GPU adapter.
 """
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tests.numeric import NUMERIC_FILES
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 SEED = 7
+TESTS = Path(__file__).resolve().parent
 
 
 def pytest_configure(config):
@@ -24,7 +26,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.name in NUMERIC_FILES:
+        if item.path.relative_to(TESTS).as_posix() in NUMERIC_FILES:
             item.add_marker(pytest.mark.numeric)
 
 
