@@ -98,6 +98,7 @@ setup(
             "apps/templates/*/*",
             "bench/browser/page/*",
             "delegate/rules/*.json",
+            "evaluation/*.npz",
             "models/*.json",
             # By it type checkers know that the annotations are meant for them.
             "py.typed",
@@ -132,6 +133,7 @@ setup(
             "adbutils>=2.12",
             "ai-edge-quantizer>=0.10",
             "check-jsonschema>=0.29",
+            "flip-evaluator>=1.7",
             "jax>=0.4.30",
             "jsonschema>=4.20",
             "mypy>=1.10",

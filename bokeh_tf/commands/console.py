@@ -8,6 +8,7 @@ argparse calls the kind where it refuses the text ("invalid positive number valu
 from __future__ import annotations
 
 import math
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # Where no terminal says how wide it is, tables are not squeezed into rich's 80 columns.
 _WIDTH_WITHOUT_TERMINAL = 200
+_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 
 
 def open_console() -> Console:
@@ -84,6 +86,15 @@ def count(text: str) -> int:
     return value
 
 
+def size_px(text: str) -> tuple[int, int]:
+    """(height, width) in pixels of a text such as 512x768; `ValueError` for anything else."""
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError
+    return int(match[1]), int(match[2])
+
+
 finite.__name__ = "number"
 positive.__name__ = "positive number"
 count.__name__ = "whole number from 1"
+size_px.__name__ = "HEIGHTxWIDTH"

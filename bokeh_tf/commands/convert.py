@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import count, open_console, positive
+from bokeh_tf.commands.console import count, open_console, positive, size_px
 from bokeh_tf.paths import printable, resolved
 from bokeh_tf.tflite import PRECISIONS, QUANTISED
 from bokeh_tf.tflite.value_ranges import is_range
@@ -33,7 +33,6 @@ examples:
   bokeh-tf convert generator.keras -o generator.tflite --size 512x768 --custom-objects my_layers
   bokeh-tf convert nets:build_depth -o depth.tflite --input-shape 1x384x512x3"""
 _SHAPE = re.compile(r"[1-9]\d{0,8}(x[1-9]\d{0,8})*")
-_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 
 
 def add(commands) -> None:
@@ -68,7 +67,7 @@ def _add_model(parser):
     )
     group.add_argument(
         "--size",
-        type=_size_px,
+        type=size_px,
         metavar="HxW",
         help="height and width of pictures whose size is free",
     )
@@ -296,13 +295,6 @@ def _wishes(options):
     )
 
 
-def _size_px(text):
-    match = _SIZE.fullmatch(text)
-    if not match:
-        raise ValueError
-    return int(match[1]), int(match[2])
-
-
 def _shape(text):
     if not _SHAPE.fullmatch(text):
         raise ValueError
@@ -331,7 +323,6 @@ def _list(text):
     return tuple(name for name in text.split(",") if name)
 
 
-_size_px.__name__ = "HEIGHTxWIDTH"
 _range.__name__ = "NAME=MIN:MAX with the lower number first"
 _shape.__name__ = "SHAPE such as 1x256x256x3"
 _labels.__name__ = "FILE or OUTPUT=FILE"

@@ -97,6 +97,13 @@ def _add_measuring(parser):
         action="store_true",
         help="score by FLIP too, seconds a picture (needs the perceptual extra)",
     )
+    parser.add_argument(
+        "--lpips",
+        type=Path,
+        metavar="FILE",
+        help="score by LPIPS (alex, v0.1) too, with torchvision's alexnet-owt-7be5be79.pth as its"
+        " weights, about 20 s a photo of 1024x1536 (needs the pytorch extra)",
+    )
     parser.add_argument("--split", choices=_SPLITS, help="score the pairs of this split alone")
     parser.add_argument(
         "--only", type=Path, metavar="LIST", help="score the pairs in this list alone"
@@ -148,6 +155,7 @@ def _evaluate(options, *, is_study):
     from bokeh_tf.errors import DataError
     from bokeh_tf.evaluation import writers
     from bokeh_tf.evaluation.baselines import BASELINES
+    from bokeh_tf.evaluation.lpips import read_lpips
     from bokeh_tf.evaluation.predictors import predictors_of
     from bokeh_tf.evaluation.protocols import PROTOCOLS
     from bokeh_tf.evaluation.run import evaluate, with_lonely
@@ -168,13 +176,14 @@ def _evaluate(options, *, is_study):
     further = PERCEPTUAL if options.perceptual else ()
     if further:
         require_flip()
+    lpips = read_lpips(options.lpips) if options.lpips else None
     sources = [*(options.model or [None]), *(BASELINES if options.baselines else ())]
     predictors = predictors_of(sources, input_range=options.input_range)
     protocol = PROTOCOLS[options.protocol]
     if is_study:
         return evaluate_study.write_study(options, pairs, predictors, protocol)
     out = None if options.out is None else make_folder(options.out)
-    evaluation = evaluate(pairs, predictors, protocol, further=further, out=out)
+    evaluation = evaluate(pairs, predictors, protocol, further=further, lpips=lpips, out=out)
     # Of a part of the pairs, what lies in the others is no matter.
     if options.split is None and options.only is None:
         evaluation = with_lonely(evaluation, found.report.alone)

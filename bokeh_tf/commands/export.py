@@ -1,12 +1,11 @@
 """`bokeh-tf export`: its options, what it calls, and what it prints where."""
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
 from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import open_console, positive
+from bokeh_tf.commands.console import open_console, positive, size_px
 from bokeh_tf.commands.working import working
 from bokeh_tf.paths import printable
 from bokeh_tf.stages import stage
@@ -44,7 +43,7 @@ def add(commands) -> None:
     parser.add_argument("--variant", default="base", help="default: base")
     parser.add_argument(
         "--size",
-        type=_size_px,
+        type=size_px,
         metavar="HxW",
         help="height and width (default: the reference size)",
     )
@@ -139,13 +138,3 @@ def _check(content, name, options):
 
 def _say(text):
     print(f"bokeh-tf: {text}", file=sys.stderr)
-
-
-def _size_px(text):
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if not match:
-        raise ValueError
-    return int(match[1]), int(match[2])
-
-
-_size_px.__name__ = "HEIGHTxWIDTH"

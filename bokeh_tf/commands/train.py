@@ -5,8 +5,8 @@ import dataclasses
 import os
 from pathlib import Path
 
-from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import count
+from bokeh_tf.commands import outputs, train_export
+from bokeh_tf.commands.console import count, size_px
 from bokeh_tf.paths import is_file, printable
 from bokeh_tf.training import PRECISIONS
 from bokeh_tf.training.plans import PLANS
@@ -85,6 +85,15 @@ def _add_length(parser):
         "--dry-run", action="store_true", help="print phases, steps, memory and time; train nothing"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument(
+        "--export",
+        nargs="?",
+        const=(),
+        type=size_px,
+        metavar="HxW",
+        help="after the last phase, lay weights, a checked .tflite of this size (default: the"
+        " network's own), its scores on the held-out pairs and a model card into OUT/exported",
+    )
 
 
 def _add_computing(parser):
@@ -216,9 +225,10 @@ def run(options):
         only_phase=options.phase,
         workers=workers,
     )
-    if workers.is_first:
-        print(f"written: {printable(path)}")
-    return _DONE
+    if not workers.is_first:
+        return _DONE
+    print(f"written: {printable(path)}", flush=True)
+    return _DONE if options.export is None else train_export.export_run(options, plan, path)
 
 
 def _claim_outputs(options, plan):
@@ -237,6 +247,13 @@ def _claim_outputs(options, plan):
         inputs=inputs,
         overwrite=options.overwrite or is_of_a_run,
     )
+    if options.export is not None:
+        outputs.claim_folder(
+            options.out / train_export.FOLDER_NAME,
+            files=train_export.file_names(options, plan),
+            inputs=inputs,
+            overwrite=options.overwrite or is_of_a_run,
+        )
 
 
 def _settings(options, session):

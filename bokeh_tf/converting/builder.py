@@ -231,37 +231,50 @@ def _find_layer(job, request, model):
             "note": "a subclassed model shows its outputs only; no layer can be named",
         }
     with _calling(request["label"]), computing_in_float32(model):
-        layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-        shown = [(layer, tensor) for layer in layers for tensor in _floats(layer)]
-        exposed = keras.Model(model.inputs, [tensor for _, tensor in shown], name=model.name)
+        shown = list(_shown(model))
+        exposed = keras.Model(model.inputs, [tensor for *_, tensor in shown], name=model.name)
         exposed = _functional(exposed, request)
         job.enter("converting every layer")
         runner = load(convert(exposed, precision=request["precision"], strict=False))
         job.enter("running every layer")
         for sample, arrays in _samples(exposed, request):
             expected = _run(exposed, arrays)
-            for (layer, _), *pair in zip(shown, runner.run(*arrays), expected, strict=True):
+            for (name, kind, _), *pair in zip(shown, runner.run(*arrays), expected, strict=True):
                 share = _share(*pair)
                 if not share <= request["tolerance"]:
-                    kind = type(layer).__name__
-                    return {
-                        "first": {
-                            "layer": layer.name,
-                            "kind": kind,
-                            "sample": str(sample),
-                            "share": share,
-                        }
-                    }
+                    first = {"layer": name, "kind": kind, "sample": str(sample), "share": share}
+                    return {"first": first}
     return {"first": None, "note": "with every layer shown, no layer leaves the tolerance"}
+
+
+def _shown(model):
+    """(name, class, what it puts out) of each layer, in the order of the model; those of a model
+    inside it come before it, with its name before theirs.
+    """
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        tensors = _floats(layer)
+        if tensors and isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
+            inner = list(_shown(layer))
+            # Its layers' outputs lie in a graph of its own: once more, with what it is called on.
+            called_on = list(layer._inbound_nodes[0].input_tensors)
+            outputs = keras.Model(layer.inputs, [tensor for *_, tensor in inner])(called_on)
+            for (name, kind, _), tensor in zip(inner, keras.tree.flatten(outputs), strict=True):
+                yield f"{layer.name}/{name}", kind, tensor
+        for tensor in tensors:
+            yield layer.name, type(layer).__name__, tensor
 
 
 def _floats(layer):
     """What a layer puts out, where it has one place in the model and numbers to compare."""
-    import keras
-
     if len(layer._inbound_nodes) != 1:
         return []
-    return [tensor for tensor in keras.tree.flatten(layer.output) if "float" in tensor.dtype]
+    # A model in a model calls its own outputs `output`, not those of its place.
+    outputs = layer._inbound_nodes[0].output_tensors
+    return [tensor for tensor in outputs if "float" in tensor.dtype]
 
 
 def _share(actual, expected):

@@ -22,7 +22,7 @@ from bokeh_tf.data.pairs.pair import Pair
 from bokeh_tf.data.progress import as_text, progress_bar
 from bokeh_tf.errors import DataError, ModelFileError, PhotoError
 from bokeh_tf.evaluation.protocols import Protocol, truth_in_window
-from bokeh_tf.evaluation.scores import score
+from bokeh_tf.evaluation.scores import LPIPS, score
 from bokeh_tf.paths import resolved
 
 JOURNAL_NAME = "scores.jsonl"
@@ -101,7 +101,7 @@ class Evaluation:
         return sorted(scored, key=lambda pair: self.scores[model][pair.id][WORST_BY])[:count]
 
 
-def evaluate(pairs, predictors, protocol, *, further=(), out=None) -> Evaluation:
+def evaluate(pairs, predictors, protocol, *, further=(), lpips=None, out=None) -> Evaluation:
     """Scores `pairs` by each of `predictors`, with a progress bar on a terminal's stderr.
 
     Args:
@@ -109,17 +109,19 @@ def evaluate(pairs, predictors, protocol, *, further=(), out=None) -> Evaluation
         predictors: see `predictors.predictors_of`.
         protocol: one of `protocols.PROTOCOLS`.
         further: names of `scores.PERCEPTUAL`, besides the protocol's metrics.
+        lpips: the metric with its weights, see `lpips.read_lpips`; None leaves it out.
         out: an existing folder for the journal; None keeps nothing.
 
     Raises:
         DataError: another run is at work in the folder.
         OutputError: it cannot be written.
     """
-    metrics = (*protocol.metrics, *further)
+    brought = {} if lpips is None else {LPIPS: lpips.distance}
+    metrics = (*protocol.metrics, *further, *brought)
     with Journal(
         None if out is None else out / JOURNAL_NAME, {"scores": _SCORES_VERSION}
     ) as journal:
-        scoring = _Scoring(predictors, protocol, metrics, journal)
+        scoring = _Scoring(predictors, protocol, metrics, brought, journal)
         scoring.run(pairs)
     problems = [problem for pair in pairs for problem in scoring.problems.get(pair.id, ())]
     notes = {predictor.label: predictor.note for predictor in predictors if predictor.note}
@@ -139,13 +141,9 @@ def with_lonely(evaluation: Evaluation, lonely: Sequence[tuple[str, str]]) -> Ev
 class _Scoring:
     """The scores so far, of the journal and new ones."""
 
-    def __init__(self, predictors, protocol, metrics, journal):
-        self._predictors, self._protocol, self._metrics, self._journal = (
-            predictors,
-            protocol,
-            metrics,
-            journal,
-        )
+    def __init__(self, predictors, protocol, metrics, brought, journal):
+        self._predictors, self._protocol, self._journal = predictors, protocol, journal
+        self._metrics, self._brought = metrics, brought
         self._one_at_a_time = threading.Lock()
         self.scores: dict[str, dict] = {predictor.label: {} for predictor in predictors}
         self.problems: dict[str, list[Problem]] = {}
@@ -203,7 +201,9 @@ class _Scoring:
             try:
                 with self._one_at_a_time:
                     picture = predictor.picture(pair, photo, window, self._protocol)
-                outcome = score(picture, truth, self._protocol, metrics=self._metrics)
+                outcome = score(
+                    picture, truth, self._protocol, metrics=self._metrics, brought=self._brought
+                )
             except (PhotoError, DataError, ModelFileError) as error:
                 outcome = as_text(str(error))
             outcomes.append((predictor, outcome))

@@ -20,12 +20,12 @@ _LEAST_MS_SSIM_PX = 176
 @dataclass(frozen=True)
 class Metric:
     """A metric: its heading, digits after the point, a function of picture and
-    truth, and which way is better.
+    truth (None for one with weights that somebody must bring), and which way is better.
     """
 
     heading: str
     digits: int
-    compute: Callable
+    compute: Callable | None
     is_smaller_better: bool = False
 
 
@@ -74,6 +74,8 @@ def require_flip():
         ) from error
 
 
+# Its weights are the user's to bring, see `lpips`.
+LPIPS = "lpips"
 METRICS = {
     "psnr_db": Metric("PSNR, dB", 2, psnr),
     "ssim": Metric("SSIM 7x7", 4, ssim),
@@ -85,18 +87,20 @@ METRICS = {
     # Andersson et al. 2020: what an eye sees at 67 pixels per degree when the
     # pictures alternate; 0 is alike.
     "flip": Metric("FLIP", 4, _flip, is_smaller_better=True),
+    LPIPS: Metric("LPIPS", 4, None, is_smaller_better=True),
 }
 # Computed where they are asked for, as they take seconds a picture.
 PERCEPTUAL = ("flip",)
 
 
-def score(picture, truth, protocol, *, metrics=None):
+def score(picture, truth, protocol, *, metrics=None, brought=None):
     """The scores of one picture by metric, None where it is too small for one.
 
     Args:
         picture: see `protocols.compared`.
         truth: uint8 `[H, W, 3]`.
         metrics: names of `METRICS`; all of the protocol's if None.
+        brought: functions of picture and truth by the name of the metric, for those without one.
 
     Raises:
         DataError: sizes differ, too little is left inside the border, or the
@@ -111,4 +115,5 @@ def score(picture, truth, protocol, *, metrics=None):
     if np.array_equal(*pair):
         # Its PSNR is infinite, and so would be every mean with it.
         raise DataError("the same picture as the truth")
-    return {name: METRICS[name].compute(*pair) for name in metrics or protocol.metrics}
+    functions = {name: metric.compute for name, metric in METRICS.items()} | (brought or {})
+    return {name: functions[name](*pair) for name in metrics or protocol.metrics}

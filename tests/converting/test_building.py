@@ -162,6 +162,29 @@ def test_the_first_layer_that_leaves_is_named(tmp_path):
     assert (found["first"]["layer"], found["first"]["kind"]) == ("disparity", "Disparity")
 
 
+@pytest.mark.parametrize("kind", ["functional", pytest.param("sequential", marks=pytest.mark.slow)])
+def test_the_first_layer_that_leaves_is_named_inside_a_model_in_the_model(kind, tmp_path):
+    inner_layers = [
+        keras.layers.Conv2D(3, 1, name="sound"),
+        keras.layers.Rescaling(1e-6),
+        Disparity(name="disparity"),
+    ]
+    part = keras.Input((*SIZE, 3))
+    hidden = part
+    for layer in inner_layers:
+        hidden = layer(hidden)
+    inner = (
+        keras.Model(part, hidden, name="inner")
+        if kind == "functional"
+        else keras.Sequential([keras.Input((*SIZE, 3)), *inner_layers], name="inner")
+    )
+    image = keras.Input((*SIZE, 3), name="image")
+    hidden = inner(keras.layers.Conv2D(3, 1, name="before")(image))
+    model = keras.Model(image, keras.layers.Conv2D(1, 1, name="after")(hidden), name="mine")
+    found, _ = build(model, tmp_path, job="layers", tolerance=TOLERANCES["float16"])
+    assert (found["first"]["layer"], found["first"]["kind"]) == ("inner/disparity", "Disparity")
+
+
 def test_sizes_that_the_layers_cannot_take_are_one_line(tmp_path):
     image = keras.Input((None, None, 3), name="image")
     half = keras.layers.UpSampling2D(2)(keras.layers.MaxPool2D()(image))

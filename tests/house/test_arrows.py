@@ -53,7 +53,8 @@ ARROWS = {
     "converting": FOUNDATION | {"bench", "delegate", "exporting", "models", "repairing", "tflite"},
     "rendering": FOUNDATION | {"models", "photos", "tflite"},
     "bench": FOUNDATION | {"tflite", "delegate", "web"},
-    "evaluation": FOUNDATION | {"bench", "data", "metrics", "models", "photos", "rendering"},
+    "evaluation": FOUNDATION
+    | {"bench", "data", "metrics", "models", "photos", "porting", "rendering"},
     "testing": FOUNDATION | {"delegate"},
     "ai_benchmark": FOUNDATION | {"bench", "tflite"},
     "apps": FOUNDATION | {"tflite"},
