@@ -12,7 +12,6 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from bokeh_tf.errors import OutputError
 from bokeh_tf.paths import read_bytes
@@ -25,11 +24,18 @@ HOST = "127.0.0.1"
 _NAMES = (HOST, "localhost")
 _LIMIT_BYTES = 256_000_000
 _IDLE_S = 60.0
+_MOST_DIGITS = 18
 _TYPES = {
     ".js": "text/javascript",
     ".wasm": "application/wasm",
     ".html": "text/html; charset=utf-8",
 }
+
+
+def _number(text):
+    """A length in a header, None where it is none; Python reads no number of 5,000 digits."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else None
 
 
 class Receiver(Protocol):
@@ -107,15 +113,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         name = self._asked_for()
         limit_bytes = None if name is None else receiver.limit_bytes(name)
-        length = self.headers.get("Content-Length", "")
+        length_bytes = _number(self.headers.get("Content-Length", ""))
         if name is None or limit_bytes is None:
             self.send_error(HTTPStatus.NOT_FOUND)
         elif not self._is_from_own_page():
             self.send_error(HTTPStatus.FORBIDDEN)
-        elif not (length.isascii() and length.isdigit() and int(length) <= limit_bytes):
+        elif length_bytes is None or length_bytes > limit_bytes:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         else:
-            self._take(receiver, name, self.rfile.read(int(length)))
+            self._take(receiver, name, self.rfile.read(length_bytes))
 
     def _take(self, receiver, name, body):
         try:
@@ -128,7 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_from_own_page(self):
         """Whether a page of this server sends; one elsewhere is told apart by its origin."""
         origin = self.headers.get("Origin")
-        return origin is None or urlsplit(origin).netloc == self.headers.get("Host")
+        own = self.headers.get("Host")
+        return origin is None or origin in (f"http://{own}", f"https://{own}")
 
     def log_message(self, format, *arguments):
         """Says nothing: addresses hold the token."""
@@ -176,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _asked_for(self):
         """The name of what is asked for, None where nobody of ours asks."""
         host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
-        _, _, rest = urlsplit(self.path).path.partition("/")
+        _, _, rest = self.path.partition("?")[0].partition("/")
         token, slash, name = rest.partition("/")
         if (
             host not in self.server.names

@@ -91,10 +91,14 @@ def test_the_page_and_all_it_asks_for_are_served(server):
         "/{token}//etc/passwd",
         "/{token}/absent.js",
         "/gr%C3%B6%C3%9Fe/",
+        # What Python's own parser of addresses raises at.
+        "//[{token}/index.html",
+        "http://[{token}/",
     ],
 )
-def test_nothing_else_is(server, path):
+def test_nothing_else_is(server, path, capfd):
     assert ask(server, path.format(token=server.token))[0] == 404
+    assert capfd.readouterr().err == ""
 
 
 def test_a_page_elsewhere_that_is_led_here_gets_nothing(server):

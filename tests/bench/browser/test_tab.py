@@ -125,7 +125,9 @@ def test_what_is_no_message_is_refused(body, status, served):
 def test_only_the_page_with_the_token_may_send(served):
     page = served.page()
     body = json.dumps({"page": "a1", "is_hidden": True})
-    assert page.post("exchange", body, Origin="https://evil.example")[0] == 403
+    for origin in ("https://evil.example", "http://[", "null"):
+        assert page.post("exchange", body, Origin=origin)[0] == 403
+    assert page.post("exchange", body, **{"Content-Length": "9" * 5_000})[0] == 413
     assert page.post("exchange", body, Host="evil.example")[0] == 404
     for name in ("elsewhere", "../exchange", "models/net.tflite", "output/1/0", "output/0/0"):
         assert page.post(name, body)[0] == 404
