@@ -23,7 +23,7 @@ export function composite(photo, image, rendered, weight) {
     const followsEdges = photo.height >= EDGES_FROM_ENLARGEMENT * image.height;
     const layers = layersOf(image, rendered, weight, followsEdges);
     const {channels} = layers;
-    for (const [row, values] of enlargedRows(layers, photo.height, photo.width)) {
+    for (const {row, values} of enlargedRows(layers, photo.height, photo.width)) {
         for (let column = 0; column < photo.width; column++) {
             const [pixel, from] = [4 * (row * photo.width + column), column * channels];
             const share = followsEdges ? shareAlongEdges(photo.data, pixel, values, from + 3) : values[from + 3];
@@ -93,7 +93,7 @@ function blurredLayer(rest, share) {
     return colour;
 }
 
-/** (row, its values) of an image at another size; only two rows of it are there at a time. */
+/** The rows of an image at another size; only two rows of it are there at a time. */
 function* enlargedRows(image, height, width) {
     const short = tall(image, Math.min(image.height, height));
     const length = short.width * short.channels;
@@ -114,6 +114,6 @@ function* enlargedRows(image, height, width) {
                 values[index] += shares[tap] * parts[tap][index];
             }
         }
-        yield [row, values];
+        yield {row, values};
     }
 }

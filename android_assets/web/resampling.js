@@ -57,7 +57,7 @@ export function resized(image, height, width, enlarge = 'linear') {
     return tall(wide(image, width, enlarge), height, enlarge);
 }
 
-/** @param {Image} image @returns {Image} with as many rows */
+/** @param {Image} image @param {'linear'|'cubic'} [enlarge] @returns {Image} with as many rows */
 export function wide(image, width, enlarge = 'linear') {
     if (width === image.width) {
         return image;
@@ -80,7 +80,7 @@ export function wide(image, width, enlarge = 'linear') {
     return made;
 }
 
-/** @param {Image} image @returns {Image} with as many columns */
+/** @param {Image} image @param {'linear'|'cubic'} [enlarge] @returns {Image} with as many columns */
 export function tall(image, height, enlarge = 'linear') {
     if (height === image.height) {
         return image;

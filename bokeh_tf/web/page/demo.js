@@ -6,6 +6,7 @@ import {cropped, place, toCanvas} from './placement.js';
 
 /** @typedef {import('./resampling.js').Image} Image */
 
+/** @param {string} id @returns {any} an element of this page, whichever kind it is of */
 const element = (id) => document.getElementById(id);
 const [stage, before, after] = ['stage', 'before', 'after'].map(element);
 // `photo` is all of its pixels, `canvas` the copy that the model sees, `picture` and `map` what it made of it.
@@ -62,11 +63,14 @@ function imageOf(outputs, {name, height, width, channels, low, high}) {
     return {values, height, width, channels};
 }
 
+/** Runs the model on what it sees of the photo. */
 async function compute() {
     const {low, high} = facts.canvas;
     const photo = state.canvas.values.map((value) => low + value * (high - low));
     const inputs = facts.inputs.map((kind) => (kind === 'photo' ? photo : wishes()));
-    const outputs = await run(model, ...inputs);
+    /** @type {(...values: any[]) => Promise<object>} its inputs are those that the facts name */
+    const runOn = run;
+    const outputs = await runOn(model, ...inputs);
     state.picture = imageOf(outputs, facts.picture);
     state.map = facts.map && imageOf(outputs, facts.map);
     state.map?.values.forEach((share, index, values) => (values[index] = Math.min(1, Math.max(0, share))));
@@ -122,7 +126,7 @@ async function take(file, name) {
     unmark();
     draw(before, canvas);
     draw(after, canvas);
-    stage.style.setProperty('--ratio', photo.width / photo.height);
+    stage.style.setProperty('--ratio', String(photo.width / photo.height));
     stage.classList.add('shown');
     await render();
 }
@@ -135,8 +139,8 @@ function fullPicture() {
         return canvas;
     }
     const picture = new ImageData(state.photo.data.slice(), state.photo.width, state.photo.height);
-    const parts = [state.canvas, state.picture, state.map].map((part) => cropped(part, state.placement));
-    composite(picture, ...parts);
+    const [image, rendered, weight] = [state.canvas, state.picture, state.map].map((part) => cropped(part, state.placement));
+    composite(picture, image, rendered, weight);
     [canvas.width, canvas.height] = [picture.width, picture.height];
     canvas.getContext('2d').putImageData(picture, 0, 0);
     return canvas;
@@ -192,7 +196,7 @@ function listen() {
     }
     element('map').addEventListener('click', () => {
         state.showsMap = !state.showsMap;
-        element('map').setAttribute('aria-pressed', state.showsMap);
+        element('map').setAttribute('aria-pressed', String(state.showsMap));
         if (state.picture !== null) {
             show();
         }

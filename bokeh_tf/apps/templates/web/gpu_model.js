@@ -45,5 +45,5 @@ export async function run(model, @@{parameters}) {
     for (const tensor of [...tensors, ...results]) {
         tensor.delete();
     }
-    return Object.fromEntries(OUTPUTS.map((name, index) => [name, values[index]]));
+    return /** @type {any} */ (Object.fromEntries(OUTPUTS.map((name, index) => [name, values[index]])));
 }

@@ -50,6 +50,11 @@ async function seen() {
     }
 }
 
+/** What can be asked of a frame: `work` of work.js. @param {any} frame @returns {any} */
+function workOf(frame) {
+    return frame.contentWindow.work;
+}
+
 /** A new frame in which a model can be opened. @param {string} key @returns {Promise<object>} its `work` */
 async function newFrame(key) {
     frames.get(key)?.remove();
@@ -66,13 +71,13 @@ async function newFrame(key) {
     document.body.append(frame);
     frames.set(key, frame);
     await ready;
-    return frame.contentWindow.work;
+    return workOf(frame);
 }
 
 /** @param {number} number @param {object} request @returns {Promise<object>} what `messages.Answer` says */
 async function answerTo(number, request) {
     try {
-        const work = request.do === 'open' ? await newFrame(request.key) : frames.get(request.key).contentWindow.work;
+        const work = request.do === 'open' ? await newFrame(request.key) : workOf(frames.get(request.key));
         return {number, content: await work[request.do](request, {number, seen})};
     } catch (error) {
         return {number, error: String(error?.message ?? error).slice(0, 900)};
@@ -121,7 +126,7 @@ if (parent === window) {
     start().catch((error) => say(`Not done: ${error.message}`));
 } else {
     import('./work.js').then(({work}) => {
-        window.work = work;
+        Object.assign(window, {work});
         parent.postMessage('ready', location.origin);
     });
 }

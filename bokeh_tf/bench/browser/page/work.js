@@ -36,7 +36,7 @@ function smallestStepNs() {
     return Math.max(1, Math.round(smallest * NS_PER_MS));
 }
 
-/** What the browser says of the GPU that computes, as `messages.Adapter`. @param {GPUDevice} device */
+/** What the browser says of the GPU that computes, as `messages.Adapter`. @param {any} device a GPUDevice */
 function adapterFacts(device) {
     const info = device.adapterInfo ?? {};
     const {vendor = '', architecture = '', device: name = '', description = ''} = info;
