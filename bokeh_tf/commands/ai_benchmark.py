@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import count, finite, open_console, say
+from bokeh_tf.commands import outputs, ranges
+from bokeh_tf.commands.console import count, open_console, say
 
 _IMPORT = "import"
 _DESCRIPTION = """Makes a pack for the AI Benchmark app's PRO mode: model.tflite as the app wants
@@ -52,13 +52,7 @@ def add(commands):
 
 def _add_pack(parser):
     group = parser.add_argument_group("the pack")
-    group.add_argument(
-        "--input-range",
-        nargs=2,
-        type=finite,
-        metavar=("MIN", "MAX"),
-        help="default: what the file says of itself",
-    )
+    ranges.add(group, sides=("input",))
     group.add_argument(
         "--iterations", type=count, metavar="N", help="runs the app shall make (default 100)"
     )
@@ -112,8 +106,7 @@ def _pack(options):
         options.usage_error(
             f"--app-tflite is a release such as 2.9. Received: {options.app_tflite!r}"
         )
-    if options.input_range and options.input_range[0] >= options.input_range[1]:
-        options.usage_error("--input-range needs the lower number first")
+    ranges.check(options)
     pack = write_pack(
         options.words[0],
         options.out,

@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bokeh_tf.commands import outputs, working
-from bokeh_tf.commands.console import open_console, positive
+from bokeh_tf.commands import outputs, proving, working
+from bokeh_tf.commands.console import open_console
 from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.writers.formats import FORMATS
 from bokeh_tf.paths import printable, resolved
@@ -80,9 +80,7 @@ def _add_steps(parser):
     group.add_argument(
         "--target", default=targets, metavar="LIST", help=f"delegates (default {targets})"
     )
-    group.add_argument(
-        "--no-probe", action="store_true", help="the static lint alone: no runtime, no GPU, instant"
-    )
+    proving.add_no_probe(group)
     group.add_argument(
         "--engines",
         metavar="LIST",
@@ -122,12 +120,8 @@ def _add_deeper_steps(group):
         metavar="FILE",
         help="samples for the audit instead",
     )
-    group.add_argument(
-        "--photo", type=Path, metavar="FILE", help="photograph to run instead of the packaged one"
-    )
-    group.add_argument(
-        "--timeout", type=positive, metavar="SECONDS", help="per file and check (default 600)"
-    )
+    proving.add_photo(group)
+    proving.add_timeout(group, what="per file and check", default_s=600)
 
 
 def _add_judgement(parser):
@@ -241,8 +235,10 @@ def _settings(options):
     if options.annotate and not options.output:
         options.usage_error("--annotate goes with --output; without it: --format github")
     written = [one.path for one in options.output]
-    written += [options.write_baseline] if options.write_baseline else []
-    if any(_is_same(one, other) for one, other in itertools.combinations(written, 2)):
+    for one, other in itertools.combinations(written, 2):
+        if _is_same(one, other):
+            options.usage_error(f"--output is given twice for one file: {printable(other)}")
+    if options.write_baseline and any(_is_same(one, options.write_baseline) for one in written):
         options.usage_error("--output and --write-baseline must be different files")
     asked, required = _engines(options)
     for name in ("require_probe", "bisect"):

@@ -1,11 +1,10 @@
 """`bokeh-tf convert`: its options, what it calls, and what it prints where."""
 
 import argparse
-import re
 from pathlib import Path
 
-from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import count, open_console, positive, size_px
+from bokeh_tf.commands import outputs, proving, shapes
+from bokeh_tf.commands.console import open_console, positive
 from bokeh_tf.paths import printable, resolved
 from bokeh_tf.tflite import PRECISIONS, QUANTISED
 from bokeh_tf.tflite.value_ranges import is_range
@@ -32,7 +31,6 @@ examples:
   bokeh-tf convert unet.keras -o unet.tflite
   bokeh-tf convert generator.keras -o generator.tflite --size 512x768 --custom-objects my_layers
   bokeh-tf convert nets:build_depth -o depth.tflite --input-shape 1x384x512x3"""
-_SHAPE = re.compile(r"[1-9]\d{0,8}(x[1-9]\d{0,8})*")
 
 
 def add(commands) -> None:
@@ -65,22 +63,8 @@ def _add_model(parser):
         default=PRECISIONS[0],
         help=f"default: {PRECISIONS[0]}; those with int need the quantise extra",
     )
-    group.add_argument(
-        "--size",
-        type=size_px,
-        metavar="HxW",
-        help="height and width of pictures whose size is free",
-    )
-    group.add_argument(
-        "--input-shape",
-        type=_shape,
-        action="append",
-        metavar="SHAPE",
-        help="shape of an input, such as 1x256x256x3; once for each input",
-    )
-    group.add_argument(
-        "--batch", type=count, metavar="N", help="what a free batch becomes (default 1)"
-    )
+    shapes.add_size(group, what="pictures whose size is free")
+    shapes.add_free_sizes(group)
     group.add_argument(
         "--custom-objects",
         metavar="MODULE",
@@ -161,15 +145,9 @@ def _add_proof(parser):
     group.add_argument(
         "--allow-unchecked", action="store_true", help="write the file even if it does not pass"
     )
-    group.add_argument(
-        "--no-probe", action="store_true", help="check by the rules alone, not on the real delegate"
-    )
-    group.add_argument(
-        "--photo", type=Path, metavar="FILE", help="photograph to run instead of the packaged one"
-    )
-    group.add_argument(
-        "--timeout", type=positive, metavar="SECONDS", help="for all of it (default 1200)"
-    )
+    proving.add_no_probe(group)
+    proving.add_photo(group)
+    proving.add_timeout(group, what="for all of it", default_s=1200)
     group.add_argument(
         "--report",
         type=Path,
@@ -184,14 +162,7 @@ def _add_repair(parser):
     group.add_argument(
         "--repair", action=argparse.BooleanOptionalAction, default=True, help="default: on"
     )
-    group.add_argument(
-        "--allow-interface",
-        type=_list,
-        default=(),
-        metavar="LIST",
-        help="changes of inputs and outputs that may be made: int64, uint8, bool,"
-        " cut-postprocessing",
-    )
+    shapes.add_interface(group)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -244,13 +215,7 @@ def _write(conversion, options):
 
 def _check_usage(options):
     """Ends with status 2 where the options make no sense."""
-    from bokeh_tf.repairing.interface import KINDS
-
-    unknown = set(options.allow_interface) - set(KINDS)
-    if unknown:
-        options.usage_error(
-            f"--allow-interface takes {', '.join(KINDS)}, not {', '.join(sorted(unknown))}"
-        )
+    shapes.check(options)
     if options.size and options.input_shape:
         options.usage_error("--size and --input-shape exclude each other")
     if options.report and resolved(options.report) == resolved(options.out):
@@ -295,12 +260,6 @@ def _wishes(options):
     )
 
 
-def _shape(text):
-    if not _SHAPE.fullmatch(text):
-        raise ValueError
-    return tuple(map(int, text.split("x")))
-
-
 def _range(text):
     name, _, limits = text.rpartition("=")
     low, high = map(float, limits.split(":"))
@@ -319,10 +278,5 @@ def _labels(text):
     return None, Path(text)
 
 
-def _list(text):
-    return tuple(name for name in text.split(",") if name)
-
-
 _range.__name__ = "NAME=MIN:MAX with the lower number first"
-_shape.__name__ = "SHAPE such as 1x256x256x3"
 _labels.__name__ = "FILE or OUTPUT=FILE"

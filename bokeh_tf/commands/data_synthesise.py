@@ -41,7 +41,7 @@ def add(actions):
     )
     parser.add_argument("--pairs", type=_count, required=True, metavar="N", help="how many")
     parser.add_argument(
-        "--seed", type=_seed, default=0, metavar="S", help="another gives other pairs (default 0)"
+        "--seed", type=_seed, default=0, metavar="N", help="another gives other pairs (default 0)"
     )
     parser.add_argument(
         "--height", type=_height, default=512, metavar="PX", help="of the pictures (default 512)"

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bokeh_tf.commands import evaluate_study, outputs
+from bokeh_tf.commands import evaluate_study, outputs, ranges
 from bokeh_tf.commands.console import open_console
 from bokeh_tf.paths import printable
 
@@ -75,7 +75,11 @@ def add(commands):
     _add_results(parser)
     study = parser.add_argument_group("for evaluate study")
     study.add_argument(
-        "--seed", type=int, default=0, help="of each rater's order and sides (default: 0)"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of each rater's order and sides (default: 0)",
     )
     study.add_argument(
         "--repeats", type=int, default=5, metavar="N", help="pictures that come twice (default: 5)"
@@ -123,14 +127,7 @@ def _add_results(parser):
     parser.add_argument(
         "--json", action="store_true", help="print everything as JSON instead of tables"
     )
-    parser.add_argument(
-        "--input-range",
-        nargs=2,
-        type=float,
-        metavar=("MIN", "MAX"),
-        help="values of the pictures that the .tflite files take (default: what each says of"
-        " itself)",
-    )
+    ranges.add(parser, sides=("input",))
 
 
 def run(options) -> int:
@@ -161,10 +158,8 @@ def _evaluate(options, *, is_study):
     from bokeh_tf.evaluation.run import evaluate, with_lonely
     from bokeh_tf.evaluation.scores import PERCEPTUAL, require_flip
     from bokeh_tf.files import make_folder
-    from bokeh_tf.tflite.value_ranges import is_range
 
-    if options.input_range and not is_range(options.input_range):
-        options.usage_error("--input-range needs two finite numbers, the lower one first")
+    ranges.check(options)
     _claim_outputs(options, evaluate_study.NAMES if is_study else _NAMES)
     found = find_pairs(options.pairs, only=options.only)
     pairs = [pair for pair in found.pairs if options.split in (None, pair.split)]

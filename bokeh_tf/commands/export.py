@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from bokeh_tf.commands import outputs
-from bokeh_tf.commands.console import open_console, positive, size_px
+from bokeh_tf.commands import outputs, proving, shapes
+from bokeh_tf.commands.console import open_console
 from bokeh_tf.commands.working import working
 from bokeh_tf.paths import printable
 from bokeh_tf.stages import stage
@@ -41,12 +41,7 @@ def add(commands) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help="the model, see: bokeh-tf models")
     parser.add_argument("--variant", default="base", help="default: base")
-    parser.add_argument(
-        "--size",
-        type=size_px,
-        metavar="HxW",
-        help="height and width (default: the reference size)",
-    )
+    shapes.add_size(parser, what="its pictures (default: the reference size)")
     parser.add_argument(
         "--precision", choices=PRECISIONS, default=PRECISIONS[0], help=f"default: {PRECISIONS[0]}"
     )
@@ -57,15 +52,9 @@ def add(commands) -> None:
         "-o", "--out", type=Path, required=True, metavar="DIR", help="folder for the file"
     )
     outputs.add(parser)
-    parser.add_argument(
-        "--photo", type=Path, metavar="FILE", help="photograph for the check, not the packaged one"
-    )
-    parser.add_argument(
-        "--timeout", type=positive, metavar="SECONDS", help="for the check (default 600)"
-    )
-    parser.add_argument(
-        "--no-probe", action="store_true", help="check by the rules alone, not on the real delegate"
-    )
+    proving.add_photo(parser)
+    proving.add_timeout(parser, what="for the check", default_s=600)
+    proving.add_no_probe(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -75,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
     from bokeh_tf.files import make_folder, write_bytes
     from bokeh_tf.models.weights import load_weights, packaged_weights
 
+    shapes.check(options)
     shape = _checked_size(options)
     weights = options.weights or packaged_weights(options.model, options.variant)
     name = f"{exporting.artifact_name(options.model, options.variant, options.precision, shape)}.tflite"

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from bokeh_tf.commands import ranges
 from bokeh_tf.models.asking import UNSURE, aperture_of
 
 _DONE, _NOT_DONE = 0, 1
@@ -44,22 +45,7 @@ def add(commands):
 
 
 def _add_model_options(parser):
-    parser.add_argument(
-        "--input-range",
-        nargs=2,
-        type=float,
-        metavar=("MIN", "MAX"),
-        help="values of the pictures that the .tflite takes (default: what the file says of"
-        " itself)",
-    )
-    parser.add_argument(
-        "--output-range",
-        nargs=2,
-        type=float,
-        metavar=("MIN", "MAX"),
-        help="values of the picture that it computes (default: what the file says, or else"
-        " --input-range)",
-    )
+    ranges.add(parser)
 
 
 def _add_file_options(parser):
@@ -167,14 +153,8 @@ def run(options) -> int:
     from bokeh_tf.rendering import render_files
     from bokeh_tf.rendering.focus import Wishes
     from bokeh_tf.rendering.maps import AUTO, Brought
-    from bokeh_tf.tflite.value_ranges import is_range
 
-    for name, pair in (
-        ("--input-range", options.input_range),
-        ("--output-range", options.output_range),
-    ):
-        if pair and not is_range(pair):
-            options.usage_error(f"{name} needs two finite numbers, the lower one first")
+    ranges.check(options)
     if options.mask and options.focus:
         options.usage_error("--mask says by itself what is in focus: leave out --focus")
     depth = options.depth if options.depth in (None, AUTO) else Path(options.depth)

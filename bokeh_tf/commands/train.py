@@ -98,7 +98,11 @@ def _add_length(parser):
 
 def _add_computing(parser):
     parser.add_argument(
-        "--seed", type=int, default=0, help="of weights, order and augmentation (default: 0)"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of weights, order and augmentation (default: 0)",
     )
     parser.add_argument(
         "--checkpoint-every",

@@ -106,6 +106,7 @@ class Children:
                 message if self._label in message else f"{self._label}: {message}"
             )
         if answer.stage != DONE:
-            reason = printable(answer.child.ending, most_characters=_LONGEST_REASON)
+            ending = "out of memory" if answer.is_out_of_memory else answer.child.ending
+            reason = printable(ending, most_characters=_LONGEST_REASON)
             raise ConversionError(f"{self._label}: failed while {answer.stage} ({reason}).")
         return answer.content

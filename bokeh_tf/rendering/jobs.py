@@ -17,7 +17,7 @@ from bokeh_tf.rendering.backends import load_model
 from bokeh_tf.rendering.destinations import Destinations
 from bokeh_tf.rendering.focus import Wishes
 from bokeh_tf.rendering.geometry import resize
-from bokeh_tf.rendering.maps import Brought
+from bokeh_tf.rendering.maps import Brought, notes_on
 from bokeh_tf.rendering.render import Rendering, render
 from bokeh_tf.rendering.selection import find_photos
 
@@ -152,11 +152,12 @@ def _render_file(found, destinations, model, wishes, brought, *, compare, with_m
     start_ns = time.perf_counter_ns()
     path = found.path
     photo = photos.read(path)
+    maps = brought.maps_of(path)
     rendering = render(
         photo.pixels,
         model,
         **dataclasses.asdict(wishes),
-        **brought.maps_of(path),
+        **maps,
         full_size_map=with_map,
     )
     picture = comparison(photo.pixels, rendering) if compare else None
@@ -174,7 +175,13 @@ def _render_file(found, destinations, model, wishes, brought, *, compare, with_m
     height, width, _ = photo.pixels.shape
     seconds = (time.perf_counter_ns() - start_ns) / 1e9
     return _Rendered(
-        path, tuple(outputs), width, height, seconds, tuple(photo.notes + notes), rendering
+        path,
+        tuple(outputs),
+        width,
+        height,
+        seconds,
+        (*photo.notes, *notes_on(maps, height, width), *notes),
+        rendering,
     )
 
 

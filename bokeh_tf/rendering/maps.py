@@ -3,11 +3,17 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
+
 from bokeh_tf.errors import PhotoError
 from bokeh_tf.photos.depth import embedded_nearness, read_plane
 
 # Instead of a file: what the phone stored in each photo.
 AUTO = "auto"
+# Shapes whose sides differ by less than this in their ratio are one, as reduced copies round.
+_SAME_SHAPE = 0.02
+# Of the whole range; less is no difference.
+_NO_DIFFERENCE = 1 / 255
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,3 +63,36 @@ class Brought:
                 " it out."
             )
         return {"depth": nearness}
+
+
+def notes_on(maps, height, width):
+    """What somebody may not expect of the `maps` brought for a photo of this size, in lines.
+
+    Args:
+        maps: as of `Brought.maps_of`; planes `[H, W]` in [0, 1].
+    """
+    for name, plane in maps.items():
+        rows, columns = plane.shape
+        if abs(columns * height / (rows * width) - 1) > _SAME_SHAPE:
+            yield (
+                f"the {name} of {columns}x{rows} has another shape than the photo of"
+                f" {width}x{height}, and is stretched over it"
+            )
+        low, high = float(np.min(plane)), float(np.max(plane))
+        if high - low < _NO_DIFFERENCE:
+            yield _FLAT[name](low)
+
+
+def _flat_mask(value):
+    if value < _NO_DIFFERENCE:
+        return "the mask is black all over: nothing is kept sharp"
+    if value > 1 - _NO_DIFFERENCE:
+        return "the mask is white all over: nothing is blurred"
+    return "the mask is one grey all over: everything is blurred alike"
+
+
+def _flat_depth(_):
+    return "the depth is the same all over: nothing is blurred"
+
+
+_FLAT = {"mask": _flat_mask, "depth": _flat_depth}

@@ -12,7 +12,7 @@ from bokeh_tf.errors import OutputError, PhotoError
 from bokeh_tf.rendering import render, render_files
 from bokeh_tf.rendering.destinations import check_naming
 from bokeh_tf.rendering.focus import Wishes
-from bokeh_tf.rendering.maps import Brought
+from bokeh_tf.rendering.maps import Brought, notes_on
 from tests.rendering.test_wishes import Told
 
 
@@ -163,3 +163,47 @@ def test_impossible_options(options, tmp_path):
     with pytest.raises(SystemExit) as stopped:
         main(["render", "a.jpg", "-o", str(tmp_path), *options])
     assert stopped.value.code == 2
+
+
+# What is brought for a photo of 96x64, and what is said of it.
+MAPS = {
+    "another shape": (
+        {"mask": np.eye(50, dtype=np.float32)},
+        ["the mask of 50x50 has another shape than the photo of 96x64, and is stretched over it"],
+    ),
+    "standing": (
+        {"depth": np.tile(np.linspace(0, 1, 64, dtype=np.float32), (96, 1))},
+        ["the depth of 64x96 has another shape than the photo of 96x64, and is stretched over it"],
+    ),
+    "black": (
+        {"mask": np.zeros((32, 48), np.float32)},
+        ["the mask is black all over: nothing is kept sharp"],
+    ),
+    "white": (
+        {"mask": np.ones((32, 48), np.float32)},
+        ["the mask is white all over: nothing is blurred"],
+    ),
+    "flat": (
+        {"depth": np.full((64, 96), 0.4, np.float32)},
+        ["the depth is the same all over: nothing is blurred"],
+    ),
+    # A third of 96x64 is 32x21, rounded.
+    "reduced": ({"mask": np.tri(21, 32, dtype=np.float32)}, []),
+    "none": ({}, []),
+}
+
+
+@pytest.mark.parametrize("kind", MAPS)
+def test_what_is_odd_about_a_map_is_said(kind):
+    maps, lines = MAPS[kind]
+    assert list(notes_on(maps, 64, 96)) == lines
+
+
+def test_odd_maps_are_said_beside_their_photo(photo, tmp_path, capsys):
+    photos.write(tmp_path / "a.png", photos.Photo(photo, "PNG"))
+    cv2.imwrite(str(tmp_path / "mask.png"), np.zeros((40, 40), np.uint8))
+    brought = Brought(mask=tmp_path / "mask.png")
+    options = {"output": tmp_path / "out", "model": Told(), "brought": brought}
+    assert render_files([tmp_path / "a.png"], **options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and "mask of 40x40" in lines[1] and "nothing is kept sharp" in lines[2]

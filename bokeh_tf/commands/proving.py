@@ -1,0 +1,28 @@
+"""Options of several commands about how a file is checked: on what, by what, for how long."""
+
+from pathlib import Path
+
+from bokeh_tf.commands.console import positive
+
+
+def add_photo(parser) -> None:
+    """Adds `--photo`."""
+    parser.add_argument(
+        "--photo", type=Path, metavar="FILE", help="photograph to run instead of the packaged one"
+    )
+
+
+def add_no_probe(parser) -> None:
+    """Adds `--no-probe`."""
+    parser.add_argument(
+        "--no-probe",
+        action="store_true",
+        help="check by the rules alone, not on the real delegate: no GPU is needed",
+    )
+
+
+def add_timeout(parser, *, what: str, default_s: float) -> None:
+    """Adds `--timeout`; `what` says of which work, whose own limit is `default_s`."""
+    parser.add_argument(
+        "--timeout", type=positive, metavar="SECONDS", help=f"{what} (default {default_s:g})"
+    )
