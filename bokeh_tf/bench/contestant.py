@@ -32,6 +32,7 @@ class Started:
         cold_init_ns: from the model's bytes to one that can run.
         before_load_bytes: memory that the process held before it loaded the model.
         reasons: of the delegate, against parts of the model.
+        device: what it runs on, where that is not this machine.
     """
 
     first_ns: int
@@ -43,6 +44,7 @@ class Started:
     verdict: RunVerdict | None = None
     stamp: str | None = None
     reasons: tuple[str, ...] = ()
+    device: str | None = None
 
     def facts(self) -> dict[str, Any]:
         """As JSON; what an earlier session recorded of a failure no longer holds."""
@@ -107,6 +109,7 @@ class Known:
     verdict: RunVerdict | None
     stamp: str | None
     reasons: tuple[str, ...]
+    device: str | None
 
 
 def read_known(facts: Mapping[str, Any]) -> Known:
@@ -124,6 +127,7 @@ def read_known(facts: Mapping[str, Any]) -> Known:
         verdict=None if verdict is None else read_verdict(verdict),
         stamp=facts.get("stamp"),
         reasons=tuple(facts.get("reasons", ())),
+        device=facts.get("device"),
     )
 
 

@@ -13,7 +13,7 @@ from bokeh_tf.apps.ports import facts_of
 from bokeh_tf.errors import ModelFileError, PhotoError
 from bokeh_tf.paths import printable, read_bytes
 from bokeh_tf.tflite.subject import Model
-from bokeh_tf.web.runtime import runtime_files
+from bokeh_tf.web.runtime import VERSION, runtime_files
 
 INDEX = "index.html"
 _LIMIT_BYTES = 256_000_000
@@ -25,6 +25,10 @@ _PAGE = (
     *(f"{name}.js" for name in ("composite", "demo", "edge_model", "placement", "resampling")),
 )
 _OF_APP = ("gpu_model.js",)
+# Whoever puts the page elsewhere hands LiteRT.js on.
+_NOTICE = f"""This page runs LiteRT.js {VERSION} (@litertjs/core and @litertjs/wasm-utils), copyright Google LLC, under
+the Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0. It is unchanged.
+"""
 _IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
 
 
@@ -65,6 +69,7 @@ def site(
     told = {**_told(facts), "photo": photo and "first_photo"}
     content["facts.json"] = json.dumps(told).encode()
     content[facts.asset] = facts.content
+    content["NOTICE.txt"] = _NOTICE.encode()
     if photo is not None:
         content["first_photo"] = _picture_in(photo)
     return content | dict(runtime_files() if runtime is None else runtime)

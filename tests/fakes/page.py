@@ -30,9 +30,9 @@ class FakePage:
     function of the page and the request that returns the answer's content.
     """
 
-    def __init__(self, address, *, name="a1", adapter=GPU, factors=(2, 2, 2), **work):
+    def __init__(self, address, *, name="a1", facts=HERE, adapter=GPU, factors=(2, 2, 2), **work):
         self.address, self._parts = address, urlsplit(address)
-        self.name, self._adapter = name, adapter
+        self.name, self._facts, self._adapter = name, facts, adapter
         self._factors = list(factors)
         self._work = work
         self._inputs = {}
@@ -47,7 +47,7 @@ class FakePage:
 
     def exchange(self, **message):
         """What the command answers to a message."""
-        body = json.dumps({"page": self.name, "facts": HERE, **message})
+        body = json.dumps({"page": self.name, "facts": self._facts, **message})
         status, answer = self.post("exchange", body)
         assert status == 200, status
         return json.loads(answer)

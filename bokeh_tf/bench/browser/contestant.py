@@ -15,6 +15,7 @@ from bokeh_tf.bench.browser import messages
 from bokeh_tf.bench.browser.judging import (
     Agreement,
     browser_name,
+    is_elsewhere,
     is_software,
     stamp_of,
     verdict_of_gpu,
@@ -193,10 +194,12 @@ class BrowserContestant:
         self._read("run 2")
         page, adapter = self._page, self._opened.adapter
         assert page is not None
+        name = browser_name(page.user_agent)
         return Started(
             first_ns=first_ns,
             cold_init_ns=self._opened.cold_init_ns,
-            runtime=f"LiteRT.js {VERSION}, {browser_name(page.user_agent)}",
+            runtime=f"LiteRT.js {VERSION}, {name}",
+            device=name if is_elsewhere(page.user_agent) else None,
             accelerator=None if adapter is None else adapter.name or None,
             outputs=self._agreement.worst(),
             verdict=self._verdict(),

@@ -3,6 +3,7 @@
 Outputs are looked at after runs 1, 2 and the last, for a driver is known that is right only once.
 """
 
+import platform
 import re
 from collections.abc import Mapping
 
@@ -35,6 +36,12 @@ def browser_name(user_agent: str) -> str:
         if found := pattern.search(user_agent):
             return f"{name} {found[1]}{where}"
     return f"a browser{where}"
+
+
+def is_elsewhere(user_agent: str) -> bool:
+    """Whether a browser says that it runs on another system than this machine's."""
+    here = {"Darwin": "Macintosh"}.get(platform.system(), platform.system())
+    return not browser_name(user_agent).endswith(f" on {here}")
 
 
 def is_software(adapter: Adapter) -> bool:

@@ -17,7 +17,7 @@ from bokeh_tf.bench.results.environment import (
     read_environment,
 )
 from bokeh_tf.bench.results.journal import Journal, key_of
-from bokeh_tf.bench.results.measurement import Measurement
+from bokeh_tf.bench.results.measurement import HOST, Measurement
 from bokeh_tf.bench.results.result import Result, utc_now, write_result
 from bokeh_tf.bench.results.statistics import find_doubts, summarise
 
@@ -99,15 +99,17 @@ def _result(
     run: HostRun, contestants: Sequence[Contestant], journal: Journal, environment: Environment
 ) -> Result:
     threads = max((contestant.threads or 1 for contestant in contestants), default=1)
+    measurements = tuple(
+        _measurement(contestant, journal, run.rounds) for contestant in contestants
+    )
     return Result(
         created_utc=journal.created_utc,
         environment=environment,
         doubts=find_environment_doubts(environment, threads=threads),
-        measurements=tuple(
-            _measurement(contestant, journal, run.rounds) for contestant in contestants
-        ),
+        measurements=measurements,
         conditions=tuple(journal.conditions),
         sessions_utc=tuple(journal.sessions_utc),
+        devices={one.device: one.details for one in measurements if one.device != HOST},
     )
 
 
@@ -131,6 +133,7 @@ def _measurement(contestant: Contestant, journal: Journal, rounds: int) -> Measu
         doubts=doubts,
         runtime=known.runtime,
         precision=contestant.precision,
+        device=known.device or HOST,
         accelerator=known.accelerator,
         startup=known.startup,
         memory=known.memory,

@@ -204,6 +204,7 @@ class _KnownFacts:
     runtime: str | None = None
     accelerator: str | None = None
     stamp: str | None = None
+    device: str | None = None
     reasons: tuple[str, ...] = ()
     outputs: tuple[OutputComparison, ...] = ()
     verdict: RunVerdict | None = None

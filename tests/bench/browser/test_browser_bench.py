@@ -13,7 +13,7 @@ from bokeh_tf.bench.results.reading import read_result
 from bokeh_tf.cli import main
 from bokeh_tf.web import runtime
 from tests.bench.tiny_models import tiny_model
-from tests.fakes.page import GPU, RUN_NS, SOFTWARE, FakePage
+from tests.fakes.page import GPU, HERE, RUN_NS, SOFTWARE, FakePage
 
 OUTCOME = DelegateOutcome
 # Equal times are flat at once.
@@ -91,6 +91,24 @@ def test_times_count_only_where_a_gpu_computed_the_right_values(page, outcome, s
     one = only_measurement(bench.folder)
     assert one.verdict.outcome is outcome and told in one.verdict.why
     assert (one.verdict.outcome.passed) == (outcome is OUTCOME.FULL_GPU)
+
+
+def test_a_phone_is_another_device_than_this_machine(bench, capsys):
+    phone = {**HERE, "user_agent": "Mozilla/5.0 (Linux; Android 10; K) Chrome/137.0.0.0 Mobile"}
+    assert bench(facts=phone) == 0
+    here, there = bench.folder / "here", bench.folder / "there"
+    (path,) = bench.folder.glob("bench_*.json")
+    one = only_measurement(bench.folder)
+    assert one.device == "Chrome 137 on Android"
+    assert read_result(path).devices[one.device]["browser"] == phone
+    path.rename(there)
+    assert bench() == 0
+    next(bench.folder.glob("bench_*.json")).rename(here)
+    for form in ("page.html", "page.md"):
+        assert main(["report", str(there), "-o", str(bench.folder / form)]) == 0
+        assert one.device in (bench.folder / form).read_text(encoding="utf-8")
+    assert main(["compare", str(here), str(there)]) == 1
+    assert "machine: " in capsys.readouterr().err
 
 
 def test_a_software_adapter_that_is_allowed_is_stamped(bench):
