@@ -12,28 +12,30 @@ _COLUMNS = 3
 _JPEG_QUALITY = 92
 
 
-def write_sheet(path, tiles):
-    """Writes `tiles`, pairs of a label and a picture, as one JPEG at `path`, three to a row.
+def write_sheet(path, tiles, *, columns=_COLUMNS, tile_width_px=_TILE_WIDTH_PX):
+    """Writes `tiles`, pairs of a label and a picture, as one JPEG at `path`, so many to a row.
 
     A picture is uint8 `[H, W, 3]`, or a weight map float `[H, W]` in [0, 1]; all
     have the shape of the first.
     """
-    height_px = round(_TILE_WIDTH_PX * tiles[0][1].shape[0] / tiles[0][1].shape[1])
-    drawn = [_tile(label, picture, height_px) for label, picture in tiles]
-    drawn += [np.zeros_like(drawn[0])] * (-len(drawn) % _COLUMNS)
-    rows = [np.hstack(drawn[start : start + _COLUMNS]) for start in range(0, len(drawn), _COLUMNS)]
+    size = tile_width_px, round(tile_width_px * tiles[0][1].shape[0] / tiles[0][1].shape[1])
+    drawn = [_tile(label, picture, size) for label, picture in tiles]
+    drawn += [np.zeros_like(drawn[0])] * (-len(drawn) % columns)
+    rows = [np.hstack(drawn[start : start + columns]) for start in range(0, len(drawn), columns)]
     with files.replacing(path) as temporary:
         Image.fromarray(np.vstack(rows)).save(temporary, quality=_JPEG_QUALITY)
 
 
-def _tile(label, picture, height_px):
-    """The picture at tile size under a bar with its label, uint8 `[height_px + bar, width, 3]`."""
+def _tile(label, picture, size):
+    """The picture at `size` (width, height) under a bar with its label, uint8
+    `[height + bar, width, 3]`.
+    """
     if picture.ndim == 2:
         picture = np.repeat(
             np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)[..., None], 3, axis=2
         )
-    scaled = cv2.resize(picture, (_TILE_WIDTH_PX, height_px), interpolation=cv2.INTER_AREA)
-    bar = Image.new("RGB", (_TILE_WIDTH_PX, _LABEL_HEIGHT_PX))
+    scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    bar = Image.new("RGB", (size[0], _LABEL_HEIGHT_PX))
     ImageDraw.Draw(bar).text(
         (8, 4), label, fill="white", font=ImageFont.load_default(_LABEL_HEIGHT_PX - 10)
     )

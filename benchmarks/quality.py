@@ -89,9 +89,9 @@ def run(options):
     return path
 
 
-def make_sheets_folder(out, created_utc):
+def make_sheets_folder(out, created_utc, suite="quality"):
     """A new folder for this run's sheets; its name is claimed, for the JSON beside it too."""
-    paths = possible_paths(files.make_folder(out), "quality", created_utc)
+    paths = possible_paths(files.make_folder(out), suite, created_utc)
     return next(path for path in (path.with_suffix("") for path in paths) if _is_made(path))
 
 

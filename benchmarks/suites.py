@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import blur_bank, data, flagship, overhead, quality, repeatability, subject, zoo
+from benchmarks import blind, blur_bank, data, flagship, overhead, quality, repeatability, subject, zoo
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class Suite:
 
 
 SUITES = {
+    "blind": Suite(
+        "grade renderings by eye without knowing whose they are", blind.add_options, blind.run
+    ),
     "blur_bank": Suite(
         "time our blur bank against the direct one and OpenCV", blur_bank.add_options, blur_bank.run
     ),

@@ -33,7 +33,8 @@ class Recipe:
 
 
 RECIPES = (
+    Recipe("dbsi_mobile", "focus", "float16", 1024, 1536, is_packaged=True, is_on_page=True),
+    # The flagship before it, of one input: to be left out after one release.
     Recipe("dbsi_mobile", "base", "float16", 1024, 1536, is_packaged=True),
     Recipe("dbsi_mobile", "base", "float16", 512, 768),
-    Recipe("dbsi_mobile", "focus", "float16", 1024, 1536, is_packaged=True, is_on_page=True),
 )

@@ -69,7 +69,7 @@ def add(commands):
         nargs="+",
         action="extend",
         metavar="M",
-        help="what to score (default: dbsi_mobile)",
+        help="what to score (default: dbsi_mobile_focus)",
     )
     _add_measuring(parser)
     _add_results(parser)

@@ -24,8 +24,7 @@ def add(commands):
     )
     parser.add_argument(
         "--model",
-        help="a .tflite file or the name of a model (default: dbsi_mobile, or dbsi_mobile_focus to"
-        " be told)",
+        help="a .tflite file or the name of a model (default: dbsi_mobile_focus)",
     )
     parser.add_argument(
         "--compare",
@@ -88,7 +87,7 @@ def _add_wishes(parser):
         "--if-unsure",
         choices=UNSURE,
         default=UNSURE[0],
-        help="without a clear subject: blur along the ground, keep the photo, or force a guess"
+        help="without a clear subject: keep the photo, blur along the ground, or force a guess"
         " (default: %(default)s)",
     )
 

@@ -40,7 +40,7 @@ def add(commands):
     parser.add_argument(
         "--model",
         metavar="FILE",
-        help="a .tflite (default: the packaged one that can be told where)",
+        help="a .tflite (default: the flagship)",
     )
     ranges.add(parser)
     parser.add_argument(
@@ -61,13 +61,13 @@ def add(commands):
 
 def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
-    from bokeh_tf.models.weights import FOCUS_FILE
+    from bokeh_tf.models.weights import FLAGSHIP_FILE
     from bokeh_tf.web.site import site
 
     ranges.check(options)
     outputs.claim_folder(options.out)
     content = site(
-        FOCUS_FILE if options.model is None else options.model,
+        FLAGSHIP_FILE if options.model is None else options.model,
         photo=options.photo,
         input_range=options.input_range,
         output_range=options.output_range,

@@ -191,9 +191,8 @@ class Network:
 
 
 def _file_of(source):
-    packaged = {None: weights.FLAGSHIP_FILE, weights.FOCUS_NAME: weights.FOCUS_FILE}
-    if source in packaged:
-        return packaged[source]
+    if source is None or source in weights.PACKAGED_FILES:
+        return weights.PACKAGED_FILES[source]
     return source if paths.is_file(source) else weights.packaged_weights(str(source), "base")
 
 

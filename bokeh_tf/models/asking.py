@@ -1,11 +1,11 @@
 """What a model that can be told may be asked for; imports no Keras, for the command line.
 
 An aperture goes from 0, everything sharp, to 1. Without a clear subject that nobody
-tapped a photo is graded along the ground ("grade"), left as it is ("keep"), or rendered
+tapped a photo is left as it is ("keep"), graded along the ground ("grade"), or rendered
 as the model guesses ("force").
 """
 
-UNSURE = ("grade", "keep", "force")
+UNSURE = ("keep", "grade", "force")
 # The f-number of a full-frame camera whose look is the widest aperture of a model.
 _WIDEST_F_NUMBER = 1.4
 

@@ -11,6 +11,7 @@ What differs from the variant "base":
   ground instead, from the lower edge to the middle.
 * One strength per picture: the blur's radius follows from the aperture and the grade, not from the
   network. On real pairs the learnt blend of base was the same in every picture.
+* Where the network hesitates about the whole subject, all of the subject counts for more.
 * Light is added as light: colours are squared before the blur and rooted after it, and highlights
   weigh more than they show, so that a lamp becomes a disc. The blurred weights are divided out
   again, so a white wall stays white.
@@ -41,7 +42,12 @@ from bokeh_tf.models.lens_scale import (
 from bokeh_tf.models.subject import CHANNELS, STRIDE, subject_maps
 from bokeh_tf.ops.filtering import box_mean, luminance
 from bokeh_tf.ops.lens import disc_blur_inside
-from bokeh_tf.ops.resize import BilinearUpsampling, bilinear_taps, taps_variance
+from bokeh_tf.ops.resize import (
+    BilinearUpsampling,
+    UpsampledSum,
+    bilinear_taps,
+    taps_variance,
+)
 
 GRID_ROWS = 256
 # The least mask that blurs are divided by: far above half precision's
@@ -49,6 +55,8 @@ GRID_ROWS = 256
 _LEAST_MASK = 0.02
 # Light of a pixel that is neither black nor noise; the root of less has no slope to speak of.
 _LEAST_LIGHT = 1e-4
+# Share of the frame below which nothing is marked: far above half precision's resolution.
+_LEAST_MARKED = 1e-3
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,10 @@ class Config:
     guide_epsilon: float = 1e-3
     # Probabilities of focus that become W0 = 0 and W0 = 1.
     focus_range: tuple[float, float] = (0.2, 0.7)
+    # What a subject's typical probability is raised to where the network hesitates, and by
+    # how much at most.
+    typical_focus: float = 0.8
+    most_gain: float = 2.0
     # How many times its light a white pixel weighs in a blur.
     highlight_gain: float = 4.0
 
@@ -83,10 +95,44 @@ class Config:
             )
         if not 0 <= self.focus_range[0] < self.focus_range[1] <= 1:
             raise ValueError(f"focus_range must rise within [0, 1]. Received: {self.focus_range}")
+        if not 0 < self.typical_focus <= 1 or self.most_gain < 1:
+            raise ValueError(
+                "typical_focus must be in (0, 1] and most_gain at least 1. Received:"
+                f" {self.typical_focus}, {self.most_gain}"
+            )
         if not 0 < self.default_aperture <= 1 or self.highlight_gain < 0:
             raise ValueError(
                 f"the aperture must be in (0, 1] and the gain positive. Received: {self}"
             )
+
+
+@keras.saving.register_keras_serializable(package="bokeh_tf")
+class Assured(layers.Layer):
+    """A map of probabilities, raised as a whole where its subject is only half believed in.
+
+    What the network has seen little of, it marks faintly but in the right place, and half a subject
+    in focus looks worse than a little background. The typical probability of what is marked is the
+    map's mean weighted by itself.
+    """
+
+    def __init__(self, typical, most_gain, **kwargs):
+        super().__init__(**kwargs)
+        self.typical, self.most_gain = typical, most_gain
+
+    def call(self, focus_map):
+        """Returns the map `[B, h, w, 1]` in [0, 1], times 1 to `most_gain`; h and w multiples of 4."""
+        # Few numbers, so that half precision can add them up.
+        pooled = ops.average_pool(focus_map, 4, strides=4, padding="valid")
+        marked, marked_square = (
+            ops.mean(part, axis=(1, 2), keepdims=True) for part in (pooled, pooled * pooled)
+        )
+        # Typical over the map's own: marked / marked_square is the reciprocal of the latter.
+        gain = (marked + _LEAST_MARKED) * (1.0 / (marked_square + _LEAST_MARKED)) * self.typical
+        return ops.clip(focus_map * ops.clip(gain, 1.0, self.most_gain), 0.0, 1.0)
+
+    def get_config(self):
+        """Adds what is typical and the largest gain."""
+        return {**super().get_config(), "typical": self.typical, "most_gain": self.most_gain}
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
@@ -283,9 +329,11 @@ def build(config, *, image_shape):
     # What stays sharp.
     logits, confidence = subject_maps(grid, focus, channels=config.channels)
     half_grid = layers.AveragePooling2D(2, name="half_grid")(grid)
+    focus_map = layers.Activation("sigmoid", name="focus_map")(logits)
+    focus_map = Assured(config.typical_focus, config.most_gain, name="assured_focus")(focus_map)
     in_focus = FastGuidedFilter(
         config.guide_radius_px, config.guide_epsilon, config.focus_range, name="sharpened_focus"
-    )(layers.Activation("sigmoid", name="focus_map")(logits), half_grid, grid)
+    )(focus_map, half_grid, grid)
 
     # What becomes of the rest.
     strengths = LensStrength(config.radii_px, config.default_aperture, name="strength")
@@ -300,10 +348,9 @@ def build(config, *, image_shape):
     rest = layers.Multiply(name="background_part")([rest, Complement(name="soft_share")(sharp)])
 
     # The blend.
-    rest = BilinearUpsampling(decimation, name="enlarged_background")(rest)
     in_focus_weight = BilinearUpsampling(decimation, name="in_focus_weight")(sharp)
     kept = layers.Multiply(name="kept")([image, in_focus_weight])
-    rendered = layers.Add(name="rendered")([rest, kept])
+    rendered = UpsampledSum(decimation, name="rendered")(rest, kept)
     confidence = layers.Activation("sigmoid", name="subject_confidence")(confidence)
     return keras.Model([image, focus], [rendered, in_focus_weight, confidence], name="dbsi_mobile")
 

@@ -22,10 +22,13 @@ _SHOWN_REASON_CHARACTERS = 200
 # What comes with the package: weights with their model cards, and two of them as a
 # `.tflite`, the flagship first.
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
-FLAGSHIP_FILE = WEIGHTS_FOLDER / "dbsi_mobile_base_float16_1024x1536.tflite"
-# The one that can be told where to focus, and the name that rendering knows it by.
-FOCUS_NAME = "dbsi_mobile_focus"
-FOCUS_FILE = WEIGHTS_FOLDER / f"{FOCUS_NAME}_float16_1024x1536.tflite"
+FLAGSHIP_NAME = "dbsi_mobile_focus"
+FLAGSHIP_FILE = WEIGHTS_FOLDER / f"{FLAGSHIP_NAME}_float16_1024x1536.tflite"
+# The flagship before it, of one input; it stays for one release.
+BASE_NAME = "dbsi_mobile_base"
+BASE_FILE = WEIGHTS_FOLDER / f"{BASE_NAME}_float16_1024x1536.tflite"
+# By the names that rendering knows them by; None asks for the flagship.
+PACKAGED_FILES = {None: FLAGSHIP_FILE, FLAGSHIP_NAME: FLAGSHIP_FILE, BASE_NAME: BASE_FILE}
 
 
 def weights_name(model: str, variant: str) -> str:

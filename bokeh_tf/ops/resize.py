@@ -53,16 +53,17 @@ def _phase_offsets(factor):
     return (np.arange(factor) + 0.5) / factor - 0.5
 
 
-def upsample_extended(images, taps, *, with_products=False):
+def upsample_extended(images, taps, *, with_products=False, added=None):
     """Upsamples by `len(taps)` images that carry one more row and column on every
     side, which the taps use up.
 
     Args:
+        added: what is added to the result, of its shape, or None.
         with_products: compute rows by matrix products, which are faster on a CPU. The classic
             delegate has them in its OpenCL backend only; sums of shifted rows run everywhere.
     """
     rows = _multiply_row_phases(images, taps) if with_products else _add_row_phases(images, taps)
-    return _upsample_columns(rows, taps)
+    return _upsample_columns(rows, taps, added)
 
 
 def _add_row_phases(images, taps):
@@ -112,12 +113,14 @@ def multiply_left(matrix, images):
     return ops.matmul(nothing + matrix, images)
 
 
-def _upsample_columns(images, taps):
+def _upsample_columns(images, taps, added=None):
     _, height, extended_width, channels = images.shape
     factor = len(taps)
     kernel = taps.T[:, None, :, None] * np.eye(channels)[None, :, None, :]
     kernel = np.reshape(kernel, (1, 3, channels, factor * channels)).astype("float32")
     phases = ops.conv(images, ops.convert_to_tensor(kernel, dtype=images.dtype), padding="valid")
+    if added is not None:
+        phases = phases + ops.reshape(added, (-1, *phases.shape[1:]))
     return ops.reshape(phases, (-1, height, (extended_width - 2) * factor, channels))
 
 
@@ -158,6 +161,31 @@ class BilinearUpsampling(keras.layers.Layer):
             )
         batch, height, width, channels = input_shape
         return (batch, height * self.factor, width * self.factor, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable(package="bokeh_tf")
+class UpsampledSum(keras.layers.Layer):
+    """Images upsampled as by `BilinearUpsampling`, plus a picture of the size that they become.
+
+    The sum is taken before the phases are spread along the width: three channels take a GPU the
+    memory of four, those of all phases only their own.
+    """
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, images, added):
+        """Returns `[B, factor h, factor w, C]`, the shape of `added`."""
+        if self.factor == 1:
+            return images + added
+        return upsample_extended(_extend_edges(images), bilinear_taps(self.factor), added=added)
+
+    def compute_output_shape(self, images_shape, added_shape):
+        return added_shape
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}

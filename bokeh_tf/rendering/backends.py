@@ -69,8 +69,8 @@ def load_model(name=None, *, input_range=None, output_range=None):
 
     Args:
         name: the path of a `.tflite` or `.keras` file, or of a `<model>_<variant>.weights.h5`; the
-            name of one of `bokeh_tf.models.MODELS`, or None for the flagship that comes with the
-            package; "dbsi_mobile_focus" for the packaged file that can be told where.
+            name of one of `bokeh_tf.models.MODELS` or of
+            `bokeh_tf.models.weights.PACKAGED_FILES`, or None for the flagship.
         input_range: (lowest, highest) value of the pictures a `.tflite` takes; what the
             file itself states if None.
         output_range: the same of the picture it computes; what the file states if
@@ -81,8 +81,8 @@ def load_model(name=None, *, input_range=None, output_range=None):
             or nothing says its ranges.
         DependencyError: a Keras model is asked for and Keras or TensorFlow is not installed.
     """
-    if name in (None, weights.FOCUS_NAME):
-        packaged = weights.FLAGSHIP_FILE if name is None else weights.FOCUS_FILE
+    packaged = weights.PACKAGED_FILES.get(None if name is None else str(name))
+    if packaged is not None:
         if not paths.is_file(packaged):
             raise ModelFileError(
                 f"{packaged}: missing from this installation. Reinstall, or name a model."

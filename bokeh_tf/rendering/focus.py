@@ -25,8 +25,8 @@ class Wishes:
         focus: (x, y) of a tap in [0, 1] of the photo, from its upper left corner;
             None lets the model choose.
         aperture: from 0, everything sharp, to 1; None for the model's own.
-        if_unsure: what to do with a photo without a clear subject that nobody tapped: "grade"
-            blurs by distance along the ground, "keep" leaves the photo as it is, "force"
+        if_unsure: what to do with a photo without a clear subject that nobody tapped: "keep"
+            leaves the photo as it is, "grade" blurs by distance along the ground, "force"
             renders what the model guesses.
         shape: the opening of the lens, one of `bokeh_tf.rendering.apertures.SHAPES`;
             None leaves the blur to the model, otherwise it is computed here and the
@@ -36,7 +36,7 @@ class Wishes:
 
     focus: tuple[float, float] | None = None
     aperture: float | None = None
-    if_unsure: str = "grade"
+    if_unsure: str = UNSURE[0]
     shape: str | None = None
     grain: bool = False
 

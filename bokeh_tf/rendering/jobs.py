@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bokeh_tf import paths, photos
 from bokeh_tf.errors import BokehError
-from bokeh_tf.models.weights import FOCUS_NAME
 from bokeh_tf.rendering.backends import load_model
 from bokeh_tf.rendering.destinations import Destinations
 from bokeh_tf.rendering.focus import Wishes
@@ -53,8 +52,8 @@ def render_files(
     Args:
         given: paths of photos, or of folders whose photos are meant.
         output: a folder, or for a single photo a file name.
-        model: the name or path `load_model` takes, or a `BokehModel`; None with wishes
-            is the one that takes them.
+        model: the name or path `load_model` takes, or a `BokehModel`; None for
+            the flagship.
         input_range: which values the `.tflite` at `model` takes, see `load_model`.
         output_range: which values its picture has, see `load_model`.
         compare: also write before | after | weight of the photo in one picture.
@@ -76,8 +75,6 @@ def render_files(
         BokehError: the model or the output is unusable, so no photo can be rendered.
     """
     wishes, brought = wishes or Wishes(), brought or Brought()
-    if model is None and (wishes.are_any or wishes.shape or brought.are_any):
-        model = FOCUS_NAME
     selection = find_photos(given, recursive=recursive, output=output)
     is_single = len(given) == 1 and not paths.is_dir(given[0])
     found = [photo.path for photo in selection.photos]

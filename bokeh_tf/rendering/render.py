@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from bokeh_tf.errors import ModelFileError
+from bokeh_tf.models.asking import UNSURE
 from bokeh_tf.rendering import planes
 from bokeh_tf.rendering.apertures import DISC
 from bokeh_tf.rendering.backends import ModelOutput
@@ -43,7 +44,7 @@ def render(
     *,
     focus=None,
     aperture=None,
-    if_unsure="grade",
+    if_unsure=UNSURE[0],
     shape=None,
     grain=False,
     mask=None,
@@ -60,7 +61,7 @@ def render(
         model: a `BokehModel`, see `load_model`.
         focus: (x, y) in [0, 1] of the photo, from its upper left corner: what is there stays sharp.
         aperture: from 0, everything sharp, to 1; None for the model's own.
-        if_unsure: "grade", "keep" or "force", see `bokeh_tf.rendering.focus.Wishes`; for models
+        if_unsure: "keep", "grade" or "force", see `bokeh_tf.rendering.focus.Wishes`; for models
             that say how sure they are of a subject.
         shape: the opening, one of `bokeh_tf.rendering.apertures.SHAPES`; None
             leaves the blur to the model.

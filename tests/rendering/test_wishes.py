@@ -91,9 +91,9 @@ def test_a_sure_model_keeps_its_subject(photo):
 
 def test_without_a_subject_the_photo_is_graded_kept_or_forced(photo):
     model = Told(confidence=0.1)
-    assert render(photo, model).decision == "graded"
+    assert render(photo, model, if_unsure="grade").decision == "graded"
     assert model.numbers == [[-1, -1, -1, 0], [-1, -1, -1, 1]]
-    kept = render(photo, model, if_unsure="keep")
+    kept = render(photo, model)
     assert kept.decision == "kept"
     np.testing.assert_array_equal(kept.image, photo)
     np.testing.assert_array_equal(kept.in_focus_weight, 1)
@@ -124,7 +124,7 @@ def test_json_says_what_was_decided(photo, tmp_path, capsys):
     [line] = capsys.readouterr().out.splitlines()
     told = json.loads(line)
     assert (told["decision"], told["subject_confidence"], told["schema_version"]) == (
-        "graded",
+        "kept",
         0.25,
         1,
     )

@@ -19,7 +19,7 @@ import pytest
 
 from bokeh_tf.cli import main
 from bokeh_tf.errors import DependencyError, ModelFileError, OutputError
-from bokeh_tf.models.weights import FLAGSHIP_FILE, FOCUS_FILE
+from bokeh_tf.models.weights import BASE_FILE, FLAGSHIP_FILE
 from bokeh_tf.web import runtime
 from bokeh_tf.web.runtime import Package, runtime_files
 from bokeh_tf.web.server import HOST, SiteServer
@@ -43,7 +43,7 @@ def scripts(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(scripts):
-    with SiteServer(site(FOCUS_FILE, photo=PHOTO, runtime=scripts)) as served:
+    with SiteServer(site(FLAGSHIP_FILE, photo=PHOTO, runtime=scripts)) as served:
         threading.Thread(target=served.serve_forever, daemon=True).start()
         yield served
         served.shutdown()
@@ -65,7 +65,7 @@ def test_the_page_and_all_it_asks_for_are_served(server):
     assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
     wanted = {
         "first_photo": PHOTO.read_bytes(),
-        FOCUS_FILE.name: FOCUS_FILE.read_bytes(),
+        FLAGSHIP_FILE.name: FLAGSHIP_FILE.read_bytes(),
         "node_modules/@litertjs/core/dist/index.js": SCRIPT,
     }
     for name, content in wanted.items():
@@ -198,8 +198,8 @@ def no_fetching(tmp_path, monkeypatch):
 
 def test_a_page_for_a_static_host(tmp_path, no_fetching, capsys):
     out = tmp_path / "page"
-    assert main(["web", str(PHOTO), "--model", str(FLAGSHIP_FILE), "--out", str(out)]) == 0
-    assert (out / FLAGSHIP_FILE.name).read_bytes() == FLAGSHIP_FILE.read_bytes()
+    assert main(["web", str(PHOTO), "--model", str(BASE_FILE), "--out", str(out)]) == 0
+    assert (out / BASE_FILE.name).read_bytes() == BASE_FILE.read_bytes()
     assert (out / "first_photo").read_bytes() == PHOTO.read_bytes()
     assert (
         out / "node_modules" / "@litertjs" / "core" / "wasm" / "litert_wasm_internal.wasm"
@@ -217,7 +217,7 @@ def test_the_scripts_are_sound(tmp_path, scripts):
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node here")
-    for name, content in site(FOCUS_FILE, runtime=scripts).items():
+    for name, content in site(FLAGSHIP_FILE, runtime=scripts).items():
         if name.endswith(".js") and "/" not in name:
             path = (tmp_path / name).with_suffix(".mjs")
             path.write_bytes(content)
@@ -259,7 +259,7 @@ def test_what_is_no_picture_is_refused_and_nothing_is_written(
 
 
 def test_a_browser_that_leaves_early_is_no_news(server, capfd):
-    name = FOCUS_FILE.name
+    name = FLAGSHIP_FILE.name
     for sent in (f"GET /{server.token}/{name} HTTP/1.0\r\nHost: {HOST}\r\n\r\n", "GET /"):
         with socket.create_connection(server.server_address, timeout=TIMEOUT_S) as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
