@@ -23,8 +23,9 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.contact_sheet import write_sheet
+from benchmarks.photo_lists import read_list, read_photo
 from benchmarks.quality import make_sheets_folder
-from bokeh_tf import files, photos
+from bokeh_tf import files
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now
 from bokeh_tf.errors import DataError
@@ -80,12 +81,15 @@ def make_sheets(options):
     orders = draw_orders(len(listed), list(contenders), options.seed)
     progress = track(listed, "blind", console=Console(stderr=True), transient=True)
     for number, path in enumerate(progress):
-        photo = photos.reduced_to_8_bits(photos.read(path).pixels)
+        photo = read_photo(path)
         pictures = [_rendered(photo, *contenders[name]) for name in orders[number]]
         tiles = [("photo", photo), *zip(_LETTERS, pictures, strict=False)]
         _write_sheet(folder / f"{number:02d}.jpg", tiles)
     letters = _LETTERS[: len(contenders)]
-    rows = [",".join(["sheet", *letters]), *(f"{n:02d}" + "," * len(letters) for n in range(len(listed)))]
+    rows = [
+        ",".join(["sheet", *letters]),
+        *(f"{n:02d}" + "," * len(letters) for n in range(len(listed))),
+    ]
     files.write_bytes(folder / "scores.csv", ("\n".join(rows) + "\n").encode())
     key = {
         "schema_version": SCHEMA_VERSION,
@@ -105,18 +109,6 @@ def draw_orders(count, names, seed):
     """For each of `count` photos the `names` in an order of its own, the same for a seed."""
     draw = np.random.default_rng(seed)
     return [[names[index] for index in draw.permutation(len(names))] for _ in range(count)]
-
-
-def read_list(path):
-    """The photos that the text file at `path` names, one a line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of photos ({error}).") from error
-    listed = [path.parent / line.strip() for line in lines if line.strip()]
-    if not listed:
-        raise DataError(f"{path}: names no photo. Write one path on each line.")
-    return listed
 
 
 def read_scores(path):

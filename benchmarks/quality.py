@@ -1,7 +1,11 @@
 """Rendered photos against real pairs of a sharp and a shallow-focus photo of one scene.
 
 Scores are those of `bokeh-tf evaluate` by its protocol "plain", averaged over the pictures of a
-set; sets are never mixed. The sheets are for the eye: numbers do not rank bokeh as people do.
+set; sets are never mixed. "matched" are the same with exposure matched: per channel, the gain and
+offset that bring the low-passed rendering nearest to the low-passed truth. A model wins a pair
+whose matched PSNR is above that of every trivial method. `benchmarks.seen` adds medians of what an
+eye sees first, and `--faces` whether faces stay sharp. The sheets are for the eye: numbers do not
+rank bokeh as people do.
 """
 
 import hashlib
@@ -16,6 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.contact_sheet import write_sheet
+from benchmarks.faces import score_faces
+from benchmarks.photo_lists import read_list, read_photo
+from benchmarks.seen import SEEN, exposure_matched, seen
 from bokeh_tf import files
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import possible_paths, utc_now
@@ -30,8 +37,10 @@ from bokeh_tf.models.weights import FLAGSHIP_FILE
 from bokeh_tf.paths import is_file
 from bokeh_tf.rendering import load_model, render
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _METRICS = ("psnr_db", "ssim", "ssim_gaussian")
+_MATCHED = {"psnr_matched_db": "psnr_db", "ssim_matched": "ssim"}
+_COLUMNS = (*_METRICS, *_MATCHED)
 
 
 def add_options(parser):
@@ -44,6 +53,12 @@ def add_options(parser):
         nargs="+",
         default=[None],
         help=".tflite files or model names (default: the shipped flagship)",
+    )
+    parser.add_argument(
+        "--faces",
+        type=Path,
+        metavar="LIST",
+        help="text file: a photo's path on each line, whose faces are looked for",
     )
     parser.add_argument(
         "--input-range",
@@ -72,6 +87,14 @@ def run(options):
     }
     means = average(pairs, scores)
     Console().print(*map(_table, means, means.values()))
+    wins = {name: count_wins(scores.values(), name) for name in models}
+    medians = {name: seen_medians([row[name] for row in scores.values()]) for name in models}
+    Console().print(_models_table(wins, medians))
+    faces = None
+    if options.faces:
+        listed = read_list(options.faces)
+        faces = score_faces([(photo.name, read_photo(photo)) for photo in listed], models)
+        Console().print(_faces_table(faces))
     content = {
         "schema_version": SCHEMA_VERSION,
         "suite": "quality",
@@ -81,6 +104,9 @@ def run(options):
             name: _sha256(source) for name, source in zip(models, options.model, strict=True)
         },
         "means": means,
+        "wins_over_best_trivial": wins,
+        "seen": medians,
+        "faces": faces,
         "pairs": scores,
     }
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
@@ -145,6 +171,16 @@ def score_pair(pair, models, sheet_path):
         name: score(image, truth, PROTOCOLS["plain"], metrics=_METRICS)
         for name, image in images.items()
     }
+    for name, image in images.items():
+        matched = score(
+            exposure_matched(image, truth),
+            truth,
+            PROTOCOLS["plain"],
+            metrics=tuple(_MATCHED.values()),
+        )
+        scores[name] |= {column: matched[metric] for column, metric in _MATCHED.items()}
+    for name, rendering in renderings.items():
+        scores[name] |= seen(photo, truth, rendering)
     tiles = [(f"{pair.id}: input", photo), ("ground truth", truth)]
     for name, rendering in renderings.items():
         tiles.append((_caption(name, scores[name]), rendering.image))
@@ -165,7 +201,7 @@ def average(pairs, scores):
             contender: {
                 **{
                     metric: float(np.mean([by_name[contender][metric] for by_name in in_set]))
-                    for metric in _METRICS
+                    for metric in _COLUMNS
                 },
                 "n": len(in_set),
             }
@@ -183,17 +219,57 @@ def _table(set_name, means):
     pairs = next(iter(means.values()))["n"]
     table = Table(title=f"{set_name}: mean of {pairs} pairs")
     table.add_column("")
-    for metric in _METRICS:
-        table.add_column(METRICS[metric].heading, justify="right")
-    best = {metric: max(scores[metric] for scores in means.values()) for metric in _METRICS}
+    for column in _COLUMNS:
+        table.add_column(METRICS[column].heading, justify="right")
+    best = {column: max(scores[column] for scores in means.values()) for column in _COLUMNS}
     for name, scores in means.items():
-        styles = ["bold" if scores[metric] == best[metric] else "" for metric in _METRICS]
-        cells = [
-            f"{scores['psnr_db']:.2f}",
-            f"{scores['ssim']:.4f}",
-            f"{scores['ssim_gaussian']:.4f}",
-        ]
+        styles = ["bold" if scores[column] == best[column] else "" for column in _COLUMNS]
+        cells = [f"{scores[column]:.{METRICS[column].digits}f}" for column in _COLUMNS]
         table.add_row(Text(name), *map(Text, cells, styles))
+    return table
+
+
+def count_wins(scores, name):
+    """`{"won", "of"}`: pairs whose matched PSNR by one model is above every trivial method's."""
+    won = [
+        row[name]["psnr_matched_db"]
+        > max(row[baseline]["psnr_matched_db"] for baseline in BASELINES)
+        for row in scores
+    ]
+    return {"won": sum(won), "of": len(won)}
+
+
+def seen_medians(rows):
+    """Medians of what is seen, None where no pair has it.
+
+    A subject that the truth blurs gives ratios without end, which would be all that a mean tells.
+    """
+    values = {name: [row[name] for row in rows if row[name] is not None] for name in SEEN}
+    return {name: float(np.median(known)) if known else None for name, known in values.items()}
+
+
+def _models_table(wins, medians):
+    table = Table(title="over all pairs")
+    headings = ("wins over the best trivial method", "background off, octaves", "subject sharpness")
+    table.add_column("")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for name, count in wins.items():
+        values = [medians[name][measure] for measure in SEEN]
+        cells = ["-" if value is None else f"{value:.2f}" for value in values]
+        table.add_row(Text(name), f"{count['won']} of {count['of']}", *cells)
+    return table
+
+
+def _faces_table(faces):
+    """Means over faces, and the face that each model keeps least."""
+    table = Table(title="W0 inside faces")
+    for heading in ("", "faces", "mean", "lowest", "below 0.8", "lowest in"):
+        table.add_column(heading, justify="right" if heading not in ("", "lowest in") else "left")
+    for name, row in faces["means"].items():
+        least = min(faces["faces"], key=lambda face: face["focus"][name])
+        cells = [f"{row['mean']:.3f}", f"{row['lowest']:.3f}", str(row["below_0.8"])]
+        table.add_row(Text(name), str(row["n"]), *cells, Text(least["photo"]))
     return table
 
 

@@ -1,5 +1,5 @@
 """Whether what should stay sharp does: weight maps and renderings against labels of
-subjects, and real pairs.
+subjects.
 
 Labels are a folder as `bokeh_tf.data.scenes.subjects` reads it; only its split "dev" is measured,
 and of that only pixels whose label is trusted. Overlap (IoU) is that of W0 >= 1/2 with the label,
@@ -9,10 +9,6 @@ shrunk by a hundredth of the height, over the photo's own.
 
 Taps are measured on scenes of several cut-outs and made-up objects of the same photographs: the
 overlap of W0 with the tapped one, with the tap and without it.
-
-Pairs are scored as the suite "quality" does, and once more with exposure matched: per channel, the
-gain and offset that bring the low-passed rendering nearest to the low-passed truth.
-`benchmarks.seen` adds what an eye sees first.
 """
 
 import json
@@ -26,23 +22,17 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.quality import average, find_pairs, load_models
-from benchmarks.seen import SEEN, seen
+from benchmarks.quality import load_models
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now, write_document
 from bokeh_tf.data.scenes.subjects import SubjectMaker, load_subjects
 from bokeh_tf.errors import DataError
-from bokeh_tf.evaluation.baselines import BASELINES
-from bokeh_tf.evaluation.run import read_pair
-from bokeh_tf.metrics import psnr, ssim
 from bokeh_tf.rendering import render
 
 SCHEMA_VERSION = 1
 _LONG_SIDE_PX = 1024
 _LEAST_TRUST = 64
 _EDGE_SHARE = 0.03
-# Rows of cells whose means are the low pass that exposure is matched on.
-_LOW_PASS_ROWS = 32
 _SCENE_SHAPE, _SCENE_SEED = (512, 768), 77
 _HEADINGS = {
     "iou": "IoU",
@@ -62,7 +52,6 @@ def add_options(parser):
         required=True,
         help="folder with index.csv, photos/, labels/, conf/",
     )
-    parser.add_argument("--pairs", type=Path, help="folder of pairs (see: bokeh-tf data inspect)")
     parser.add_argument(
         "--model",
         nargs="+",
@@ -111,8 +100,6 @@ def run(options):
             name: tap_scores(everything, model, options.taps) for name, model in models.items()
         }
         Console().print(content["taps"])
-    if options.pairs:
-        content["pairs"] = score_pairs(find_pairs(options.pairs), models)
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     return write_document(text, options.out, "subject", created_utc)
 
@@ -217,80 +204,6 @@ def _mean(values):
     return float(np.mean(known)) if known else None
 
 
-def exposure_matched(image, truth):
-    """`image` with the gain and offset of each channel that bring its low pass
-    nearest to that of `truth`.
-    """
-    size = (max(1, round(_LOW_PASS_ROWS * truth.shape[1] / len(truth))), _LOW_PASS_ROWS)
-    low_image, low_truth = (
-        cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        for part in (image, truth)
-    )
-    matched = []
-    for channel in range(3):
-        columns = np.stack(
-            [low_image[..., channel].ravel(), np.ones(low_image[..., 0].size, np.float32)], axis=1
-        )
-        (gain, offset), *_ = np.linalg.lstsq(columns, low_truth[..., channel].ravel(), rcond=None)
-        matched.append(gain * image[..., channel] + offset)
-    return np.rint(np.clip(np.stack(matched, axis=-1), 0, 255)).astype(np.uint8)
-
-
-def score_pairs(pairs, models):
-    """Exposure-matched scores of every baseline and model on every pair, their
-    means by set, and the wins.
-    """
-    scores = {pair.id: _score_pair(pair, models) for pair in _tracked(pairs)}
-    means = average(pairs, scores)
-    wins = {}
-    for name in models:
-        won = [_wins(scores[pair.id], name) for pair in pairs]
-        wins[name] = f"{sum(won)} of {len(won)}"
-    for set_name, rows in means.items():
-        Console().print(_pairs_table(set_name, rows))
-    Console().print(
-        {
-            f"{name}: wins over the best trivial method of each pair": text
-            for name, text in wins.items()
-        }
-    )
-    what_is_seen = {
-        name: _seen_medians([scores[pair.name][name] for pair in pairs]) for name in models
-    }
-    Console().print(what_is_seen)
-    return {"means": means, "pairs": scores, "wins_over_best_trivial": wins, "seen": what_is_seen}
-
-
-def _seen_medians(rows):
-    # A subject that the truth blurs gives ratios without end, which would be
-    # all that a mean tells of.
-    values = {name: [row[name] for row in rows if row[name] is not None] for name in SEEN}
-    return {name: float(np.median(known)) if known else None for name, known in values.items()}
-
-
-def _wins(scores, name):
-    return scores[name]["psnr_db"] > max(scores[baseline]["psnr_db"] for baseline in BASELINES)
-
-
-def _score_pair(pair, models):
-    photo, truth = read_pair(pair)
-    renderings = {name: render(photo, model, if_unsure="force") for name, model in models.items()}
-    images = {name: rendering.image for name, rendering in renderings.items()}
-    images |= {name: baseline(photo) for name, baseline in BASELINES.items()}
-    matched = {name: exposure_matched(image, truth) for name, image in images.items()}
-    scores = {
-        name: {
-            "psnr_db": psnr(image, truth),
-            "ssim": ssim(image, truth),
-            "ssim_gaussian": ssim(image, truth, window="gaussian"),
-        }
-        for name, image in matched.items()
-    }
-    for name, rendering in renderings.items():
-        scores[name] |= seen(photo, truth, rendering)
-    return scores
-
-
 def _table(name, groups):
     table = Table(title=Text(name))
     table.add_column("group")
@@ -302,15 +215,4 @@ def _table(name, groups):
             "-" if means[measure] is None else f"{means[measure]:.3f}" for measure in _HEADINGS
         ]
         table.add_row(group, str(means["n"]), *cells)
-    return table
-
-
-def _pairs_table(set_name, rows):
-    table = Table(
-        title=f"{set_name}, exposure matched: mean of {next(iter(rows.values()))['n']} pairs"
-    )
-    for heading in ("", "PSNR, dB", "SSIM 7x7"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, row in rows.items():
-        table.add_row(Text(name), f"{row['psnr_db']:.2f}", f"{row['ssim']:.4f}")
     return table

@@ -3,7 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import blind, blur_bank, data, flagship, overhead, quality, repeatability, subject, zoo
+from benchmarks import (
+    blind,
+    blur_bank,
+    data,
+    flagship,
+    overhead,
+    quality,
+    repeatability,
+    subject,
+    zoo,
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ SUITES = {
         repeatability.run,
     ),
     "subject": Suite(
-        "score weight maps against labelled subjects, and pairs", subject.add_options, subject.run
+        "score weight maps against labelled subjects", subject.add_options, subject.run
     ),
     "zoo": Suite(
         "time every model of the catalogue at 256x384 and compare with DMSHN",

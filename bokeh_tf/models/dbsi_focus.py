@@ -79,8 +79,8 @@ class Config:
     focus_range: tuple[float, float] = (0.2, 0.7)
     # What a subject's typical probability is raised to where the network hesitates, and by
     # how much at most.
-    typical_focus: float = 0.8
-    most_gain: float = 2.0
+    typical_focus: float = 0.9
+    most_gain: float = 3.0
     # How many times its light a white pixel weighs in a blur.
     highlight_gain: float = 4.0
 

@@ -12,6 +12,7 @@ from benchmarks import blur_bank, quality
 from benchmarks.__main__ import main
 from benchmarks.contact_sheet import write_sheet
 from benchmarks.pictures import highlights, natural_noise, photo_of_size
+from benchmarks.seen import exposure_matched
 from benchmarks.suites import SUITES
 from bokeh_tf.bench.results.samples import Samples
 from bokeh_tf.errors import DataError, ModelFileError
@@ -274,7 +275,10 @@ def test_quality_suite_scores_averages_and_draws(tmp_path, model_path, capsys):
         "psnr_db": psnr(untouched(sharp), truth),
         "ssim": ssim(sharp, truth),
         "ssim_gaussian": ssim(sharp, truth, window="gaussian"),
+        "psnr_matched_db": psnr(exposure_matched(sharp, truth), truth),
+        "ssim_matched": ssim(exposure_matched(sharp, truth), truth),
     }
+    assert content["wins_over_best_trivial"]["blend.tflite"]["of"] == 3
     assert list(scores) == ["blend.tflite", "untouched", "global blur", "centre ellipse"]
     both = [content["pairs"][name]["blend.tflite"]["psnr_db"] for name in ("street_a", "street_b")]
     assert content["means"]["street"]["blend.tflite"]["psnr_db"] == pytest.approx(np.mean(both))

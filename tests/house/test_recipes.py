@@ -96,7 +96,7 @@ RECIPES = {
     "Add a suite": {
         "benchmarks/<name>.py": [(None, SUITE)],
         "benchmarks/suites.py": [
-            ("from benchmarks import ", "toy, "),
+            ("from benchmarks import (", "\n    toy,"),
             ("SUITES = {", '\n    "toy": Suite("count", toy.add_options, toy.run),'),
         ],
     },

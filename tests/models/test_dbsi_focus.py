@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from bokeh_tf.delegate.linting.lint import lint
+from bokeh_tf.delegate.linting.memory import estimate_memory
 from bokeh_tf.models import dbsi_focus, dbsi_mobile, subject
+from bokeh_tf.models.weights import FLAGSHIP_FILE
 from bokeh_tf.ops.lens import disc_kernel
 from bokeh_tf.tflite.conversion import convert
 from bokeh_tf.tflite.inspection import inspect
 from tests.photographs import texture
 
 SHAPE, FULL_SHAPE = (256, 384), (1024, 1536)
-BUDGET_GMAC, BUDGET_BYTES = 1.5, 2.5e6
+BUDGET_GMAC, BUDGET_BYTES, BUDGET_MEMORY_BYTES = 1.5, 2.5e6, 50e6
 FLOAT32_TOLERANCE = 1e-5
 # What a sigmoid of 50 leaves, and roots of light just above nothing.
 EXACT_TOLERANCE = 2e-3
@@ -198,6 +200,19 @@ def test_what_is_tapped_is_averaged():
     )
 
 
+@pytest.mark.parametrize(("believed", "expected"), [(0.8, 0.8), (0.5, 0.8), (0.2, 0.4), (1.0, 1.0)])
+def test_a_subject_half_believed_in_is_raised_as_a_whole(believed, expected):
+    focus_map = np.zeros((1, 32, 48, 1), np.float32)
+    focus_map[:, 8:24, 12:36] = believed
+    raised = np.asarray(dbsi_focus.Assured(0.8, 2.0)(focus_map))
+    np.testing.assert_allclose(raised[focus_map > 0], expected, rtol=0.02)
+    np.testing.assert_array_equal(raised[focus_map == 0], 0)
+
+
+def test_nothing_marked_stays_nothing():
+    np.testing.assert_array_equal(dbsi_focus.Assured(0.8, 2.0)(np.zeros((1, 8, 8, 1))), 0)
+
+
 def test_maps_are_sharpened_along_edges():
     image = np.zeros((64, 96, 3), np.float32)
     image[:, 48:] = 1
@@ -215,6 +230,14 @@ def test_full_size_keeps_to_the_budget():
     file = inspect(convert(built(FULL_SHAPE), precision="float16"))
     assert file.macs <= BUDGET_GMAC * 1e9
     assert file.size_bytes <= BUDGET_BYTES
+
+
+def test_the_packaged_file_keeps_to_the_memory_and_to_all_rules():
+    file = inspect(FLAGSHIP_FILE)
+    assert estimate_memory(file).total_bytes <= BUDGET_MEMORY_BYTES
+    for target in ("v2", "mldrift"):
+        report = lint(file, target)
+        assert report.findings == () and report.without_opencl == (), target
 
 
 def test_both_delegates_take_it_by_their_rules(model):
@@ -237,6 +260,8 @@ def test_shapes_off_the_grid_are_refused(image_shape):
         ({"ranks": (1,)}, "ranks must be"),
         ({"focus_range": (0.7, 0.2)}, "focus_range must rise"),
         ({"default_aperture": 0.0}, "the aperture must be"),
+        ({"typical_focus": 0.0}, "typical_focus must be"),
+        ({"most_gain": 0.5}, "most_gain at least 1"),
     ],
 )
 def test_config_refuses_what_cannot_be(change, message):

@@ -8,6 +8,7 @@ import pytest
 
 from bokeh_tf.ops.resize import (
     BilinearUpsampling,
+    UpsampledSum,
     bilinear_taps,
     spline_taps,
     taps_variance,
@@ -32,6 +33,18 @@ def test_equals_keras_bilinear_resize(factor, shape):
     expected = np.asarray(keras.ops.image.resize(images, size, interpolation="bilinear"))
     np.testing.assert_allclose(
         np.asarray(BilinearUpsampling(factor)(images)), expected, rtol=0, atol=TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+def test_a_sum_is_that_of_the_upsampled(factor):
+    random = np.random.default_rng(4)
+    images, added = (
+        random.random((2, 5 * scale, 7 * scale, 3), np.float32) for scale in (1, factor)
+    )
+    summed = np.asarray(UpsampledSum(factor)(images, added))
+    np.testing.assert_allclose(
+        summed, np.asarray(BilinearUpsampling(factor)(images)) + added, rtol=0, atol=TOLERANCE
     )
 
 

@@ -64,7 +64,7 @@ def test_a_shape_leaves_only_the_subject_to_the_model(photo):
     assert (rendering.decision, model.numbers) == ("subject", [[-1, -1, 1, 0]])
     # The model's own picture is dark where it blurs.
     assert rendering.image.mean() == pytest.approx(photo.mean(), rel=0.15)
-    assert render(photo, Told(0.1), shape="disc").decision == "graded"
+    assert render(photo, Told(0.1), shape="disc", if_unsure="grade").decision == "graded"
     np.testing.assert_array_equal(
         render(photo, Told(0.1), shape="disc", if_unsure="keep").image, photo
     )
