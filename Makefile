@@ -20,7 +20,7 @@ help: ## list the targets
 demo: $(READY) try-software-gpu ## export, check, time and render a sample photo; a summary with the paths
 	$(BIN)/python -m export --only $(FLAGSHIP) --out $(DEMO)/models --allow-unchecked
 	$(BIN)/bokeh-tf bench $(DEMO)/models/$(FLAGSHIP).tflite --rounds 5 --out $(DEMO)/timings
-	$(BIN)/bokeh-tf render bokeh_tf/samples/photo.jpg -o $(DEMO)/pictures --compare --overwrite --model $(DEMO)/models/$(FLAGSHIP).tflite
+	$(BIN)/bokeh-tf render docs/pictures/photos/otters.jpg -o $(DEMO)/pictures --compare --overwrite --model $(DEMO)/models/$(FLAGSHIP).tflite
 	@$(BIN)/python -m export.summary $(DEMO)
 
 train-demo: $(READY) try-software-gpu ## train for minutes, killed and resumed; export and compare before and after

@@ -330,7 +330,7 @@ def build(config, *, image_shape):
     logits, confidence = subject_maps(grid, focus, channels=config.channels)
     half_grid = layers.AveragePooling2D(2, name="half_grid")(grid)
     focus_map = layers.Activation("sigmoid", name="focus_map")(logits)
-    focus_map = Assured(config.typical_focus, config.most_gain, name="assured_focus")(focus_map)
+    focus_map = Assured(config.typical_focus, config.most_gain, name="assured")(focus_map)
     in_focus = FastGuidedFilter(
         config.guide_radius_px, config.guide_epsilon, config.focus_range, name="sharpened_focus"
     )(focus_map, half_grid, grid)

@@ -98,7 +98,7 @@ def test_shipped_files_keep_the_flagship_promises():
             assert entry["bytes"] <= most_bytes and entry["macs"] <= most_macs
 
 
-@pytest.mark.parametrize("folder", ["bokeh_tf/samples", "tests/pictures"])
+@pytest.mark.parametrize("folder", ["bokeh_tf/samples", "tests/pictures", "docs/pictures/photos"])
 def test_notice_names_every_picture_of_others(folder):
     pictures = [path for path in (ROOT / folder).iterdir() if path.suffix in (".jpg", ".png")]
     assert pictures
