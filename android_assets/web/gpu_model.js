@@ -1,5 +1,5 @@
 // Runs dbsi_mobile_focus_float16_1024x1536.tflite on the GPU through WebGPU, or on the CPU where the browser has none or it refuses the file.
-// Made by bokeh-tf 0.1.0 for the file with sha256 2ec4ed180edac5988043378dd29114620d9f9e4168367c770de2d0d49e3b7fb8; yours to change.
+// Made by bokeh-tf 0.1.0 for the file with sha256 127ee9934207961840a5dc3b69d5abde9a498c7b71cbf81e24df91ff6f07de70; yours to change.
 // Tried in Chromium 156 on its CPU with @litertjs/core 2.5.3; our tests check the syntax.
 //
 // Inputs:
