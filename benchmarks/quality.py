@@ -86,7 +86,9 @@ def run(options):
         )
     }
     means = average(pairs, scores)
-    Console().print(*map(_table, means, means.values()))
+    for name, rows in means.items():
+        Console().print(_table(name, rows, _METRICS))
+        Console().print(_table(f"{name}, exposure matched", rows, tuple(_MATCHED)))
     wins = {name: count_wins(scores.values(), name) for name in models}
     medians = {name: seen_medians([row[name] for row in scores.values()]) for name in models}
     Console().print(_models_table(wins, medians))
@@ -214,17 +216,17 @@ def _caption(name, scores):
     return f"{name}: {scores['psnr_db']:.2f} dB, SSIM {scores['ssim']:.3f}"
 
 
-def _table(set_name, means):
-    """The means of one set; the best of each column is bold."""
+def _table(set_name, means, columns):
+    """Some of the means of one set; the best of each column is bold."""
     pairs = next(iter(means.values()))["n"]
     table = Table(title=f"{set_name}: mean of {pairs} pairs")
     table.add_column("")
-    for column in _COLUMNS:
+    for column in columns:
         table.add_column(METRICS[column].heading, justify="right")
-    best = {column: max(scores[column] for scores in means.values()) for column in _COLUMNS}
+    best = {column: max(scores[column] for scores in means.values()) for column in columns}
     for name, scores in means.items():
-        styles = ["bold" if scores[column] == best[column] else "" for column in _COLUMNS]
-        cells = [f"{scores[column]:.{METRICS[column].digits}f}" for column in _COLUMNS]
+        styles = ["bold" if scores[column] == best[column] else "" for column in columns]
+        cells = [f"{scores[column]:.{METRICS[column].digits}f}" for column in columns]
         table.add_row(Text(name), *map(Text, cells, styles))
     return table
 
