@@ -1,0 +1,92 @@
+"""Grades given without knowing whose a picture is, and faces that must stay sharp."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks import blind
+from benchmarks.faces import find_faces, focus_inside, score_faces
+from benchmarks.photo_lists import read_list, read_photo
+from bokeh_tf.errors import DataError
+from bokeh_tf.rendering import ModelOutput
+
+ASTRONAUT = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "photos" / "astronaut.jpg"
+KEY = {"photos": ["a.jpg", "b.jpg", "c.jpg"], "orders": [["x", "y"], ["y", "x"], ["y", "x"]]}
+
+
+class LeftSharp:
+    """Keeps the left half of a canvas."""
+
+    name = "left sharp"
+
+    def canvas_size(self, photo_height, photo_width):
+        return 64, 64
+
+    def run(self, canvas):
+        weight = np.zeros((64, 64), np.float32)
+        weight[:, :32] = 1
+        return ModelOutput(canvas, weight)
+
+
+def test_grades_go_to_whom_they_belong():
+    result = blind.unblinded(KEY, {0: [5, 1], 1: [2, 4], 2: [3, 3]})
+    assert result["contenders"]["x"]["grades"] == {"a.jpg": 5, "b.jpg": 4, "c.jpg": 3}
+    assert result["contenders"]["y"]["histogram"] == [1, 1, 1, 0, 0]
+    assert result["contenders"]["x"]["mean"] == 4
+    assert result["preferred"] == {"x": 2, "none": 1}
+
+
+@pytest.mark.parametrize("scores", [{0: [5, 1]}, {0: [5], 1: [2], 2: [3]}])
+def test_grades_that_do_not_fit_the_key_are_refused(scores):
+    with pytest.raises(DataError, match=r"[Ss]heet"):
+        blind.unblinded(KEY, {number: list(row) for number, row in scores.items()})
+
+
+def test_orders_differ_by_photo_and_come_again():
+    orders = blind.draw_orders(40, ["x", "y"], seed=3)
+    assert orders == blind.draw_orders(40, ["x", "y"], seed=3)
+    assert 10 < orders.count(["x", "y"]) < 30
+    assert orders != blind.draw_orders(40, ["x", "y"], seed=4)
+
+
+@pytest.mark.parametrize("row", ["00,5,", "00,6,1", "00,x,1"])
+def test_scores_that_are_no_grades_are_refused(tmp_path, row):
+    path = tmp_path / "scores.csv"
+    path.write_text(f"sheet,A,B\n{row}\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no grade from 1 to 5"):
+        blind.read_scores(path)
+    path.write_text("sheet,A,B\n00,5,1\n01, 2,4\n", encoding="utf-8")
+    assert blind.read_scores(path) == {0: [5, 1], 1: [2, 4]}
+
+
+def test_lists_name_photos_beside_them(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("a.jpg\n\n/b/c.jpg\n", encoding="utf-8")
+    assert read_list(path) == [tmp_path / "a.jpg", Path("/b/c.jpg")]
+    path.write_text("\n", encoding="utf-8")
+    with pytest.raises(DataError, match="names no photo"):
+        read_list(path)
+
+
+def test_the_middle_of_a_box_counts():
+    weight = np.zeros((8, 8), np.float32)
+    weight[3:5, 3:5] = 1
+    assert focus_inside(weight, (0.25, 0.25, 0.75, 0.75)) == 1
+    assert focus_inside(weight, (0.0, 0.0, 1.0, 1.0)) == pytest.approx(4 / 16)
+
+
+def test_a_face_is_found_and_judged():
+    # The head and shoulders alone, at half the size, are quicker to search.
+    head = cv2.resize(
+        read_photo(ASTRONAUT)[40:240, 120:320], (120, 120), interpolation=cv2.INTER_AREA
+    )
+    [(top, left, bottom, right)] = find_faces(head)
+    assert 0.1 < top < bottom < 0.95 and 0.1 < left < right < 0.95
+    assert find_faces(np.full((120, 120, 3), 128, np.uint8)) == []
+    pair = np.hstack([head, np.full_like(head, 128)])
+    result = score_faces([("astronaut", pair)], {"left sharp": LeftSharp()})
+    assert result["means"]["left sharp"]["mean"] == pytest.approx(1, abs=0.05)
+    mirrored = score_faces([("astronaut", pair[:, ::-1].copy())], {"left sharp": LeftSharp()})
+    assert mirrored["means"]["left sharp"]["below_0.8"] == mirrored["means"]["left sharp"]["n"] == 1
