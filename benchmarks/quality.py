@@ -33,7 +33,7 @@ from bokeh_tf.evaluation.protocols import PROTOCOLS
 from bokeh_tf.evaluation.run import read_pair
 from bokeh_tf.evaluation.scores import METRICS, score
 from bokeh_tf.evaluation.summary import set_name
-from bokeh_tf.models.weights import FLAGSHIP_FILE
+from bokeh_tf.models.weights import PACKAGED_FILES
 from bokeh_tf.paths import is_file
 from bokeh_tf.rendering import load_model, render
 
@@ -276,6 +276,6 @@ def _faces_table(faces):
 
 
 def _sha256(source):
-    """Digest of the model file, `None` for a model that is built from its name."""
-    path = FLAGSHIP_FILE if source is None else Path(source)
+    """Digest of a model's file, `None` for one that is built from its name."""
+    path = PACKAGED_FILES.get(source) or Path(source)
     return hashlib.sha256(path.read_bytes()).hexdigest() if is_file(path) else None
