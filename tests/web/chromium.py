@@ -5,7 +5,6 @@ tens of megabytes for the dozen commands that are wanted here. Messages are JSON
 byte, to file descriptor 3 of the browser and from its 4.
 """
 
-import base64
 import contextlib
 import json
 import os
@@ -14,7 +13,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
@@ -210,8 +208,3 @@ class Chromium:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
-
-    def picture(self, path, *, form="png"):
-        """Writes what is seen."""
-        data = self.ask("Page.captureScreenshot", format=form)["data"]
-        Path(path).write_bytes(base64.b64decode(data))

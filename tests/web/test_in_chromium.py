@@ -61,7 +61,10 @@ def shown(browser):
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser.open(server.address)
-        assert "ms on WebGPU" in browser.wait_until(RENDERED)
+        if photo is None:
+            browser.wait_until(f"/^Choose/.test({STATUS})")
+        else:
+            assert "ms on WebGPU" in browser.wait_until(RENDERED)
 
     yield show
     browser.open("about:blank")
@@ -123,7 +126,9 @@ def test_a_photo_is_rendered_compared_and_downloaded(shown, browser, downloads, 
 def test_a_tap_is_told_to_the_model(shown, browser, tmp_path):
     model = tmp_path / "tap.tflite"
     model.write_bytes(dimmed_by_the_tap())
-    shown(model, PHOTO, input_range=(0, 1), output_range=(0, 1))
+    shown(model, None, input_range=(0, 1), output_range=(0, 1))
+    browser.choose("#photo", PHOTO)
+    browser.wait_until(RENDERED)
     sums = []
     for share in (0.25, 0.75):
         browser.run("document.getElementById('status').textContent = ''")
@@ -143,6 +148,27 @@ def test_a_tap_is_told_to_the_model(shown, browser, tmp_path):
     light = [one - opaque for one in sums]
     assert light[1] / light[0] == pytest.approx(3, rel=0.02)
     assert light[2] / light[0] == pytest.approx(2, rel=0.02)
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_all_is_in_reach_on_phones_and_screens(is_dark, shown, browser, tmp_path):
+    model = tmp_path / "tap.tflite"
+    model.write_bytes(dimmed_by_the_tap())
+    shown(model, PHOTO, input_range=(0, 1), output_range=(0, 1))
+    colours = set()
+    for width_px in (390, 1280):
+        browser.look(width_px=width_px, height_px=844, is_dark=is_dark)
+        assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+        heights = "[...document.querySelectorAll('button, .button')].map(e => e.offsetHeight)"
+        # The least that a finger hits, by WCAG 2.5.5.
+        assert min(height for height in browser.run(heights) if height) >= 44
+        colours.add(browser.run("getComputedStyle(document.body).backgroundColor"))
+    assert colours == {"rgb(20, 19, 17)" if is_dark else "rgb(244, 242, 238)"}
+    names = (
+        "[...document.querySelectorAll('button, input, [role]')].filter(e => e.checkVisibility())"
+    )
+    told = f"{names}.map(e => e.ariaLabel || e.labels?.[0]?.innerText || e.innerText)"
+    assert all(browser.run(told))
 
 
 def test_models_are_timed_on_wasm_and_webgpu_through_a_reload(browser, tmp_path):
