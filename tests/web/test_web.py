@@ -233,7 +233,7 @@ def test_the_types_that_the_scripts_state_are_right(tmp_path):
     if tsc is None:
         pytest.skip("no tsc here (Debian, Ubuntu: apt-get install node-typescript)")
     scripts = {
-        name: body for name, body in site(FOCUS_FILE, runtime={}).items() if name.endswith(".js")
+        name: body for name, body in site(FLAGSHIP_FILE, runtime={}).items() if name.endswith(".js")
     }
     scripts |= {path.name: path.read_bytes() for path in BENCH_PAGE.glob("*.js")}
     for name, content in scripts.items():
