@@ -16,7 +16,7 @@ from bokeh_tf.bench.browser.tab import Tab
 from bokeh_tf.bench.host.run import HostRun, bench
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.metrics import psnr
-from bokeh_tf.models.weights import FLAGSHIP_FILE, FOCUS_FILE
+from bokeh_tf.models.weights import BASE_FILE, FLAGSHIP_FILE
 from bokeh_tf.photos import reading
 from bokeh_tf.rendering.backends import load_model
 from bokeh_tf.rendering.render import render
@@ -199,7 +199,7 @@ def test_models_are_timed_on_wasm_and_webgpu_through_a_reload(browser, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", [FLAGSHIP_FILE, FOCUS_FILE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("model", [BASE_FILE, FLAGSHIP_FILE], ids=lambda path: path.stem)
 def test_shipped_models_agree_with_the_cpu(model, browser):
     tab = Tab(open_address=browser.open, say=lambda _: None)
     settings = (BrowserSetting("wasm", 2, tab=tab), BrowserSetting("webgpu", None, True, tab=tab))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bokeh_tf.errors import DependencyError
-from bokeh_tf.models.weights import FOCUS_FILE
+from bokeh_tf.models.weights import FLAGSHIP_FILE
 from bokeh_tf.web.lan import open_lan
 from bokeh_tf.web.server import SiteServer
 from bokeh_tf.web.site import site
@@ -27,7 +27,7 @@ def served():
     if shutil.which("openssl") is None:
         pytest.skip("no openssl here")
     lan = open_lan(address=ADDRESS)
-    with SiteServer(site(FOCUS_FILE, runtime={}), lan=lan) as server:
+    with SiteServer(site(FLAGSHIP_FILE, runtime={}), lan=lan) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server, lan
         server.shutdown()
