@@ -157,7 +157,8 @@ def test_missing_or_foreign_weights_are_one_line_and_others_still_done(
     assert [entry["model"] for entry in _entries(out)] == ["other"]
     complaints = capsys.readouterr().err.splitlines()
     assert len(complaints) == 2
-    assert "no trained weights" in complaints[0] and "not the weights of good base" in complaints[1]
+    assert "no trained weights" in complaints[0]
+    assert f"{GOOD.weights_name}: no HDF5 file" in complaints[1]
 
 
 @pytest.mark.parametrize("place", ["out", "weights"])
