@@ -298,6 +298,11 @@ def answer_job(work: Callable[[Job], dict], *, error_kinds: Mapping[type[BaseExc
     job.write(content)
 
 
+def memory_bytes() -> int:
+    """The physical memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def confine():
     """Called by a child before it touches untrusted bytes: dies with its parent,
     bounded memory, no core dumps.
@@ -308,7 +313,6 @@ def confine():
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    physical_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     # Private data only: drivers reserve address space far beyond the memory they use, so
     # RLIMIT_AS would stop them.
-    resource.setrlimit(resource.RLIMIT_DATA, (int(physical_bytes * _MEMORY_SHARE),) * 2)
+    resource.setrlimit(resource.RLIMIT_DATA, (int(memory_bytes() * _MEMORY_SHARE),) * 2)

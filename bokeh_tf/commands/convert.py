@@ -176,6 +176,8 @@ def run(options: argparse.Namespace) -> int:
     source = source_of(options.model)
     inputs = [source.path, options.photo, *options.inputs, *options.calibration]
     inputs += [path for _, path in options.labels]
+    # A SavedModel is a folder.
+    proving.require_files(inputs[1:])
     for path in (options.out, options.report):
         outputs.claim(path, inputs=inputs, overwrite=options.overwrite, makes_folders=True)
     conversion = convert(source, _wishes(options))

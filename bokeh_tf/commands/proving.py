@@ -1,8 +1,11 @@
 """Options of several commands about how a file is checked: on what, by what, for how long."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from bokeh_tf.commands.console import positive
+from bokeh_tf.errors import CheckError
+from bokeh_tf.paths import printable, why_no_file
 
 
 def add_photo(parser) -> None:
@@ -26,3 +29,13 @@ def add_timeout(parser, *, what: str, default_s: float) -> None:
     parser.add_argument(
         "--timeout", type=positive, metavar="SECONDS", help=f"{what} (default {default_s:g})"
     )
+
+
+def require_files(given: Iterable[Path | None]) -> None:
+    """Raises `CheckError` where one of the files that a long run will read is none; None is no
+    file.
+    """
+    for path in given:
+        reason = "" if path is None else why_no_file(path)
+        if reason:
+            raise CheckError(f"{printable(path)}: {reason}. Check the path.")

@@ -102,6 +102,7 @@ def _check_usage(options, known):
     if unknown:
         options.usage_error(f"--only takes recipes of --list, not {', '.join(sorted(unknown))}")
     shapes.check(options)
+    proving.require_files([options.photo])
     outputs.claim(options.out, inputs=[options.model, options.photo], overwrite=options.overwrite)
 
 

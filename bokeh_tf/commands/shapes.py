@@ -3,12 +3,12 @@ changed.
 """
 
 import math
-import os
 import re
 from collections.abc import Iterable
 
 from bokeh_tf.commands.console import count, size_px
 from bokeh_tf.errors import ConversionError
+from bokeh_tf.processes import memory_bytes
 
 _SHAPE = re.compile(r"[1-9]\d{0,8}(x[1-9]\d{0,8})*")
 _CHANNELS, _FLOAT32_BYTES = 3, 4
@@ -78,9 +78,10 @@ def check(options) -> None:
             options.usage_error(
                 f"--allow-interface takes {', '.join(KINDS)}, not {', '.join(unknown)}"
             )
-    size = getattr(options, "size", None)
-    if size:
-        _require_memory([(*size, _CHANNELS)], f"--size {size[0]}x{size[1]}")
+    for name in ("size", "export"):
+        size = getattr(options, name, None)
+        if size:
+            _require_memory([(*size, _CHANNELS)], f"--{name} {size[0]}x{size[1]}")
     _require_memory(getattr(options, "input_shape", None) or (), "--input-shape")
 
 
@@ -89,13 +90,12 @@ def _require_memory(shapes: Iterable[tuple[int, ...]], named: str) -> None:
 
     A child that is given them all the same dies in native code, which names no reason.
     """
-    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for one in shapes:
         needed_bytes = _LEAST_TENSORS * _FLOAT32_BYTES * math.prod(one)
-        if needed_bytes > memory_bytes:
+        if needed_bytes > memory_bytes():
             shown = "x".join(map(str, one))
             raise ConversionError(
                 f"{named}: too large: an input of {shown} and one tensor like it take"
                 f" {needed_bytes / 1e9:,.0f} GB in float32, and this machine has"
-                f" {memory_bytes / 1e9:,.0f} GB. Choose a smaller size."
+                f" {memory_bytes() / 1e9:,.0f} GB. Choose a smaller size."
             )

@@ -5,7 +5,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-from bokeh_tf.commands import outputs, train_export
+from bokeh_tf.commands import outputs, shapes, train_export
 from bokeh_tf.commands.console import count, size_px
 from bokeh_tf.paths import is_file, printable
 from bokeh_tf.training import PRECISIONS
@@ -207,6 +207,7 @@ def run(options):
     if not options.dry_run:
         # Keras and TensorFlow take long to load.
         print(f"bokeh-tf train {options.plan}: loading Keras", flush=True)
+    shapes.check(options)
     distribution, dry_run, session = _loaded()
     plan = _chosen_plan(options)
     if options.phase and options.phase > len(plan.phases):

@@ -290,6 +290,32 @@ OPTIONS = {
     "check --photo": lambda path, out: ["check", MODEL, "--photo", path],
     "check --inputs": lambda path, out: ["check", MODEL, "--no-probe", "--audit", "--inputs", path],
     "compare B": lambda path, out: ["compare", RESULT, path],
+    "convert --inputs": lambda path, out: [
+        *("convert", MODEL, "-o", out / "a.tflite", "--no-probe", "--inputs", path),
+    ],
+    "convert --calibration": lambda path, out: [
+        *("convert", MODEL, "-o", out / "a.tflite", "--precision", "int8", "--calibration", path),
+    ],
+    "convert --labels": lambda path, out: [
+        *("convert", MODEL, "-o", out / "a.tflite", "--no-probe", "--labels", path),
+    ],
+    "convert --photo": lambda path, out: [
+        *("convert", MODEL, "-o", out / "a.tflite", "--no-probe", "--photo", path),
+    ],
+    "repair --photo": lambda path, out: [
+        *("repair", MODEL, "-o", out / "a.tflite", "--no-probe", "--photo", path),
+    ],
+    "export --photo": lambda path, out: [
+        *("export", "unet", "--variant", "tiny", "-o", out, "--no-probe", "--photo", path),
+    ],
+    "render --depth": lambda path, out: [
+        *("render", PHOTO, "--depth", path, "-o", out / "pictures"),
+    ],
+    "web PHOTO": lambda path, out: ["web", path, "--out", out / "page"],
+    "evaluate --only": lambda path, out: [
+        *("evaluate", a_pair(out.parent), "--model", "untouched", "--only", path),
+    ],
+    "study results": lambda path, out: ["evaluate", "study", "results", path, RESULT],
     "render --model": lambda path, out: ["render", PHOTO, "--model", path, "-o", out / "pictures"],
     "render several": lambda path, out: ["render", path, path, "-o", out / "pictures"],
     "bench --benchmark-model": lambda path, out: [
@@ -331,7 +357,15 @@ OPTIONS = {
     ],
 }
 FAULTS_OF_OPTIONS = [missing, a_pipe, endless, nonsense, too_long, nul]
-OPTION_CASES = [(option, fault) for option in OPTIONS for fault in FAULTS_OF_OPTIONS]
+# These look at what is there before their work, and at what is in it within that.
+LATE = {"convert --inputs", "convert --calibration", "convert --labels", "convert --photo"}
+LATE |= {"repair --photo", "export --photo"}
+OPTION_CASES = [
+    (option, fault)
+    for option in OPTIONS
+    for fault in FAULTS_OF_OPTIONS
+    if fault is not nonsense or option not in LATE
+]
 
 
 @pytest.mark.parametrize(

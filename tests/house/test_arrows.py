@@ -194,7 +194,7 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "nodes": {"options"},
         "options": {"schema"},
         "rewriting": {"reading"},
-        "running": {"model_file", "reading", "rewriting"},
+        "running": {"inspection", "model_file", "reading", "rewriting"},
         "standard_metadata": {"associated_files", "metadata"},
         "subject": {"inspection", "model_file", "reading"},
         "unpacking": {"nodes"},

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from bokeh_tf.errors import ModelFileError
+from bokeh_tf.models.weights import FLAGSHIP_FILE
 from bokeh_tf.processes import run_module
+from bokeh_tf.tflite.running.memory import too_large
 from bokeh_tf.tflite.running.runtime import load, verify_loads
+from tests.model_writer import FileWriter
 
 # One multiplication and one addition in float32.
 ARITHMETIC_TOLERANCE = 1e-6
@@ -174,3 +178,18 @@ mmap.mmap(-1, {physical_bytes}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     environment["PYTHONPATH"] += os.pathsep + str(Path.cwd())
     result = run_module("child_of_a_test", [], timeout_s=30, environment=environment)
     assert result.return_code == 1 and "Cannot allocate memory" in result.stderr
+
+
+def test_a_file_larger_than_the_memory_says_so(tmp_path):
+    """A RELU of 51.5 GB, in a file of some hundred bytes."""
+    writer = FileWriter()
+    shape = [1, 65536, 65536, 3]
+    photo, rendered = writer.tensor("photo", shape), writer.tensor("rendered", shape)
+    writer.operator(schema.BuiltinOperator.RELU, [photo], [rendered])
+    writer.graph.inputs, writer.graph.outputs = [photo], [rendered]
+    path = tmp_path / "giant.tflite"
+    path.write_bytes(writer.finish())
+    # 2 x 4 bytes x 3 x 65,536^2.
+    with pytest.raises(ModelFileError, match=r"giant\.tflite: .*take 103 GB, and this machine has"):
+        verify_loads(path)
+    assert too_large(FLAGSHIP_FILE.read_bytes()) is None and too_large(b"no file") is None

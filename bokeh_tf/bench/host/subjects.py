@@ -14,6 +14,7 @@ from bokeh_tf.bench.vocabulary import LITERT
 from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.reading import read_file
+from bokeh_tf.tflite.running.memory import too_large
 
 _REFERENCE_NAME = "outputs.npz"
 
@@ -72,7 +73,8 @@ def _compute_reference(path, copy, folder, timeout_s):
             raise DependencyError(
                 f"ai-edge-litert cannot be used ({error}). pip install ai-edge-litert"
             ) from error
-        raise ModelFileError(f"{path}: cannot be timed ({error}).") from error
+        reason = too_large(copy.read_bytes()) or error
+        raise ModelFileError(f"{path}: cannot be timed ({reason}).") from error
     return load_outputs(folder / _REFERENCE_NAME), {
         int(index): name for index, name in names.items()
     }

@@ -15,6 +15,7 @@ from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.native_messages import native_messages_muted
 from bokeh_tf.processes import Job, answer_job, ask_module
 from bokeh_tf.tflite.reading import read_file
+from bokeh_tf.tflite.running.memory import too_large
 
 # How a model given as bytes is called in messages; a child process does not
 # know the file's own name.
@@ -100,7 +101,7 @@ def load(model, *, threads=None) -> Runner:
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise ModelFileError(
-            f"{label}: the CPU interpreter refuses it ({_one_line(error)})."
+            f"{label}: the CPU interpreter refuses it ({too_large(content) or _one_line(error)})."
         ) from error
     return Runner(interpreter, label)
 
@@ -112,7 +113,7 @@ def verify_loads(path, *, timeout_s=60.0):
         ModelFileError: it cannot be read, loaded or run, kills the interpreter, or
             takes longer than `timeout_s`.
     """
-    read_file(path)
+    content = read_file(path)
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_load_") as folder:
         request = {"path": str(Path(path).resolve())}
         answer = ask_module(__name__, Path(folder), request=request, timeout_s=timeout_s)
@@ -123,8 +124,12 @@ def verify_loads(path, *, timeout_s=60.0):
             " smaller model."
         )
     if child.signal_name:
+        reason = too_large(content)
         raise ModelFileError(
-            f"{path}: the CPU interpreter dies on it ({child.signal_name}). The file is damaged."
+            f"{path}: {reason}. Use a smaller size."
+            if reason
+            else f"{path}: the CPU interpreter dies on it ({child.signal_name}). The file is"
+            " damaged."
         )
     if answer.error_kind:
         message = answer.message if UNNAMED in answer.message else f"{UNNAMED}: {answer.message}"
