@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     name = f"{exporting.artifact_name(options.model, options.variant, options.precision, shape)}.tflite"
     path = options.out / name
     inputs = [weights, options.photo]
-    proving.require_files(inputs)
+    proving.require_files([options.photo])
     outputs.claim_folder(options.out, files=[name], inputs=inputs, overwrite=options.overwrite)
     try:
         model = exporting.build_model(options.model, variant=options.variant, image_shape=shape)

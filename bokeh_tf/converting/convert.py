@@ -19,6 +19,7 @@ from bokeh_tf.delegate.check import FAILED, PASSED
 from bokeh_tf.delegate.judging.policy import Judged
 from bokeh_tf.errors import ConversionError
 from bokeh_tf.hdf5 import require_readable
+from bokeh_tf.paths import resolved
 from bokeh_tf.repairing.repair import Repair, repair
 from bokeh_tf.tflite import QUANTISED
 from bokeh_tf.tflite.inspection import inspect
@@ -162,7 +163,7 @@ def _build(source, wishes, children):
     request = {
         "kind": str(source.kind),
         "label": source.label,
-        "path": None if source.path is None else str(source.path.resolve()),
+        "path": None if source.path is None else str(resolved(source.path)),
         "module": source.module,
         "name": source.name,
         "precision": "float32" if wishes.precision in QUANTISED else wishes.precision,
@@ -170,12 +171,12 @@ def _build(source, wishes, children):
         "shapes": wishes.shapes,
         "batch": wishes.batch,
         "custom_objects": wishes.custom_objects,
-        "search_folder": str(wishes.search_folder.resolve()),
+        "search_folder": str(resolved(wishes.search_folder)),
         "ranges": wishes.ranges,
         "images": wishes.images,
         "labels": wishes.labels,
-        "inputs": [str(path.resolve()) for path in wishes.inputs],
-        "photo": None if wishes.photo is None else str(wishes.photo.resolve()),
+        "inputs": [str(resolved(path)) for path in wishes.inputs],
+        "photo": None if wishes.photo is None else str(resolved(wishes.photo)),
     }
     if source.kind is Kind.TFLITE:
         if wishes.images or wishes.labels:
@@ -234,7 +235,7 @@ def _quantised(label, content, wishes, children):
     request = {
         "precision": wishes.precision,
         "ranges": wishes.ranges,
-        "calibration": [str(path.resolve()) for path in wishes.calibration],
+        "calibration": [str(resolved(path)) for path in wishes.calibration],
         "keep_float": wishes.keep_float,
         "layer_costs": wishes.layer_costs,
     }

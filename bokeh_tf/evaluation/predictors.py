@@ -87,7 +87,7 @@ class FinishedPictures:
 
     def __init__(self, folder):
         folder = Path(folder)
-        self.label = folder.resolve().name
+        self.label = paths.resolved(folder).name
         self.identity = [str(paths.resolved(folder))]
         self.note = ""
         self._folder = folder

@@ -19,6 +19,7 @@ from bokeh_tf.delegate.probing.probe import probe as ask_delegate
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import CheckError, ModelFileError
+from bokeh_tf.paths import resolved
 from bokeh_tf.repairing.children import Children
 from bokeh_tf.repairing.interface import KINDS, PortChange
 from bokeh_tf.repairing.passes import Applied, lint_all
@@ -158,7 +159,7 @@ def repair(
             "batch": batch,
             "allow": sorted(set(allow)),
             "second_forms": False,
-            "photo": None if photo is None else str(Path(photo).resolve()),
+            "photo": None if photo is None else str(resolved(photo)),
         }
         return _Search(label, content, before, children, request, probe).run()
 

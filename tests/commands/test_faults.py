@@ -464,3 +464,18 @@ def test_every_command_is_in_the_table(capsys):
     }
     tried = {name.split(" a ")[0].split()[0] for name in COMMANDS}
     assert {name for name in names if name.islower()} - {"models"} <= tried
+
+
+@pytest.mark.parametrize("command", ["convert", "repair", "check", "report"])
+def test_in_a_deleted_folder_what_has_its_whole_path_is_done(
+    command, tmp_path, monkeypatch, capsys
+):
+    gone, out = tmp_path / "gone", tmp_path / "out"
+    for folder in (gone, out):
+        folder.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    status = run(COMMANDS[command](RESULT if command == "report" else MODEL, out))
+    captured = capsys.readouterr()
+    assert status == 0, captured
+    assert "Traceback" not in captured.err

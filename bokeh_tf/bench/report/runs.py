@@ -32,7 +32,7 @@ def read_runs(given: Iterable[str | Path], *, refuse: Refuse | None = None) -> t
 def find_results(given: Iterable[str | Path], *, refuse: Refuse | None = None) -> tuple[Path, ...]:
     """The files that `read_runs` reads."""
     found = itertools.chain.from_iterable(spared(map(Path, given), _results_at, refuse=refuse))
-    return tuple({path.absolute(): path for path in found}.values())
+    return tuple({paths.resolved(path): path for path in found}.values())
 
 
 def _results_at(path):

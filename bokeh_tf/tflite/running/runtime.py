@@ -13,6 +13,7 @@ import numpy as np
 
 from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.native_messages import native_messages_muted
+from bokeh_tf.paths import resolved
 from bokeh_tf.processes import Job, answer_job, ask_module
 from bokeh_tf.tflite.reading import read_file
 from bokeh_tf.tflite.running.memory import too_large
@@ -115,7 +116,7 @@ def verify_loads(path, *, timeout_s=60.0):
     """
     content = read_file(path)
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_load_") as folder:
-        request = {"path": str(Path(path).resolve())}
+        request = {"path": str(resolved(path))}
         answer = ask_module(__name__, Path(folder), request=request, timeout_s=timeout_s)
     child = answer.child
     if child.timed_out:
