@@ -19,12 +19,13 @@ from bokeh_tf.errors import ModelFileError
 from bokeh_tf.models import catalogue
 from bokeh_tf.models.weights import load_weights, packaged_weights
 from bokeh_tf.paths import printable, why_no_file
+from bokeh_tf.tflite import saved_models
 
 _SUFFIXES = {Kind.KERAS: ".keras", Kind.HDF5: ".h5"}
-# What Keras, h5py and zipfile raise for files that are damaged, of another kind, or of
-# classes that nobody defines.
+# What Keras, TensorFlow, h5py and zipfile raise for files that are damaged, of another kind, of
+# classes that nobody defines, or of layers larger than the memory.
 _DAMAGE = (
-    *(OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ImportError),
+    *(*saved_models.DAMAGE, LookupError, ImportError),
     *(zipfile.BadZipFile, EOFError, MemoryError),
 )
 _SHOWN_REASON_CHARACTERS = 300
@@ -58,10 +59,8 @@ def load(request: dict, folder: Path) -> keras.Model:
     if kind is Kind.FUNCTION:
         return _built_by(request)
     if kind is Kind.SAVED_MODEL:
-        from bokeh_tf.tflite.saved_models import load_saved_model
-
         size = request["image_size"]
-        return load_saved_model(
+        return saved_models.load_saved_model(
             Path(request["path"]), shapes=request["shapes"], image_size=size and tuple(size)
         )
     for name in models.MODELS:

@@ -10,7 +10,10 @@ from bokeh_tf.errors import ModelFileError
 _SIGNATURES = ("serving_default", "serve")
 # What TensorFlow raises for folders that are none, are damaged, or need
 # operations it does not have.
-_DAMAGE = (OSError, ValueError, TypeError, KeyError, AttributeError, tf.errors.OpError)
+DAMAGE = (
+    *(OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError),
+    tf.errors.OpError,
+)
 
 
 def load_saved_model(
@@ -31,7 +34,7 @@ def load_saved_model(
     """
     try:
         loaded = tf.saved_model.load(str(folder))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelFileError(
             f"{folder}: TensorFlow cannot load this SavedModel ({reason})."

@@ -1,6 +1,7 @@
 """What the child does with a model: loaded in safe mode, compared, its weights looked at."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import keras
@@ -279,6 +280,25 @@ def test_a_saved_model_keeps_its_names(tmp_path):
     assert built["inputs"] == ["photo"] and built["outputs"] == ["far", "near"]
     assert inspect((work / CONVERTED_NAME).read_bytes()).inputs[0].shape == (1, 8, 12, 3)
     assert all(one.failure(TOLERANCES["float16"]) is None for one in parity(built, work))
+    graph = tmp_path / "saved" / "saved_model.pb"
+    graph.write_bytes(graph.read_bytes().replace(b"AssignVariableOp", b"Assig.VariableOp"))
+    with pytest.raises(ModelFileError, match="TensorFlow cannot load this SavedModel") as caught:
+        build(str(tmp_path / "saved"), work, kind="saved model", image_size=[8, 12])
+    assert str(caught.value).isprintable()
+
+
+def test_a_layer_larger_than_any_memory_is_one_line(tmp_path):
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).save(tmp_path / "whole.keras")
+    with (
+        zipfile.ZipFile(tmp_path / "whole.keras") as whole,
+        zipfile.ZipFile(tmp_path / "huge.keras", "w") as huge,
+    ):
+        for name in whole.namelist():
+            changed = whole.read(name).replace(b'"units": 3', b'"units": %d' % 2**45)
+            huge.writestr(name, changed)
+    with pytest.raises(ModelFileError, match="Keras cannot load it") as caught:
+        build(str(tmp_path / "huge.keras"), tmp_path)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
