@@ -26,7 +26,8 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.relative_to(TESTS).as_posix() in NUMERIC_FILES:
+        is_numeric = item.path.relative_to(TESTS).as_posix() in NUMERIC_FILES
+        if is_numeric and item.get_closest_marker("once") is None:
             item.add_marker(pytest.mark.numeric)
 
 

@@ -230,6 +230,7 @@ def test_unknown_critics_and_sizes_are_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_multiply_accumulates_at_the_reference_size():
     from bokeh_tf.tflite.conversion import convert
     from bokeh_tf.tflite.inspection import inspect
@@ -240,6 +241,7 @@ def test_multiply_accumulates_at_the_reference_size():
     )
 
 
+@pytest.mark.once
 def test_tiny_costs_at_most_8_giga_macs():
     from bokeh_tf.tflite.conversion import convert
     from bokeh_tf.tflite.inspection import inspect

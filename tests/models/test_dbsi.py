@@ -26,6 +26,7 @@ def trainable(model):
     ("variant", "parameters"),
     [("base", 5_358_884), ("one_kernel", 5_357_730), ("small_kernels", 5_358_884)],
 )
+@pytest.mark.once
 def test_parameters_are_the_published_ones(variant, parameters):
     model = dbsi.build(dbsi.VARIANTS[variant], image_shape=SHAPE)
     assert trainable(model) == parameters

@@ -240,6 +240,7 @@ def test_the_packaged_file_keeps_to_the_memory_and_to_all_rules():
         assert report.findings == () and report.without_opencl == (), target
 
 
+@pytest.mark.once
 def test_both_delegates_take_it_by_their_rules(model):
     file = inspect(convert(model, precision="float16"))
     for target in ("v2", "mldrift"):

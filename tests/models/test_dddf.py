@@ -247,6 +247,7 @@ def converted(config, image_shape):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_multiply_accumulates_at_the_reference_size():
     macs = converted(dddf.Config(), (1024, 1536)).macs
     assert macs / 1e9 == pytest.approx(MEASURED_GIGA_MACS, rel=0.01)
@@ -255,5 +256,6 @@ def test_multiply_accumulates_at_the_reference_size():
     )
 
 
+@pytest.mark.once
 def test_tiny_costs_at_most_8_giga_macs():
     assert converted(TINY, (512, 768)).macs <= 8e9

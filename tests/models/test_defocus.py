@@ -67,6 +67,7 @@ def random_photo(seed=0):
 @pytest.mark.parametrize(
     ("variant", "network"), [("base", 41_600_678), ("single_channel", 41_600_513)]
 )
+@pytest.mark.once
 def test_parameters_are_the_released_ones(variant, network):
     model = defocus.build(defocus.VARIANTS[variant], image_shape=(128, 192))
     assert of_parts(model, "defocus") == network
@@ -79,6 +80,7 @@ def test_parameters_are_the_released_ones(variant, network):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_multiply_accumulates_at_the_challenges_size():
     file = inspect(convert(defocus.build(image_shape=(1024, 1536)), precision="float16"))
     # On the photo of 512x768: six disks' squares times seven maps, and the network.

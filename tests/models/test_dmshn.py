@@ -30,6 +30,7 @@ def macs_per_pixel(model, shape):
     return inspect(convert(model, precision="float32")).macs / np.prod(shape)
 
 
+@pytest.mark.once
 def test_parameters_are_the_published_ones():
     model = dmshn.build(image_shape=(16, 16))
     assert model.count_params() == elements(model.trainable_weights) == 5_424_393
@@ -45,6 +46,7 @@ def test_stacked_parameters_are_the_published_ones():
     assert elements_of(model, "net1_") == elements_of(model, "net2_") == 5_424_393
 
 
+@pytest.mark.once
 def test_tiny_fits_a_phone():
     model = dmshn.build(dmshn.VARIANTS["tiny"], image_shape=SHAPE)
     assert model.count_params() == 195_369

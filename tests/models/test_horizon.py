@@ -102,6 +102,7 @@ def test_macs_at_the_reference_size():
     )
 
 
+@pytest.mark.once
 def test_tiny_fits_a_phone():
     model = horizon.build(horizon.VARIANTS["tiny"], image_shape=TINY_SHAPE)
     assert model.count_params() == 196_596

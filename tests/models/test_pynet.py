@@ -54,6 +54,7 @@ def trainable(layers):
     return sum(int(np.prod(weight.shape)) for layer in layers for weight in layer.trainable_weights)
 
 
+@pytest.mark.once
 def test_parameters_of_each_level_are_the_released_ones():
     model = pynet.build(pynet.Config(are_coarser_levels_output=True), image_shape=SHAPE)
     assert model.count_params() == sum(PARAMETERS.values()) == 47_551_791
@@ -92,6 +93,7 @@ def test_parameters(variant, parameters, inputs):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_multiply_accumulates():
     from bokeh_tf.tflite.conversion import convert
     from bokeh_tf.tflite.inspection import inspect

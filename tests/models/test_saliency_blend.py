@@ -29,6 +29,7 @@ def random_photo(seed):
 
 
 @pytest.mark.parametrize(("variant", "parameters"), [("base", 25_226_498), ("from_map", 0)])
+@pytest.mark.once
 def test_all_parameters_are_scrns(variant, parameters):
     model = saliency_blend.build(saliency_blend.VARIANTS[variant], image_shape=SHAPE)
     assert elements(model.trainable_weights) == parameters

@@ -35,6 +35,7 @@ def of_parts(model, *prefixes):
     )
 
 
+@pytest.mark.once
 def test_parameters_are_the_released_ones():
     model = scrn.build(image_shape=SHAPE)
     assert elements(model.trainable_weights) == 25_226_498
@@ -49,6 +50,7 @@ def test_parameters_are_the_released_ones():
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_multiply_accumulates_at_the_published_size():
     # Without what leads to the edges alone.
     file = inspect(convert(scrn.build(image_shape=(352, 352)), precision="float16"))

@@ -28,6 +28,7 @@ def test_parameters(variant, parameters):
     )
 
 
+@pytest.mark.once
 def test_multiply_accumulates():
     from bokeh_tf.tflite.conversion import convert
     from bokeh_tf.tflite.inspection import inspect

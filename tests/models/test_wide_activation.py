@@ -53,6 +53,7 @@ def test_parameters_of_each_part(model, prefix, parameters):
     )
 
 
+@pytest.mark.once
 def test_multiply_accumulates():
     from bokeh_tf.tflite.conversion import convert
     from bokeh_tf.tflite.inspection import inspect

@@ -226,6 +226,7 @@ sys.exit(main(["train", "bgnet", "--scale", "small", "--data", sys.argv[1], "--o
 """
 
 
+@pytest.mark.once
 def test_jax_is_refused_before_the_first_phase(data, tmp_path):
     out = tmp_path / "out"
     done = subprocess.run(

@@ -316,6 +316,7 @@ def test_unreadable_pairs_are_named_and_replaced(pairs, tmp_path, monkeypatch):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.once
 def test_a_network_that_a_phone_refuses_is_not_trained(pairs, tmp_path, monkeypatch):
     from bokeh_tf.models import unet
 

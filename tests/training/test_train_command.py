@@ -265,6 +265,7 @@ def test_mixed_precision_learns_what_float32_does(tmp_path, precision, float32_a
 
 
 @pytest.mark.parametrize("name", PLANS)
+@pytest.mark.once
 def test_every_network_has_mixed_precision(name, float32_afterwards):
     is_flagship = PLANS[name].model == "dbsi_mobile"
     shape, variant = ((256, 384), PLANS[name].variant) if is_flagship else ((128, 192), "tiny")
