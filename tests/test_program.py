@@ -29,7 +29,7 @@ full_disk = pytest.mark.skipif(
 
 def run_script(code, **options):
     return subprocess.run(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=60, **options
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=600, **options
     )
 
 
@@ -99,7 +99,7 @@ def test_what_is_logged_does_nothing_to_a_terminal():
 def test_without_standard_streams_the_status_is_the_same():
     for code, status in ((PRINTS_AND_FAILS, 3), (PRINTS_A_LITTLE, 0)):
         ended = subprocess.run(
-            ["sh", "-c", 'exec "$0" -c "$1" >&- 2>&-', sys.executable, code], timeout=60
+            ["sh", "-c", 'exec "$0" -c "$1" >&- 2>&-', sys.executable, code], timeout=600
         )
         assert ended.returncode == status
 
@@ -133,7 +133,7 @@ def test_signals_end_a_command_through_its_clean_up(tmp_path, name):
     )
     assert child.stdout.readline() == "ready\n"
     child.send_signal(number)
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=600)
     assert child.returncode == 128 + number
     assert errors == "test: interrupted; everything written so far is whole\n"
     assert list(tmp_path.iterdir()) == []

@@ -23,7 +23,7 @@ STUBS = Path(__file__).parent / "stubs"
 WEIGHTS = Path(__file__).resolve().parents[2] / "bokeh_tf" / "weights"
 FLAGSHIP = WEIGHTS / "dbsi_mobile_base_float16_1024x1536.tflite"
 FOCUSED = next(WEIGHTS.glob("dbsi_mobile_focus_*.tflite"))
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 # As names in the wild: not a word, a word of the language, the end of a comment, a new
 # line to Java even in one.
 HOSTILE = (

@@ -446,7 +446,7 @@ def test_bench_never_imports_keras_or_tensorflow():
         " bokeh_tf.bench.report.terminal\n"
         "sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=600).returncode == 0
 
 
 def test_outcomes_are_strings_in_a_file_and_members_in_the_program():
@@ -471,5 +471,5 @@ def test_the_host_is_timed_without_the_reader_of_phones_logs():
         "print([name for name in sys.modules if 'benchmark_log' in name or 'log_grammar' in name])"
     )
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, timeout=600, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"

@@ -412,7 +412,7 @@ def tflite_runtime_python(tmp_path_factory):
     if os.environ.get(PYTHON_VARIABLE):
         return os.environ[PYTHON_VARIABLE]
     folder = tmp_path_factory.mktemp("tflite_runtime")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=600)
     python = folder / "bin" / "python"
     command = [python, "-m", "pip", "install", "--quiet", "tflite-runtime==2.14.0", "numpy<2"]
     subprocess.run(command, check=True, timeout=300)

@@ -28,7 +28,7 @@ from bokeh_tf.bench.results.result import Result
 from bokeh_tf.bench.results.samples import Samples
 from tests.bench.tiny_models import tiny_model
 
-TIMEOUT_S = 60
+TIMEOUT_S = 600
 # Bytes at the start of a file that every cache format has its header in.
 HEADER_BYTES = 64
 

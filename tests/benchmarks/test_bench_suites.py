@@ -21,7 +21,7 @@ from bokeh_tf.bench.results.samples import Samples
 from bokeh_tf.errors import CheckError
 from tests.bench.tiny_models import tiny_model
 
-INTERRUPTION_TIMEOUT_S = 60
+INTERRUPTION_TIMEOUT_S = 600
 # Enough turns of some milliseconds to be interrupted in the middle of.
 ROUNDS = 400
 

@@ -18,7 +18,7 @@ COMMANDS = (
 )
 HEAVY = ("tensorflow", "keras", "numpy", "cv2", "PIL", "rich", "ai_edge_litert")
 TRAINING = ("tensorflow", "keras", "jax", "torch")
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 PROGRAM = """
 import sys

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "bokeh_tf" / "weights" / "dbsi_mobile_base_float16_1024x1536.tflite"
 PHOTO = ROOT / "bokeh_tf" / "samples" / "photo.jpg"
 RESULT = next((ROOT / "benchmarks" / "results").glob("flagship_*.json"))
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 # Two lines: what is wrong, and for some commands how many of several inputs were done.
 MOST_LINES = 2
 

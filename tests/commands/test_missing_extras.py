@@ -15,7 +15,7 @@ LOG = ROOT / "tests" / "bench" / "benchmark_model" / "transcripts" / "classic_gp
 RESULT = next((ROOT / "benchmarks" / "results").glob("flagship_*.json"))
 RUN = ("numpy", "cv2", "PIL", "ai_edge_litert", "flatbuffers")
 TENSORFLOW = ("tensorflow", "keras", "tensorboard")
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 # What is not installed is not found, whoever asks for it.
 PROGRAM = """

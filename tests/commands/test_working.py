@@ -14,7 +14,7 @@ from bokeh_tf.commands import working as module
 from bokeh_tf.commands.working import counted, each, working
 from bokeh_tf.stages import current, stage
 
-WAIT_S = 30
+WAIT_S = 600
 
 
 class Log(io.StringIO):

@@ -33,7 +33,7 @@ SHIFT_TOLERANCE_PX = 0.5
 # Samples are whole numbers; the brightness of these photographs keeps that
 # below a hundredth of a stop.
 STOPS_TOLERANCE = 0.02
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 # Of a job; a busy machine must start the child within it.
 TIME_LIMIT_S = 8
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-TIMEOUT_S = 30
+TIMEOUT_S = 600
 HERE = {
     "user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36",
     "logical_cores": 4,

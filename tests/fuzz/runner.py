@@ -39,6 +39,7 @@ MOST_FAILURES = 10
 LARGE_BYTES = 100_000
 LARGE_SHARE = 0.15
 PROGRESS_EVERY_S = 5.0
+_WAITING = 10
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,11 @@ def _work(reader, make, limits, seed, numbers, folders, deadline_s, watched, res
         resource.setrlimit(resource.RLIMIT_AS, (limits.address_space_bytes,) * 2)
     for number in numbers:
         content = make(seed, number, folders)
-        started_s = time.monotonic()
-        watched[:] = [number, started_s, sum(outcomes.values())]
+        started_s = time.process_time()
+        watched[:] = [number, time.monotonic(), sum(outcomes.values()), started_s]
         outcome, what = outcome_of(reader, content)
         watched[1] = 0.0
-        slowest_s = max(slowest_s, time.monotonic() - started_s)
+        slowest_s = max(slowest_s, time.process_time() - started_s)
         outcomes[outcome] += 1
         if what:
             failed += 1
@@ -183,7 +184,7 @@ def fuzz(
     results = context.SimpleQueue()
     workers = []
     for job in range(jobs):
-        watched = context.Array("d", [-1.0, 0.0, 0.0])
+        watched = context.Array("d", [-1.0, 0.0, 0.0, 0.0])
         share = range(job, cases, jobs)
         arguments = (
             reader,
@@ -218,8 +219,8 @@ def _watch(workers, results, limits, say):
             (failures if isinstance(result, Failure) else parts).append(result)
         for process, watched in list(open_workers):
             process.join(0.05)
-            number, since_s, _ = watched[:]
-            if process.is_alive() and since_s and time.monotonic() - since_s > limits.seconds:
+            number = watched[0]
+            if process.is_alive() and _hangs(process, watched[:], limits):
                 process.kill()
                 process.join()
                 failures.append(Failure(int(number), f"longer than {limits.seconds:g} s"))
@@ -233,6 +234,28 @@ def _watch(workers, results, limits, say):
             said_s = time.monotonic()
             say(f"{sum(int(watched[2]) for _, watched in workers)} cases, {len(failures)} failed")
     return failures, parts
+
+
+def _hangs(process, watched, limits):
+    """Whether a case has had its time: of the processor, because on a busy machine other work
+    takes most of a second, or, where it waits for something, ten times as long by the clock.
+    """
+    _, since_s, _, worked_before_s = watched
+    if not since_s:
+        return False
+    waited_s = time.monotonic() - since_s
+    worked_s = _processor_s(process.pid) - worked_before_s
+    return worked_s > limits.seconds or waited_s > _WAITING * limits.seconds
+
+
+def _processor_s(pid):
+    """Seconds of the processor that a process has had; 0 where that cannot be read."""
+    try:
+        # After the name, which may hold anything: user and system time are the 12th and 13th.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def write_failures(failures, make, seed, folders, out):

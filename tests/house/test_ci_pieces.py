@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ACTION = ROOT / "action.yml"
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
 EXAMPLES = ROOT / "docs" / "examples"
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 # How GitHub's runner starts `shell: bash`.
 BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
 PACKAGED = ("bokeh_tf", "setup.py", "pyproject.toml", "README.md")

@@ -19,7 +19,7 @@ from bokeh_tf.tflite.inspection import inspect
 
 # Sums of up to 150 products of numbers around 1, in another order.
 TOLERANCE = 1e-4
-TIME_LIMIT_S = 300
+TIME_LIMIT_S = 600
 # Input channels, filters, groups: two and three channels a group, as many groups
 # as channels, one group.
 WIDTHS = [(8, 8, 4), (6, 12, 2), (5, 10, 5), (4, 6, 1)]

@@ -28,7 +28,7 @@ def pytorch_python(tmp_path_factory):
     if os.environ.get(PYTHON_VARIABLE):
         return os.environ[PYTHON_VARIABLE]
     folder = tmp_path_factory.mktemp("pytorch")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=600)
     python = folder / "bin" / "python"
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "torch==2.13.*", "numpy"],

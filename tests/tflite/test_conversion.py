@@ -239,7 +239,7 @@ def test_the_same_model_gives_the_same_bytes(model, files):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     assert child.stdout.strip() == hashlib.sha256(files["float16"]).hexdigest()

@@ -36,7 +36,7 @@ PHASE = Phase(
 )
 PLAN = Plan("toy", "unet", "a test", (PHASE,), variant="tiny")
 FLOAT32_TOLERANCE = 1e-5
-TIME_LIMIT_S = 300
+TIME_LIMIT_S = 600
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ sys.exit(main(["train", "unet", "--scale", "small", "--steps", "50", "--checkpoi
                "--allow-refused", "--data", sys.argv[1], "--out", sys.argv[2], *sys.argv[3:]]))
 """
 WEIGHTS = "unet_tiny.weights.h5"
-TIME_LIMIT_S = 300
+TIME_LIMIT_S = 600
 
 
 @pytest.fixture(scope="module")

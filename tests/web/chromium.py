@@ -20,7 +20,7 @@ from bokeh_tf import processes
 from bokeh_tf.errors import DependencyError
 from bokeh_tf.web.runtime import runtime_files
 
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 _POLL_S = 0.05
 _READ_BYTES = 1 << 16
 # SwiftShader is the only software adapter that Chromium's WebGPU takes.

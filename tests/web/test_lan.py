@@ -16,7 +16,7 @@ from bokeh_tf.web.lan import open_lan
 from bokeh_tf.web.server import SiteServer
 from bokeh_tf.web.site import site
 
-TIMEOUT_S = 30
+TIMEOUT_S = 600
 # All of 127.0.0.0/8 is this machine, so that no network is needed and none can listen.
 ADDRESS = "127.0.0.2"
 

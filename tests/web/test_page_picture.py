@@ -15,7 +15,7 @@ from bokeh_tf.rendering.geometry import place, to_canvas
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "bokeh_tf" / "web" / "page"
-TIMEOUT_S = 60
+TIMEOUT_S = 600
 
 
 def in_node(folder, photo, canvas, rendered, weight):

@@ -30,7 +30,7 @@ PHOTO = ROOT / "bokeh_tf" / "samples" / "photo.jpg"
 PAGE = ROOT / "bokeh_tf" / "web" / "page"
 BENCH_PAGE = ROOT / "bokeh_tf" / "bench" / "browser" / "page"
 SCRIPT = b"export const loaded = true;\n"
-TIMEOUT_S = 30
+TIMEOUT_S = 600
 
 
 @pytest.fixture(scope="module")

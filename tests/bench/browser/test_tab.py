@@ -13,7 +13,7 @@ from bokeh_tf.errors import CheckError
 from tests.fakes.page import HERE, FakePage
 
 RUN = {"do": "run", "key": "net", "runs": 2, "settle": False}
-TIMEOUT_S = 30
+TIMEOUT_S = 600
 
 
 class Served:

@@ -22,7 +22,7 @@ DAEMON = os.environ.get("BOKEH_ADBD") or shutil.which(
     "adbd", path="/usr/sbin:/usr/lib/android-sdk/platform-tools"
 )
 CAN_RUN = DAEMON is not None and os.geteuid() == 0 and shutil.which("unshare") is not None
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 
 @pytest.fixture(scope="module")

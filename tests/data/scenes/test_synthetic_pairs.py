@@ -32,7 +32,7 @@ VARIED = PairOptions(height_px=64, is_varied=True, blades=6)
 SHAPE = (64, 96)
 # Noise at 3000 electrons, twice, and JPEG.
 NOISE_TOLERANCE = 0.04
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 
 @pytest.fixture(scope="module")
