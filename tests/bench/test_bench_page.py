@@ -29,9 +29,9 @@ RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
 
 # Those of the other kinds hold no measurements.
-KEPT = sorted(
-    {*RESULTS.glob("*.json")} - {*RESULTS.glob("overhead_*"), *RESULTS.glob("repeatability_*")}
-)
+# Suites whose files hold judgements, or times in a form of their own.
+OTHER_SUITES = ("blind_", "overhead_", "quality_", "repeatability_", "subject_")
+KEPT = sorted(path for path in RESULTS.glob("*.json") if not path.name.startswith(OTHER_SUITES))
 
 
 HOSTILE = """=1+1<script>alert("x")</script> & 'q' | `c` [l](http://e.vil) {x} \x1b[31m\n\n# h \ud800 @all"""

@@ -390,7 +390,7 @@ def test_weights_and_whole_keras_files_render_as_their_model(tmp_path, monkeypat
     with pytest.raises(ModelFileError, match="no such file"):
         load_model(tmp_path / "none.keras")
     (tmp_path / "damaged.keras").write_bytes(b"PK no archive")
-    with pytest.raises(ModelFileError, match="not a model that Keras can load"):
+    with pytest.raises(ModelFileError, match="no HDF5 file and no Keras archive"):
         load_model(tmp_path / "damaged.keras")
     small = keras.Input((64, 96, 1), name="grey")
     keras.Model(small, keras.layers.Rescaling(2.0)(small)).save(tmp_path / "grey.keras")

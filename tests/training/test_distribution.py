@@ -164,7 +164,7 @@ def test_a_lost_worker_costs_a_restart(pairs, alone, tmp_path):
     second.communicate(timeout=TIME_LIMIT_S)
     # The one that is left ends by itself, or is ended by whoever watches the workers.
     try:
-        first.communicate(timeout=600)
+        first.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         first.kill()
         first.communicate()
