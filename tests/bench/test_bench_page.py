@@ -7,7 +7,6 @@ import io
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -23,16 +22,8 @@ from bokeh_tf.bench.results.measurement import (
     backend_family,
 )
 from bokeh_tf.bench.results.outcome import DelegateOutcome
+from tests.bench.kept_results import TIMED
 from tests.bench.made_results import MS, full, full_result, measured, pages, result, samples
-
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
-
-
-# Those of the other kinds hold no measurements.
-# Suites whose files hold judgements, or times in a form of their own.
-OTHER_SUITES = ("blind_", "overhead_", "quality_", "repeatability_", "subject_")
-KEPT = sorted(path for path in RESULTS.glob("*.json") if not path.name.startswith(OTHER_SUITES))
-
 
 HOSTILE = """=1+1<script>alert("x")</script> & 'q' | `c` [l](http://e.vil) {x} \x1b[31m\n\n# h \ud800 @all"""
 
@@ -370,7 +361,7 @@ def test_backends_belong_to_families(backend, family):
     assert facts.family(measured(backend=backend)) == (family or "other")
 
 
-@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TIMED, ids=lambda path: path.stem)
 def test_results_that_were_ever_kept_are_still_read(path):
     runs = read_runs([path])
     timed = [one for one in runs[0].result.measurements if one.summary]

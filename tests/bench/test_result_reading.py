@@ -4,7 +4,6 @@ sheet refuse the same files.
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 
@@ -15,10 +14,8 @@ from bokeh_tf.bench.results.result import as_json
 from bokeh_tf.cli import main
 from bokeh_tf.errors import CheckError
 from tests.ai_benchmark.ai_benchmark_files import own_result
+from tests.bench.kept_results import KEPT, TIMED
 
-REPOSITORY = Path(__file__).parents[2]
-# Suites whose numbers are no times.
-NO_RESULTS = ("overhead", "repeatability")
 NAN, INFINITY = float("nan"), float("inf")
 BROKEN = {
     "NaN": ("samples", "rounds_ns", [[NAN, 10], [10, 30]]),
@@ -134,10 +131,8 @@ def test_escapes_in_a_result_reach_no_terminal(tmp_path, good, capsys):
 
 
 def test_all_kept_results_are_read():
-    kept = sorted((REPOSITORY / "benchmarks" / "results").glob("*.json"))
-    results = [path for path in kept if not path.name.startswith(NO_RESULTS)]
-    assert len(results) > 10
-    assert all(run.result.measurements for run in read_runs(results))
-    for path in set(kept) - set(results):
+    assert len(TIMED) > 10
+    assert all(run.result.measurements for run in read_runs(TIMED))
+    for path in set(KEPT) - set(TIMED):
         with pytest.raises(CheckError, match="not a benchmark result"):
             read_result(path)
