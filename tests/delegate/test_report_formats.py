@@ -80,6 +80,11 @@ def test_no_format_lets_control_characters_through(written, format):
     ]
 
 
+def test_no_line_is_filled_up_with_spaces(written):
+    # Empty cells are as wide as their columns, and no more.
+    assert not [line for line in written["text"].splitlines() if line.endswith(" " * 40)]
+
+
 def test_an_unknown_format_is_named():
     with pytest.raises(ValueError, match="Known: text, json"):
         write([], POLICY, format="yaml")

@@ -18,7 +18,7 @@ _HEADINGS = ("precision", "input", "output", "largest error", "mean error", "PSN
 def print_precisions(probe, console):
     """Prints what a probe found in each precision."""
     if any(part.outputs for part in probe.precisions):
-        console.print(Padding(_table(probe), (0, 0, 0, 2)))
+        console.print(Padding(_table(probe), (0, 0, 0, 2), expand=False))
     # A refusal has little to do with the precision: the same words once.
     names_of: dict[tuple, list[str]] = {}
     for part in probe.precisions:
