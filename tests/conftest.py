@@ -3,6 +3,7 @@ photographs, and the GPU adapter.
 """
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ TESTS = Path(__file__).resolve().parent
 
 
 def pytest_configure(config):
+    # A shell starts what it runs in the background deaf to Ctrl-C, and so would be all children.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Keras 3.15 with NumPy 2.4: theirs to mend, and every save or predict of a model meets it.
     config.addinivalue_line(
         "filterwarnings", "ignore:__array__ implementation doesn't accept:DeprecationWarning"
