@@ -20,9 +20,9 @@ _SIGMA_PX = 2.0
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def practise(model):
+def practise(model, *, steps=STEPS):
     """Enlarges the weights of `model`, a network from photo and maps to a picture of the
-    same size, and trains it.
+    same size, and trains it for `steps` steps.
     """
     # Not above: the page about the models names `STEPS` and does without.
     import keras
@@ -35,7 +35,7 @@ def practise(model):
     height_px, width_px = model.inputs[0].shape[1:3]
     generator = np.random.default_rng(0)
     photo = _photo(2 * height_px, 2 * width_px)
-    for _ in range(STEPS):
+    for _ in range(steps):
         row, column = generator.integers(0, height_px + 1), generator.integers(0, width_px + 1)
         crop = photo[row : row + height_px, column : column + width_px]
         blurred = cv2.GaussianBlur(crop, (0, 0), _SIGMA_PX)

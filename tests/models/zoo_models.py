@@ -21,6 +21,8 @@ from bokeh_tf.tflite.running.runtime import load
 from export.zoo.practice import FLAT_WHEN_FRESH, practise
 
 SEED = 3
+# Enough for a picture that shows the photo; each takes a second.
+_PRACTICE_STEPS = 25
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 ALL = tuple((entry.name, variant.name) for entry in catalogue.ENTRIES for variant in entry.variants)
@@ -64,7 +66,7 @@ def typical_model(name, variant):
     """A fresh model whose picture shows the photo."""
     model = fresh_model(name, variant)
     if name in FLAT_WHEN_FRESH:
-        practise(model)
+        practise(model, steps=_PRACTICE_STEPS)
     return model
 
 
