@@ -1,5 +1,6 @@
 """A page that doubles its inputs, in the place of a browser: it speaks to a `Tab` as the real one does."""
 
+import contextlib
 import http.client
 import json
 import threading
@@ -40,10 +41,10 @@ class FakePage:
 
     def post(self, name, body, **headers):
         """(status, answer) to something that is sent."""
-        connection = http.client.HTTPConnection(self._parts.netloc, timeout=TIMEOUT_S)
-        connection.request("POST", self._parts.path + name, body=body, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
+        with self._connection() as connection:
+            connection.request("POST", self._parts.path + name, body=body, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
     def exchange(self, **message):
         """What the command answers to a message."""
@@ -54,9 +55,13 @@ class FakePage:
 
     def fetch(self, name):
         """The content of one of the page's files."""
-        connection = http.client.HTTPConnection(self._parts.netloc, timeout=TIMEOUT_S)
-        connection.request("GET", self._parts.path + name)
-        return connection.getresponse().read()
+        with self._connection() as connection:
+            connection.request("GET", self._parts.path + name)
+            return connection.getresponse().read()
+
+    def _connection(self):
+        """One that is closed at the end of its block, also where the command has ended first."""
+        return contextlib.closing(http.client.HTTPConnection(self._parts.netloc, timeout=TIMEOUT_S))
 
     def serve(self):
         """Does what it is asked for until it is told to stop, or loses its connection."""

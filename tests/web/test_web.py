@@ -4,6 +4,7 @@ page for any static host.
 
 import base64
 import hashlib
+import contextlib
 import http.client
 import io
 import os
@@ -51,11 +52,12 @@ def server(scripts):
 
 def ask(server, path, *, host=None, method="GET"):
     connection = http.client.HTTPConnection(HOST, server.server_port, timeout=TIMEOUT_S)
-    connection.putrequest(method, path, skip_host=True)
-    connection.putheader("Host", f"{HOST}:{server.server_port}" if host is None else host)
-    connection.endheaders()
-    answer = connection.getresponse()
-    return answer.status, answer.read(), dict(answer.getheaders())
+    with contextlib.closing(connection):
+        connection.putrequest(method, path, skip_host=True)
+        connection.putheader("Host", f"{HOST}:{server.server_port}" if host is None else host)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, answer.read(), dict(answer.getheaders())
 
 
 def test_the_page_and_all_it_asks_for_are_served(server):
