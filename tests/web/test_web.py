@@ -3,8 +3,8 @@ page for any static host.
 """
 
 import base64
-import hashlib
 import contextlib
+import hashlib
 import http.client
 import io
 import os
