@@ -19,9 +19,6 @@ TESTS = Path(__file__).resolve().parent
 
 
 def pytest_configure(config):
-    # A shell starts what it runs in the background deaf to Ctrl-C, and so would be all children.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Keras 3.15 with NumPy 2.4: theirs to mend, and every save or predict of a model meets it.
     config.addinivalue_line(
         "filterwarnings", "ignore:__array__ implementation doesn't accept:DeprecationWarning"
@@ -33,6 +30,18 @@ def pytest_collection_modifyitems(items):
         is_numeric = item.path.relative_to(TESTS).as_posix() in NUMERIC_FILES
         if is_numeric and item.get_closest_marker("once") is None:
             item.add_marker(pytest.mark.numeric)
+
+
+@pytest.fixture
+def hears_ctrl_c():
+    """SIGINT interrupts this process as Ctrl-C does a command.
+
+    A shell starts what it runs in the background deaf to it, and a program that a test imports
+    lets it end the process.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -136,6 +136,7 @@ def test_a_page_that_is_loaded_anew_goes_on_where_the_other_was(bench):
     assert newer[0].asked[0] == "open"
 
 
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_what_is_finished_is_kept_of_a_run_that_is_interrupted(bench, capsys):
     def interrupt(page, request):
         if page.asked.count("run") == 12:

@@ -326,7 +326,8 @@ def test_a_phone_that_is_too_hot_or_empty_is_refused(bench, phone):
     assert_nothing_left(phone)
 
 
-def test_an_interruption_cleans_up_every_phone(bench, phone, start_phone, adb, request, no_hang):
+@pytest.mark.usefixtures("hears_ctrl_c")
+def test_an_interruption_cleans_up_every_phone(bench, phone, start_phone, adb, no_hang):
     other = start_phone()
     adb.connect(other.serial)
     for each in (phone, other):
@@ -339,9 +340,6 @@ def test_an_interruption_cleans_up_every_phone(bench, phone, start_phone, adb, r
         time.sleep(0.5)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    # Jobs in the background start with the signal ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         bench("classic", CPU, serials=("all",))
