@@ -10,10 +10,10 @@ import io
 import os
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from bokeh_tf import zips
 from bokeh_tf.errors import DependencyError, ModelFileError, of_missing_module
 from bokeh_tf.paths import open_file, printable, resolved
 from bokeh_tf.processes import DONE, Job, answer_job, ask_module
@@ -31,10 +31,8 @@ _AGAIN = "Save or copy it again."
 # How h5py and zipfile say that the end of a file is missing.
 _CUT_SIGNS = ("truncated file", "not a zip file", "unable to read superblock")
 _NO_HDF5 = "file signature not found"
-_DAMAGE = (
-    *(OSError, ValueError, LookupError, RuntimeError, MemoryError, TypeError, EOFError),
-    *(NotImplementedError, zipfile.BadZipFile, zlib.error),
-)
+# h5py adds two of its own.
+_DAMAGE = (*zips.DAMAGE, MemoryError, TypeError)
 _FILE, _DEPENDENCY = "file", "dependency"
 # Files that were read through, as (path, size, time of change): once is enough in one process.
 _read: set[tuple[Path, int, int]] = set()

@@ -8,12 +8,11 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import zipfile
 from pathlib import Path
 
 import keras
 
-from bokeh_tf import exporting, models
+from bokeh_tf import exporting, models, zips
 from bokeh_tf.converting.source import Kind
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.models import catalogue
@@ -25,8 +24,8 @@ _SUFFIXES = {Kind.KERAS: ".keras", Kind.HDF5: ".h5"}
 # What Keras, TensorFlow, h5py and zipfile raise for files that are damaged, of another kind, of
 # classes that nobody defines, or of layers larger than the memory.
 _DAMAGE = (
-    *(*saved_models.DAMAGE, LookupError, ImportError),
-    *(zipfile.BadZipFile, EOFError, MemoryError),
+    *(*saved_models.DAMAGE, *zips.DAMAGE),
+    *(ImportError, MemoryError),
 )
 _SHOWN_REASON_CHARACTERS = 300
 _CODE = "`Lambda` layer"

@@ -2,26 +2,18 @@
 
 import os
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from bokeh_tf import zips
 from bokeh_tf.errors import DataError
 from bokeh_tf.files import replacing
 from bokeh_tf.paths import open_file
 
-# What NumPy and zipfile raise for damaged content.
-_DAMAGE = (
-    OSError,
-    ValueError,
-    LookupError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+# NumPy asks for the memory that a damaged head names. A file that is an array, not an archive of
+# them, is no context manager.
+_DAMAGE = (*zips.DAMAGE, MemoryError, TypeError)
 
 
 def write_archive(path, arrays):
@@ -39,8 +31,7 @@ def read_archive(path):
             # NumPy leaves a file open that it finds damaged, if it opened it.
             with np.load(file, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-    # A file that is an array, not an archive of them, is no context manager.
-    except (*_DAMAGE, TypeError) as error:
+    except _DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
             f"{path}: missing or damaged ({reason}). Delete it to make it anew."

@@ -10,11 +10,11 @@ under running numbers, and their names as JSON.
 import json
 import pickle
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from bokeh_tf import zips
 from bokeh_tf.errors import BokehError, DependencyError, ModelFileError
 from bokeh_tf.porting.state_dict import quoted, unwrapped
 from bokeh_tf.processes import Job, answer_job
@@ -118,14 +118,7 @@ def _check_archive(checkpoint):
             unpacked_bytes = sum(entry.file_size for entry in archive.infolist())
             _refuse_expansion(checkpoint, unpacked_bytes, "what is packed in it")
             damaged = archive.testzip()
-    except (
-        zipfile.BadZipFile,
-        RuntimeError,
-        NotImplementedError,
-        EOFError,
-        OSError,
-        zlib.error,
-    ) as error:
+    except zips.DAMAGE as error:
         raise ModelFileError(
             f"{checkpoint}: a damaged archive ({error}). Fetch it again."
         ) from error

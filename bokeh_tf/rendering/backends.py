@@ -7,13 +7,12 @@ a canvas into a rendering and, if they know it, the weight of the sharp photo in
 
 import dataclasses
 import importlib
-import zipfile
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from bokeh_tf import paths
+from bokeh_tf import paths, zips
 from bokeh_tf.errors import DependencyError, ModelFileError
 from bokeh_tf.hdf5 import require_readable
 from bokeh_tf.models import weights
@@ -265,7 +264,7 @@ class KerasFile:
 
 def _loaded(path):
     # What Keras and the reader of its archive raise for content that is damaged or no model.
-    damage = (OSError, ValueError, TypeError, LookupError, RuntimeError, zipfile.BadZipFile)
+    damage = (*zips.DAMAGE, TypeError)
     try:
         with native_messages_muted():
             import keras

@@ -26,6 +26,7 @@ from bokeh_tf.repairing.passes import Applied, lint_all
 from bokeh_tf.repairing.proof import Proof
 from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
 from bokeh_tf.repairing.sizes import NAME as SIZES
+from bokeh_tf.tflite.associated_files import why_lost
 from bokeh_tf.tflite.subject import Model, subject_of
 
 PASSED, STILL_REFUSED = 0, 3
@@ -318,6 +319,9 @@ class _Search:
 
     def _notes_on(self, candidate, declined):
         yield from self._notes
+        lost = candidate.fault is None and why_lost(self._content)
+        if lost:
+            yield f"what is packed behind the model is left out: {lost}"
         if declined:
             yield f"sizes are as they were: {declined}"
         rank = _rank(candidate.probe)

@@ -24,7 +24,7 @@ FOUNDATION = {
         "processes",
         "program",
     ),
-    *("quiet_start", "stages", ""),
+    *("quiet_start", "stages", "zips", ""),
 }
 ARROWS = {
     "ops": set(),
@@ -32,12 +32,13 @@ ARROWS = {
     "escaping": {"paths"},
     "files": {"errors", "paths"},
     "folders": {"documents", "errors", "files", "paths"},
-    "hdf5": {"errors", "paths", "processes"},
+    "hdf5": {"errors", "paths", "processes", "zips"},
     "paths": {"errors"},
     "checkout": {"paths"},
     "native_messages": set(),
     "processes": {"paths"},
     "stages": set(),
+    "zips": set(),
     "program": {"errors", "paths"},
     "documents": {"errors", "paths"},
     "metrics": FOUNDATION,

@@ -13,7 +13,7 @@ from flatbuffers import encode
 from flatbuffers.number_types import Float32Flags, Int8Flags, Uint8Flags, Uint32Flags, UOffsetTFlags
 
 from bokeh_tf.repairing.repair import repair
-from bokeh_tf.tflite.associated_files import carried_over, files_of, with_files
+from bokeh_tf.tflite.associated_files import carried_over, files_of, why_lost, with_files
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.standard_metadata import (
     NAME,
@@ -128,7 +128,12 @@ def test_labels_lie_uncompressed_behind_the_model_and_stay_there_when_it_is_repa
     refused = tiny_tflite("upsampled", lambda image: keras.layers.UpSampling2D(2)(image))
     files = {"labels.txt": b"sky\n"}
     repaired = repair(with_files(refused.read_bytes(), files), probe=False)
-    assert repaired.is_whole and files_of(repaired.content) == files
+    assert repaired.is_whole and files_of(repaired.content) == files and repaired.notes == ()
+    damaged = bytearray(with_files(refused.read_bytes(), {"labels.txt": b"sky" * 100}))
+    damaged[-200] ^= 0xFF
+    repaired = repair(bytes(damaged), probe=False)
+    [note] = repaired.notes
+    assert repaired.is_whole and "behind the model is left out: a damaged archive" in note
 
 
 def test_what_is_no_archive_or_a_bomb_is_not_carried_over(tiny_convolution):
@@ -138,8 +143,14 @@ def test_what_is_no_archive_or_a_bomb_is_not_carried_over(tiny_convolution):
         archive.writestr("labels.txt", bytes(2**25))
     damaged = bytearray(with_files(content, {"labels.txt": b"sky" * 100}))
     damaged[-200] ^= 0xFF
-    for behind in (bomb.getvalue(), bytes(damaged), content + b"PK\x05\x06", content):
+    for behind, why in (
+        (bomb.getvalue(), "no lists of labels"),
+        (bytes(damaged), "a damaged archive"),
+        (content + b"PK\x05\x06", ""),
+        (content, ""),
+    ):
         assert files_of(behind) == {} and carried_over(content, behind) == content
+        assert why in why_lost(behind) and bool(why_lost(behind)) == bool(why)
 
 
 def test_the_file_runs_as_before_and_both_descriptions_are_in_it(tiny_convolution):

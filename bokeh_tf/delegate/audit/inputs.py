@@ -6,24 +6,20 @@ other suffix is a photograph.
 """
 
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from bokeh_tf import zips
 from bokeh_tf.errors import CheckError
 from bokeh_tf.paths import printable, read_bytes
 from bokeh_tf.tflite.running.feeding import holds_a_picture, load_picture, trial_inputs
 
 _LIMIT_BYTES = 2**31
 ARRAY_SUFFIXES = (".npy", ".npz")
-# What NumPy and zipfile raise for damaged content, or for more than there is memory.
-_DAMAGE = (
-    *(OSError, ValueError, LookupError, EOFError, RuntimeError, MemoryError, OverflowError),
-    *(zipfile.BadZipFile, zlib.error),
-)
+# NumPy adds two of its own, for more than there is memory.
+_DAMAGE = (*zips.DAMAGE, MemoryError, OverflowError)
 _BYTE_RANGE = (0.0, 255.0)
 # What a first node divides bytes by (127.5, 128, 255, 256) or subtracts from them (127.5, 128,
 # means near 100 to 124).
