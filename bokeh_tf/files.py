@@ -129,14 +129,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
         OutputError: the folder does not exist or cannot be written, or the disk is full.
     """
     path = Path(path)
-    try:
-        status = _status(path)
-    except (OSError, ValueError) as error:
-        raise _cannot_write(path, _reason(error)) from error
-    if status is not None and stat.S_ISDIR(status.st_mode):
-        raise OutputError(
-            f"{path}: cannot write ({os.strerror(errno.EISDIR)}). Nothing was left behind."
-        )
+    status = _status_of_output(path)
     if _takes_bytes(path, status):
         with _pouring_into(path) as temporary:
             yield temporary
@@ -162,6 +155,17 @@ def _takes_bytes(path, status):
         return False
     is_open_file = os.path.abspath(path).startswith(_OPEN_FILES)  # noqa: PTH100 (keeps links)
     return is_open_file or not stat.S_ISREG(status.st_mode)
+
+
+def _status_of_output(path):
+    """What is at `path`, None for nothing; `OutputError` where no file can be written."""
+    try:
+        status = _status(path)
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, _reason(error)) from error
+    if status is not None and stat.S_ISDIR(status.st_mode):
+        raise _cannot_write(path, "a folder, not a file")
+    return status
 
 
 def _status(path):
@@ -257,12 +261,7 @@ def require_writable(path: Path | str, *, makes_folders: bool = False) -> None:
             missing or may not be written.
     """
     path = Path(path)
-    try:
-        status = _status(path)
-    except (OSError, ValueError) as error:
-        raise _cannot_write(path, _reason(error)) from error
-    if status is not None and stat.S_ISDIR(status.st_mode):
-        raise _cannot_write(path, "a folder, not a file")
+    status = _status_of_output(path)
     if _takes_bytes(path, status):
         if stat.S_ISFIFO(status.st_mode):
             _hold(path)

@@ -248,7 +248,7 @@ def unwritable(tmp_path):
     return {
         tmp_path / "missing" / "result": "No such file",
         tmp_path / "file" / "result": "Not a directory",
-        tmp_path / "folder": "Is a directory",
+        tmp_path / "folder": "a folder, not a file",
     }
 
 

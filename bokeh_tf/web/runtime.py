@@ -6,6 +6,7 @@ Nothing of it is asked for when it is there, so the page works offline afterward
 import base64
 import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -54,6 +55,15 @@ PACKAGES = (
         "4fJiw6tBQnIs+0jH/OQ16nYOiSl8/+zZnn5h2ul8aTKHi05sVqZW580Tmk78pC2kT39A9OYBVdFawteZ/sI1kQ==",
         ("dist/index.js",),
     ),
+)
+
+# Where a page finds LiteRT.js, and LiteRT.js its own part.
+IMPORT_MAP = json.dumps(
+    {
+        "imports": {
+            package.name: f"./node_modules/{package.name}/dist/index.js" for package in PACKAGES
+        }
+    }
 )
 
 

@@ -73,7 +73,7 @@ class SiteServer(ThreadingHTTPServer):
         host, scheme = (HOST, "http") if lan is None else (lan.address, "https")
         self.names = _NAMES if lan is None else (lan.address,)
         self.content, self.receiver = content, receiver
-        self.policy = content_policy(content) if policy is None else policy
+        self.policy = content_policy() if policy is None else policy
         self.token = secrets.token_urlsafe(12)
         try:
             super().__init__((host, port), _Handler)

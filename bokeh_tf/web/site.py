@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -13,14 +12,13 @@ from bokeh_tf.apps.ports import facts_of
 from bokeh_tf.errors import ModelFileError, PhotoError
 from bokeh_tf.paths import printable, read_bytes
 from bokeh_tf.tflite.subject import Model
-from bokeh_tf.web.runtime import VERSION, runtime_files
+from bokeh_tf.web.runtime import IMPORT_MAP, VERSION, runtime_files
 
 INDEX = "index.html"
 _LIMIT_BYTES = 256_000_000
 # JPEG, PNG, WebP, GIF and BMP; AVIF and HEIC have "ftyp" after four bytes.
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM")
 _PAGE = (
-    INDEX,
     "style.css",
     *(f"{name}.js" for name in ("composite", "demo", "edge_model", "placement", "resampling")),
 )
@@ -29,7 +27,7 @@ _OF_APP = ("gpu_model.js",)
 _NOTICE = f"""This page runs LiteRT.js {VERSION} (@litertjs/core and @litertjs/wasm-utils), copyright Google LLC, under
 the Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0. It is unchanged.
 """
-_IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
+_IMPORT_MAP_PLACE = b'<script type="importmap"></script>'
 
 
 def site(
@@ -65,6 +63,7 @@ def site(
     texts = app_texts(facts, TARGETS["web"])
     folder = files("bokeh_tf.web") / "page"
     content: dict[str, bytes | Path] = {name: (folder / name).read_bytes() for name in _PAGE}
+    content[INDEX] = with_import_map((folder / INDEX).read_bytes())
     content |= {name: texts[name].encode() for name in _OF_APP}
     told = {**_told(facts), "photo": photo and "first_photo"}
     content["facts.json"] = json.dumps(told).encode()
@@ -123,15 +122,19 @@ def _picture_in(path):
     return content
 
 
-def content_policy(content: Mapping[str, bytes | Path], *, has_frames: bool = False) -> str:
+def with_import_map(index: bytes) -> bytes:
+    """A page's HTML that says where LiteRT.js is."""
+    assert index.count(_IMPORT_MAP_PLACE) == 1
+    filled = _IMPORT_MAP_PLACE.replace(b"><", f">{IMPORT_MAP}<".encode())
+    return index.replace(_IMPORT_MAP_PLACE, filled)
+
+
+def content_policy(*, has_frames: bool = False) -> str:
     """The Content-Security-Policy under which the page works: its own files and its
     import map, nothing else; with `has_frames` the page may be in a frame of its own.
     """
     framed = "'self'" if has_frames else "'none'"
-    index = content[INDEX]
-    assert isinstance(index, bytes)
-    [text] = _IMPORT_MAP.findall(index.decode())
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(IMPORT_MAP.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'self' 'sha256-{digest}' 'wasm-unsafe-eval' blob:;"
         " connect-src 'self' blob:;"

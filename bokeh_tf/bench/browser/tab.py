@@ -20,11 +20,11 @@ from bokeh_tf.errors import BokehError, CheckError
 from bokeh_tf.web.lan import open_lan
 from bokeh_tf.web.runtime import runtime_files
 from bokeh_tf.web.server import SiteServer
-from bokeh_tf.web.site import content_policy
+from bokeh_tf.web.site import INDEX, content_policy, with_import_map
 
 _EXCHANGE = "exchange"
 _OUTPUT = "output/"
-_PAGE = ("index.html", "bench.js", "work.js")
+_PAGE = ("bench.js", "work.js")
 # How long a page that asks is kept waiting; proxies and phones cut what lasts longer than a minute.
 _POLL_S = 20.0
 _SHUTDOWN_POLL_S = 0.05
@@ -154,10 +154,11 @@ class Tab:
             return
         folder = files("bokeh_tf.bench.browser") / "page"
         self._content |= {name: (folder / name).read_bytes() for name in _PAGE}
+        self._content[INDEX] = with_import_map((folder / INDEX).read_bytes())
         style = files("bokeh_tf.web") / "page" / "style.css"
         self._content["style.css"] = style.read_bytes()
         self._content |= runtime_files() if self._runtime is None else self._runtime
-        policy = content_policy(self._content, has_frames=True)
+        policy = content_policy(has_frames=True)
         lan = open_lan() if self._is_lan else None
         self._server = SiteServer(
             self._content, port=self._port, receiver=self, policy=policy, lan=lan
