@@ -8,7 +8,6 @@ eye sees first, and `--faces` whether faces stay sharp. The sheets are for the e
 rank bokeh as people do.
 """
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -34,7 +33,7 @@ from bokeh_tf.evaluation.run import read_pair
 from bokeh_tf.evaluation.scores import METRICS, score
 from bokeh_tf.evaluation.summary import set_name
 from bokeh_tf.models.weights import PACKAGED_FILES
-from bokeh_tf.paths import is_file
+from bokeh_tf.paths import is_file, sha256_of
 from bokeh_tf.rendering import load_model, render
 
 SCHEMA_VERSION = 2
@@ -278,4 +277,4 @@ def _faces_table(faces):
 def _sha256(source):
     """Digest of a model's file, `None` for one that is built from its name."""
     path = PACKAGED_FILES.get(source) or Path(source)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if is_file(path) else None
+    return sha256_of(path) if is_file(path) else None

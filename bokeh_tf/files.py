@@ -90,7 +90,7 @@ class NewFolders:
         return made
 
 
-def claim_folder(folder: Path | str) -> contextlib.ExitStack:
+def lock_folder(folder: Path | str) -> contextlib.ExitStack:
     """Claims a folder for one run at a time; the claim ends with the process or
     when the result is closed.
 
@@ -238,7 +238,8 @@ def _open_to_pour(path):
     because opening it would wait for ever.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        # What lies behind `/dev/stdout` may be a file with longer content.
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK)
     except OSError as error:
         if error.errno != errno.ENXIO:
             raise

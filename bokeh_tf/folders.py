@@ -14,11 +14,10 @@ from pathlib import Path
 from bokeh_tf import documents
 from bokeh_tf.errors import OutputError
 from bokeh_tf.files import make_folder, require_folder, require_writable, write_bytes, write_text
-from bokeh_tf.paths import exists, printable, read_bytes
+from bokeh_tf.paths import exists, printable, sha256_of
 
 RECORD_NAME = "written_by_bokeh_tf.json"
 _SCHEMA_VERSION = 1
-_LIMIT_BYTES = 256_000_000
 
 
 @dataclass(frozen=True)
@@ -80,10 +79,9 @@ def _is_free(path, digests):
     if not exists(path):
         return True
     try:
-        content = read_bytes(path, limit_bytes=_LIMIT_BYTES)
+        return sha256_of(path) in digests
     except OSError:
         return False
-    return hashlib.sha256(content).hexdigest() in digests
 
 
 def _read_record(folder):

@@ -64,6 +64,8 @@ def require_readable(path: Path | str, *, label: str | None = None, timeout_s: f
         raise DependencyError(answer.message)
     if answer.error_kind is not None:
         raise ModelFileError(f"{label}: {answer.message}")
+    if answer.child.timed_out and limit_s == timeout_s:
+        raise ModelFileError(f"{label}: not read to its end in {limit_s:.3g} s. Allow more time.")
     if answer.child.timed_out:
         raise ModelFileError(
             f"{label}: damaged, or made to do harm: it is not read to its end in"
@@ -124,7 +126,10 @@ def _read_hdf5(file, stored_bytes):
 
 def _refuse_expansion(stored_bytes, expanded_bytes):
     if expanded_bytes > _MOST_EXPANSION * stored_bytes + _SMALL_BYTES:
-        raise ValueError(f"{stored_bytes:,} bytes that would take {expanded_bytes:,}")
+        raise ModelFileError(
+            f"expands too far: {stored_bytes:,} bytes that would take {expanded_bytes:,}. Save it"
+            " again without compression."
+        )
 
 
 def _datasets(file, h5py) -> Iterator:

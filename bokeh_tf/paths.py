@@ -8,6 +8,7 @@ path from outside asks here.
 
 import contextlib
 import dataclasses
+import hashlib
 import io
 import os
 import stat
@@ -179,6 +180,12 @@ def open_file(path, *, limit_bytes=sys.maxsize) -> Iterator[io.BufferedReader]:
     with os.fdopen(descriptor, "rb") as file:
         _require_regular(os.fstat(descriptor), limit_bytes)
         yield file
+
+
+def sha256_of(path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal; `OSError` where it cannot be read."""
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _require_regular(status, limit_bytes):

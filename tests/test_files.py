@@ -260,6 +260,17 @@ def test_paths_that_cannot_be_written_are_refused_in_one_line(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
+def test_an_open_file_with_longer_content_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "result"
+    path.write_bytes(b"longer than what comes")
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        write_text(f"/dev/fd/{descriptor}", "short")
+    finally:
+        os.close(descriptor)
+    assert path.read_bytes() == b"short"
+
+
 def test_make_folder(tmp_path):
     path = tmp_path / "größe" / "写真"
     assert make_folder(path) == make_folder(str(path)) == path

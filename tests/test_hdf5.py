@@ -1,6 +1,7 @@
 """Files for Keras are read through by a child first: what cannot be is one line, and never a hang."""
 
 import io
+import multiprocessing
 import zipfile
 
 import h5py
@@ -8,9 +9,13 @@ import keras
 import numpy as np
 import pytest
 
+from bokeh_tf import hdf5
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.hdf5 import read_through, require_readable
 from bokeh_tf.rendering.backends import load_model
+from tests.hdf5_damage import flipped, read_damaged
+
+TIMEOUT_S = 600
 
 
 def hdf5_bytes(change=lambda file: None):
@@ -32,11 +37,6 @@ def keras_bytes(weights=None, **parts):
             if content is not None:
                 archive.writestr(name, content)
     return memory.getvalue()
-
-
-def flipped(content, place):
-    """`content` with one byte changed."""
-    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
 
 
 SOUND = {"weights.h5": hdf5_bytes(), "model.keras": keras_bytes()}
@@ -87,32 +87,34 @@ def test_damage_is_one_line_that_says_what_to_do(name, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=reason) as caught:
         read_through(path)
-    assert "\n" not in str(caught.value) and str(caught.value).endswith("Save or copy it again.")
+    advice = "Save it again without compression." if "expands" in name else "Save or copy it again."
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(advice)
 
 
 def test_no_byte_brings_anything_but_one_line(tmp_path):
-    path = tmp_path / "a.h5"
-    content, refused = SOUND["weights.h5"], 0
-    # The layout lies at the beginning; further on are numbers alone.
-    for place in range(0, 1000, 7):
-        path.write_bytes(flipped(content, place))
-        try:
-            read_through(path)
-        except ModelFileError as error:
-            refused += 1
-            assert "\n" not in str(error)
-    assert refused > 10
+    # In a process of its own: what the library does with damaged bytes may be anything.
+    context = multiprocessing.get_context("spawn")
+    child = context.Process(
+        target=read_damaged, args=(SOUND["weights.h5"], str(tmp_path / "a.h5")), daemon=True
+    )
+    child.start()
+    child.join(TIMEOUT_S)
+    assert child.exitcode == 0
 
 
-def test_what_is_not_read_in_time_is_given_up(tmp_path):
+def test_what_is_not_read_in_time_is_given_up(tmp_path, monkeypatch):
     path = tmp_path / "slow.h5"
     path.write_bytes(SOUND["weights.h5"])
-    # Less than a child takes to start.
+    # Less than a child takes to start. Who asks for so little gets no word against the file.
     with pytest.raises(
-        ModelFileError, match=r"slow\.h5: damaged, .* not read to its end"
+        ModelFileError, match=r"slow\.h5: not read to its end in 0\.001 s"
     ) as caught:
         require_readable(path, timeout_s=1e-3)
     assert "\n" not in str(caught.value)
+    with monkeypatch.context() as patch:
+        patch.setattr(hdf5, "_LEAST_TIMEOUT_S", 0.0)
+        with pytest.raises(ModelFileError, match=r"slow\.h5: damaged, .* not read to its end"):
+            require_readable(path)
     require_readable(path)
 
 

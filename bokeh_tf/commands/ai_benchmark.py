@@ -86,13 +86,13 @@ def run(options):
         given = [name for name in _PACK_OPTIONS if getattr(options, name)]
         if given:
             options.usage_error(f"--{given[0].replace('_', '-')} does not go with import")
-        outputs.claim_folder(options.out)
+        outputs.claim_in_folder(options.out)
         return _import(options)
     if len(options.words) != 1:
         options.usage_error(f"one model at a time; {len(options.words)} given")
     if (options.serial or options.adb) and not options.push:
         options.usage_error("--serial and --adb go with --push")
-    outputs.claim_folder(options.out)
+    outputs.claim_in_folder(options.out)
     return _pack(options)
 
 

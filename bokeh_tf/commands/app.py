@@ -50,7 +50,7 @@ def run(options):
     from bokeh_tf.apps.generation import TARGETS, write_app
 
     ranges.check(options)
-    outputs.claim_folder(options.out)
+    outputs.claim_in_folder(options.out)
     target = TARGETS[options.kind]
     written = write_app(
         options.model,

@@ -86,7 +86,7 @@ def run(options):
         if getattr(options, name) is not None:
             options.usage_error(f"--{name.replace('_', '-')} goes with bench read")
     chosen = _chosen(options)
-    outputs.claim_folder(options.out)
+    outputs.claim_in_folder(options.out)
     statuses = []
     try:
         if any(backend.settings for backend, _ in chosen):

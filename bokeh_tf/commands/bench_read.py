@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     for name, value in vars(options).items():
         if name not in _OPTIONS and value != options.default_of(name):
             options.usage_error(f"--{name.replace('_', '-')} does not go with read")
-    outputs.claim_folder(options.out)
+    outputs.claim_in_folder(options.out)
     from bokeh_tf.bench.benchmark_model.saved import read_logs
     from bokeh_tf.bench.results.result import write_result
 

@@ -109,7 +109,7 @@ def _add_align(actions):
 def _inspect(options):
     from bokeh_tf.data.inspection.inspection import inspect_folder
 
-    outputs.claim_folder(options.out)
+    outputs.claim_in_folder(options.out)
     inspection = inspect_folder(options.folder, only=options.only, out=options.out)
     if options.json:
         print(json.dumps(inspection.as_document(), indent=1))
@@ -160,7 +160,7 @@ def _dirty_table(findings):
 def _align(options):
     from bokeh_tf.data.alignment.run import align_files
 
-    outputs.claim_folder(options.out)
+    outputs.claim_in_folder(options.out)
     run = align_files(options.narrow, options.wide, out=options.out, height_px=options.height)
     console = open_console()
     for outcome in run.outcomes:

@@ -59,7 +59,7 @@ def _synthesise(options):
     from bokeh_tf.data.scenes.run import synthesise
     from bokeh_tf.data.scenes.synthetic_pairs import PairOptions
 
-    outputs.claim_folder(options.out)
+    outputs.claim_in_folder(options.out)
     wanted = PairOptions(height_px=options.height, is_varied=options.varied, blades=options.blades)
     run = synthesise(
         options.photos, out=options.out, pairs=options.pairs, seed=options.seed, options=wanted

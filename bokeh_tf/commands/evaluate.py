@@ -12,7 +12,6 @@ _DONE, _NOT_DONE = 0, 1
 _PROTOCOLS = ("plain", "dmshn", "dbsi", "pynet", "ebokehnet", "bokehlicious")
 _SPLITS = ("train", "val294", "validation", "test", "extra")
 _MOST_PROBLEMS = 20
-_NAMES = ("evaluation.json", "scores.csv", "report.html")
 _DESCRIPTION = """Scores models, or folders of finished pictures, against the ground truths of a
 folder of pairs, by the protocol of a paper, and prints them beside the rows published for the same
 protocol and the same pairs."""
@@ -143,6 +142,8 @@ def run(options) -> int:
         options.usage_error("one folder of pairs at a time")
     if is_study and (options.out is None or options.seed < 0 or options.repeats < 0):
         options.usage_error("a study needs -o DIR, and a seed and repeats that are not negative")
+    if is_study and (options.perceptual or options.lpips):
+        options.usage_error("raters see pictures: --perceptual and --lpips are of no use there")
     options.pairs = Path(options.words[-1])
     return _evaluate(options, is_study=is_study)
 
@@ -155,12 +156,13 @@ def _evaluate(options, *, is_study):
     from bokeh_tf.evaluation.lpips import read_lpips
     from bokeh_tf.evaluation.predictors import predictors_of
     from bokeh_tf.evaluation.protocols import PROTOCOLS
+    from bokeh_tf.evaluation.reports import NAMES, write_reports
     from bokeh_tf.evaluation.run import evaluate, with_lonely
     from bokeh_tf.evaluation.scores import PERCEPTUAL, require_flip
     from bokeh_tf.files import make_folder
 
     ranges.check(options)
-    _claim_outputs(options, evaluate_study.NAMES if is_study else _NAMES)
+    _claim_outputs(options, evaluate_study.NAMES if is_study else NAMES)
     found = find_pairs(options.pairs, only=options.only)
     pairs = [pair for pair in found.pairs if options.split in (None, pair.split)]
     if not pairs:
@@ -184,7 +186,7 @@ def _evaluate(options, *, is_study):
         evaluation = with_lonely(evaluation, found.report.alone)
     document = writers.as_document(evaluation, folder=options.pairs, by_set=options.by_set)
     if out is not None:
-        _write(out, document, evaluation, predictors, by_set=options.by_set)
+        write_reports(out, evaluation, predictors, document, by_set=options.by_set)
     if options.json:
         print(writers.json_page(document), end="")
     else:
@@ -194,22 +196,9 @@ def _evaluate(options, *, is_study):
 
 
 def _claim_outputs(options, names):
-    outputs.claim_folder(
+    outputs.claim_in_folder(
         options.out, files=names, inputs=[options.only], overwrite=options.overwrite
     )
-
-
-def _write(out, document, evaluation, predictors, *, by_set):
-    from bokeh_tf.evaluation import page, writers
-    from bokeh_tf.files import write_text
-
-    texts = (
-        writers.json_page(document),
-        writers.csv_table(evaluation),
-        page.write(evaluation, predictors, by_set=by_set),
-    )
-    for name, text in zip(_NAMES, texts, strict=True):
-        write_text(out / name, text)
 
 
 def _print(evaluation, options, missing):

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     path = options.out / name
     inputs = [weights, options.photo]
     proving.require_files([options.photo])
-    outputs.claim_folder(options.out, files=[name], inputs=inputs, overwrite=options.overwrite)
+    outputs.claim_in_folder(options.out, files=[name], inputs=inputs, overwrite=options.overwrite)
     try:
         model = exporting.build_model(options.model, variant=options.variant, image_shape=shape)
     except ValueError as error:

@@ -89,7 +89,7 @@ def claim(
         )
 
 
-def claim_folder(folder: Path | str | None, *, files: Iterable[str] = (), **how) -> None:
+def claim_in_folder(folder: Path | str | None, *, files: Iterable[str] = (), **how) -> None:
     """Refuses a folder for results that cannot be made or written to, and `claim`s files in it.
 
     Args:

@@ -58,11 +58,10 @@ def run(options):
     from bokeh_tf.files import write_text
 
     write = {".html": html_page.write, ".md": markdown.write, ".csv": csv_table.write}[suffix]
-    # What cannot be found is said when it is read.
-    given = find_results(options.runs, refuse=lambda error: None)
-    outputs.claim(options.output, inputs=given, overwrite=options.overwrite)
     refusals = Refusals()
-    runs = read_runs(options.runs, refuse=refusals.say)
+    given = find_results(options.runs, refuse=refusals.say)
+    outputs.claim(options.output, inputs=given, overwrite=options.overwrite)
+    runs = read_runs(given, refuse=refusals.say)
     if not runs:
         return refusals.status
     write_text(options.output, write(runs))

@@ -246,14 +246,14 @@ def _claim_outputs(options, plan):
     # A run that goes on has written them itself; of a folder that holds a run,
     # the run says what to do.
     is_of_a_run = options.resume or is_file(options.out / "manifest.json")
-    outputs.claim_folder(
+    outputs.claim_in_folder(
         options.out,
         files=[result],
         inputs=inputs,
         overwrite=options.overwrite or is_of_a_run,
     )
     if options.export is not None:
-        outputs.claim_folder(
+        outputs.claim_in_folder(
             options.out / train_export.FOLDER_NAME,
             files=train_export.file_names(options, plan),
             inputs=inputs,

@@ -7,20 +7,21 @@ import sys
 from pathlib import Path
 
 from bokeh_tf.commands.working import working
-from bokeh_tf.paths import printable
+from bokeh_tf.paths import printable, resolved
 from bokeh_tf.stages import stage
 
 FOLDER_NAME = "exported"
 _CHECK_NAME, _CARD_NAME = "check.json", "card.md"
-_EVALUATION_NAMES = ("evaluation.json", "scores.csv", "report.html")
 _PRECISION = "float16"
 _PROTOCOL = "plain"
 
 
 def file_names(options, plan) -> list[str]:
     """What the folder will hold."""
+    from bokeh_tf.evaluation.reports import NAMES
+
     weights = plan.weights_file(options.phase)
-    return [weights, _file_name(plan, options), _CHECK_NAME, _CARD_NAME, *_EVALUATION_NAMES]
+    return [weights, _file_name(plan, options), _CHECK_NAME, _CARD_NAME, *NAMES]
 
 
 def export_run(options, plan, weights: Path) -> int:
@@ -32,7 +33,8 @@ def export_run(options, plan, weights: Path) -> int:
     from bokeh_tf.models.weights import load_weights
 
     folder = make_folder(options.out / FOLDER_NAME)
-    chosen = _best(options, plan, weights)
+    best = _best(options, plan)
+    chosen = weights if best is None else best
     write_bytes(folder / weights.name, chosen.read_bytes())
     model = exporting.build_model(
         plan.model, variant=plan.variant, image_shape=_size(plan, options)
@@ -46,7 +48,8 @@ def export_run(options, plan, weights: Path) -> int:
     # What did not pass stays to be looked at; the card and the exit status say so.
     write_bytes(folder / name, content)
     summaries, reason = _evaluated(options, folder / name, folder)
-    card = _card(options, plan, chosen, judged, summaries, reason)
+    which = "last of the run" if best is None else "best of the run on the held-out pairs"
+    card = _card(options, plan, which, judged, summaries, reason)
     write_text(folder / _CARD_NAME, card)
     print(f"written: {printable(folder / _CARD_NAME)}, with weights, {name} and reports beside it")
     return judged.code
@@ -70,33 +73,31 @@ def _file_name(plan, options):
     return f"{exporting.artifact_name(plan.model, plan.variant, _PRECISION, size)}.tflite"
 
 
-def _best(options, plan, weights):
-    """The weights that were best on held-out pairs in the last phase, else the last ones."""
+def _best(options, plan):
+    """The weights that were best on held-out pairs in the last phase; None without such pairs."""
     phase = plan.phases[(options.phase or len(plan.phases)) - 1]
     folder = options.out / "best" / phase.name
     found = sorted(folder.glob("*.weights.h5")) if options.val else []
-    return found[0] if found else weights
+    return found[0] if found else None
 
 
 def _evaluated(options, file, folder):
     """(summaries, None), or (none, why there are none): the file on the pairs held out."""
-    from bokeh_tf.data.pairs.layouts import find_pairs
     from bokeh_tf.errors import DataError, ModelFileError, PhotoError
-    from bokeh_tf.evaluation import page, writers
+    from bokeh_tf.evaluation import writers
     from bokeh_tf.evaluation.baselines import BASELINES
     from bokeh_tf.evaluation.predictors import predictors_of
     from bokeh_tf.evaluation.protocols import PROTOCOLS
+    from bokeh_tf.evaluation.reports import write_reports
     from bokeh_tf.evaluation.run import evaluate
     from bokeh_tf.evaluation.summary import summarise
-    from bokeh_tf.files import write_text
-    from bokeh_tf.paths import is_dir
+    from bokeh_tf.training.validation import held_out_pairs
 
     if options.val is None:
         return (), "no pairs were held out (--val)"
-    is_folder = is_dir(options.val)
-    found = find_pairs(Path(options.val) if is_folder else options.data)
-    pairs = [pair for pair in found.pairs if is_folder or pair.split == options.val]
     try:
+        # That none of them is trained on, the run has seen to.
+        pairs = held_out_pairs(options.val, data=options.data, training_pairs=())
         predictors = predictors_of([str(file), *BASELINES])
         evaluation = evaluate(pairs, predictors, PROTOCOLS[_PROTOCOL])
         document = writers.as_document(evaluation, folder=options.val)
@@ -105,14 +106,11 @@ def _evaluated(options, file, folder):
         return (), str(error)
     if not evaluation.common_pairs():
         return (), f"no pair has a score ({evaluation.problems[0].reason})"
-    texts = (writers.json_page(document), writers.csv_table(evaluation))
-    pages = (*texts, page.write(evaluation, predictors))
-    for name, text in zip(_EVALUATION_NAMES, pages, strict=True):
-        write_text(folder / name, text)
+    write_reports(folder, evaluation, predictors, document)
     return summarise(evaluation), None
 
 
-def _card(options, plan, weights, judged, summaries, reason):
+def _card(options, plan, which, judged, summaries, reason):
     """The model card: what it is, what it learnt from, what it reaches, what the check says."""
     from bokeh_tf.delegate.writers.summary import WORDS, lines_of
 
@@ -120,18 +118,18 @@ def _card(options, plan, weights, judged, summaries, reason):
     data = manifest["conditions"]["data"]
     height_px, width_px = _size(plan, options)
     versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
-    which = "best on the held-out pairs" if weights.parent.parent.name == "best" else "last"
+    phases = plan.phases if options.phase is None else [plan.phases[options.phase - 1]]
     lines = [
         f"# Model card: {plan.model}, {plan.variant}",
         "",
         f"`{_file_name(plan, options)}`: {height_px}x{width_px} pixels, {_PRECISION} weights, the"
-        f" {which} of the run.",
+        f" {which}.",
         "",
         "## Training",
         "",
         f"`bokeh-tf train {options.plan}`, the schedule of {plan.source}:"
-        f" {', '.join(phase.name for phase in plan.phases)}.",
-        f"{data['examples']} examples of `{options.data.name}` (SHA-256 of their list"
+        f" {', '.join(phase.name for phase in phases)}.",
+        f"{data['examples']} examples of `{resolved(options.data).name}` (SHA-256 of their list"
         f" {data['sha256'][:16]}), seed {options.seed}, {versions}.",
         *(["A trial run (`--scale small`): not the schedule."] if options.scale == "small" else ()),
         "",

@@ -65,7 +65,7 @@ def run(options):
     from bokeh_tf.web.site import site
 
     ranges.check(options)
-    outputs.claim_folder(options.out)
+    outputs.claim_in_folder(options.out)
     content = site(
         FLAGSHIP_FILE if options.model is None else options.model,
         photo=options.photo,

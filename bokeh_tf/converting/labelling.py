@@ -48,7 +48,7 @@ def labels_of(
         outputs: the model's outputs as Keras tensors, `names` what they are called.
 
     Raises:
-        ConversionError: there is no such output, or not as many classes in it.
+        ConversionError: there is no such output, it is named twice, or has not as many classes.
     """
     found: dict[str, Labels] = {}
     for name, classes in wanted:
@@ -62,6 +62,8 @@ def labels_of(
             raise ConversionError(
                 f"{label}: --labels names {name}, which is no output. Known: {', '.join(names)}."
             )
+        if name in found:
+            raise ConversionError(f"{label}: --labels of {name} is given twice. Give one of them.")
         file = "labels.txt" if len(wanted) == 1 else f"labels_{len(found) + 1}.txt"
         found[name] = _fitted(label, name, outputs[names.index(name)], file, tuple(classes))
     return found

@@ -5,14 +5,13 @@ weights are torchvision's and the user's to bring; the 1,152 numbers that weigh 
 the package. Computed in NumPy, so that no framework is needed once the weights are read.
 """
 
-import hashlib
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from bokeh_tf.errors import ModelFileError
-from bokeh_tf.paths import is_file, printable
+from bokeh_tf.paths import printable, sha256_of, why_no_file
 
 # torchvision names its files by the first digits of their SHA-256, and checks them. The older file
 # holds the same numbers as PyTorch wrote them before version 1.6.
@@ -65,22 +64,32 @@ class Lpips:
         packaged = resources.files("bokeh_tf.evaluation") / _LINEAR_NAME
         with packaged.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             self._linear = [archive[str(place)] for place in range(len(_LAYERS))]
+        self._reference: np.ndarray | None = None
+        self._reference_features: list[np.ndarray] = []
 
     def distance(self, first, second) -> float | None:
         """How different two RGB pictures are; None where they are too small.
 
         Args:
-            first, second: uint8, or floats from 0 to 1, `[H, W, 3]`.
+            first, second: uint8, or floats from 0 to 1, `[H, W, 3]`. What the second looks like
+                to the network is kept for the next call with the same array.
         """
         if min(first.shape[:2]) < LEAST_PX:
             return None
         total = 0.0
         for weights, *pair in zip(
-            self._linear, self._features(first), self._features(second), strict=True
+            self._linear, self._features(first), self._known_features(second), strict=True
         ):
-            difference = np.square(_of_unit_length(pair[0]) - _of_unit_length(pair[1]))
+            difference = np.square(_of_unit_length(pair[0]) - pair[1])
             total += float((difference @ weights).mean(dtype=np.float64))
         return total
+
+    def _known_features(self, picture):
+        """Those of the reference, in unit length: it stays the same while models are compared."""
+        if self._reference is not picture:
+            self._reference_features = list(map(_of_unit_length, self._features(picture)))
+            self._reference = picture
+        return self._reference_features
 
     def _features(self, picture):
         """What each convolution makes of a picture, one at a time."""
@@ -105,9 +114,13 @@ def read_lpips(path) -> Lpips:
     from bokeh_tf.porting.checkpoint import read_state_dict
 
     path, label = Path(path), printable(path)
-    if not is_file(path):
-        raise ModelFileError(f"{label}: no such file. Fetch {SOURCE}.")
-    digest = _sha256(path)
+    reason = why_no_file(path)
+    if reason:
+        raise ModelFileError(f"{label}: {reason}. Fetch {SOURCE}.")
+    try:
+        digest = sha256_of(path)
+    except OSError as error:
+        raise ModelFileError(f"{label}: cannot be read ({error.strerror}).") from error
     if not digest.startswith(tuple(FILES.values())):
         names = " or ".join(FILES)
         raise ModelFileError(
@@ -115,14 +128,6 @@ def read_lpips(path) -> Lpips:
             f" Fetch {SOURCE}."
         )
     return Lpips(read_state_dict(path), label=label)
-
-
-def _sha256(path):
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelFileError(f"{printable(path)}: cannot be read ({error.strerror}).") from error
 
 
 def _of_unit_length(features):

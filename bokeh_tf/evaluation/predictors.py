@@ -2,7 +2,6 @@
 that something else has made.
 """
 
-import hashlib
 import re
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from bokeh_tf.rendering import load_model, render
 
 # What every network here can halve its levels by.
 _MULTIPLE_PX = 32
-_CHUNK_BYTES = 1 << 20
 _NUMBER_FIRST = re.compile(r"(\d+)[^0-9a-zA-Z]")
 
 
@@ -150,7 +148,7 @@ class Network:
     def __init__(self, model, source, input_range):
         self._model = model
         self.label = model.name
-        self.identity = [_sha256(_file_of(source)), input_range, bokeh_tf.__version__]
+        self.identity = [paths.sha256_of(_file_of(source)), input_range, bokeh_tf.__version__]
         self.note = ""
 
     def version(self, pair):
@@ -194,11 +192,3 @@ def _file_of(source):
     if source is None or source in weights.PACKAGED_FILES:
         return weights.PACKAGED_FILES[source]
     return source if paths.is_file(source) else weights.packaged_weights(str(source), "base")
-
-
-def _sha256(path):
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

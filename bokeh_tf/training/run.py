@@ -22,7 +22,7 @@ from absl import logging
 
 from bokeh_tf.data.pairs.pipeline import PipelineError
 from bokeh_tf.errors import TrainingError
-from bokeh_tf.files import claim_folder, make_folder
+from bokeh_tf.files import lock_folder, make_folder
 from bokeh_tf.models.weights import save_weights
 from bokeh_tf.paths import is_dir, is_file
 from bokeh_tf.training import checkpoints, handover, manifest
@@ -81,7 +81,7 @@ class Run:
         self._plan, self._out, self._options = plan, make_folder(out), options
         self._make_job, self._workers, self._watch = make_job, workers, watch
         # Of processes that train together one writes; a second run would write between its lines.
-        self._claim = claim_folder(self._out) if workers.is_first else contextlib.ExitStack()
+        self._claim = lock_folder(self._out) if workers.is_first else contextlib.ExitStack()
         with contextlib.ExitStack() as on_failure:
             on_failure.push(self._claim)
             watched = None if watch is None else watch.conditions()

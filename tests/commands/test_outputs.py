@@ -107,9 +107,9 @@ def test_what_cannot_be_written_is_refused_before_the_work():
                 assert "\n" not in str(caught.value)
             for folder in (place / "file", locked / "new", pipe):
                 with pytest.raises(OutputError, match=r"no folder|Permission denied"):
-                    outputs.claim_folder(folder)
+                    outputs.claim_in_folder(folder)
         outputs.claim(place / "missing" / "a.json", makes_folders=True)
-        outputs.claim_folder(place / "missing" / "deeper")
+        outputs.claim_in_folder(place / "missing" / "deeper")
         assert not (place / "missing").exists()
 
 

@@ -44,6 +44,13 @@ def test_weights_file_check_scores_and_card_lie_in_one_folder(folders, capsys):
     assert str(exported / "card.md") in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_without_held_out_pairs_the_card_says_so(folders):
+    assert train(folders, "--export", "64x96") == 0
+    card = (folders / "run" / "exported" / "card.md").read_text(encoding="utf-8")
+    assert "None: no pairs were held out" in card and "the last of the run." in card
+
+
 def test_what_somebody_else_has_there_is_kept(folders, capsys):
     exported = folders / "run" / "exported"
     exported.mkdir(parents=True)

@@ -230,6 +230,7 @@ def test_a_function_builds_and_a_size_fixes(tmp_path):
     ("labels", "message"),
     [
         ([[None, ["sky", "hair"]]], "output last has 1 channels and its labels are 2"),
+        ([["last", ["sky"]], [None, ["sky"]]], "--labels of last is given twice"),
         ([["absent", ["sky"]]], "--labels names absent, which is no output. Known: last"),
     ],
 )

@@ -135,6 +135,9 @@ BAD_CALIBRATIONS = {
     "another checksum": lambda path: _arrays(path, np.zeros((1, 9, 9, 3))).replace(
         b"image.npy", b"imagX.npy", 1
     ),
+    "not finite in the file's type": lambda path: _arrays(
+        path, np.full((1, *own_nets.SIZE, 3), 1e300)
+    ),
     "not finite": lambda path: _arrays(path, np.full((1, *own_nets.SIZE, 3), np.nan, np.float32)),
     "another shape": lambda path: _arrays(path, np.ones((1, 2, 2, 3), np.float32)),
     "too many": lambda path: _arrays(path, np.ones(3), other=np.ones(3)),

@@ -56,6 +56,14 @@ def test_it_is_what_the_authors_compute(lpips):
     assert floats == pytest.approx(OF_THE_AUTHORS, rel=1e-4)
 
 
+def test_a_reference_that_is_kept_for_the_next_picture_is_the_right_one(lpips):
+    first, second = pictures()
+    expected = [Lpips(tensors()).distance(*pair) for pair in ((first, second), (second, first))]
+    pairs = [(first, second), (second, first), (second, first), (first, second)]
+    found = [lpips.distance(*pair) for pair in pairs]
+    assert found == [expected[0], expected[1], expected[1], expected[0]]
+
+
 def test_what_is_too_small_has_no_score(lpips):
     first, second = pictures()
     assert lpips.distance(first[: LEAST_PX - 1], second[: LEAST_PX - 1]) is None

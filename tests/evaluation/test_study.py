@@ -172,3 +172,7 @@ def test_wrong_usage(tmp_path, capsys):
             main(["evaluate", *words])
         assert stop.value.code == 2
     assert "a study needs -o DIR" in capsys.readouterr().err
+    for further in (["--perceptual"], ["--lpips", "alexnet.pth"]):
+        with pytest.raises(SystemExit):
+            main(["evaluate", "study", "pairs", "-o", "study", *further])
+        assert "of no use there" in capsys.readouterr().err

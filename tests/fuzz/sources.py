@@ -8,6 +8,7 @@ what Python raises must be one line. Some of those that load are converted too.
 import importlib
 import io
 import json
+import math
 import os
 import random
 import resource
@@ -31,6 +32,8 @@ from tests.fuzz.damage import HOSTILE_TEXTS, damaged_bytes, damaged_json
 from tests.fuzz.documents import damaged_weights, small_model
 
 CASE_S = 30.0
+_WAITING = 10
+_OVERDUE = (-signal.SIGXCPU, -signal.SIGALRM)
 # One of so many that load is converted to the end: a second each.
 CONVERTED_EVERY = 20
 _GRAPH = "saved_model.pb"
@@ -77,6 +80,7 @@ def read(case_content):
         if not child:
             _end_with(_status_of(case_content, Path(folder)))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert status not in _OVERDUE, f"longer than {CASE_S:g} s of the processor"
         assert status != _FAILED, (Path(folder) / "failure.txt").read_text(encoding="utf-8")
     if status != _LOADED:
         raise ModelFileError(f"refused ({status})")
@@ -89,7 +93,9 @@ def _end_with(status):
 
 def _status_of(case_content, folder):
     """What became of the case, in a process of its own."""
-    signal.alarm(int(CASE_S))
+    # Of the processor, because other work may take most of a second; what waits is ended too.
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(CASE_S), math.ceil(CASE_S) + 1))
+    signal.alarm(math.ceil(_WAITING * CASE_S))
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES,) * 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:

@@ -221,8 +221,8 @@ def test_a_checkpoint_whose_header_is_nonsense_is_passed_over(tmp_path):
 
 def test_a_second_run_in_one_folder_says_that_one_is_at_work(pairs, tmp_path):
     code = (
-        "import sys, time; from bokeh_tf.files import claim_folder; claim ="
-        " claim_folder(sys.argv[1]); "
+        "import sys, time; from bokeh_tf.files import lock_folder; claim ="
+        " lock_folder(sys.argv[1]); "
     )
     code += "print('claimed', flush=True); time.sleep(60)"
     other = subprocess.Popen(

@@ -83,11 +83,15 @@ def _fitted(path, specs, arrays):
                 f"{path}: input {spec.name!r} must be {spec.dtype} {list(spec.shape)}, "
                 f"not {array.dtype} {list(array.shape)}."
             )
+        # A value that is finite in the user's type may be none in the file's.
+        with np.errstate(over="ignore"):
+            array = np.ascontiguousarray(array, spec.dtype)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise CheckError(
-                f"{path}: input {spec.name!r} has values that are not finite. Leave them out."
+                f"{path}: input {spec.name!r} has values that are not finite in {spec.dtype}."
+                " Leave them out."
             )
-        fitted.append(np.ascontiguousarray(array, spec.dtype))
+        fitted.append(array)
     return tuple(fitted)
 
 
