@@ -24,11 +24,12 @@ from rich.text import Text
 
 from benchmarks.contact_sheet import write_sheet
 from benchmarks.photo_lists import read_list, read_photo
-from benchmarks.quality import make_sheets_folder
+from benchmarks.quality import digest_of, make_sheets_folder
 from bokeh_tf import files
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now
 from bokeh_tf.errors import DataError
+from bokeh_tf.paths import printable
 from bokeh_tf.rendering import load_model, render
 
 SCHEMA_VERSION = 1
@@ -59,7 +60,7 @@ def run(options):
         raise DataError("Give either --photos and --contenders, or --key and --scores.")
     if is_first:
         return make_sheets(options)
-    result = unblinded(_read_json(options.key), read_scores(options.scores))
+    result = unblinded(_read_key(options.key), read_scores(options.scores))
     Console().print(_table(result["contenders"]), result["preferred"])
     path = options.key.with_name(f"{options.key.stem}_scored.json")
     text = json.dumps(result, indent=1, allow_nan=False) + "\n"
@@ -99,6 +100,7 @@ def make_sheets(options):
         "seed": options.seed,
         "photos": [path.name for path in listed],
         "orders": orders,
+        "models": {text: digest_of(text.partition("@")[0]) for text in options.contenders},
     }
     path = folder.with_suffix(".json")
     files.write_bytes(path, (json.dumps(key, indent=1) + "\n").encode())
@@ -121,6 +123,8 @@ def read_scores(path):
     scores = {}
     for row in filter(None, rows):
         sheet, *grades = row
+        if not sheet.strip().isdecimal() or int(sheet) in scores:
+            raise DataError(f"{path}: {printable(sheet)!r} is no sheet, or one given twice.")
         if not all(grade.strip() in map(str, GRADES) for grade in grades):
             raise DataError(f"{path}: sheet {sheet} has no grade from 1 to 5 for each letter.")
         scores[int(sheet)] = [int(grade) for grade in grades]
@@ -181,11 +185,15 @@ def _write_sheet(path, tiles):
     write_sheet(path, tiles, columns=columns, tile_width_px=tile_width_px)
 
 
-def _read_json(path):
+def _read_key(path):
+    """What a run of this suite wrote; `DataError` for any other file."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        key = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: is not the key of a blind run ({error}).") from error
+    if not isinstance(key, dict) or not {"orders", "photos", "models"} <= set(key):
+        raise DataError(f"{path}: is not the key of a blind run (it has no orders).")
+    return key
 
 
 def _table(contenders):

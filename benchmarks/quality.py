@@ -21,7 +21,7 @@ from rich.text import Text
 from benchmarks.contact_sheet import write_sheet
 from benchmarks.faces import score_faces
 from benchmarks.photo_lists import read_list, read_photo
-from benchmarks.seen import SEEN, exposure_matched, seen
+from benchmarks.seen import SEEN, seen
 from bokeh_tf import files
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import possible_paths, utc_now
@@ -38,7 +38,7 @@ from bokeh_tf.rendering import load_model, render
 
 SCHEMA_VERSION = 2
 _METRICS = ("psnr_db", "ssim", "ssim_gaussian")
-_MATCHED = {"psnr_matched_db": "psnr_db", "ssim_matched": "ssim"}
+_MATCHED = ("psnr_matched_db", "ssim_matched")
 _COLUMNS = (*_METRICS, *_MATCHED)
 
 
@@ -87,7 +87,7 @@ def run(options):
     means = average(pairs, scores)
     for name, rows in means.items():
         Console().print(_table(name, rows, _METRICS))
-        Console().print(_table(f"{name}, exposure matched", rows, tuple(_MATCHED)))
+        Console().print(_table(f"{name}, exposure matched", rows, _MATCHED))
     wins = {name: count_wins(scores.values(), name) for name in models}
     medians = {name: seen_medians([row[name] for row in scores.values()]) for name in models}
     Console().print(_models_table(wins, medians))
@@ -102,7 +102,7 @@ def run(options):
         "created_utc": created_utc,
         "environment": asdict(read_environment()),
         "models": {
-            name: _sha256(source) for name, source in zip(models, options.model, strict=True)
+            name: digest_of(source) for name, source in zip(models, options.model, strict=True)
         },
         "means": means,
         "wins_over_best_trivial": wins,
@@ -169,17 +169,9 @@ def score_pair(pair, models, sheet_path):
     images = {name: rendering.image for name, rendering in renderings.items()}
     images |= {name: baseline(photo) for name, baseline in BASELINES.items()}
     scores = {
-        name: score(image, truth, PROTOCOLS["plain"], metrics=_METRICS)
+        name: score(image, truth, PROTOCOLS["plain"], metrics=_COLUMNS)
         for name, image in images.items()
     }
-    for name, image in images.items():
-        matched = score(
-            exposure_matched(image, truth),
-            truth,
-            PROTOCOLS["plain"],
-            metrics=tuple(_MATCHED.values()),
-        )
-        scores[name] |= {column: matched[metric] for column, metric in _MATCHED.items()}
     for name, rendering in renderings.items():
         scores[name] |= seen(photo, truth, rendering)
     tiles = [(f"{pair.id}: input", photo), ("ground truth", truth)]
@@ -274,7 +266,7 @@ def _faces_table(faces):
     return table
 
 
-def _sha256(source):
-    """Digest of a model's file, `None` for one that is built from its name."""
+def digest_of(source):
+    """SHA-256 of a model's file, `None` for one that is built from its name."""
     path = PACKAGED_FILES.get(source) or Path(source)
     return sha256_of(path) if is_file(path) else None

@@ -6,8 +6,6 @@ whoever labels pairs. `background_octaves` is by how much the strength of the ba
 off: of Gaussians over the photo, the one that comes nearest to the rendering there, against the one
 that comes nearest to the truth. `subject_sharpness` is the gradient energy of the rendering inside
 the subject over that of the truth.
-
-Pictures of two exposures are compared after `exposure_matched`.
 """
 
 import cv2
@@ -19,8 +17,6 @@ _SIGMAS_PX = tuple(0.5 * 2 ** (step / 2) for step in range(11))
 _BACKGROUND_BELOW, _SUBJECT_ABOVE = 0.25, 0.75
 # Regions smaller than this say nothing.
 _LEAST_SHARE = 0.02
-# Rows of cells whose means are the low pass that exposure is matched on.
-_LOW_PASS_ROWS = 32
 # The measures' names.
 SEEN = ("background_octaves", "subject_sharpness")
 
@@ -64,22 +60,3 @@ def nearest_sigma_px(photo, picture, where):
 def _gradient_energy(picture):
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     return cv2.Sobel(grey, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(grey, cv2.CV_32F, 0, 1) ** 2
-
-
-def exposure_matched(image, truth):
-    """`image` with the gain and offset of each channel that bring its low pass
-    nearest to that of `truth`.
-    """
-    size = (max(1, round(_LOW_PASS_ROWS * truth.shape[1] / len(truth))), _LOW_PASS_ROWS)
-    low_image, low_truth = (
-        cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        for part in (image, truth)
-    )
-    matched = []
-    for channel in range(3):
-        columns = np.stack(
-            [low_image[..., channel].ravel(), np.ones(low_image[..., 0].size, np.float32)], axis=1
-        )
-        (gain, offset), *_ = np.linalg.lstsq(columns, low_truth[..., channel].ravel(), rcond=None)
-        matched.append(gain * image[..., channel] + offset)
-    return np.rint(np.clip(np.stack(matched, axis=-1), 0, 255)).astype(np.uint8)

@@ -12,13 +12,12 @@ from benchmarks import blur_bank, quality
 from benchmarks.__main__ import main
 from benchmarks.contact_sheet import write_sheet
 from benchmarks.pictures import highlights, natural_noise, photo_of_size
-from benchmarks.seen import exposure_matched
 from benchmarks.suites import SUITES
 from bokeh_tf.bench.results.samples import Samples
 from bokeh_tf.errors import DataError, ModelFileError
 from bokeh_tf.evaluation.baselines import centre_ellipse, ellipse_weight, global_blur, untouched
 from bokeh_tf.evaluation.summary import set_name
-from bokeh_tf.metrics import psnr, ssim
+from bokeh_tf.metrics import match_exposure, psnr, ssim
 
 HEIGHT_PX, WIDTH_PX = 64, 96
 # The decimated bank is an approximation; on so small a picture the borders
@@ -275,8 +274,8 @@ def test_quality_suite_scores_averages_and_draws(tmp_path, model_path, capsys):
         "psnr_db": psnr(untouched(sharp), truth),
         "ssim": ssim(sharp, truth),
         "ssim_gaussian": ssim(sharp, truth, window="gaussian"),
-        "psnr_matched_db": psnr(exposure_matched(sharp, truth), truth),
-        "ssim_matched": ssim(exposure_matched(sharp, truth), truth),
+        "psnr_matched_db": psnr(*match_exposure(sharp, truth)),
+        "ssim_matched": ssim(*match_exposure(sharp, truth)),
     }
     assert content["wins_over_best_trivial"]["blend.tflite"]["of"] == 3
     assert list(scores) == ["blend.tflite", "untouched", "global blur", "centre ellipse"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import blind
+from benchmarks.__main__ import main as run_suite
 from benchmarks.faces import find_faces, focus_inside, score_faces
 from benchmarks.photo_lists import read_list, read_photo
 from bokeh_tf.errors import DataError
@@ -14,6 +15,7 @@ from bokeh_tf.rendering import ModelOutput
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "photos" / "astronaut.jpg"
 KEY = {"photos": ["a.jpg", "b.jpg", "c.jpg"], "orders": [["x", "y"], ["y", "x"], ["y", "x"]]}
+FILLED = "sheet,A,B\n00,5,1\n01, 2,4\n"
 
 
 class LeftSharp:
@@ -57,8 +59,25 @@ def test_scores_that_are_no_grades_are_refused(tmp_path, row):
     path.write_text(f"sheet,A,B\n{row}\n", encoding="utf-8")
     with pytest.raises(DataError, match="no grade from 1 to 5"):
         blind.read_scores(path)
-    path.write_text("sheet,A,B\n00,5,1\n01, 2,4\n", encoding="utf-8")
+    path.write_text(FILLED, encoding="utf-8")
     assert blind.read_scores(path) == {0: [5, 1], 1: [2, 4]}
+
+
+@pytest.mark.parametrize("row", ["x,5,1", "-1,5,1", "01,5,1", ",5,1"])
+def test_sheets_that_are_none_or_come_twice_are_refused(tmp_path, row):
+    path = tmp_path / "scores.csv"
+    path.write_text(f"{FILLED}{row}\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no sheet, or one given twice"):
+        blind.read_scores(path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"orders": []}'])
+def test_another_file_is_no_key(tmp_path, content):
+    (tmp_path / "scores.csv").write_text(FILLED, encoding="utf-8")
+    (tmp_path / "key.json").write_text(content, encoding="utf-8")
+    arguments = ["blind", "--key", "key.json", "--scores", "scores.csv"]
+    options = [str(tmp_path / one) if "." in one else one for one in arguments]
+    assert run_suite(options) == 1
 
 
 def test_lists_name_photos_beside_them(tmp_path):

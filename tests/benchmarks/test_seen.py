@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.seen import exposure_matched, nearest_sigma_px, seen
+from benchmarks.seen import nearest_sigma_px, seen
 from bokeh_tf.rendering import Rendering
 from tests.photographs import texture
 
@@ -38,10 +38,3 @@ def test_where_there_is_no_region_there_is_no_number():
         "background_octaves": None,
         "subject_sharpness": None,
     }
-
-
-def test_exposure_is_matched():
-    truth = texture((64, 96), (120, 130, 110), seed=1)
-    darker = np.rint(truth * np.float32([0.5, 0.7, 0.9]) + 10).astype(np.uint8)
-    assert np.abs(exposure_matched(darker, truth).astype(int) - truth).max() <= 2
-    assert np.abs(darker.astype(int) - truth).max() > 30

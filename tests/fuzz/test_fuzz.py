@@ -69,6 +69,15 @@ def test_what_python_raises_in_the_fork_of_a_source_is_a_finding():
     assert outcome == "failed" and "KeyError: 'unknown kind'" in what
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", ["while True: pass", "import time; time.sleep(600)"])
+def test_a_source_that_hangs_is_a_finding_and_no_refusal(wait, monkeypatch):
+    monkeypatch.setattr(sources, "CASE_S", 0.5)
+    monkeypatch.setattr(sources, "_load", lambda *_: exec(wait))
+    outcome, what = fuzz.outcome_of(sources.read, b"model.keras\n")
+    assert outcome == "failed" and "longer than 0.5 s" in what
+
+
 def _trusts_json(content):
     json.loads(content.partition(b"\n")[2])["schema_version"]
 

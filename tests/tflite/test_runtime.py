@@ -2,6 +2,7 @@
 that are none; `processes`.
 """
 
+import math
 import os
 import sys
 import time
@@ -13,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.models.weights import FLAGSHIP_FILE
-from bokeh_tf.processes import run_module
+from bokeh_tf.processes import memory_bytes, run_module
 from bokeh_tf.tflite.running.memory import too_large
 from bokeh_tf.tflite.running.runtime import load, verify_loads
 from tests.model_writer import FileWriter
@@ -181,15 +182,17 @@ mmap.mmap(-1, {physical_bytes}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def test_a_file_larger_than_the_memory_says_so(tmp_path):
-    """A RELU of 51.5 GB, in a file of some hundred bytes."""
+    """A RELU of more than half the memory each side, in a file of some hundred bytes."""
     writer = FileWriter()
-    shape = [1, 65536, 65536, 3]
+    side = math.ceil(1.1 * math.sqrt(memory_bytes() / 24))
+    shape = [1, side, side, 3]
     photo, rendered = writer.tensor("photo", shape), writer.tensor("rendered", shape)
     writer.operator(schema.BuiltinOperator.RELU, [photo], [rendered])
     writer.graph.inputs, writer.graph.outputs = [photo], [rendered]
     path = tmp_path / "giant.tflite"
     path.write_bytes(writer.finish())
-    # 2 x 4 bytes x 3 x 65,536^2.
-    with pytest.raises(ModelFileError, match=r"giant\.tflite: .*take 103 GB, and this machine has"):
+    # 2 x 4 bytes x 3 channels of so many pixels.
+    needed = rf"giant\.tflite: .*take {24 * side**2 / 1e9:,.0f} GB, and this machine has"
+    with pytest.raises(ModelFileError, match=needed):
         verify_loads(path)
     assert too_large(FLAGSHIP_FILE.read_bytes()) is None and too_large(b"no file") is None
