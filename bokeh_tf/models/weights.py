@@ -68,6 +68,12 @@ def load_weights(model, path: Path | str) -> None:
     # Those of the package came with it.
     if Path(path).parent != WEIGHTS_FOLDER:
         require_readable(path)
+    give_weights(model, path)
+
+
+def give_weights(model, path: Path | str) -> None:
+    """`load_weights` for a file that is known to be readable to its end."""
+    label, shown = model.name.replace(".", " "), printable(path)
     try:
         with warnings.catch_warnings():
             # Of a file that lacks some of the layers Keras only warns, and
