@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from tests.commands.test_faults import (
+from tests.commands.command_calls import (
     COMMANDS,
     MODEL,
     PHOTO,

@@ -12,7 +12,7 @@ from bokeh_tf import cli
 from bokeh_tf.cli import main
 from bokeh_tf.commands import proving, ranges, shapes
 from bokeh_tf.processes import memory_bytes
-from tests.commands.test_faults import MODEL
+from tests.commands.command_calls import MODEL
 
 # Of a square of three channels that, with one like it, just does not fit into this machine.
 SIDE = math.ceil(1.1 * math.sqrt(memory_bytes() / 24))
