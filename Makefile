@@ -55,8 +55,9 @@ nightly: $(READY) try-software-gpu ## run the slow tests and a long fuzz too
 OLDEST := .venv-oldest
 NEWEST := .venv-newest
 ROOMS_OF_USERS := tests/commands tests/photos tests/rendering tests/bench/test_bench_compare.py \
-	tests/bench/test_bench_page.py tests/bench/test_report_command.py tests/delegate/test_report_formats.py tests/tflite/test_inspection.py \
-	tests/tflite/test_release.py tests/training/test_checkpoints.py
+	tests/bench/test_bench_page.py tests/bench/test_report_command.py tests/delegate/test_report_formats.py \
+	tests/tflite/test_damaged_files.py tests/tflite/test_inspection.py tests/tflite/test_release.py \
+	tests/training/test_checkpoints.py
 TEST_TOOLS := pytest pytest-xdist jsonschema check-jsonschema
 
 oldest: ## run tests with the oldest dependencies that setup.py allows, in an environment of its own
