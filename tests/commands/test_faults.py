@@ -83,6 +83,9 @@ def test_a_folder_that_may_not_be_searched_is_said_shortly(command, tmp_path, ca
     out.chmod(0o777)
     tmp_path.chmod(0o755)
     (locked / "file").write_bytes(b"x")
+    # With privileges first, which imports what the command needs.
+    assert run(COMMANDS[command](locked / "missing", out)) == 1
+    capsys.readouterr()
     locked.chmod(0)
     try:
         arguments = COMMANDS[command](locked / "file", out)

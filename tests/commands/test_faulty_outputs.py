@@ -83,9 +83,12 @@ def test_a_file_where_a_folder_must_be(command, unread, place, capsys):
 
 @pytest.mark.parametrize("command", WRITING)
 def test_a_folder_that_may_not_be_written(command, unread, place, capsys):
-    out = place / "out"
+    out, taken = place / "out", place / "taken"
     out.mkdir()
     out.chmod(0o555)
+    taken.write_bytes(b"mine")
+    # With privileges first, which imports what the command needs.
+    assert_refused(run(COMMANDS[command](unread, taken)), capsys.readouterr(), taken)
     with without_privileges():
         status = run(COMMANDS[command](unread, out))
     assert_refused(status, capsys.readouterr(), out)
