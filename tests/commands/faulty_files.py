@@ -4,38 +4,48 @@ import os
 from pathlib import Path
 
 
+# Each is called the same, so that a message that names what is there does not have it of the name.
+NAME = "thing"
+
+
 def missing(folder, suffix=""):
-    return folder / f"missing{suffix}"
+    return folder / f"{NAME}{suffix}"
 
 
 def a_folder(folder, suffix=""):
-    (folder / f"folder{suffix}").mkdir()
-    return folder / f"folder{suffix}"
+    path = missing(folder, suffix)
+    path.mkdir()
+    return path
 
 
 def a_pipe(folder, suffix=""):
-    os.mkfifo(folder / f"pipe{suffix}")
-    return folder / f"pipe{suffix}"
+    path = missing(folder, suffix)
+    os.mkfifo(path)
+    return path
 
 
 def endless(folder, suffix=""):
-    (folder / f"zero{suffix}").symlink_to("/dev/zero")
-    return folder / f"zero{suffix}"
+    path = missing(folder, suffix)
+    path.symlink_to("/dev/zero")
+    return path
 
 
 def nonsense(folder, suffix=""):
-    (folder / f"nonsense{suffix}").write_bytes(bytes(range(256)) * 8)
-    return folder / f"nonsense{suffix}"
+    path = missing(folder, suffix)
+    path.write_bytes(bytes(range(256)) * 8)
+    return path
 
 
 def empty(folder, suffix=""):
-    (folder / f"empty{suffix}").touch()
-    return folder / f"empty{suffix}"
+    path = missing(folder, suffix)
+    path.touch()
+    return path
 
 
 def deep(folder, suffix=""):
-    (folder / f"deep{suffix}").write_bytes(b"[" * 200_000)
-    return folder / f"deep{suffix}"
+    path = missing(folder, suffix)
+    path.write_bytes(b"[" * 200_000)
+    return path
 
 
 def too_long(folder, suffix=""):
@@ -43,9 +53,10 @@ def too_long(folder, suffix=""):
 
 
 def links_in_a_circle(folder, suffix=""):
-    (folder / f"a{suffix}").symlink_to(f"b{suffix}")
-    (folder / f"b{suffix}").symlink_to(f"a{suffix}")
-    return folder / f"a{suffix}"
+    path, other = missing(folder, suffix), folder / f"other{suffix}"
+    path.symlink_to(other.name)
+    other.symlink_to(path.name)
+    return path
 
 
 def no_text(folder, suffix=""):
@@ -60,8 +71,8 @@ def nul(folder, suffix=""):
 SAID = {a_folder: "folder", a_pipe: "pipe", endless: "device"}
 
 
-def assert_called_what_it_is(fault, captured):
-    """What is there is not said to be missing."""
-    text = captured.err + captured.out
+def assert_called_what_it_is(fault, captured, folder):
+    """What is there in `folder`, whose own name counts for nothing, is not said to be missing."""
+    text = (captured.err + captured.out).replace(str(folder), "")
     if fault in SAID:
         assert SAID[fault] in text.lower() and "no such" not in text.lower(), text

@@ -36,7 +36,7 @@ RECORDS = {"check": {"report.json"}}
 # that differ for them alone.
 SLOW = {"export", "port", "train"}
 # A folder is what these commands take.
-TAKES_FOLDERS = {"check", "report", "render", "data inspect", "data align", "train"}
+TAKES_FOLDERS = {"check", "report", "render", "data inspect", "data align", "evaluate", "train"}
 FAULTS = [
     missing,
     a_folder,
@@ -70,7 +70,7 @@ def test_a_faulty_input_is_said_shortly_and_leaves_nothing(command, fault, tmp_p
     captured = capsys.readouterr()
     assert status == 1, captured
     assert assert_said_shortly(captured) or captured.out
-    assert_called_what_it_is(fault, captured)
+    assert_called_what_it_is(fault, captured, tmp_path)
     left = {entry.name for entry in out.rglob("*")}
     assert left <= RECORDS.get(command, set())
 

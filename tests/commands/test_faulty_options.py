@@ -110,7 +110,7 @@ def test_a_faulty_file_of_an_option_is_said_shortly(option, fault, tmp_path, cap
     captured = capsys.readouterr()
     assert status == 1, captured
     assert assert_said_shortly(captured) or captured.out
-    assert_called_what_it_is(fault, captured)
+    assert_called_what_it_is(fault, captured, tmp_path)
     # A pack that cannot be pushed is whole all the same.
     assert {entry.name for entry in out.iterdir()} <= (
         {"pack"} if option == "ai-benchmark --adb" else set()
