@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-
 # Each is called the same, so that a message that names what is there does not have it of the name.
 NAME = "thing"
 
