@@ -1,6 +1,7 @@
 """The picture that the page downloads, computed by node, against the one of `bokeh_tf.rendering`."""
 
 import dataclasses
+import itertools
 import json
 import shutil
 import subprocess
@@ -18,20 +19,32 @@ PAGE = HERE.parents[1] / "bokeh_tf" / "web" / "page"
 TIMEOUT_S = 600
 
 
-def in_node(folder, photo, canvas, rendered, weight):
-    """(placement, what the model sees, picture) as the page makes them."""
+def run_in_node(script, *arguments, standard_input=None):
+    """What a script beside this file prints."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node here")
+    done = subprocess.run(
+        [node, str(HERE / script), *map(str, arguments)],
+        input=standard_input,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def in_node(folder, photo, canvas, rendered, weight):
+    """(placement, what the model sees, picture) as the page makes them."""
     opaque = np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)])
     arrays = {"photo": opaque, "canvas": canvas, "rendered": rendered, "weight": weight}
     for name, array in arrays.items():
         (folder / name).write_bytes(np.ascontiguousarray(array).tobytes())
     sizes = {"photo": photo.shape[:2], "canvas": canvas.shape[:2]}
     (folder / "sizes.json").write_text(json.dumps(sizes), encoding="utf-8")
-    command = [node, str(HERE / "composite_in_node.mjs"), str(folder), str(PAGE)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    assert done.returncode == 0, done.stderr
+    run_in_node("composite_in_node.mjs", folder, PAGE)
     seen = np.frombuffer((folder / "seen").read_bytes(), np.float32).reshape(canvas.shape)
     picture = np.frombuffer((folder / "picture").read_bytes(), np.uint8).reshape(opaque.shape)
     assert (picture[..., 3] == 255).all()
@@ -84,3 +97,16 @@ def test_what_is_sharp_is_the_photo_to_the_last_bit(tmp_path):
     _, _, picture = in_node(tmp_path, photo, canvas, canvas, np.ones_like(weight))
     assert np.array_equal(picture, photo)
     assert rendered is not canvas
+
+
+def test_photos_of_any_size_lie_where_rendering_puts_them():
+    halves = [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 190.5, 254.5]
+    values = [*halves, -0.75, -0.25, 0.0, 0.25, 0.49999999999999994, 0.75, 1.0, 254.75]
+    photos = [*itertools.product(range(8, 4097, 125), repeat=2), (508, 4096), (4096, 508)]
+    sizes = [(*photo, *canvas) for photo in photos for canvas in ((1024, 1536), (768, 512))]
+    asked = json.dumps({"values": values, "sizes": sizes})
+    told = json.loads(run_in_node("placing_in_node.mjs", PAGE, standard_input=asked))
+    assert told["rounded"] == np.rint(values).tolist()
+    expected = [list(dataclasses.astuple(place(*size))) for size in sizes]
+    assert told["placements"] == expected
+    assert place(508, 4096, 1024, 1536).height == 190

@@ -1,6 +1,6 @@
 // Where a photo of any size lies in the model's canvas, as `bokeh_tf/rendering/geometry.py` places it.
 
-import {axis, mirrored, newImage} from './resampling.js';
+import {axis, mirrored, newImage, rounded} from './resampling.js';
 
 /** @typedef {{canvasHeight: number, canvasWidth: number, top: number, left: number, height: number, width: number}} Placement */
 /** @typedef {import('./resampling.js').Image} Image */
@@ -14,8 +14,8 @@ export function place(photoHeight, photoWidth, canvasHeight, canvasWidth) {
     if (Math.max(vertical, horizontal) <= MAX_STRETCH * scale) {
         return {canvasHeight, canvasWidth, top: 0, left: 0, height: canvasHeight, width: canvasWidth};
     }
-    const height = Math.min(canvasHeight, Math.max(1, Math.round(photoHeight * scale)));
-    const width = Math.min(canvasWidth, Math.max(1, Math.round(photoWidth * scale)));
+    const height = Math.min(canvasHeight, Math.max(1, rounded(photoHeight * scale)));
+    const width = Math.min(canvasWidth, Math.max(1, rounded(photoWidth * scale)));
     const [top, left] = [Math.floor((canvasHeight - height) / 2), Math.floor((canvasWidth - width) / 2)];
     return {canvasHeight, canvasWidth, top, left, height, width};
 }
@@ -42,7 +42,7 @@ export function toCanvas(photo, placement) {
 
 /** The photo's copies are of whole steps of a byte, as the photo is. */
 function byteOf(value) {
-    return Math.min(255, Math.max(0, Math.round(value)));
+    return Math.min(255, Math.max(0, rounded(value)));
 }
 
 /** The colours of a photo at another size, row by row, so that no large copy is made. @returns {Image} */
@@ -92,9 +92,9 @@ function widenRow(photo, row, columns, across) {
 export function cropped(canvas, placement) {
     const vertical = canvas.height / placement.canvasHeight;
     const horizontal = canvas.width / placement.canvasWidth;
-    const [top, left] = [Math.round(placement.top * vertical), Math.round(placement.left * horizontal)];
-    const height = Math.round(placement.height * vertical);
-    const width = Math.round(placement.width * horizontal);
+    const [top, left] = [placement.top * vertical, placement.left * horizontal].map(rounded);
+    const height = rounded(placement.height * vertical);
+    const width = rounded(placement.width * horizontal);
     const made = newImage(height, width, canvas.channels);
     const length = width * canvas.channels;
     for (let row = 0; row < height; row++) {

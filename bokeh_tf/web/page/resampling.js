@@ -9,6 +9,13 @@ export function newImage(height, width, channels) {
     return {values: new Float32Array(height * width * channels), height, width, channels};
 }
 
+/** The nearest integer; of two that are as near the even one, as Python, NumPy and OpenCV round. */
+export function rounded(value) {
+    const below = Math.floor(value);
+    const rest = value - below;
+    return rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
+}
+
 /** Position mirrored into a row of `size`, the edge repeated: cba|abc|cba. */
 export function mirrored(position, size) {
     const period = 2 * size;
