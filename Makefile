@@ -76,7 +76,7 @@ newest: ## the same with the newest ones, prereleases of the runtime included
 software-gpu: ## install a software Vulkan adapter (Debian, Ubuntu; needs root once)
 	sh .ci/software-gpu.sh
 
-browser: ## install Chromium and npm for the tests in a browser (Debian, Ubuntu; needs root once)
+browser: ## install Chromium and npm for the tests in a browser (Debian; needs root once)
 	sh .ci/browser.sh
 
 # A machine without root still gets everything else: the check then says UNAVAILABLE and how to mend it.

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the tests in a browser need, Chromium and npm, on Debian or Ubuntu, and fetches LiteRT.js once. Safe to
-# run again; quick when all is there. Where it cannot be had it says so and ends well: those tests are then skipped.
+# Installs what the tests in a browser need, Chromium and npm, on Debian, and fetches LiteRT.js once; Ubuntu's archive
+# has no Chromium but a snap, which is used where it is installed. Safe to run again; quick when all is there. Where
+# something cannot be had it says so and ends well: those tests are then skipped. It fails where LiteRT.js is another.
 set -u
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -11,8 +12,20 @@ give_up() {
     exit 0
 }
 
+# In one line why LiteRT.js cannot be had: status 1, or 2 where npm brings something else.
+fetch='
+import sys
+from bokeh_tf.errors import DependencyError
+from bokeh_tf.web.runtime import WrongPackageError, runtime_files
+try:
+    runtime_files()
+except DependencyError as error:
+    print(f"browser: {error}", file=sys.stderr)
+    sys.exit(2 if isinstance(error, WrongPackageError) else 1)
+'
+
 missing=""
-command -v chromium >/dev/null || missing="$missing chromium"
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$missing chromium"
 command -v npm >/dev/null || missing="$missing npm"
 if [ -n "$missing" ]; then
     command -v apt-get >/dev/null || give_up "no apt-get here to install$missing"
@@ -31,9 +44,12 @@ if [ -n "$missing" ]; then
 fi
 for python in "$here/.venv/bin/python" python3; do
     if PYTHONPATH=$here "$python" -c 'import bokeh_tf.web.runtime' 2>/dev/null; then
-        PYTHONPATH=$here "$python" -c 'from bokeh_tf.web.runtime import runtime_files; runtime_files()' 2>/dev/null ||
-            give_up "LiteRT.js could not be fetched by npm"
-        say "Chromium, npm and LiteRT.js are there."
+        PYTHONPATH=$here "$python" -c "$fetch"
+        case $? in
+            0) say "Chromium, npm and LiteRT.js are there." ;;
+            2) exit 1 ;;
+            *) give_up "LiteRT.js could not be fetched" ;;
+        esac
         exit 0
     fi
 done

@@ -26,6 +26,12 @@ _TIMEOUT_S = 300.0
 _LIMIT_BYTES = 64_000_000
 
 
+class WrongPackageError(DependencyError):
+    """What npm fetched is not the package that is known, or not with what is wanted of it: no
+    machine that lacks something, but a changed package or a wrong table here.
+    """
+
+
 @dataclass(frozen=True)
 class Package:
     """An npm package: `integrity` is its SHA-512 as npm writes it,
@@ -83,7 +89,8 @@ def runtime_files(
         folder: where they are kept; the user's cache if None.
 
     Raises:
-        DependencyError: they are not there and cannot be fetched, or are not what they should be.
+        DependencyError: they are not there and cannot be fetched.
+        WrongPackageError: what was fetched is not what it should be; nothing of it was kept.
     """
     folder = cache_folder() if folder is None else folder
     found: dict[str, Path] = {}
@@ -104,7 +111,8 @@ def _fetch(package):
         )
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_web_") as folder:
         wanted = f"{package.name}@{VERSION}"
-        command = [npm, "pack", wanted, "--silent", "--pack-destination", folder]
+        # With --silent it would not say why it fails.
+        command = [npm, "pack", wanted, "--loglevel", "error", "--pack-destination", folder]
         try:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_S
@@ -113,15 +121,20 @@ def _fetch(package):
             raise _not_fetched(package, type(error).__name__) from error
         fetched = list(Path(folder).glob("*.tgz"))
         if done.returncode or len(fetched) != 1:
-            lines = done.stderr.decode("utf-8", "replace").split("\n")
-            said = next((line for line in lines if line.strip()), f"status {done.returncode}")
-            raise _not_fetched(package, printable(said, most_characters=200))
+            raise _not_fetched(package, _reason(done))
         content = paths.read_bytes(fetched[0], limit_bytes=_LIMIT_BYTES)
     if base64.b64encode(hashlib.sha512(content).digest()).decode() != package.integrity:
-        raise DependencyError(
+        raise WrongPackageError(
             f"{package.name} {VERSION}: what npm fetched is not that package. Nothing was kept."
         )
     return content
+
+
+def _reason(done):
+    """Of all that npm says, the line that names what failed; the first is only a code."""
+    lines = [line for line in done.stderr.decode("utf-8", "replace").split("\n") if line.strip()]
+    telling = [line for line in lines if "failed" in line] or lines or [f"status {done.returncode}"]
+    return printable(telling[0], most_characters=200)
 
 
 def _not_fetched(package, reason):
@@ -132,9 +145,17 @@ def _not_fetched(package, reason):
 
 def _unpack(package, content, places):
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        for name, path in places.items():
-            member = archive.extractfile(f"package/{name}")
-            if member is None:
-                raise DependencyError(f"{package.name} {VERSION}: holds no {name}.")
-            make_folder(path.parent)
-            write_bytes(path, member.read())
+        found = {path: _member(archive, package, name) for name, path in places.items()}
+    for path, body in found.items():
+        make_folder(path.parent)
+        write_bytes(path, body)
+
+
+def _member(archive, package, name):
+    try:
+        member = archive.extractfile(f"package/{name}")
+    except KeyError:
+        member = None
+    if member is None:
+        raise WrongPackageError(f"{package.name} {VERSION}: holds no {name}. Nothing was kept.")
+    return member.read()

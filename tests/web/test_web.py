@@ -1,29 +1,23 @@
-"""`bokeh-tf web`: what is served and what never is, LiteRT.js known by its hash, and a
-page for any static host.
-"""
+"""`bokeh-tf web`: what is served and what never is, and a page for any static host."""
 
 import base64
 import contextlib
 import hashlib
 import http.client
-import io
 import json
-import os
 import shutil
 import socket
 import struct
 import subprocess
-import tarfile
 import threading
 from pathlib import Path
 
 import pytest
 
 from bokeh_tf.cli import main
-from bokeh_tf.errors import DependencyError, ModelFileError, OutputError
+from bokeh_tf.errors import ModelFileError, OutputError
 from bokeh_tf.models.weights import BASE_FILE, FLAGSHIP_FILE
 from bokeh_tf.web import runtime
-from bokeh_tf.web.runtime import Package, runtime_files
 from bokeh_tf.web.server import HOST, SiteServer
 from bokeh_tf.web.site import site
 
@@ -128,67 +122,6 @@ def test_it_listens_to_this_machine_alone_and_says_where(server, scripts):
     assert server.server_address[0] == "127.0.0.1" and server.address.startswith(f"http://{HOST}:")
     with pytest.raises(OutputError, match=r"cannot be listened on .*--port"):
         SiteServer(server.content, port=server.server_port)
-
-
-def package_of(content, name="@litertjs/core"):
-    return Package(
-        name, base64.b64encode(hashlib.sha512(content).digest()).decode(), ("dist/index.js",)
-    )
-
-
-def fake_npm(folder, monkeypatch, script):
-    """Puts a program called npm first on the path; its last argument is where packages go."""
-    folder.mkdir()
-    program = folder / "npm"
-    program.write_text(f"#!/bin/sh\nfor place; do :; done\n{script}\n", encoding="utf-8")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-
-
-def packed(path, *, script=SCRIPT):
-    """An npm package whose archive also has a member outside of it; returns its bytes."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as file:
-        for name in ("package/dist/index.js", "package/../../outside"):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(script)
-            file.addfile(entry, io.BytesIO(script))
-    path.write_bytes(archive.getvalue())
-    return archive.getvalue()
-
-
-def test_the_runtime_is_fetched_once_and_kept(tmp_path, monkeypatch):
-    package = package_of(packed(tmp_path / "core.tgz"))
-    fake_npm(tmp_path / "bin", monkeypatch, f'cp "{tmp_path}/core.tgz" "$place"')
-    kept = tmp_path / "cache"
-    for _ in range(2):
-        [(name, path)] = runtime_files(folder=kept, packages=(package,)).items()
-        assert name == "node_modules/@litertjs/core/dist/index.js" and path.read_bytes() == SCRIPT
-        # The second time nobody is asked.
-        (tmp_path / "bin" / "npm").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
-    assert [found for found in kept.rglob("*") if found.is_file()] == [path]
-
-
-def test_another_package_than_the_one_wanted_is_refused(tmp_path, monkeypatch):
-    packed(tmp_path / "core.tgz", script=b"evil")
-    fake_npm(tmp_path / "bin", monkeypatch, f'cp "{tmp_path}/core.tgz" "$place"')
-    with pytest.raises(DependencyError, match=r"is not that package\. Nothing was kept"):
-        runtime_files(folder=tmp_path / "cache", packages=(package_of(b"the right one"),))
-    assert not (tmp_path / "cache").exists()
-
-
-@pytest.mark.parametrize("script", ["echo no network >&2; exit 1", "exit 1", "true"])
-def test_what_cannot_be_fetched_is_one_line(script, tmp_path, monkeypatch):
-    fake_npm(tmp_path / "bin", monkeypatch, script)
-    with pytest.raises(DependencyError, match="npm could not fetch it") as error:
-        runtime_files(folder=tmp_path / "cache", packages=(package_of(b""),))
-    assert "\n" not in str(error.value)
-
-
-def test_no_npm_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DependencyError, match="fetched by npm once, which is not installed"):
-        runtime_files(folder=tmp_path / "cache", packages=(package_of(b""),))
 
 
 def test_a_model_that_makes_no_picture_is_asked_about(tiny_convolution, scripts):
