@@ -122,11 +122,11 @@ def test_no_npm_is_one_line(tmp_path, monkeypatch):
 def machine(tmp_path, monkeypatch):
     """Makes a machine of these programs and nothing else, where LiteRT.js was never fetched."""
     tools = tmp_path / "bin"
+    for name in ("cat", "cp", "dirname"):
+        program(tools, name, f'exec {shutil.which(name)} "$@"')
+    program(tools, "python3", f'exec {sys.executable} "$@"')
 
     def make(**scripts):
-        for name in ("cat", "cp", "dirname"):
-            program(tools, name, f'exec {shutil.which(name)} "$@"')
-        program(tools, "python3", f'exec {sys.executable} "$@"')
         for name, script in scripts.items():
             program(tools, name.replace("_", "-"), f"for place; do :; done\n{script}")
 
