@@ -227,7 +227,7 @@ def _settings(options):
     where they make no sense.
     """
     from bokeh_tf.delegate.check import Steps
-    from bokeh_tf.delegate.engines import CLASSIC_GL, ML_DRIFT
+    from bokeh_tf.delegate.engines import ML_DRIFT
     from bokeh_tf.delegate.judging.policy import DEFAULT, Policy
 
     if not options.paths:
@@ -250,7 +250,7 @@ def _settings(options):
         policy = Policy.parse(
             fail_on,
             require_probe=options.require_probe or ML_DRIFT in required,
-            require_classic_gl=CLASSIC_GL in required,
+            required=required - {ML_DRIFT},
         )
         steps = Steps(
             targets=tuple(dict.fromkeys(name.strip() for name in options.target.split(","))),

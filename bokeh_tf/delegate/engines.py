@@ -2,9 +2,12 @@
 what a report says of it.
 
 An engine has a name for `--engines`, a name for people, and the target that it answers for. `auto`
-asks every engine that is there; an engine that is asked for by its name must answer.
+asks every engine that is there; an engine that is asked for by its name must answer. ML Drift's
+answer is the probe, which is weighed against the rules of its target; what the others have against
+a file has a condition of `--fail-on` of its own.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bokeh_tf.delegate.probing.verdicts import Verdict
@@ -15,16 +18,34 @@ AUTO, NONE = "auto", "none"
 
 @dataclass(frozen=True)
 class Engine:
-    """One engine; `field` is where a report keeps its answer."""
+    """One engine.
+
+    Attributes:
+        name: in `--engines`, and of what it finds.
+        title: for people, in the line that says what a pass stands on.
+        heading: of the line that says what it made of a file.
+        target: what it answers for.
+        field: where a report keeps its answer.
+        criterion: the condition of `--fail-on` that its findings meet; of the probe, whose
+            findings are those of its target, it has none.
+        instead: what to do about each way to fail.
+    """
 
     name: str
     title: str
+    heading: str
     target: str
     field: str
+    criterion: str
+    instead: Mapping[Verdict, str]
+
+    def answer(self, report):
+        """What it made of a report's file; None where it was not asked."""
+        return getattr(report, self.field)
 
     def word(self, report) -> str:
         """Whether it ran on the file of a report, in words."""
-        answer = getattr(report, self.field)
+        answer = self.answer(report)
         if answer is None:
             return "not asked"
         if isinstance(answer, Unchecked):
@@ -34,10 +55,27 @@ class Engine:
 
 
 CLASSIC_GL, ML_DRIFT = "classic-gl", "mldrift"
+OPENGL = "opengl"
 ENGINES = (
-    Engine(CLASSIC_GL, "classic GL", "v2", "classic_gl"),
-    Engine(ML_DRIFT, "ML Drift", "mldrift", "probe"),
+    Engine(
+        CLASSIC_GL,
+        "classic GL",
+        "classic engine on OpenGL",
+        "v2",
+        "classic_gl",
+        OPENGL,
+        {
+            Verdict.WRONG: "Compare outputs of inner layers on this engine; on phones with OpenCL"
+            " the file may be right.",
+            Verdict.REFUSED: "Look at the v2 findings; its own words name the operation or the"
+            " tensor.",
+            Verdict.CRASHED: "Halve the model until it compiles: one operation does it.",
+        },
+    ),
+    Engine(ML_DRIFT, "ML Drift", "real delegate", "mldrift", "probe", "", {}),
 )
+# Those whose answer is an `Answer`, and no part of a target's verdict.
+BESIDE_PROBE = tuple(engine for engine in ENGINES if engine.name != ML_DRIFT)
 
 
 def asked(text: str) -> frozenset[str]:

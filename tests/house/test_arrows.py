@@ -124,6 +124,7 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "report": {"convert", "parity"},
     },
     "delegate": {
+        "answer": {"probing"},
         "audit": {"rules"},
         "bisecting": {"probing"},
         "check": {
@@ -138,9 +139,9 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
                 "unchecked",
             ),
         },
-        "classic_gl": {"probing"},
+        "classic_gl": {"answer", "probing"},
         "engines": {"probing", "unchecked"},
-        "judging": {"check", "findings", "probing", "unchecked"},
+        "judging": {"check", "engines", "findings", "probing", "unchecked"},
         "linting": {"findings", "rules"},
         "reconciliation": {"findings", "probing", "unchecked"},
         "rules": {"findings"},

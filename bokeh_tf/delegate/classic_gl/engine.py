@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bokeh_tf.delegate.answer import Answer
 from bokeh_tf.delegate.classic_gl import child
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.processes import ChildResult, run_command
@@ -28,20 +29,27 @@ _CPU_STAGE, _ = child.STAGES
 
 
 @dataclass(frozen=True)
-class ClassicReport:
+class ClassicReport(Answer):
     """What the engine made of a file.
 
     Attributes:
-        reasons: in its own words, or why it could not be asked.
         is_common: whether the refusal is the checker's, which phones with OpenCL ask too.
         psnr_db: of the worst output, in the engine's half precision, against the CPU; None
             where nothing was compared.
     """
 
-    verdict: Verdict
-    reasons: tuple[str, ...] = ()
     is_common: bool = False
     psnr_db: float | None = None
+
+    @property
+    def figure(self) -> str:
+        """How near the numbers come to the CPU's."""
+        return "" if self.psnr_db is None else f"{self.psnr_db:.1f} dB"
+
+    @property
+    def counts_for_target(self) -> bool:
+        """Its checker is asked on phones with OpenCL too; the rest is about OpenGL alone."""
+        return self.is_common
 
 
 def run(subject: Subject, *, python: Path, timeout_s: float = DEFAULT_TIMEOUT_S) -> ClassicReport:

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bokeh_tf.delegate.engines import BESIDE_PROBE
 from bokeh_tf.delegate.findings import TARGETS
-from bokeh_tf.delegate.judging.problems import AUDIT, CLASSIC_GL, PROBE, Problem, Standing
+from bokeh_tf.delegate.judging.problems import AUDIT, PROBE, Problem, Standing
 
-_ORDER = (*TARGETS, CLASSIC_GL, PROBE, AUDIT)
+_ORDER = (*TARGETS, *(engine.name for engine in BESIDE_PROBE), PROBE, AUDIT)
 # The topic under which a rule set files operators that it does not have: there
 # the operator is the cause.
 _OPERATORS = ("op", "op_version")

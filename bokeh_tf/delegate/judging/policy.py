@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bokeh_tf.delegate.check import FAILED, NOT_CHECKED, PASSED, Report
+from bokeh_tf.delegate.engines import BESIDE_PROBE
 from bokeh_tf.delegate.judging.baseline import Baseline
 from bokeh_tf.delegate.judging.problems import (
     FLOAT16,
-    OPENGL,
     REFUSED,
     WRONG,
     Problem,
@@ -22,10 +22,10 @@ from bokeh_tf.delegate.judging.problems import (
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 
-CRITERIA = (REFUSED, WRONG, FLOAT16, OPENGL)
+CRITERIA = (REFUSED, WRONG, FLOAT16, *(engine.criterion for engine in BESIDE_PROBE))
 PARTITIONS, MACS = "partitions", "macs"
 DEFAULT = f"{REFUSED},{WRONG}"
-_KNOWN = "refused, wrong, fp16, opengl, partitions:N, macs:PERCENT"
+_KNOWN = f"{', '.join(CRITERIA)}, partitions:N, macs:PERCENT"
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,19 @@ class Policy:
 
     `criteria` are those of `CRITERIA` that do. `partitions` fails a file that a target takes in
     that many parts or more, `macs_percent` one of whose multiply-accumulates a target takes less.
-    With `require_probe` a missing adapter counts as not checked, with `require_classic_gl` a
-    classic engine that does not answer. Partitions, MACs and unread files are never in a baseline.
+    With `require_probe` a missing adapter counts as not checked; `required` are the names of
+    other engines of which no answer counts so. Partitions, MACs and unread files are never in a
+    baseline.
     """
 
     criteria: frozenset[str] = frozenset({REFUSED, WRONG})
     partitions: int | None = None
     macs_percent: float | None = None
     require_probe: bool = False
-    require_classic_gl: bool = False
+    required: frozenset[str] = frozenset()
 
     @classmethod
-    def parse(cls, text, *, require_probe=False, require_classic_gl=False) -> "Policy":
+    def parse(cls, text, *, require_probe=False, required=frozenset()) -> "Policy":
         """Reads the text of `--fail-on`; a `ValueError` says what is wrong with it."""
         criteria, limits = set(), {}
         for word in filter(None, (part.strip() for part in text.split(","))):
@@ -59,9 +60,12 @@ class Policy:
                     f"--fail-on takes a list of conditions. Received: {word!r}. Known: {_KNOWN}."
                 )
         partitions = limits.get(PARTITIONS)
-        required = {"require_probe": require_probe, "require_classic_gl": require_classic_gl}
         return cls(
-            frozenset(criteria), partitions and int(partitions), limits.get(MACS), **required
+            frozenset(criteria),
+            partitions and int(partitions),
+            limits.get(MACS),
+            require_probe,
+            frozenset(required),
         )
 
     def to_text(self) -> str:
@@ -157,18 +161,8 @@ def _unchecked(report, policy):
     ):
         if isinstance(result, Unchecked):
             yield f"{step}: {result.reason}"
-    classic = report.classic_gl
-    if (
-        policy.require_classic_gl
-        and not report.error
-        and (classic is None or classic.verdict.exit_code == NOT_CHECKED)
-    ):
-        yield ": ".join(
-            (
-                "classic-gl",
-                *(("not run",) if classic is None else (classic.verdict, *classic.reasons[:1])),
-            )
-        )
+    if not report.error:
+        yield from _without_answer(report, policy)
     probe = report.probe
     if probe is None or isinstance(probe, Unchecked):
         if policy.require_probe and probe is None and not report.error:
@@ -182,6 +176,20 @@ def _unchecked(report, policy):
         if part.verdict is not Verdict.UNAVAILABLE or policy.require_probe
     )
     yield from dict.fromkeys(texts)
+
+
+def _without_answer(report, policy):
+    """The engines beside the probe that had to answer and did not."""
+    for engine in BESIDE_PROBE:
+        if engine.name not in policy.required:
+            continue
+        answer = engine.answer(report)
+        if answer is None:
+            yield f"{engine.name}: not run"
+        elif isinstance(answer, Unchecked):
+            yield f"{engine.name}: {answer.reason}"
+        elif answer.verdict.exit_code == NOT_CHECKED:
+            yield ": ".join((engine.name, answer.verdict, *answer.reasons[:1]))
 
 
 def _limit(name, value, word):

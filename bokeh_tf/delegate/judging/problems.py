@@ -8,25 +8,20 @@ no change in any of them.
 import enum
 from dataclasses import dataclass, replace
 
+from bokeh_tf.delegate.engines import BESIDE_PROBE, OPENGL
 from bokeh_tf.delegate.findings import Kind
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 
-PROBE, AUDIT, CLASSIC_GL = "probe", "fp16", "classic-gl"
-# Names of `--fail-on`.
-REFUSED, WRONG, FLOAT16, OPENGL = "refused", "wrong", "fp16", "opengl"
+PROBE, AUDIT = "probe", "fp16"
+# Names of `--fail-on`, beside those of the engines.
+REFUSED, WRONG, FLOAT16 = "refused", "wrong", "fp16"
 _CRITERIA = {Kind.REFUSED: REFUSED, Kind.FAILS: REFUSED, Kind.WRONG: WRONG, Kind.OPENGL: OPENGL}
 _PROBE_INSTEAD = {
     Verdict.WRONG: "Run again with --bisect: it names the first node whose value differs.",
     Verdict.REFUSED: "Look up the operation among the mldrift findings, or replace it.",
     Verdict.CRASHED: "Look at the mldrift findings, or halve the model until it compiles: one"
     " operation does it.",
-}
-_CLASSIC_INSTEAD = {
-    Verdict.WRONG: "Compare outputs of inner layers on this engine; on phones with OpenCL the file"
-    " may be right.",
-    Verdict.REFUSED: "Look at the v2 findings; its own words name the operation or the tensor.",
-    Verdict.CRASHED: "Halve the model until it compiles: one operation does it.",
 }
 
 
@@ -46,7 +41,7 @@ class Standing(enum.StrEnum):
 class Problem:
     """One thing that speaks against a file.
 
-    `source` is "v2", "mldrift", "classic-gl", "probe" or "fp16"; `criterion` the name in --fail-on
+    `source` is "v2", "mldrift", "probe", "fp16" or an engine's name; `criterion` the name in --fail-on
     that it falls under, `kind` its word for people. `is_warning` problems never fail. `node`,
     `version` and `layer` are None where there is none, and so are `cause`, the pattern that the
     node is a part of, and `site`, the first node of this occurrence of it.
@@ -87,7 +82,8 @@ def problems_of(report) -> tuple[Problem, ...]:
         for target in report.targets
         for finding in (*target.findings, *target.without_opencl)
     ]
-    found += _of_classic_gl(report.classic_gl)
+    for engine in BESIDE_PROBE:
+        found += _of_engine(engine, engine.answer(report))
     if report.probe is not None and not isinstance(report.probe, Unchecked):
         found += _of_probe(report.probe)
     if report.audit is not None and not isinstance(report.audit, Unchecked):
@@ -144,24 +140,22 @@ def _of_probe(probe):
     ]
 
 
-def _of_classic_gl(answer):
-    """What the classic engine has against a file: but for its checker's words,
-    it is about OpenGL alone.
-    """
-    if answer is None or answer.verdict not in _CLASSIC_INSTEAD:
+def _of_engine(engine, answer):
+    """What an engine beside the probe has against a file."""
+    if answer is None or isinstance(answer, Unchecked) or answer.verdict not in engine.instead:
         return []
     problem = Problem(
-        source=CLASSIC_GL,
-        criterion=REFUSED if answer.is_common else OPENGL,
+        source=engine.name,
+        criterion=REFUSED if answer.counts_for_target else engine.criterion,
         kind=str(answer.verdict),
-        rule=f"{CLASSIC_GL}.{answer.verdict}",
+        rule=f"{engine.name}.{answer.verdict}",
         node=None,
         op="",
         version=None,
         layer=None,
         tensors=(),
         reason="; ".join(answer.reasons) or str(answer.verdict),
-        instead=_CLASSIC_INSTEAD[answer.verdict],
+        instead=engine.instead[answer.verdict],
     )
     return [problem]
 

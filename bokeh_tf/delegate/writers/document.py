@@ -17,7 +17,7 @@ import math
 from dataclasses import fields, is_dataclass
 
 from bokeh_tf import __version__
-from bokeh_tf.delegate.engines import behind
+from bokeh_tf.delegate.engines import BESIDE_PROBE, behind
 from bokeh_tf.delegate.judging.policy import PASSED, exit_code, macs_percent, nodes_percent
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import json_text
@@ -83,7 +83,7 @@ def _file(one):
         "targets": {target.target: _target(target, one.problems) for target in report.targets},
         "memory": plain(report.memory),
         "probe": _probe(report.probe),
-        "classic_gl": plain(report.classic_gl),
+        **{engine.field: _other(engine.answer(report)) for engine in BESIDE_PROBE},
         "audit": _other(report.audit),
         "bisection": _other(report.bisection),
         "reconciliation": [_disagreement(item) for item in report.reconciliation],

@@ -2,7 +2,8 @@
 
 from xml.etree import ElementTree
 
-from bokeh_tf.delegate.judging.problems import AUDIT, CLASSIC_GL, PROBE, Standing
+from bokeh_tf.delegate.engines import BESIDE_PROBE
+from bokeh_tf.delegate.judging.problems import AUDIT, PROBE, Standing
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import printable, printable_lines
 
@@ -39,7 +40,8 @@ def _case_names(one):
     report = one.report
     if report.error:
         return ["read"]
-    steps = ((CLASSIC_GL, report.classic_gl), (PROBE, report.probe), (AUDIT, report.audit))
+    engines = [(engine.name, engine.answer(report)) for engine in BESIDE_PROBE]
+    steps = (*engines, (PROBE, report.probe), (AUDIT, report.audit))
     limits = ["limits"] if one.broken_limits else []
     return (
         [target.target for target in report.targets]

@@ -1,5 +1,6 @@
 """The words and cells that several writers share: one line per target, one row per file."""
 
+from bokeh_tf.delegate.engines import BESIDE_PROBE
 from bokeh_tf.delegate.findings import TargetVerdict
 from bokeh_tf.delegate.judging.policy import (
     FAILED,
@@ -19,6 +20,7 @@ HEADINGS = (
     "result",
     "v2",
     "mldrift",
+    *(engine.title for engine in BESIDE_PROBE),
     "probe",
     "fp16",
     "nodes %",
@@ -40,8 +42,8 @@ def lines_of(one) -> list[str]:
     ]
     if report.memory is not None:
         lines.append(f"GPU memory: {memory_text(report.memory)}")
-    if report.classic_gl is not None:
-        lines.append(f"classic engine on OpenGL: {_classic_word(report.classic_gl)}")
+    answers = [(engine, engine.answer(report)) for engine in BESIDE_PROBE]
+    lines += [f"{engine.heading}: {_answer_words(said)}" for engine, said in answers if said]
     if report.probe is not None:
         where = getattr(report.probe, "adapter", None)
         lines.append(f"real delegate: {probe_word(report.probe)}{f' on {where}' if where else ''}")
@@ -81,6 +83,7 @@ def row_of(one) -> tuple[str, ...]:
         WORDS[one.code],
         targets.get("v2", NONE),
         targets.get("mldrift", NONE),
+        *(_answer_cell(engine.answer(report)) for engine in BESIDE_PROBE),
         NONE if report.probe is None else probe_word(report.probe),
         NONE if report.audit is None else audit_word(one),
         _both(percent(nodes_percent(coverage)) for coverage in coverages),
@@ -95,14 +98,18 @@ def probe_word(probe) -> str:
     return "not checked" if isinstance(probe, Unchecked) else str(probe.verdict)
 
 
-def _classic_word(answer):
+def _answer_cell(answer):
+    if answer is None:
+        return NONE
+    return "no answer" if isinstance(answer, Unchecked) else str(answer.verdict)
+
+
+def _answer_words(answer):
+    if isinstance(answer, Unchecked):
+        return f"no answer, {answer.reason}"
     if answer.verdict is Verdict.UNAVAILABLE:
         return f"not asked, {'; '.join(answer.reasons)}"
-    return (
-        f"{answer.verdict}, {answer.psnr_db:.1f} dB"
-        if answer.psnr_db is not None
-        else str(answer.verdict)
-    )
+    return ", ".join(filter(None, (str(answer.verdict), answer.figure)))
 
 
 def audit_word(one) -> str:

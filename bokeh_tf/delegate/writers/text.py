@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bokeh_tf.delegate.engines import behind
+from bokeh_tf.delegate.engines import BESIDE_PROBE, behind
 from bokeh_tf.delegate.judging.causes import causes_of
 from bokeh_tf.delegate.judging.policy import FAILED, NOT_CHECKED, PASSED, exit_code
-from bokeh_tf.delegate.judging.problems import OPENGL, PROBE
+from bokeh_tf.delegate.judging.problems import PROBE
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers.probe_text import half_precision_line, print_precisions
 from bokeh_tf.delegate.writers.summary import (
@@ -29,6 +29,8 @@ from bokeh_tf.delegate.writers.summary import (
 from bokeh_tf.escaping import printable
 
 STYLES = {PASSED: "bold green", NOT_CHECKED: "bold yellow", FAILED: "bold red"}
+# What is said of one file, and of many in the table or under it.
+_TOLD_OF_ONE = frozenset(engine.criterion for engine in BESIDE_PROBE)
 _FILE_WIDTH = 200
 _MOST_NODES = 5
 _MOST_SITES = 12
@@ -49,8 +51,7 @@ def write(judged, policy) -> str:
 def has_details(one) -> bool:
     """Whether there is more to say of a file than its row in the table of all files."""
     report = one.report
-    # What phones without OpenCL do is counted under the table, and told in full of a single file.
-    problems = [problem for problem in one.problems if problem.criterion != OPENGL]
+    problems = [problem for problem in one.problems if problem.criterion not in _TOLD_OF_ONE]
     return bool(one.code != PASSED or problems or report.reconciliation or report.bisection)
 
 

@@ -1,0 +1,29 @@
+"""What an engine that a check really runs made of a file: the part that is the same for all of
+them.
+"""
+
+from dataclasses import dataclass
+
+from bokeh_tf.delegate.probing.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A verdict, and `reasons` in the engine's own words, or why it could not be asked."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def figure(self) -> str:
+        """What stands beside the verdict, for people: how much was taken, how near the numbers
+        come to the CPU's; empty where there is nothing to say.
+        """
+        return ""
+
+    @property
+    def counts_for_target(self) -> bool:
+        """Whether what it has against the file holds for the target itself, and not only where
+        the engine runs.
+        """
+        return False
