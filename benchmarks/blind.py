@@ -23,14 +23,14 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.contact_sheet import write_sheet
+from benchmarks.contenders import load_contenders
 from benchmarks.photo_lists import read_list, read_photo
-from benchmarks.quality import digest_of, make_sheets_folder
+from benchmarks.quality import make_sheets_folder
 from bokeh_tf import files
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now
 from bokeh_tf.errors import DataError
 from bokeh_tf.paths import printable
-from bokeh_tf.rendering import load_model, render
 
 SCHEMA_VERSION = 1
 GRADES = (1, 2, 3, 4, 5)
@@ -75,7 +75,7 @@ def make_sheets(options):
         options.contenders
     ):
         raise DataError(f"Give two to {len(_LETTERS)} different contenders.")
-    contenders = {text: _contender(text) for text in options.contenders}
+    contenders = load_contenders(options.contenders)
     listed = read_list(options.photos)
     created_utc = utc_now()
     folder = make_sheets_folder(options.out, created_utc, "blind")
@@ -83,7 +83,7 @@ def make_sheets(options):
     progress = track(listed, "blind", console=Console(stderr=True), transient=True)
     for number, path in enumerate(progress):
         photo = read_photo(path)
-        pictures = [_rendered(photo, *contenders[name]) for name in orders[number]]
+        pictures = [contenders[name].render(photo).image for name in orders[number]]
         tiles = [("photo", photo), *zip(_LETTERS, pictures, strict=False)]
         _write_sheet(folder / f"{number:02d}.jpg", tiles)
     letters = _LETTERS[: len(contenders)]
@@ -100,7 +100,7 @@ def make_sheets(options):
         "seed": options.seed,
         "photos": [path.name for path in listed],
         "orders": orders,
-        "models": {text: digest_of(text.partition("@")[0]) for text in options.contenders},
+        "models": {name: contender.sha256 for name, contender in contenders.items()},
     }
     path = folder.with_suffix(".json")
     files.write_bytes(path, (json.dumps(key, indent=1) + "\n").encode())
@@ -161,20 +161,6 @@ def unblinded(key, scores):
         for name, own in grades.items()
     }
     return {**key, "contenders": contenders, "preferred": dict(preferred)}
-
-
-def _contender(text):
-    """(model, aperture or None) for `MODEL[@APERTURE]`."""
-    name, _, aperture = text.partition("@")
-    try:
-        value = float(aperture) if aperture else None
-    except ValueError:
-        raise DataError(f"{text}: after @ comes an aperture from 0 to 1.") from None
-    return load_model(name), value
-
-
-def _rendered(photo, model, aperture):
-    return render(photo, model, aperture=aperture).image
 
 
 def _write_sheet(path, tiles):

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.contact_sheet import write_sheet
+from benchmarks.contenders import load_contenders
 from benchmarks.faces import score_faces
 from benchmarks.photo_lists import read_list, read_photo
 from benchmarks.seen import SEEN, seen
@@ -26,15 +27,12 @@ from bokeh_tf import files
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import possible_paths, utc_now
 from bokeh_tf.data.pairs import layouts
-from bokeh_tf.errors import DataError, ModelFileError, OutputError
+from bokeh_tf.errors import DataError, OutputError
 from bokeh_tf.evaluation.baselines import BASELINES
 from bokeh_tf.evaluation.protocols import PROTOCOLS
 from bokeh_tf.evaluation.run import read_pair
 from bokeh_tf.evaluation.scores import METRICS, score
 from bokeh_tf.evaluation.summary import set_name
-from bokeh_tf.models.weights import PACKAGED_FILES
-from bokeh_tf.paths import is_file, sha256_of
-from bokeh_tf.rendering import load_model, render
 
 SCHEMA_VERSION = 2
 _METRICS = ("psnr_db", "ssim", "ssim_gaussian")
@@ -51,7 +49,9 @@ def add_options(parser):
         "--model",
         nargs="+",
         default=[None],
-        help=".tflite files or model names (default: the shipped flagship)",
+        metavar="MODEL[@APERTURE]",
+        help=".tflite files or model names, with an aperture from 0 to 1 if not the model's own"
+        " (default: the shipped flagship)",
     )
     parser.add_argument(
         "--faces",
@@ -74,7 +74,7 @@ def run(options):
     returns the path of the JSON.
     """
     pairs = find_pairs(options.pairs)
-    models = load_models(options.model, input_range=options.input_range)
+    models = load_contenders(options.model, input_range=options.input_range)
     created_utc = utc_now()
     sheets = make_sheets_folder(options.out, created_utc)
     path = sheets.with_suffix(".json")
@@ -94,16 +94,16 @@ def run(options):
     faces = None
     if options.faces:
         listed = read_list(options.faces)
-        faces = score_faces([(photo.name, read_photo(photo)) for photo in listed], models)
+        photos = [(photo.name, read_photo(photo)) for photo in listed]
+        # What is kept sharp does not hang on the aperture.
+        faces = score_faces(photos, {name: one.model for name, one in models.items()})
         Console().print(_faces_table(faces))
     content = {
         "schema_version": SCHEMA_VERSION,
         "suite": "quality",
         "created_utc": created_utc,
         "environment": asdict(read_environment()),
-        "models": {
-            name: digest_of(source) for name, source in zip(models, options.model, strict=True)
-        },
+        "models": {name: one.sha256 for name, one in models.items()},
         "means": means,
         "wins_over_best_trivial": wins,
         "seen": medians,
@@ -134,21 +134,6 @@ def _is_made(folder):
     return True
 
 
-def load_models(sources, *, input_range=None):
-    """The models that `sources` say, by their names; for both arguments see
-    `bokeh_tf.rendering.load_model`.
-    """
-    models = {}
-    for source in sources:
-        model = load_model(source, input_range=input_range)
-        if model.name in models:
-            raise ModelFileError(
-                f"{source}: a model called {model.name} is already given. Rename one of them."
-            )
-        models[model.name] = model
-    return models
-
-
 def find_pairs(folder):
     """The pairs in `folder`, in any layout, sorted; `DataError` where there are
     none or one is incomplete.
@@ -161,11 +146,11 @@ def find_pairs(folder):
 
 
 def score_pair(pair, models, sheet_path):
-    """Scores of every baseline and model on one pair, by name; writes the
+    """Scores of every baseline and contender on one pair, by name; writes the
     pair's sheet to `sheet_path`.
     """
     photo, truth = read_pair(pair)
-    renderings = {name: render(photo, model) for name, model in models.items()}
+    renderings = {name: contender.render(photo) for name, contender in models.items()}
     images = {name: rendering.image for name, rendering in renderings.items()}
     images |= {name: baseline(photo) for name, baseline in BASELINES.items()}
     scores = {
@@ -264,9 +249,3 @@ def _faces_table(faces):
         cells = [f"{row['mean']:.3f}", f"{row['lowest']:.3f}", str(row["below_0.8"])]
         table.add_row(Text(name), str(row["n"]), *cells, Text(least["photo"]))
     return table
-
-
-def digest_of(source):
-    """SHA-256 of a model's file, `None` for one that is built from its name."""
-    path = PACKAGED_FILES.get(source) or Path(source)
-    return sha256_of(path) if is_file(path) else None

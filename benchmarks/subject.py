@@ -22,7 +22,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.quality import load_models
+from benchmarks.contenders import load_contenders
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now, write_document
 from bokeh_tf.data.scenes.subjects import SubjectMaker, load_subjects
@@ -72,7 +72,7 @@ def add_options(parser):
 
 def run(options):
     """Runs the suite, prints its tables, writes the JSON and returns its path."""
-    models = load_models(options.model)
+    models = {name: one.model for name, one in load_contenders(options.model).items()}
     labelled = load_subjects(options.subjects, split="dev", long_side_px=_LONG_SIDE_PX)[
         :: options.every
     ]

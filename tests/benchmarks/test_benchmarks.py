@@ -14,7 +14,7 @@ from benchmarks.contact_sheet import write_sheet
 from benchmarks.pictures import highlights, natural_noise, photo_of_size
 from benchmarks.suites import SUITES
 from bokeh_tf.bench.results.samples import Samples
-from bokeh_tf.errors import DataError, ModelFileError
+from bokeh_tf.errors import DataError
 from bokeh_tf.evaluation.baselines import centre_ellipse, ellipse_weight, global_blur, untouched
 from bokeh_tf.evaluation.summary import set_name
 from bokeh_tf.metrics import match_exposure, psnr, ssim
@@ -285,11 +285,6 @@ def test_quality_suite_scores_averages_and_draws(tmp_path, model_path, capsys):
     assert [sheet.name for sheet in sheets] == ["field_0.jpg", "street_a.jpg", "street_b.jpg"]
     # Input, truth, rendering, weight and two baselines: two rows of three.
     assert read_pixels(sheets[0]).shape[1] == 3 * 640
-
-
-def test_two_models_of_one_name_are_refused(model_path):
-    with pytest.raises(ModelFileError, match=r"blend\.tflite is already given"):
-        quality.load_models([model_path, model_path])
 
 
 @pytest.mark.parametrize(
