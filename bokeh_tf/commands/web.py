@@ -64,6 +64,8 @@ def run(options):
     from bokeh_tf.models.weights import FLAGSHIP_FILE
     from bokeh_tf.web.site import site
 
+    if options.out is not None and (options.lan or options.port):
+        options.usage_error("--lan and --port go with serving, not with --out")
     ranges.check(options)
     outputs.claim_in_folder(options.out)
     content = site(
@@ -73,8 +75,6 @@ def run(options):
         output_range=options.output_range,
     )
     if options.out is not None:
-        if options.lan:
-            options.usage_error("--lan goes with serving, not with --out")
         return _write(content, options)
     return _serve(content, options)
 

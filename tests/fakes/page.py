@@ -69,7 +69,7 @@ class FakePage:
         while True:
             try:
                 told = self.exchange(answer=answer)
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 return
             if "stop" in told:
                 return

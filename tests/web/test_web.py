@@ -1,9 +1,7 @@
 """`bokeh-tf web`: what is served and what never is, and a page for any static host."""
 
 import base64
-import contextlib
 import hashlib
-import http.client
 import json
 import shutil
 import socket
@@ -20,13 +18,13 @@ from bokeh_tf.models.weights import BASE_FILE, FLAGSHIP_FILE
 from bokeh_tf.web import runtime
 from bokeh_tf.web.server import HOST, SiteServer
 from bokeh_tf.web.site import site
+from tests.web.asking import TIMEOUT_S, ask
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO = ROOT / "bokeh_tf" / "samples" / "photo.jpg"
 PAGE = ROOT / "bokeh_tf" / "web" / "page"
 BENCH_PAGE = ROOT / "bokeh_tf" / "bench" / "browser" / "page"
 SCRIPT = b"export const loaded = true;\n"
-TIMEOUT_S = 600
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +42,6 @@ def server(scripts):
         threading.Thread(target=served.serve_forever, daemon=True).start()
         yield served
         served.shutdown()
-
-
-def ask(server, path, *, host=None, method="GET"):
-    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=TIMEOUT_S)
-    with contextlib.closing(connection):
-        connection.putrequest(method, path, skip_host=True)
-        connection.putheader("Host", f"{HOST}:{server.server_port}" if host is None else host)
-        connection.endheaders()
-        answer = connection.getresponse()
-        return answer.status, answer.read(), dict(answer.getheaders())
 
 
 def test_the_page_and_all_it_asks_for_are_served(server):
@@ -155,6 +143,19 @@ def test_a_page_for_a_static_host(tmp_path, no_fetching, capsys):
         "exists already" in capsys.readouterr().err
         and (out / "demo.js").read_text(encoding="utf-8") == "mine"
     )
+
+
+@pytest.mark.parametrize("option", [["--lan"], ["--port", "8123"]], ids=lambda option: option[0])
+def test_what_only_serving_needs_is_refused_with_out_before_anything_else(
+    option, tmp_path, monkeypatch, capsys
+):
+    # Neither LiteRT.js nor a program that could fetch it is there.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        main(["web", "--out", str(tmp_path / "page"), *option])
+    assert ended.value.code == 2 and "not with --out" in capsys.readouterr().err
+    assert not (tmp_path / "page").exists()
 
 
 def test_the_scripts_are_sound(tmp_path, scripts):

@@ -53,6 +53,12 @@ def device_name(measurement: Measurement, result: Result) -> str:
     return measurement.device
 
 
+def device_kind(device: object) -> str:
+    """What a result's entry of `devices` is about, as a heading says it."""
+    is_browser = isinstance(device, dict) and isinstance(device.get("browser"), dict)
+    return "Browser" if is_browser else "Phone"
+
+
 def short_name(measurement: Measurement) -> str:
     """The measurement's name without that of its model, under which it is shown."""
     stem = PurePath(measurement.model).stem if measurement.model else ""

@@ -26,7 +26,7 @@ def _run(run):
     lines += ["### Conditions", ""]
     lines += _bullets(f"{name}: {markdown_text(text)}" for name, text in facts.host_facts(result))
     for name, known in result.devices.items():
-        lines += [f"#### Phone {markdown_code(name)}", ""]
+        lines += [f"#### {facts.device_kind(known)} {markdown_code(name)}", ""]
         phone, _ = facts.split_phone(known)
         lines += _bullets(
             f"{markdown_text(path)}: {markdown_text(text)}"

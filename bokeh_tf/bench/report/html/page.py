@@ -171,7 +171,8 @@ def _conditions(result):
     parts = [_pairs(facts.host_facts(result))]
     for name, known in result.devices.items():
         phone, rounds = facts.split_phone(known)
-        parts += [tag("h4", {}, f"Phone {name}"), _pairs(facts.nested_facts(phone))]
+        heading = f"{facts.device_kind(known)} {name}"
+        parts += [tag("h4", {}, heading), _pairs(facts.nested_facts(phone))]
         parts += [_fold("before each round", _pairs(facts.nested_facts(rounds)))] if rounds else []
     parts.append(tag("h4", {}, "How it was run"))
     parts.append(_table(result, columns.HOW))
