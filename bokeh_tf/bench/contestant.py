@@ -33,6 +33,8 @@ class Started:
         before_load_bytes: memory that the process held before it loaded the model.
         reasons: of the delegate, against parts of the model.
         device: what it runs on, where that is not this machine.
+        origin: what a run that is continued must find again, as JSON, where the run's key does not
+            hold it.
     """
 
     first_ns: int
@@ -45,6 +47,7 @@ class Started:
     stamp: str | None = None
     reasons: tuple[str, ...] = ()
     device: str | None = None
+    origin: Mapping[str, Any] | None = None
 
     def facts(self) -> dict[str, Any]:
         """As JSON; what an earlier session recorded of a failure no longer holds."""
@@ -174,6 +177,9 @@ class Contestant(Timeable, Protocol):
     @property
     def precision(self) -> str | None:
         """None where the backend has no such setting."""
+
+    def recall(self, facts: Mapping[str, Any]) -> None:
+        """Hears what an earlier session recorded of it, which may be nothing, before it is started."""
 
     def prediction(self) -> Prediction | None:
         """What the static check says of the model on this backend; None where

@@ -117,7 +117,7 @@ class _Quantising:
 
         # The other mode reads tensors that no node has any more, which a repair leaves behind.
         mode = CalibrationMode.CALIBRATION_PROFILER_BASED
-        return quantizer.calibrate({signature: calibration}, num_threads=1, mode=mode)
+        return quantizer.calibrate({signature.key: calibration}, num_threads=1, mode=mode)
 
     def of(self, scope, kept) -> bytes:
         """The file with the nodes of `scope` quantised but for those of

@@ -11,7 +11,7 @@ from math import prod
 
 from bokeh_tf.tflite.flatbuffer import Reader
 from bokeh_tf.tflite.macs import multiply_accumulates
-from bokeh_tf.tflite.model_file import ELEMENT_BYTES, ModelFile, is_quantisation
+from bokeh_tf.tflite.model_file import ELEMENT_BYTES, ModelFile, Signature, is_quantisation
 from bokeh_tf.tflite.nodes import OperatorInfo, TensorInfo
 from bokeh_tf.tflite.options import read_options
 from bokeh_tf.tflite.reading import IDENTIFIER, read_file
@@ -52,7 +52,11 @@ class _Quantisation:
 
 
 class _Signature:
-    KEY = 2
+    INPUTS, OUTPUTS, KEY, _, SUBGRAPH = range(5)
+
+
+class _Port:
+    NAME, TENSOR = range(2)
 
 
 class _Buffer:
@@ -120,9 +124,7 @@ def inspect(model: str | os.PathLike | bytes | bytearray, *, label: str | None =
         min_runtime_version=_runtime_version(texts.get(RUNTIME_METADATA_NAME)),
         node_macs=node_macs,
         subgraph_count=len(subgraphs),
-        signatures=tuple(
-            signature.text(_Signature.KEY) for signature in root.tables(_Model.SIGNATURES)
-        ),
+        signatures=tuple(map(_signature, root.tables(_Model.SIGNATURES))),
         buffers=contents,
     )
 
@@ -287,6 +289,15 @@ def _metadata_texts(reader, root, buffers):
             raise reader.error(f"its metadata refers to buffer {buffer} of {len(buffers)}")
         contents[entry.text(_Metadata.NAME)] = buffers[buffer].content(_Buffer.DATA)
     return contents
+
+
+def _signature(table):
+    inputs, outputs = (
+        {port.text(_Port.NAME): port.number(_Port.TENSOR, "<I") for port in table.tables(slot)}
+        for slot in (_Signature.INPUTS, _Signature.OUTPUTS)
+    )
+    subgraph = table.number(_Signature.SUBGRAPH, "<I")
+    return Signature(table.text(_Signature.KEY), inputs, outputs, subgraph)
 
 
 def _own_metadata(reader, content):

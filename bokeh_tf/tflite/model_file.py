@@ -1,6 +1,7 @@
 """What a `.tflite` file holds, as `inspection` reads it: tensors, nodes and their graph."""
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -28,13 +29,26 @@ ELEMENT_BYTES = {
 
 
 @dataclass(frozen=True)
+class Signature:
+    """A way to call a file. `inputs` and `outputs` are the tensors' indices by the names that callers
+    use, in the file's order, as it claims them: they may be of no tensor. `subgraph` is the graph
+    that it runs, 0 for the main one.
+    """
+
+    key: str
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+    subgraph: int = 0
+
+
+@dataclass(frozen=True)
 class ModelFile:
     """A `.tflite` file's content.
 
     `macs` are multiply-accumulates as `bokeh_tf.tflite.macs` counts them, `node_macs` those of each
     node, `parameters` the elements of its constant weights. `metadata` is what this package wrote
     into the file, None for a file from elsewhere. `subgraph_count` counts the main graph too;
-    `signatures` are the keys under which the file may be called. `buffers` are views of the file's
+    `signatures` are the ways in which the file may be called. `buffers` are views of the file's
     bytes, by `TensorInfo.buffer`.
     """
 
@@ -49,7 +63,7 @@ class ModelFile:
     min_runtime_version: str | None
     node_macs: tuple[int, ...] = ()
     subgraph_count: int = 1
-    signatures: tuple[str, ...] = ()
+    signatures: tuple[Signature, ...] = ()
     buffers: tuple[memoryview, ...] = field(default=(), repr=False, compare=False)
 
     def values(self, tensor_index: int) -> "np.ndarray | None":

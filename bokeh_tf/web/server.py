@@ -3,6 +3,7 @@ token in it, and nothing else; and takes what a page sends, where somebody waits
 """
 
 import hmac
+import ipaddress
 import mimetypes
 import secrets
 import ssl
@@ -22,7 +23,10 @@ HOST = "127.0.0.1"
 # Names under which a browser reaches this address; any other in a request is a page
 # elsewhere that was led here.
 _NAMES = (HOST, "localhost")
-_LIMIT_BYTES = 256_000_000
+# Of what is served from a file: a `.tflite`'s offsets have 31 bits.
+_LIMIT_BYTES = 2**31 - 1
+_MOST_DISCARDED_BYTES = 16_000_000
+_CHUNK_BYTES = 1 << 16
 _IDLE_S = 60.0
 _MOST_DIGITS = 18
 _TYPES = {
@@ -38,14 +42,22 @@ def _number(text):
     return int(text) if is_number else None
 
 
+def is_own_address(address: str, served_at: str) -> bool:
+    """Whether a visitor's address is this machine's: who calls an own address has it too."""
+    return address == served_at or ipaddress.ip_address(address).is_loopback
+
+
 class Receiver(Protocol):
     """Who waits for what a page sends."""
 
     def limit_bytes(self, name: str) -> int | None:
         """How much may be sent under that name, None where nothing is waited for."""
 
-    def receive(self, name: str, body: bytes) -> bytes:
-        """The answer, JSON; `ValueError` where `body` is nothing that a page of ours sends."""
+    def receive(self, name: str, body: bytes, *, is_here: bool) -> bytes:
+        """The answer, JSON; `ValueError` where `body` is nothing that a page of ours sends.
+
+        `is_here` says whether it was sent from an address of this machine.
+        """
 
 
 class SiteServer(ThreadingHTTPServer):
@@ -119,13 +131,21 @@ class _Handler(BaseHTTPRequestHandler):
         elif not self._is_from_own_page():
             self.send_error(HTTPStatus.FORBIDDEN)
         elif length_bytes is None or length_bytes > limit_bytes:
+            self._discard(length_bytes or 0)
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         else:
             self._take(receiver, name, self.rfile.read(length_bytes))
 
+    def _discard(self, length_bytes):
+        """Reads what is not wanted: who is still sending when the connection ends hears no answer."""
+        left_bytes = min(length_bytes, _MOST_DISCARDED_BYTES)
+        while left_bytes > 0 and (read := self.rfile.read(min(left_bytes, _CHUNK_BYTES))):
+            left_bytes -= len(read)
+
     def _take(self, receiver, name, body):
+        is_here = is_own_address(self.client_address[0], self.server.server_address[0])
         try:
-            answer = receiver.receive(name, body)
+            answer = receiver.receive(name, body, is_here=is_here)
         except ValueError:
             self.send_error(HTTPStatus.BAD_REQUEST)
             return

@@ -43,6 +43,9 @@ class WatchContestant:
     def __init__(self, subject, setting):
         self.subject, self.name = subject, f"{subject.name}, {setting.label}"
 
+    def recall(self, facts):
+        pass
+
     def start(self):
         right = OutputComparison("doubled", None, 0.0, 0, None)
         verdict = RunVerdict(DelegateOutcome.CPU, "the watch computed it")

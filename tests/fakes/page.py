@@ -64,15 +64,17 @@ class FakePage:
         return contextlib.closing(http.client.HTTPConnection(self._parts.netloc, timeout=TIMEOUT_S))
 
     def serve(self):
-        """Does what it is asked for until it is told to stop, or loses its connection."""
+        """Does what it is asked for until it is told to stop, or loses its connection; returns
+        what it was told, None where it lost it.
+        """
         answer = None
         while True:
             try:
                 told = self.exchange(answer=answer)
             except (OSError, http.client.HTTPException):
-                return
+                return None
             if "stop" in told:
-                return
+                return told["stop"]
             answer = None
             if told.get("request"):
                 answer = self.answer(told["number"], told["request"])

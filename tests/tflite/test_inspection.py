@@ -9,6 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from bokeh_tf.errors import ModelFileError
 from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.model_file import Signature
 from tests.delegate.rules.rule_graphs import build_graph
 from tests.model_writer import INT32, FileWriter
 from tests.tflite.convolution_file import convolution_file
@@ -271,5 +272,9 @@ def test_signatures_and_further_graphs():
     writer.model.signatureDefs = [schema.SignatureDefT(), schema.SignatureDefT()]
     for index, name in enumerate(("erste", "größe")):
         writer.model.signatureDefs[index].signatureKey = name
+    second = writer.model.signatureDefs[1]
+    second.subgraphIndex, second.inputs, second.outputs = 1, [schema.TensorMapT()], []
+    second.inputs[0].name, second.inputs[0].tensorIndex = "länge", 7
     file = inspect(writer.finish())
-    assert (file.signatures, file.subgraph_count) == (("erste", "größe"), 2)
+    expected = (Signature("erste", {}, {}), Signature("größe", {"länge": 7}, {}, 1))
+    assert (file.signatures, file.subgraph_count) == (expected, 2)

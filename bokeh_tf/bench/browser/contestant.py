@@ -5,9 +5,11 @@ the call returns before. The inputs are in their buffers already, and outputs ar
 1, 2 and the last only, untimed.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from bokeh_tf.bench.browser.judging import (
     verdict_of_gpu,
     verdict_of_wasm,
 )
+from bokeh_tf.bench.browser.origin import Origin, Visit
 from bokeh_tf.bench.browser.tab import PageLostError, Tab
 from bokeh_tf.bench.contestant import Failed, Finished, Known, Started, WarmStart
 from bokeh_tf.bench.host.timing_worker import random_input
@@ -29,8 +32,9 @@ from bokeh_tf.bench.results.measurement import SAME_PROCESS, RunVerdict
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.bench.subject import SEED, Subject
 from bokeh_tf.bench.vocabulary import BROWSER_SETTINGS
+from bokeh_tf.documents import DocumentError, typed
 from bokeh_tf.errors import BokehError
-from bokeh_tf.tflite.running.signatures import find_graphs
+from bokeh_tf.paths import printable
 from bokeh_tf.web.runtime import VERSION
 
 _WASM, _, _FLOAT16 = BROWSER_SETTINGS
@@ -100,9 +104,15 @@ class BrowserContestant:
         self._tab.join(self._files.content())
         is_coarse = setting.is_half or subject.is_quantised
         self._agreement = Agreement(subject, is_coarse=is_coarse)
-        self._visit = 0
-        self._page: messages.PageFacts | None = None
+        self._visit: Visit | None = None
         self._opened: messages.Opened
+
+    def recall(self, facts: Mapping[str, Any]) -> None:
+        """A continued run goes on in the browser that it began in."""
+        # What is damaged counts as not written, as everywhere in a journal.
+        with contextlib.suppress(DocumentError):
+            if "origin" in facts:
+                self._tab.expect(typed(facts["origin"], Origin))
 
     def start(self) -> Started:
         """Compiles the model, looks at the adapter, runs twice and reads both runs."""
@@ -131,10 +141,10 @@ class BrowserContestant:
 
     def details(self, known: Known) -> dict[str, object]:
         """What the browser says of itself, and how each run that was read agreed."""
-        if self._page is None:
+        if self._visit is None:
             return {}
         return {
-            "browser": asdict(self._page),
+            "browser": asdict(self._visit.facts),
             "opened": asdict(self._opened),
             "agreement": self._agreement.details(),
         }
@@ -143,17 +153,16 @@ class BrowserContestant:
         """Does `act` in a page that has the model; once more in the next page where it is lost."""
         for _ in range(_MOST_LOSSES):
             try:
-                page = self._tab.wait_for_page(timeout_s=self._timeout_s)
-                if self._tab.visits != self._visit:
-                    self._open(page)
+                visit = self._tab.wait_for_page(timeout_s=self._timeout_s)
+                if visit != self._visit:
+                    self._open(visit)
                 return act()
             except PageLostError:
                 continue
         raise WorkerError(f"its page was lost {_MOST_LOSSES} times in the same place", kind="died")
 
-    def _open(self, page):
-        visit = self._tab.visits
-        self._check_threads(page)
+    def _open(self, visit):
+        self._check_threads(visit.facts)
         request = {
             "do": "open",
             "key": self.name,
@@ -162,10 +171,10 @@ class BrowserContestant:
             "threads": self.threads or 1,
             **self._files.request(),
         }
-        self._opened = self._ask(request, messages.Opened)
+        opened = self._tab.ask(visit, request, messages.Opened, timeout_s=self._timeout_s)
         if self.setting.is_on_gpu:
-            self._check_adapter(self._opened.adapter)
-        self._page, self._visit = page, visit
+            self._check_adapter(opened.adapter)
+        self._opened, self._visit = opened, visit
 
     def _check_threads(self, page):
         """Refuses threads that never come: whoever waits for one waits for ever."""
@@ -186,24 +195,27 @@ class BrowserContestant:
                 " --allow-software times it all the same",
                 kind="runtime",
             )
+        self._tab.keep_to(adapter)
 
     def _start(self) -> Started:
         (first_ns,) = self._run(1)
         self._read("run 1")
         self._run(1)
         self._read("run 2")
-        page, adapter = self._page, self._opened.adapter
-        assert page is not None
-        name = browser_name(page.user_agent)
+        visit, origin, adapter = self._opened_in, self._tab.origin, self._opened.adapter
+        assert origin is not None
+        user_agent = visit.facts.user_agent
+        name = browser_name(user_agent)
         return Started(
             first_ns=first_ns,
             cold_init_ns=self._opened.cold_init_ns,
             runtime=f"LiteRT.js {VERSION}, {name}",
-            device=name if is_elsewhere(page.user_agent) else None,
+            device=name if is_elsewhere(user_agent, is_here=visit.is_here) else None,
             accelerator=None if adapter is None else adapter.name or None,
             outputs=self._agreement.worst(),
             verdict=self._verdict(),
             stamp=None if adapter is None else stamp_of(adapter),
+            origin=asdict(origin),
         )
 
     def _finish(self) -> Finished:
@@ -223,6 +235,12 @@ class BrowserContestant:
             self._agreement, opened.adapter, is_fully_accelerated=opened.is_fully_accelerated
         )
 
+    @property
+    def _opened_in(self):
+        """The page that has the model."""
+        assert self._visit is not None
+        return self._visit
+
     def _run(self, runs, *, settle=False):
         request = {"do": "run", "key": self.name, "runs": runs, "settle": settle}
         times_ns = self._ask(request, messages.Ran).times_ns
@@ -233,11 +251,11 @@ class BrowserContestant:
     def _read(self, run):
         request = {"do": "read", "key": self.name}
         sizes_bytes = self._files.output_sizes_bytes()
-        bodies = self._tab.read(request, sizes_bytes, timeout_s=self._timeout_s)
+        bodies = self._tab.read(self._opened_in, request, sizes_bytes, timeout_s=self._timeout_s)
         self._agreement.add(run, self._files.arrays(bodies))
 
     def _ask(self, request, kind):
-        return self._tab.ask(request, kind, timeout_s=self._timeout_s)
+        return self._tab.ask(self._opened_in, request, kind, timeout_s=self._timeout_s)
 
 
 class _Files:
@@ -245,27 +263,24 @@ class _Files:
 
     def __init__(self, subject: Subject):
         self._subject = subject
-        self._content = subject.path.read_bytes()
-        graph = find_graphs(self._content)[0]
-        tensors = {
-            one.index: one for one in (*subject.model_file.inputs, *subject.model_file.outputs)
-        }
-        self._inputs = [(port, tensors[port.index]) for port in graph.inputs]
-        self._outputs = [(port, tensors[port.index]) for port in graph.outputs]
+        file = subject.model_file
+        self._inputs, self._outputs = file.inputs, file.outputs
+        self._signature = next(iter(file.signatures), None)
 
-    def content(self) -> dict[str, bytes]:
+    def content(self) -> dict[str, bytes | Path]:
         """What can be fetched, by its place."""
         inputs = {
             self._input_place(place): random_input(
                 tuple(tensor.shape), tensor.dtype, SEED, tensor.index
             ).tobytes()
-            for place, (_, tensor) in enumerate(self._inputs)
+            for place, tensor in enumerate(self._inputs)
         }
-        return {self._place(): self._content, **inputs}
+        return {self._place(): self._subject.path, **inputs}
 
     def request(self) -> dict[str, object]:
         """Where to fetch what; names are the signature's."""
-        for _, tensor in (*self._inputs, *self._outputs):
+        input_names, output_names = self._names()
+        for tensor in (*self._inputs, *self._outputs):
             if tensor.dtype not in _TYPES:
                 known = ", ".join(_TYPES)
                 raise WorkerError(
@@ -273,30 +288,46 @@ class _Files:
                 )
         inputs = [
             {
-                "name": port.name,
+                "name": name,
                 "shape": list(tensor.shape),
                 "type": tensor.dtype,
                 "place": self._input_place(place),
             }
-            for place, (port, tensor) in enumerate(self._inputs)
+            for place, (name, tensor) in enumerate(zip(input_names, self._inputs, strict=True))
         ]
         return {
             "model": self._place(),
             "inputs": inputs,
-            "outputs": [port.name for port, _ in self._outputs],
+            "outputs": output_names,
         }
+
+    def _names(self):
+        """(inputs', outputs') as LiteRT.js calls them, which takes the first signature."""
+        signature = self._signature
+        if signature is None:
+            return [one.name for one in self._inputs], [one.name for one in self._outputs]
+        names = (
+            _names_in(signature.inputs, self._inputs),
+            _names_in(signature.outputs, self._outputs),
+        )
+        if signature.subgraph != 0 or None in (*names[0], *names[1]):
+            raise WorkerError(
+                f"its first signature, {printable(signature.key)}, is not its main graph's",
+                kind="model",
+            )
+        return names
 
     def output_sizes_bytes(self) -> tuple[int, ...]:
         """Of the outputs, in the graph's order."""
         expected = self._subject.expected
-        return tuple(expected[port.index].nbytes for port, _ in self._outputs)
+        return tuple(expected[tensor.index].nbytes for tensor in self._outputs)
 
     def arrays(self, bodies: Sequence[bytes]) -> dict[int, np.ndarray]:
         """What was sent, by tensor index."""
         arrays = {}
-        for (port, _), body in zip(self._outputs, bodies, strict=True):
-            expected = self._subject.expected[port.index]
-            arrays[port.index] = np.frombuffer(body, expected.dtype).reshape(expected.shape)
+        for tensor, body in zip(self._outputs, bodies, strict=True):
+            expected = self._subject.expected[tensor.index]
+            arrays[tensor.index] = np.frombuffer(body, expected.dtype).reshape(expected.shape)
         return arrays
 
     def _place(self):
@@ -304,3 +335,9 @@ class _Files:
 
     def _input_place(self, place):
         return f"inputs/{self._subject.sha256}/{place}"
+
+
+def _names_in(ports, tensors):
+    """The names of tensors among a signature's ports, None for one that is not there."""
+    names = {index: name for name, index in ports.items()}
+    return [names.get(tensor.index) for tensor in tensors]

@@ -38,8 +38,12 @@ def browser_name(user_agent: str) -> str:
     return f"a browser{where}"
 
 
-def is_elsewhere(user_agent: str) -> bool:
-    """Whether a browser says that it runs on another system than this machine's."""
+def is_elsewhere(user_agent: str, *, is_here: bool) -> bool:
+    """Whether a browser is on another machine than this: by its address, or, as a phone on a cable
+    has an address here, by the system that it says it runs on.
+    """
+    if not is_here:
+        return True
     here = {"Darwin": "Macintosh"}.get(platform.system(), platform.system())
     return not browser_name(user_agent).endswith(f" on {here}")
 

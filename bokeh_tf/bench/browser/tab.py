@@ -2,18 +2,21 @@
 
 The page asks for work again and again and is kept waiting while there is none. What it sends counts
 for the request that it was given and no other, and only from the page that came last: a page that is
-loaded anew is another one, which has none of the models, and whoever waits for an answer hears of
-that by `PageLostError`. Messages that are lost are sent again and do no harm twice.
+loaded anew is another one, which has none of the models, and whoever asks the one before hears of
+that by `PageLostError`. A page of another browser is told so and changes nothing. Messages that are
+lost are sent again and do no harm twice.
 """
 
 import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from typing import TypeVar
 
 from bokeh_tf.bench.browser import messages
+from bokeh_tf.bench.browser.origin import Origin, Visit
 from bokeh_tf.bench.host.worker_process import WorkerError
 from bokeh_tf.documents import DocumentError, parse, typed
 from bokeh_tf.errors import BokehError, CheckError
@@ -28,7 +31,7 @@ _PAGE = ("bench.js", "work.js")
 # How long a page that asks is kept waiting; proxies and phones cut what lasts longer than a minute.
 _POLL_S = 20.0
 _SHUTDOWN_POLL_S = 0.05
-_STOP = {"stop": "Another page took over, or the run is over. This one can be closed."}
+_OVER = "Another page took over, or the run is over. This one can be closed."
 T = TypeVar("T")
 
 
@@ -40,8 +43,8 @@ class Tab:
     """One page for a whole run; it is waited for when something is asked for the first time.
 
     Attributes:
-        facts: of the page that is there, `messages.PageFacts`.
-        visits: how many pages there were; a model lives in the one that it was opened in.
+        visits: how many pages there were.
+        origin: the browser that the run's times are of; None until the first page comes.
     """
 
     def __init__(
@@ -57,8 +60,8 @@ class Tab:
 
         With `is_lan` it is served to this machine's network.
         """
-        self.facts: messages.PageFacts | None = None
         self.visits = 0
+        self.origin: Origin | None = None
         self._port, self._is_lan, self._runtime = port, is_lan, runtime
         self._open_address, self._say = open_address, say
         self._content: dict = {}
@@ -66,10 +69,12 @@ class Tab:
         self._users = 0
         self._changed = threading.Condition()
         self._page: str | None = None
-        self._gone: set[str] = set()
+        self._present: Visit | None = None
+        # Pages that are to stop, and what they are told.
+        self._gone: dict[str, str] = {}
         self._is_hidden = False
         self._last_seen_s = time.monotonic()
-        self._number = self._visit = 0
+        self._number = self._asked_visit = 0
         self._request: dict | None = None
         self._sizes_bytes: tuple[int, ...] = ()
         self._outputs: dict[int, bytes] = {}
@@ -85,45 +90,62 @@ class Tab:
         self._users -= 1
         if self._users == 0 and self._server is not None:
             with self._changed:
-                self._gone.add(self._page or "")
+                self._gone[self._page or ""] = _OVER
                 self._changed.notify_all()
             self._server.shutdown()
             self._server.server_close()
             self._server = None
 
-    def ask(self, request: dict, kind: type[T], *, timeout_s: float) -> T:
-        """What the page answers, as an object of `kind`.
+    def expect(self, origin: Origin) -> None:
+        """Hears which browser an earlier session's times are of, before the first page comes."""
+        if self.origin is None or self.origin.adapter is None:
+            self.origin = origin
+
+    def keep_to(self, adapter: messages.Adapter) -> None:
+        """Turns the page away where the run's times are another adapter's, by `PageLostError`."""
+        with self._changed:
+            assert self.origin is not None
+            refusal = self.origin.refusal_of_adapter(adapter)
+            if refusal is None:
+                self.origin = replace(self.origin, adapter=adapter)
+                return
+            self._turn_away(self._page or "", refusal)
+            self._page = self._present = None
+            raise PageLostError(refusal)
+
+    def ask(self, visit: Visit, request: dict, kind: type[T], *, timeout_s: float) -> T:
+        """What the page of a visit answers, as an object of `kind`.
 
         Raises:
-            PageLostError: the page was closed or loaded anew meanwhile.
+            PageLostError: that page was closed or loaded anew, before or meanwhile.
             WorkerError: the page could not do it, or answers nonsense.
-            CheckError: no page is there, or none has answered for `timeout_s`.
+            CheckError: it has not answered for `timeout_s`.
         """
-        answer, _ = self._ask(request, (), timeout_s)
+        answer, _ = self._ask(visit, request, (), timeout_s)
         return _content(answer, kind, request)
 
-    def read(self, request: dict, sizes_bytes: tuple[int, ...], *, timeout_s: float) -> list[bytes]:
+    def read(
+        self, visit: Visit, request: dict, sizes_bytes: tuple[int, ...], *, timeout_s: float
+    ) -> list[bytes]:
         """The outputs that the page sends, of exactly these sizes; raises what `ask` raises."""
-        answer, outputs = self._ask(request, sizes_bytes, timeout_s)
+        answer, outputs = self._ask(visit, request, sizes_bytes, timeout_s)
         _content(answer, messages.Read, request)
         if len(outputs) != len(sizes_bytes):
             raise _nonsense(request)
         return [outputs[place] for place in range(len(sizes_bytes))]
 
-    def wait_for_page(self, *, timeout_s: float) -> messages.PageFacts:
+    def wait_for_page(self, *, timeout_s: float) -> Visit:
         """Returns once a page is there; `CheckError` where none comes."""
         self._serve()
         with self._changed:
             self._last_seen_s = time.monotonic()
-            while self._page is None:
+            while self._present is None:
                 self._wait(timeout_s)
-            assert self.facts is not None
-            return self.facts
+            return self._present
 
-    def _ask(self, request, sizes_bytes, timeout_s):
-        self.wait_for_page(timeout_s=timeout_s)
+    def _ask(self, visit, request, sizes_bytes, timeout_s):
         with self._changed:
-            visit = self._visit = self.visits
+            self._asked_visit = visit.number
             self._number += 1
             self._request, self._answer = request, None
             self._sizes_bytes, self._outputs = sizes_bytes, {}
@@ -131,7 +153,7 @@ class Tab:
             self._changed.notify_all()
             try:
                 while self._answer is None:
-                    if self.visits != visit or self._page is None:
+                    if self._present != visit:
                         raise PageLostError("the page was closed or loaded anew")
                     self._wait(timeout_s)
                 return self._answer, self._outputs
@@ -179,11 +201,11 @@ class Tab:
         place = self._place(name)
         return None if place is None else self._sizes_bytes[place]
 
-    def receive(self, name: str, body: bytes) -> bytes:
+    def receive(self, name: str, body: bytes, *, is_here: bool) -> bytes:
         """Takes what a page sends; `ValueError` where it is nothing that was asked for."""
         if name == _EXCHANGE:
             message = typed(parse(body), messages.Exchange)
-            return json.dumps(self._exchange(message)).encode()
+            return json.dumps(self._exchange(message, is_here=is_here)).encode()
         with self._changed:
             place = self._place(name)
             if place is None or len(body) != self._sizes_bytes[place]:
@@ -201,13 +223,11 @@ class Tab:
         # Longer numbers would take long to read.
         return int(rest) if len(rest) <= 4 and int(rest) < len(self._sizes_bytes) else None
 
-    def _exchange(self, message):
+    def _exchange(self, message, *, is_here):
         """What the page is told: its next request, nothing to do yet, or to stop."""
         with self._changed:
-            if message.page not in self._gone:
-                self._arrive(message)
-                if message.answer is not None:
-                    self._take_answer(message.answer)
+            if message.page not in self._gone and self._is_let_in(message, is_here=is_here):
+                self._note(message)
             # A page that nobody sees gets nothing to do: its browser would slow it down.
             until_s = time.monotonic() + (0 if message.is_hidden else _POLL_S)
             while message.page not in self._gone:
@@ -218,31 +238,50 @@ class Tab:
                     self._last_seen_s = time.monotonic()
                     return {"number": self._number, "request": self._request}
                 self._changed.wait(left_s)
-            return _STOP
+            return {"stop": self._gone[message.page]}
 
     def _waits_for_this_page(self):
         """Whether something is asked for, and not of a page that is gone."""
         is_asked = self._request is not None and self._answer is None
-        return is_asked and self._visit == self.visits
+        return is_asked and self._asked_visit == self.visits
 
-    def _arrive(self, message):
-        """Notes that a page is there; the one that was, if it is another, is gone."""
+    def _is_let_in(self, message, *, is_here):
+        """Whether it is the run's page; where it is a new one, the one before is gone."""
+        if message.page == self._page:
+            return True
+        if message.facts is None:
+            raise DocumentError("a page that comes says what it is")
+        if self.origin is None:
+            self.origin = Origin(message.facts, is_here)
+        refusal = self.origin.refusal(message.facts, is_here=is_here)
+        if refusal is not None:
+            self._turn_away(message.page, refusal)
+            return False
+        if self._page is not None:
+            self._gone[self._page] = _OVER
+        self.visits += 1
+        self._page = message.page
+        self._present = Visit(self.visits, message.facts, is_here)
+        self._changed.notify_all()
+        return True
+
+    def _turn_away(self, page, refusal):
+        self._gone[page] = refusal
+        self._say(f"a page was turned away. It is told: {refusal}")
+        self._changed.notify_all()
+
+    def _note(self, message):
+        """Takes what the run's page says."""
         self._last_seen_s = time.monotonic()
-        if message.page != self._page:
-            if message.facts is None:
-                raise DocumentError("a page that comes says what it is")
-            if self._page is not None:
-                self._gone.add(self._page)
-            self._page, self.facts = message.page, message.facts
-            self.visits += 1
-            self._changed.notify_all()
         if message.is_hidden and not self._is_hidden:
             self._say("the page is hidden: it goes on once it is seen again")
         self._is_hidden = message.is_hidden
         if message.is_leaving:
-            self._gone.add(message.page)
-            self._page = None
+            self._gone[message.page] = _OVER
+            self._page = self._present = None
             self._changed.notify_all()
+        if message.answer is not None:
+            self._take_answer(message.answer)
 
     def _take_answer(self, answer):
         if answer.number == self._number and self._waits_for_this_page():

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -94,6 +95,9 @@ class CpuContestant:
         self.backend, self.threads = setting.backend, setting.threads
         self._stack = contextlib.ExitStack()
         self._worker: Worker
+
+    def recall(self, facts: Mapping[str, Any]) -> None:
+        """The run's key holds the machine."""
 
     def start(self) -> Started:
         """Loads the model, runs it once, compares what it computed."""

@@ -7,8 +7,9 @@ then every output says that this is not a GPU timing.
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bokeh_tf.bench.contestant import Failed, Finished, Known, Started
 from bokeh_tf.bench.host.cpu import (
@@ -69,6 +70,9 @@ class GpuContestant:
         self.name, self.precision = f"{subject.name}, {setting.label}", setting.precision
         self._stack = contextlib.ExitStack()
         self._worker: Worker
+
+    def recall(self, facts: Mapping[str, Any]) -> None:
+        """The run's key holds the machine."""
 
     def start(self) -> Started:
         """Compiles the model, looks at the adapter, runs once, compares what was computed."""

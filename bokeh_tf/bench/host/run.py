@@ -76,6 +76,8 @@ def bench(
         with Journal(folder, _key(run, subjects, environment), created_utc=utc_now()) as journal:
             if journal.sessions_utc:
                 on_continue()
+            for contestant in contestants:
+                contestant.recall(journal.facts(contestant.name))
             run_interleaved(contestants, journal, rounds=run.rounds, on_round=on_round)
             result = _result(run, contestants, journal, environment)
             path = None if folder is None else write_result(result, folder, prefix=prefix)

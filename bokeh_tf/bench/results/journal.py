@@ -215,6 +215,7 @@ class _KnownFacts:
     cache: StartCache | None = None
     peak_bytes: int | None = None
     before_load_bytes: int | None = None
+    origin: dict[str, Any] | None = None
 
 
 @dataclass

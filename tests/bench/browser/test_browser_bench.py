@@ -5,41 +5,60 @@ agree in each run that is read, and what is kept of a run whose page goes away.
 import os
 import re
 import signal
+import subprocess
+import sys
+import threading
 
 import pytest
 
-from bokeh_tf.bench.browser.judging import browser_name
+from bokeh_tf.bench.browser.judging import browser_name, is_elsewhere
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.bench.results.reading import read_result
 from bokeh_tf.cli import main
 from bokeh_tf.web import runtime
+from bokeh_tf.web.server import is_own_address
 from tests.bench.tiny_models import tiny_model
 from tests.fakes.page import GPU, HERE, RUN_NS, SOFTWARE, FakePage
 
 OUTCOME = DelegateOutcome
 # Equal times are flat at once.
 WARM_UP_RUNS = 6
+NVIDIA = {**GPU, "vendor": "nvidia"}
 
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
-    """The command, opened in a fake page; a function of the page's properties."""
+    """The command, opened in a fake page; a function of the page's properties, and of those of
+    another page that is there until it is told to stop.
+    """
     monkeypatch.setattr("bokeh_tf.bench.browser.tab.runtime_files", dict)
     model = tmp_path / "net.tflite"
     model.write_bytes(tiny_model())
     pages = []
 
-    def run(*arguments, settings=("webgpu",), rounds=2, **page):
+    def run(*arguments, settings=("webgpu",), rounds=2, opened_before=None, **page):
         def open_page(address):
-            pages.append(FakePage(address, **page).start())
+            pages.append(FakePage(address, **page))
+            if opened_before is None:
+                pages[-1].start()
+            else:
+                other = FakePage(address, name="z1", **opened_before)
+                threading.Thread(target=lambda: (other.serve(), pages[-1].serve())).start()
 
         monkeypatch.setattr("webbrowser.open", open_page)
         command = ["bench", str(model), "--on", "browser", "--open", "--rounds", str(rounds)]
         command += ["--browser-settings", *settings, "--out", str(tmp_path / "out"), *arguments]
         return main(command)
 
-    run.folder, run.pages = tmp_path / "out", pages
+    run.folder, run.pages, run.model = tmp_path / "out", pages, model
     return run
+
+
+def interrupt(page, request):
+    """Ctrl-C after some of six rounds."""
+    if page.asked.count("run") == 12:
+        os.kill(os.getpid(), signal.SIGINT)
+    return page.run(request)
 
 
 def only_measurement(folder):
@@ -113,6 +132,37 @@ def test_a_phone_is_another_device_than_this_machine(bench, capsys):
     assert "machine: " in capsys.readouterr().err
 
 
+def test_the_page_is_told_the_names_of_the_signature(bench):
+    asked = []
+
+    def open_noted(page, request):
+        asked.append(([port["name"] for port in request["inputs"]], request["outputs"]))
+        return page.open(request)
+
+    bench.model.write_bytes(tiny_model(signature=(0, "photo", "twice")))
+    assert bench(open=open_noted) == 0
+    bench.model.write_bytes(tiny_model())
+    assert bench(open=open_noted) == 0
+    assert asked == [(["photo"], ["twice"]), (["image"], ["doubled"])]
+
+
+def test_a_signature_of_another_graph_is_not_timed(bench):
+    bench.model.write_bytes(tiny_model(signature=(1, "photo", "twice")))
+    assert bench() == 1
+    why = only_measurement(bench.folder).verdict.why
+    assert why == "its first signature, serve, is not its main graph's"
+
+
+def test_models_are_not_read_by_code_that_trusts_them():
+    program = (
+        "import sys, bokeh_tf.bench.browser.contestant;"
+        " print(*(name for name in sys.modules if name.startswith('ai_edge_litert')))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 def test_a_software_adapter_that_is_allowed_is_stamped(bench):
     assert bench("--allow-software", adapter=SOFTWARE) == 0
     one = only_measurement(bench.folder)
@@ -138,13 +188,40 @@ def test_a_page_that_is_loaded_anew_goes_on_where_the_other_was(bench):
     assert newer[0].asked[0] == "open"
 
 
-@pytest.mark.usefixtures("hears_ctrl_c")
-def test_what_is_finished_is_kept_of_a_run_that_is_interrupted(bench, capsys):
-    def interrupt(page, request):
-        if page.asked.count("run") == 12:
-            os.kill(os.getpid(), signal.SIGINT)
+def test_a_page_whose_adapter_is_another_is_turned_away(bench, capsys):
+    told = []
+
+    def change_the_adapter(page, request):
+        if page.asked.count("run") == 4:
+            told.append(FakePage(page.address, name="b2", adapter=NVIDIA).serve())
+            FakePage(page.address, name="c3").start()
         return page.run(request)
 
+    assert bench(rounds=2, run=change_the_adapter) == 0
+    one = only_measurement(bench.folder)
+    assert one.accelerator == "arm valhall" and one.verdict.outcome is OUTCOME.FULL_GPU
+    assert "of adapter arm valhall, and this page is in adapter nvidia valhall" in told[0]
+    assert told[0] in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"facts": {**HERE, "logical_cores": 8}}, "of Chrome 156 on Linux, and this page is in an"),
+        ({"adapter": NVIDIA}, "of adapter arm valhall, and this page is in adapter nvidia"),
+    ],
+)
+def test_a_run_is_continued_in_its_own_browser_only(other, told, bench, capsys):
+    assert bench(rounds=6, run=interrupt) == 130
+    assert bench(rounds=6, opened_before=other) == 0
+    assert told in capsys.readouterr().err
+    one = only_measurement(bench.folder)
+    assert one.details["browser"] == HERE and one.details["opened"]["adapter"] == GPU
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
+def test_what_is_finished_is_kept_of_a_run_that_is_interrupted(bench, capsys):
     assert bench(rounds=6, run=interrupt) == 130
     assert "what was finished is kept" in capsys.readouterr().err
     (journal,) = bench.folder.glob("unfinished_*.jsonl")
@@ -155,6 +232,16 @@ def test_what_is_finished_is_kept_of_a_run_that_is_interrupted(bench, capsys):
     assert len(only_measurement(bench.folder).samples.rounds_ns) == 6
     # Two runs that are looked at, the warm-up, and no turn a second time.
     assert bench.pages[1].asked.count("run") == 2 + WARM_UP_RUNS + 6 - turns
+
+
+def test_a_browser_is_elsewhere_by_its_address_or_its_system(monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    here, phone = HERE["user_agent"], "Mozilla/5.0 (Linux; Android 10; K) Chrome/137.0.0.0 Mobile"
+    assert not is_elsewhere(here, is_here=True) and is_elsewhere(here, is_here=False)
+    # Over a cable a phone speaks through this machine.
+    assert is_elsewhere(phone, is_here=True)
+    assert is_own_address("192.168.1.5", "192.168.1.5") and is_own_address("127.0.0.1", "127.0.0.1")
+    assert not is_own_address("192.168.1.6", "192.168.1.5")
 
 
 @pytest.mark.parametrize(

@@ -24,23 +24,32 @@ class Served:
         self.tab = Tab(open_address=self.addresses.put, say=self.said.append, runtime={})
         self.tab.join({"models/net.tflite": b"net"})
 
-    def page(self, name="a1", **work):
-        """A page that has arrived."""
+    def open(self):
+        """Waits for a page; returns the thread that does."""
         waiting = threading.Thread(target=self.tab.wait_for_page, kwargs={"timeout_s": TIMEOUT_S})
         waiting.start()
         self.address = self.addresses.get(timeout=TIMEOUT_S)
+        return waiting
+
+    def page(self, name="a1", **work):
+        """A page that has arrived."""
+        waiting = self.open()
         page = FakePage(self.address, name=name, **work)
         page.exchange(is_hidden=True)
         waiting.join()
         return page
 
+    def visit(self):
+        """Of the page that is there."""
+        return self.tab.wait_for_page(timeout_s=TIMEOUT_S)
+
     def ask_in_background(self, request=RUN, kind=messages.Ran):
-        """Asks; the dictionary that is returned holds what came, once its thread has ended."""
-        held = {}
+        """Asks the page that is there; the dictionary that is returned holds what came, once its thread has ended."""
+        held, visit = {}, self.visit()
 
         def ask():
             try:
-                held["answer"] = self.tab.ask(request, kind, timeout_s=TIMEOUT_S)
+                held["answer"] = self.tab.ask(visit, request, kind, timeout_s=TIMEOUT_S)
             except (WorkerError, PageLostError, CheckError) as error:
                 held["error"] = error
 
@@ -119,7 +128,7 @@ def test_a_hostile_result_is_no_result(content, served):
 def test_what_is_no_message_is_refused(body, status, served):
     page = served.page()
     assert page.post("exchange", body)[0] == status
-    assert served.tab.facts == messages.PageFacts(**HERE) and served.tab.visits == 1
+    assert served.visit().facts == messages.PageFacts(**HERE) and served.tab.visits == 1
 
 
 def test_only_the_page_with_the_token_may_send(served):
@@ -138,10 +147,10 @@ def test_only_the_page_with_the_token_may_send(served):
 
 def test_outputs_are_taken_for_their_request_and_in_their_size_only(served):
     page = served.page()
-    held = {}
+    held, visit = {}, served.visit()
 
     def read():
-        held["bodies"] = served.tab.read({"do": "read"}, (4, 2), timeout_s=TIMEOUT_S)
+        held["bodies"] = served.tab.read(visit, {"do": "read"}, (4, 2), timeout_s=TIMEOUT_S)
 
     thread = threading.Thread(target=read)
     thread.start()
@@ -173,6 +182,45 @@ def test_a_page_that_is_loaded_anew_takes_over(served):
     assert new.exchange()["request"] == RUN
     new.exchange(is_leaving=True)
     assert isinstance(told(held), PageLostError)
+
+
+def test_what_is_asked_of_a_page_is_asked_of_no_other(served):
+    served.page("a1")
+    visit = served.visit()
+    # It is loaded anew just before something is asked of it.
+    new = FakePage(served.address, name="b2")
+    new.exchange(is_hidden=True)
+    with pytest.raises(PageLostError):
+        served.tab.ask(visit, RUN, messages.Ran, timeout_s=TIMEOUT_S)
+    assert new.exchange(is_hidden=True) == {}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"user_agent": "Mozilla/5.0 (Android 16; Mobile) Firefox/140.0"}, {"logical_cores": 8}],
+    ids=str,
+)
+def test_a_page_of_another_browser_is_turned_away_and_the_first_goes_on(other, served):
+    first = served.page("a1")
+    held = served.ask_in_background()
+    stranger = FakePage(served.address, name="b2", facts={**HERE, **other})
+    for _ in range(2):
+        told_to_it = stranger.exchange()["stop"]
+    assert "This run's times are of Chrome 156 on Linux, and this page is in" in told_to_it
+    assert [text for text in served.said if "turned away" in text and told_to_it in text]
+    number = first.exchange()["number"]
+    first.exchange(answer={"number": number, "content": {"times_ns": [1, 2]}}, is_hidden=True)
+    assert told(held) == messages.Ran((1, 2)) and served.tab.visits == 1
+
+
+def test_a_page_is_here_by_its_address_and_not_by_what_it_says(served):
+    waiting = served.open()
+    message = {"page": "a1", "facts": {**HERE, "is_here": True}, "is_here": True}
+    served.tab.receive("exchange", json.dumps({**message, "is_hidden": True}), is_here=False)
+    assert served.tab.origin.is_here is False
+    waiting.join()
+    # The same browser here is another one.
+    assert "another one" in FakePage(served.address, name="b2").exchange()["stop"]
 
 
 def test_a_hidden_page_gets_nothing_to_do_and_is_told_of(served):

@@ -4,8 +4,19 @@
 // model, and whoever waits for a thread that never comes waits for ever.
 
 const PAUSE_MS = 1000;
+// How the command answers what is no message, or too long a one.
+const NO_MESSAGE = [400, 413];
 const FRAME = 'index.html?frame';
+// What a frame says to its page; anything else is why it cannot work.
+const READY = 'ready';
 const PAGE = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+
+// What a page says first, and, as that may be lost, each time.
+const FACTS = {
+    user_agent: navigator.userAgent,
+    logical_cores: navigator.hardwareConcurrency ?? 1,
+    is_isolated: crossOriginIsolated,
+};
 
 /** @type {Map<string, HTMLIFrameElement>} */
 const frames = new Map();
@@ -22,17 +33,24 @@ function sleep(milliseconds) {
 
 /** @param {object} message what `messages.Exchange` says, without the page */
 function send(message) {
-    const body = JSON.stringify({page: PAGE, is_hidden: document.hidden, ...message});
+    const body = JSON.stringify({page: PAGE, facts: FACTS, is_hidden: document.hidden, ...message});
     return fetch('exchange', {method: 'POST', headers: {'Content-Type': 'application/json'}, body});
 }
 
-/** Sends until it arrives; a connection that is lost comes back. @returns {Promise<object>} */
+/**
+ * Sends until it arrives; a connection that is lost comes back. Where what came out is refused, the command hears
+ * that, for it waits. @returns {Promise<object>}
+ */
 async function exchange(message) {
     for (;;) {
         try {
             const answer = await send(message);
             if (answer.ok) {
                 return await answer.json();
+            }
+            if (message.answer && NO_MESSAGE.includes(answer.status)) {
+                const error = `the command refused what came out, with status ${answer.status}`;
+                message = {answer: {number: message.answer.number, error}};
             }
             throw new Error(`refused with status ${answer.status}`);
         } catch (error) {
@@ -45,6 +63,7 @@ async function exchange(message) {
 /** What is done while nobody sees the page is no timing: waits until somebody does. */
 async function seen() {
     while (document.hidden) {
+        // The command hears of it, also where the page was never in sight.
         await send({}).catch(() => null);
         await sleep(PAUSE_MS);
     }
@@ -62,10 +81,10 @@ async function newFrame(key) {
     frame.hidden = true;
     frame.src = FRAME;
     frame.title = key;
-    const ready = new Promise((resolve) => addEventListener('message', function heard(event) {
-        if (event.source === frame.contentWindow && event.data === 'ready') {
+    const ready = new Promise((resolve, reject) => addEventListener('message', function heard(event) {
+        if (event.source === frame.contentWindow) {
             removeEventListener('message', heard);
-            resolve();
+            event.data === READY ? resolve() : reject(new Error(event.data));
         }
     }));
     document.body.append(frame);
@@ -99,14 +118,9 @@ export async function start() {
     });
     // A page that comes back from the browser's memory had said that it leaves.
     addEventListener('pageshow', (event) => event.persisted && location.reload());
-    const facts = {
-        user_agent: navigator.userAgent,
-        logical_cores: navigator.hardwareConcurrency ?? 1,
-        is_isolated: crossOriginIsolated,
-    };
     for (let answer = null; ; ) {
         await seen();
-        const {stop, number, request} = await exchange({facts, answer});
+        const {stop, number, request} = await exchange({answer});
         answer = null;
         if (stop) {
             say(stop);
@@ -127,6 +141,8 @@ if (parent === window) {
 } else {
     import('./work.js').then(({work}) => {
         Object.assign(window, {work});
-        parent.postMessage('ready', location.origin);
+        return READY;
+    }).catch((error) => `LiteRT.js cannot be loaded: ${error.message}`).then((told) => {
+        parent.postMessage(told, location.origin);
     });
 }
