@@ -49,7 +49,7 @@ PICTURES = (
     Picture("focus", "astronaut", {"focus": (0.85, 0.85), "aperture": 0.2}),
     Picture("aperture", "otters", {"aperture": 0.5}),
     Picture("shape", "city", {"shape": "6", "aperture": 0.3}, mask="city_mask.png"),
-    Picture("mask", "city", {"aperture": 0.15}, mask="city_mask.png"),
+    Picture("mask", "city", mask="city_mask.png"),
     Picture("depth", "otters", {"aperture": 0.4}, depth="otters_depth.png"),
 )
 

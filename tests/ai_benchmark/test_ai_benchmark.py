@@ -6,14 +6,12 @@ import argparse
 import hashlib
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
-import bokeh_tf
 from bokeh_tf.ai_benchmark import releases
 from bokeh_tf.ai_benchmark.card import make_card, to_markdown
 from bokeh_tf.ai_benchmark.card_picture import to_png
@@ -23,13 +21,13 @@ from bokeh_tf.ai_benchmark.requirements import accept
 from bokeh_tf.ai_benchmark.sheet import COLUMNS, read_sheet
 from bokeh_tf.commands import ai_benchmark as command
 from bokeh_tf.errors import BokehError, DeviceError, ModelFileError, OutputError
+from bokeh_tf.models.weights import BASE_FILE
 from bokeh_tf.tflite.inspection import inspect
 from tests.ai_benchmark.ai_benchmark_files import model, row, sheet_text, write_model, write_sheet
 from tests.model_writer import FLOAT32, INT32
 
 pytest_plugins = ["tests.fakes.fixtures"]
 
-SHIPPED = Path(bokeh_tf.__file__).parent / "weights" / "dbsi_mobile_base_float16_1024x1536.tflite"
 RANGE = json.dumps({"inputs": [{"name": "image", "range": [0, 255]}]}).encode()
 REMOTE = "/sdcard/Download/model.tflite"
 
@@ -40,7 +38,7 @@ def model_file(tmp_path):
 
 
 def test_needs_agree_with_what_the_converter_wrote():
-    needs = releases.read_needs(inspect(SHIPPED))
+    needs = releases.read_needs(inspect(BASE_FILE))
     by_table = max((operator.release for operator in needs.operators), key=releases.release_key)
     assert by_table == needs.declared == needs.release
     assert [operator.label for operator in needs.deciding] == ["RESIZE_BILINEAR v3"]

@@ -16,13 +16,11 @@ from bokeh_tf.apps.generation import TARGETS, app_texts
 from bokeh_tf.apps.ports import facts_of
 from bokeh_tf.cli import main
 from bokeh_tf.commands.app import KINDS
+from bokeh_tf.models.weights import BASE_FILE, FLAGSHIP_FILE
 from bokeh_tf.tflite.rewriting import pack
 from tests.delegate.rules.mldrift_graphs import OP, Graph, options
 
 STUBS = Path(__file__).parent / "stubs"
-WEIGHTS = Path(__file__).resolve().parents[2] / "bokeh_tf" / "weights"
-FLAGSHIP = WEIGHTS / "dbsi_mobile_base_float16_1024x1536.tflite"
-FOCUSED = next(WEIGHTS.glob("dbsi_mobile_focus_*.tflite"))
 TIMEOUT_S = 600
 # As names in the wild: not a word, a word of the language, the end of a comment, a new
 # line to Java even in one.
@@ -112,7 +110,7 @@ CHECKS = {"android-java": assert_java, "cpp": assert_cpp, "web": assert_javascri
 
 
 @pytest.mark.parametrize("kind", CHECKS)
-@pytest.mark.parametrize("model", [FLAGSHIP, FOCUSED], ids=["photo", "photo and focus"])
+@pytest.mark.parametrize("model", [BASE_FILE, FLAGSHIP_FILE], ids=["photo", "photo and focus"])
 def test_the_code_compiles(kind, model, tmp_path):
     CHECKS[kind](files_of(kind, model, tmp_path / "app"), tmp_path / "out")
 
@@ -136,7 +134,7 @@ def test_no_name_reaches_the_code_but_as_words(name):
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_file_s_names_shapes_and_ranges_are_filled_in(name):
-    texts = app_texts(facts_of(FOCUSED), TARGETS[name])
+    texts = app_texts(facts_of(FLAGSHIP_FILE), TARGETS[name])
     code = "\n".join(texts.values())
     for words in (
         "image: float32 [1, 1024, 1536, 3] from 0 to 1",
@@ -217,7 +215,7 @@ def test_nothing_there_is_replaced_unasked(tmp_path, capsys):
     folder = tmp_path / "app"
     folder.mkdir()
     (folder / "README.md").write_text("mine", encoding="utf-8")
-    command = ["app", str(FLAGSHIP), "--for", "swift", "-o", str(folder)]
+    command = ["app", str(BASE_FILE), "--for", "swift", "-o", str(folder)]
     assert main(command) == 1
     assert "exists already" in capsys.readouterr().err
     assert [path.name for path in folder.iterdir()] == ["README.md"]
@@ -227,13 +225,13 @@ def test_nothing_there_is_replaced_unasked(tmp_path, capsys):
 
 def test_what_an_earlier_run_wrote_is_written_again_and_what_was_changed_is_kept(tmp_path, capsys):
     folder = tmp_path / "app"
-    command = ["app", str(FLAGSHIP), "--for", "swift", "-o", str(folder)]
+    command = ["app", str(BASE_FILE), "--for", "swift", "-o", str(folder)]
     assert main(command) == 0
     written = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert main(command) == 0
     assert {path: path.read_bytes() for path in written} == written
     # Another kind of app shares the README alone, and that is as it was written.
-    assert main(["app", str(FLAGSHIP), "--for", "web", "-o", str(folder)]) == 0
+    assert main(["app", str(BASE_FILE), "--for", "web", "-o", str(folder)]) == 0
     assert main(command) == 0
     (folder / "README.md").write_text("mine", encoding="utf-8")
     capsys.readouterr()
@@ -245,13 +243,15 @@ def test_what_an_earlier_run_wrote_is_written_again_and_what_was_changed_is_kept
 
 def test_limits_the_wrong_way_round_are_wrong_usage(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["app", str(FLAGSHIP), "--for", "web", "-o", str(tmp_path), "--input-range", "1", "0"])
+        main(
+            ["app", str(BASE_FILE), "--for", "web", "-o", str(tmp_path), "--input-range", "1", "0"]
+        )
     assert stop.value.code == 2 and "lower number first" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_bytes(b"")
-    command = ["app", str(FLAGSHIP), "--for", "cpp", "-o"]
+    command = ["app", str(BASE_FILE), "--for", "cpp", "-o"]
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         assert main([*command, str(place)]) == 1
         assert "is no folder" in capsys.readouterr().err

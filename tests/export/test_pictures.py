@@ -1,11 +1,17 @@
 """README's pictures: each is made of photographs that are there, and shown."""
 
+import re
+import shlex
+
 import numpy as np
 import pytest
 
-from bokeh_tf import photos
+from bokeh_tf import cli, photos
 from bokeh_tf.rendering import ModelOutput
+from bokeh_tf.rendering.apertures import shape_of
 from export.pictures import FOLDER, PICTURES, draw
+
+README = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 class Dark:
@@ -21,11 +27,24 @@ class Dark:
 
 
 def test_every_picture_is_there_and_in_the_readme():
-    readme = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
     names = {picture.name for picture in PICTURES}
     assert {path.stem for path in FOLDER.glob("*.jpg")} == names
     for name in names:
-        assert f"(docs/pictures/{name}.jpg)" in readme, name
+        assert f"(docs/pictures/{name}.jpg)" in README, name
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+def test_the_options_beside_a_picture_are_those_that_made_it(picture):
+    line = next(line for line in README.splitlines() if f"/{picture.name}.jpg)" in line)
+    said = " ".join(re.findall(r"`(--[^`]*)`", line))
+    options = cli.parser().parse_args(["render", "x.jpg", "-o", "y.jpg", *shlex.split(said)])
+    shape = picture.wishes.get("shape")
+    assert options.focus == picture.wishes.get("focus")
+    assert options.aperture == picture.wishes.get("aperture")
+    assert options.if_unsure == picture.wishes.get("if_unsure", "keep")
+    assert options.shape == (shape and shape_of(shape))
+    assert (options.mask and options.mask.name) == picture.mask
+    assert options.depth == picture.depth
 
 
 @pytest.mark.parametrize("picture", [PICTURES[0], PICTURES[5]], ids=lambda picture: picture.name)

@@ -13,10 +13,10 @@ from bokeh_tf.delegate.judging.policy import Policy, judge
 from bokeh_tf.delegate.probing.probe import probe
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import CheckError, DependencyError
+from bokeh_tf.models.weights import FLAGSHIP_FILE
 from bokeh_tf.tflite.running import release
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGSHIP = ROOT / "bokeh_tf" / "weights" / "dbsi_mobile_base_float16_1024x1536.tflite"
 
 
 @pytest.mark.parametrize("old", ["1.4.0", "2.1.6", "2.2.0", "2.2.0.post1", "nonsense"])
@@ -50,11 +50,11 @@ def test_an_old_runtime_is_not_checked_and_never_a_failed_file(monkeypatch):
     with pytest.raises(
         CheckError, match=r"cannot be checked on the real delegate: ai-edge-litert 2\.2\.0"
     ):
-        probe(FLAGSHIP)
-    report = check(FLAGSHIP, probe=True)
+        probe(FLAGSHIP_FILE)
+    report = check(FLAGSHIP_FILE, probe=True)
     assert isinstance(report.probe, Unchecked)
     assert judge(report, Policy()).code == 1
-    assert judge(next(check_paths([FLAGSHIP], Steps())), Policy()).code == 0
+    assert judge(next(check_paths([FLAGSHIP_FILE], Steps())), Policy()).code == 0
 
 
 def test_no_runtime_is_a_missing_dependency(monkeypatch):

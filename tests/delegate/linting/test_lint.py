@@ -5,17 +5,16 @@ gets a report, and soon.
 import functools
 import re
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-import bokeh_tf
 from bokeh_tf.delegate.findings import TARGETS, Kind, TargetVerdict
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.rules import explain, load_rules
 from bokeh_tf.delegate.rules.conditions import compile_subject
+from bokeh_tf.models.weights import BASE_FILE
 from bokeh_tf.tflite.inspection import inspect
 from tests.delegate.linting.one_node import OP, RELU, SHAPE, file_of, one_node
 from tests.model_writer import INT32, FileWriter
@@ -35,7 +34,6 @@ BOOL = schema.TensorType.BOOL
 # A tenth of it is what the checks need; the machine is shared.
 MAX_CPU_SECONDS = 0.3
 MAX_FOLDER_SECONDS = 10.0
-SHIPPED = Path(bokeh_tf.__file__).with_name("weights") / "dbsi_mobile_base_float16_1024x1536.tflite"
 
 
 def options(table, **fields):
@@ -264,7 +262,7 @@ def test_an_unknown_target_is_the_callers_mistake():
 
 
 def test_the_shipped_file_is_checked_for_both_targets_in_no_time():
-    content = SHIPPED.read_bytes()
+    content = BASE_FILE.read_bytes()
     start = time.process_time()
     reports = [lint(inspect(content), target) for target in TARGETS]
     assert time.process_time() - start < MAX_CPU_SECONDS
