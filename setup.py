@@ -121,6 +121,8 @@ setup(
         "pytorch": ["torch>=2.6"],
         # It pins the runtime to the release that it was made with.
         "quantise": [*_RUN, "ai-edge-quantizer>=0.10"],
+        # LiteRT's NPU path without an NPU: the runtime's plugin is linked to this release alone.
+        "openvino": [*_RUN, "ai-edge-litert==2.3.*", "openvino==2026.3.1"],
         # FLIP, with no dependency but NumPy; ColorVideoVDP would bring PyTorch.
         "perceptual": [*_RUN, "flip-evaluator>=1.7"],
         # HEIC photos; AVIF comes with Pillow.

@@ -29,6 +29,7 @@ conditions of --fail-on, a comma between them (default: refused,wrong):
   wrong          a target takes a node and computes something else, or the real delegate's numbers are wrong
   fp16           the half-precision audit finds errors (turns --audit on)
   opengl         v2 would refuse the file on phones and in apps without OpenCL
+  npu            LiteRT's NPU path does not take all of the file, or computes it wrong (needs the engine openvino)
   partitions:N   a target sees N or more separate parts that it could take
   macs:PERCENT   less than this share of the multiply-accumulates runs on the GPU
 They apply to every delegate named by --target. Where the lint and the real delegate disagree about mldrift, the real
@@ -86,7 +87,7 @@ def _add_steps(parser):
         metavar="LIST",
         help="auto (what is there, the default), none (as --no-probe), or names of engines, which"
         " must run:"
-        " mldrift, classic-gl",
+        " mldrift, classic-gl, openvino",
     )
     group.add_argument(
         "--classic-gl-python",
@@ -261,6 +262,7 @@ def _settings(options):
             inputs=tuple(options.inputs),
             timeout_s=options.timeout,
             classic_gl_python=_classic_gl_python(options, asked, required),
+            openvino=_asks_openvino(asked, required),
         )
     except ValueError as error:
         options.usage_error(str(error))
@@ -301,6 +303,14 @@ def _classic_gl_python(options, asked, required):
             f"classic-gl needs --classic-gl-python FILE or {VARIABLE}: a Python with mediapipe"
         )
     return python
+
+
+def _asks_openvino(asked, required):
+    """Whether it is asked: where it is named in any case, and else where it is there."""
+    from bokeh_tf.delegate.engines import OPENVINO
+    from bokeh_tf.delegate.openvino import libraries
+
+    return OPENVINO in required or (OPENVINO in asked and libraries.missing() is None)
 
 
 def _is_same(path, other):

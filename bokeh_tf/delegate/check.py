@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bokeh_tf.delegate.answer import Answer
 from bokeh_tf.delegate.findings import TARGETS, TargetReport
 from bokeh_tf.delegate.linting.memory import MemoryEstimate, estimate_memory, warning
 from bokeh_tf.delegate.probing.verdicts import Verdict
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from bokeh_tf.delegate.audit.audit import AuditReport
     from bokeh_tf.delegate.bisecting.search import Bisection
     from bokeh_tf.delegate.classic_gl.engine import ClassicReport
+    from bokeh_tf.delegate.openvino.engine import OpenVinoReport
     from bokeh_tf.delegate.probing.probe import ProbeReport
 
 PASSED, NOT_CHECKED, FAILED = 0, 1, 3
@@ -43,7 +45,8 @@ class Steps:
     "mldrift" is a target. A bisection follows a probe that failed. `photo` is what all run,
     `inputs` what the audit runs instead. `timeout_s` limits each of probe, bisection and audit;
     None leaves them their own limits. `classic_gl_python` is an interpreter that has the classic
-    engine, which answers for "v2"; None asks nobody.
+    engine, which answers for "v2"; None asks nobody. `openvino` asks LiteRT's NPU path, whatever
+    the targets are.
     """
 
     targets: tuple[str, ...] = TARGETS
@@ -54,6 +57,7 @@ class Steps:
     inputs: tuple[Path, ...] = ()
     timeout_s: float | None = None
     classic_gl_python: Path | None = None
+    openvino: bool = False
 
     def __post_init__(self):
         unknown = set(self.targets) - set(TARGETS)
@@ -85,6 +89,7 @@ class Report:
     error: str | None = None
     memory: MemoryEstimate | None = None
     classic_gl: "ClassicReport | None" = None
+    openvino: "OpenVinoReport | Answer | Unchecked | None" = None
 
     def target(self, name: str) -> TargetReport | None:
         """The lint for one delegate, None where it was not asked for."""
@@ -201,6 +206,7 @@ def _examine(subject: Subject, steps: Steps) -> Report:
         notes=notes,
         memory=memory,
         classic_gl=_classic_gl(subject, steps),
+        openvino=_openvino(subject, steps),
     )
 
 
@@ -249,6 +255,19 @@ def _classic_gl(subject: Subject, steps: Steps):
     return run(
         subject, python=steps.classic_gl_python, timeout_s=steps.timeout_s or DEFAULT_TIMEOUT_S
     )
+
+
+def _openvino(subject: Subject, steps: Steps):
+    if not steps.openvino:
+        return None
+    from bokeh_tf.delegate.openvino import libraries
+
+    missing = libraries.missing()
+    if missing:
+        return Answer(Verdict.UNAVAILABLE, (missing,))
+    from bokeh_tf.delegate.openvino.engine import DEFAULT_TIMEOUT_S, run
+
+    return run(subject, photo=steps.photo, timeout_s=steps.timeout_s or DEFAULT_TIMEOUT_S)
 
 
 def _audit(subject: Subject, steps: Steps):

@@ -24,7 +24,8 @@ class Engine:
         name: in `--engines`, and of what it finds.
         title: for people, in the line that says what a pass stands on.
         heading: of the line that says what it made of a file.
-        target: what it answers for.
+        target: what it answers for, None where that is no target of the lint: no rules speak of
+            it, and whoever lets it fail a file needs its answer.
         field: where a report keeps its answer.
         criterion: the condition of `--fail-on` that its findings meet; of the probe, whose
             findings are those of its target, it has none.
@@ -34,7 +35,7 @@ class Engine:
     name: str
     title: str
     heading: str
-    target: str
+    target: str | None
     field: str
     criterion: str
     instead: Mapping[Verdict, str]
@@ -54,8 +55,8 @@ class Engine:
         return words.get(answer.verdict, str(answer.verdict))
 
 
-CLASSIC_GL, ML_DRIFT = "classic-gl", "mldrift"
-OPENGL = "opengl"
+CLASSIC_GL, ML_DRIFT, OPENVINO = "classic-gl", "mldrift", "openvino"
+OPENGL, NPU = "opengl", "npu"
 ENGINES = (
     Engine(
         CLASSIC_GL,
@@ -73,6 +74,21 @@ ENGINES = (
         },
     ),
     Engine(ML_DRIFT, "ML Drift", "real delegate", "mldrift", "probe", "", {}),
+    Engine(
+        OPENVINO,
+        "OpenVINO",
+        "NPU path on OpenVINO",
+        None,
+        "openvino",
+        NPU,
+        {
+            Verdict.WRONG: "Compare outputs of inner layers on this engine; on an NPU the file may"
+            " be right.",
+            Verdict.REFUSED: "Replace the operators that it names, or let the CPU compute them"
+            " between the parts.",
+            Verdict.CRASHED: "Halve the model until it compiles: one operation does it.",
+        },
+    ),
 )
 # Those whose answer is an `Answer`, and no part of a target's verdict.
 BESIDE_PROBE = tuple(engine for engine in ENGINES if engine.name != ML_DRIFT)
@@ -95,7 +111,7 @@ def asked(text: str) -> frozenset[str]:
 def behind(report) -> str:
     """What a verdict on a report's file stands on: whose rules, and which engines ran."""
     targets = [target.target for target in report.targets]
-    engines = [engine for engine in ENGINES if engine.target in targets]
+    engines = [engine for engine in ENGINES if engine.target in (None, *targets)]
     return "; ".join(
         [f"rules {', '.join(targets)}", *(f"{one.title} {one.word(report)}" for one in engines)]
     )

@@ -1,8 +1,8 @@
 """Files whose verdict was once wrong, as the smallest graphs of their kind: what is
 right, delegate by delegate.
 
-What stands in it for ML Drift was seen on the real one, which is asked again
-where there is an adapter.
+What stands in it for ML Drift and for the NPU path was seen on the real ones, which are asked
+again where there is an adapter, and OpenVINO.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,11 @@ from dataclasses import dataclass
 import pytest
 
 from bokeh_tf.delegate.check import check
+from bokeh_tf.delegate.openvino import engine as openvino
+from bokeh_tf.delegate.openvino import libraries
 from bokeh_tf.delegate.probing.probe import probe
 from bokeh_tf.delegate.probing.verdicts import Verdict
+from bokeh_tf.tflite.subject import subject_of
 from tests.delegate.rules.rule_graphs import build_graph
 
 FINE, REFUSED, WRONG = "compatible", "incompatible", "accepted_but_wrong"
@@ -20,7 +23,7 @@ FINE, REFUSED, WRONG = "compatible", "incompatible", "accepted_but_wrong"
 @dataclass(frozen=True)
 class Case:
     """A graph, the right verdicts for both delegates, whether OpenGL refuses it, and
-    what ML Drift does with it.
+    what ML Drift and the NPU path do with it; None where they are not asked.
     """
 
     graph: str
@@ -28,6 +31,7 @@ class Case:
     mldrift: str
     needs_opencl: bool = False
     real: Verdict | None = None
+    npu: Verdict | None = None
 
 
 ONES = ", ".join(["1"] * 8)
@@ -38,18 +42,21 @@ CASES = {
         v2=FINE,
         mldrift=FINE,
         real=Verdict.FULL,
+        npu=Verdict.FULL,
     ),
     "padding of rows at rank 3, first dimension 1": Case(
         "PAD v1: float32[1,6,8], constant int32[3,2] (0, 0, 0, 1, 0, 0) -> float32[1,7,8]",
         v2=FINE,
         mldrift=FINE,
         real=Verdict.FULL,
+        npu=Verdict.FULL,
     ),
     "padding of rows at rank 3, first dimension 4": Case(
         "PAD v1: float32[4,6,8], constant int32[3,2] (0, 0, 0, 1, 0, 0) -> float32[4,7,8]",
         v2=WRONG,
         mldrift=WRONG,
         real=Verdict.WRONG,
+        npu=Verdict.FULL,
     ),
     "windows as a batch": Case(
         "RESHAPE v1: float32[1,4,4,8], constant int32[3] (4, 4, 8) -> a = float32[4,4,8]\n"
@@ -58,6 +65,7 @@ CASES = {
         mldrift=FINE,
         needs_opencl=True,
         real=Verdict.FULL,
+        npu=Verdict.FULL,
     ),
     "a matrix times itself": Case(
         "BATCH_MATMUL v1: x = float32[1,8,8], x -> float32[1,8,8]",
@@ -65,6 +73,7 @@ CASES = {
         mldrift=REFUSED,
         needs_opencl=True,
         real=Verdict.CRASHED,
+        npu=Verdict.FULL,
     ),
     "a sum that is an output and is reduced": Case(
         "ADD v1: float32[1,4,4,8], float32[1,4,4,8] -> a = output float32[1,4,4,8]\n"
@@ -88,9 +97,13 @@ CASES = {
         "ARG_MAX v1 {output_type=2}: float32[1,4,4,19], constant int32[] (3) -> int32[1,4,4]",
         v2=REFUSED,
         mldrift=WRONG,
+        npu=Verdict.FULL,
     ),
     "an input that is an output": Case(
-        "RELU v1: x = output float32[1,4,4,8] -> float32[1,4,4,8]", v2=FINE, mldrift=WRONG
+        "RELU v1: x = output float32[1,4,4,8] -> float32[1,4,4,8]",
+        v2=FINE,
+        mldrift=WRONG,
+        npu=Verdict.WRONG,
     ),
     "a composite": Case(
         "STABLEHLO_COMPOSITE v1: float32[1,4,4,8] -> float32[1,4,4,8]", v2=REFUSED, mldrift=REFUSED
@@ -101,6 +114,7 @@ CASES = {
         " -> float32[1,4,4,8]",
         v2=FINE,
         mldrift=WRONG,
+        npu=Verdict.CRASHED,
     ),
 }
 
@@ -121,3 +135,10 @@ def test_the_lint_says_what_is_right(name):
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.real is not None])
 def test_the_real_delegate_does_what_the_table_says(name):
     assert probe(build_graph(CASES[name].graph)).verdict is CASES[name].real
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(libraries.missing() is not None, reason="OpenVINO is not installed")
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.npu is not None])
+def test_the_npu_path_does_what_the_table_says(name):
+    assert openvino.run(subject_of(build_graph(CASES[name].graph))).verdict is CASES[name].npu

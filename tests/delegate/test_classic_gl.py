@@ -181,7 +181,7 @@ def test_the_command_asks_it_and_says_so(tmp_path, capsys):
     options = ["check", str(model), "--engines", "classic-gl", "--classic-gl-python"]
     assert main([*options, str(interpreter(tmp_path, SAID["right"][0]))]) == PASSED
     text = capsys.readouterr().out
-    assert "(rules v2, mldrift; classic GL ran; ML Drift not asked)" in text
+    assert "(rules v2, mldrift; classic GL ran; ML Drift not asked; OpenVINO not asked)" in text
     assert "classic engine on OpenGL: full, 80.0 dB" in text
     report = tmp_path / "report.json"
     refused = interpreter(tmp_path, SAID["refused"][0])

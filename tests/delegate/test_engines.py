@@ -40,15 +40,17 @@ def test_a_pass_says_what_it_stands_on():
     }
     for word, probe in words.items():
         assert (
-            behind(report(*both, probe=probe)) == f"rules v2, mldrift; classic GL not asked; {word}"
+            behind(report(*both, probe=probe))
+            == f"rules v2, mldrift; classic GL not asked; {word}; OpenVINO not asked"
         )
     assert (
         behind(report(target("mldrift"), probe=probed(Verdict.FULL)))
-        == "rules mldrift; ML Drift ran"
+        == "rules mldrift; ML Drift ran; OpenVINO not asked"
     )
     text = write([judge(report(*both), Policy())], Policy(), format="text")
     assert text.startswith(
-        "PASSED  model.tflite  (rules v2, mldrift; classic GL not asked; ML Drift not asked)\n"
+        "PASSED  model.tflite  (rules v2, mldrift; classic GL not asked; ML Drift not asked;"
+        " OpenVINO not asked)\n"
     )
 
 
@@ -70,7 +72,8 @@ def test_engines_that_make_no_sense_are_named(text):
 def test_engines_are_chosen_by_name(capsys, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     names = [engine.name for engine in ENGINES]
-    assert names == ["classic-gl", "mldrift"] and asked("mldrift, classic-gl") == set(names)
+    assert names == ["classic-gl", "mldrift", "openvino"]
+    assert asked("openvino, mldrift, classic-gl") == set(names)
     assert main(["check", str(MODEL), "--engines", "none"]) == PASSED
     assert "ML Drift not asked" in capsys.readouterr().out
     # An engine that is named must run: of v2 alone nothing is asked.

@@ -129,11 +129,13 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "bisecting": {"probing"},
         "check": {
             *(
+                "answer",
                 "audit",
                 "bisecting",
                 "classic_gl",
                 "findings",
                 "linting",
+                "openvino",
                 "probing",
                 "reconciliation",
                 "unchecked",
@@ -143,6 +145,7 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "engines": {"probing", "unchecked"},
         "judging": {"check", "engines", "findings", "probing", "unchecked"},
         "linting": {"findings", "rules"},
+        "openvino": {"answer", "probing", "unchecked"},
         "reconciliation": {"findings", "probing", "unchecked"},
         "rules": {"findings"},
         "writers": {

@@ -181,7 +181,8 @@ def _unchecked(report, policy):
 def _without_answer(report, policy):
     """The engines beside the probe that had to answer and did not."""
     for engine in BESIDE_PROBE:
-        if engine.name not in policy.required:
+        is_only_judge = engine.target is None and engine.criterion in policy.criteria
+        if engine.name not in policy.required and not is_only_judge:
             continue
         answer = engine.answer(report)
         if answer is None:

@@ -31,7 +31,7 @@ from bokeh_tf.tflite.subject import Model, Subject, subject_of
 from bokeh_tf.tflite.value_ranges import stated_ranges
 
 DEFAULT_TIMEOUT_S = 600.0
-_PASSED_THROUGH = (
+PASSED_THROUGH = (
     "an output is an input itself: the runtime, not the delegate, then computes from zeros, on its"
     " CPU as well; "
     "put an operation between them"
@@ -254,7 +254,7 @@ class _Check:
             f"the delegate logs an error: {error}" for error in log.errors
         )
         if reasons and any(signature["passed_through"] for signature in reference["signatures"]):
-            reasons = (_PASSED_THROUGH, *reasons)
+            reasons = (PASSED_THROUGH, *reasons)
         return PrecisionReport(
             precision=precision,
             verdict=Verdict.WRONG if reasons else Verdict.FULL,

@@ -113,28 +113,38 @@ def _saveable(array):
 def _run_on_delegate(job, request):
     from bokeh_tf.tflite.running.gpu_runtime import StalledError, compile_model
 
-    folder = job.folder
-    reference = json.loads((folder / f"{REFERENCE_JOB}.json").read_text(encoding="utf-8"))
     job.enter("compiling")
     is_float32, allows_cpu = job.name != "default", job.name == SPLIT_JOB
     try:
-        compiled = compile_model(folder / MODEL_NAME, is_float32=is_float32, allows_cpu=allows_cpu)
+        compiled = compile_model(
+            job.folder / MODEL_NAME, is_float32=is_float32, allows_cpu=allows_cpu
+        )
     except RuntimeError as error:
         return failed("compile", error)
-    runs = []
-    for number, signature in enumerate(reference.get("signatures", ())):
-        for trial in signature["trials"]:
-            job.enter(f"running on the {trial} input")
-            ranges = request["output_ranges"] if number == 0 else []
-            try:
-                runs.append(_run_trial(folder, compiled, number, signature, trial, ranges))
-            except RuntimeError as error:
-                return failed(STALLED if isinstance(error, StalledError) else "run", error)
+    try:
+        runs = run_trials(job, request, compiled)
+    except RuntimeError as error:
+        return failed(STALLED if isinstance(error, StalledError) else "run", error)
     return {
         "compile_s": compiled.compile_s,
         "is_accelerated": compiled.is_accelerated,
         "runs": runs,
     }
+
+
+def run_trials(job, request, compiled) -> list[dict]:
+    """Runs a `gpu_runtime.Compiled` on the inputs of the reference, and compares what comes out;
+    a `RuntimeError` is the runtime's. There are no runs where the reference failed.
+    """
+    written = job.folder / f"{REFERENCE_JOB}.json"
+    reference = json.loads(written.read_text(encoding="utf-8"))
+    runs = []
+    for number, signature in enumerate(reference.get("signatures", ())):
+        for trial in signature["trials"]:
+            job.enter(f"running on the {trial} input")
+            ranges = request["output_ranges"] if number == 0 else []
+            runs.append(_run_trial(job.folder, compiled, number, signature, trial, ranges))
+    return runs
 
 
 def _run_trial(folder, compiled, number, signature, trial, ranges):

@@ -5,8 +5,8 @@ has `path`, `passed`, `stands_on` (whose rules, and which engines ran), `targets
 compatible | incompatible | accepted_but_wrong, `release`, `coverage`, `findings[]` with `node`,
 `op`, `version`, `layer`, `rule`, `kind`, `tensors`, `reason`, `instead`, `standing`, `cause` and
 `site`, and `without_opencl[]`, the same for what changes no verdict), `memory` (`peak_bytes` of
-tensors at `node`, `place` in words, `weights_bytes`), `probe`, `classic_gl`, `audit` and
-`bisection` (null where there is none), `reconciliation[]`, `notes[]`, `failures[]` (why it does not
+tensors at `node`, `place` in words, `weights_bytes`), `probe`, `classic_gl`, `openvino`,
+`audit` and `bisection` (null where there is none), `reconciliation[]`, `notes[]`, `failures[]` (why it does not
 pass, in words), and `error`, null unless the file could not be read. `standing` is fails |
 tolerated | known (in the baseline) | overruled (by the real delegate). JSON has no infinity and no
 NaN: they are strings, "inf" and "nan".
