@@ -72,7 +72,7 @@ def main(
                 path = folder / f"{recipe.name}.tflite"
                 console.print(f"wrote {path}", soft_wrap=True, markup=False, highlight=False)
             if subject and recipe.is_on_page:
-                page = web_page.write(folder, path)
+                page = web_page.write(folder, path, overwrite=options.overwrite)
                 console.print(f"wrote {page}", soft_wrap=True, markup=False, highlight=False)
         return max(codes, default=PASSED)
 
@@ -151,6 +151,11 @@ def _parse(arguments, recipes):
         "--allow-unchecked",
         action="store_true",
         help='write, stamped "unchecked", what no one could check',
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help=f"replace files of {web_page.FOLDER}/ that were changed since they were exported",
     )
     options = parser.parse_args(arguments)
     unknown = [name for name in options.only if name not in {recipe.name for recipe in recipes}]

@@ -9,8 +9,8 @@ from bokeh_tf.web.port_option import port
 
 _DESCRIPTION = """Shows a .tflite that makes a picture of a photo in a browser, where LiteRT.js
 runs it on the GPU through WebGPU, or on the CPU. The page is served by this machine, to this
-machine alone unless --lan is given, and no photo leaves the browser. LiteRT.js is fetched by npm once (12 MB) and
-kept in the user's cache."""
+machine alone unless --lan is given, and no photo leaves the browser. LiteRT.js is fetched by npm
+once and kept in the user's cache (39 MB)."""
 _EPILOG = """On a phone over USB: `adb reverse tcp:PORT tcp:PORT`, then open the address there, with --port PORT.
 
 exit status:

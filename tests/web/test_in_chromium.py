@@ -4,6 +4,7 @@ and on WebGPU, with a page that is loaded anew in the middle.
 One Chromium for all; its WebGPU is SwiftShader, on the CPU. `slow` are the shipped models at full size.
 """
 
+import gzip
 import threading
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from bokeh_tf.models.weights import BASE_FILE, FLAGSHIP_FILE
 from bokeh_tf.photos import reading
 from bokeh_tf.rendering.backends import load_model
 from bokeh_tf.rendering.render import render
+from bokeh_tf.web import runtime
 from bokeh_tf.web.server import SiteServer
 from bokeh_tf.web.site import site
 from tests.bench.tiny_models import tiny_model
@@ -121,6 +123,26 @@ def test_a_photo_is_rendered_compared_and_downloaded(shown, browser, downloads, 
     # Half a step of a byte in a tenth of the pixels is 64 dB; measured 88.
     assert psnr(picture / 255, expected / 255) > 64
     assert np.abs(picture.astype(int) - expected).max() <= 2
+
+
+def test_the_sizes_that_are_told_are_those_of_the_files(shown, browser, tmp_path):
+    files = {path: path.read_bytes() for path in runtime.runtime_files().values()}
+    assert sum(map(len, files.values())) == runtime.KEPT_BYTES
+    kinds = sorted(path for path in files if path.suffix == ".wasm")
+    scripts = [path for path in files if path.name == "index.js"]
+    loads = [[files[path] for path in (*scripts, kind, kind.with_suffix(".js"))] for kind in kinds]
+    assert max(sum(map(len, load)) for load in loads) == runtime.LOADED_BYTES
+    gzipped_bytes = max(sum(len(gzip.compress(body)) for body in load) for load in loads)
+    # Libraries of compression differ by some percent.
+    assert gzipped_bytes == pytest.approx(runtime.LOADED_GZIPPED_BYTES, rel=0.05)
+    model = tmp_path / "tap.tflite"
+    model.write_bytes(dimmed_by_the_tap())
+    shown(model, PHOTO, input_range=(0, 1), output_range=(0, 1))
+    sizes = (
+        "performance.getEntriesByType('resource').filter(e => e.name.includes('/node_modules/'))"
+        ".map(e => e.decodedBodySize)"
+    )
+    assert sum(browser.run(sizes)) in [sum(map(len, load)) for load in loads]
 
 
 def test_a_tap_is_told_to_the_model(shown, browser, tmp_path):

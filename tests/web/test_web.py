@@ -117,6 +117,12 @@ def test_a_model_that_makes_no_picture_is_asked_about(tiny_convolution, scripts)
         site(tiny_convolution, runtime=scripts)
 
 
+def test_help_says_how_much_is_kept(capsys):
+    with pytest.raises(SystemExit):
+        main(["web", "--help"])
+    assert f"({runtime.KEPT_BYTES / 1e6:.0f} MB)" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.fixture
 def no_fetching(tmp_path, monkeypatch):
     """The user's cache with something in the place of every file of LiteRT.js."""
