@@ -308,9 +308,12 @@ def _classic_gl_python(options, asked, required):
 def _asks_openvino(asked, required):
     """Whether it is asked: where it is named in any case, and else where it is there."""
     from bokeh_tf.delegate.engines import OPENVINO
+
+    if OPENVINO not in asked:
+        return False
     from bokeh_tf.delegate.openvino import libraries
 
-    return OPENVINO in required or (OPENVINO in asked and libraries.missing() is None)
+    return OPENVINO in required or libraries.missing() is None
 
 
 def _is_same(path, other):
