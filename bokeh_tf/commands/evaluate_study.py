@@ -67,7 +67,8 @@ def print_results(options) -> int:
         bounds = "-" if row.score.low is None else f"{row.score.low:.2f} to {row.score.high:.2f}"
         table.add_row(Text(printable(row.model)), f"{row.score.value:.2f}", bounds)
     open_console().print(table)
-    say(f"{len(results.raters)} raters, {results.grades} grades; 5 is best")
+    raters = "1 rater" if len(results.raters) == 1 else f"{len(results.raters)} raters"
+    say(f"{raters}, {results.grades} grades; 5 is best")
     if results.agreement is not None:
         say(
             f"agreement of the raters: {results.agreement:.2f} (Krippendorff's alpha; 1 agree, 0"

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from ai_edge_litert import schema_py_generated as schema
 
 from bokeh_tf.repairing.graph import Graph
-from bokeh_tf.repairing.nodes import Declined, Node, listed
+from bokeh_tf.repairing.nodes import Declined, Node, listed, text
 from bokeh_tf.repairing.recipes.largest import place_of_largest
 from bokeh_tf.repairing.recipes.masks import as_float
 from bokeh_tf.repairing.tidying import tidy
 from bokeh_tf.repairing.writer import Writer
+from bokeh_tf.tflite.inspection import METADATA_NAME
+from bokeh_tf.tflite.standard_metadata import NAME as STANDARD_METADATA_NAME
 
 INT64, UINT8, BOOL, CUT = KINDS = ("int64", "uint8", "bool", "cut-postprocessing")
 _VIEWS = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
@@ -46,6 +48,10 @@ class PortChange:
     after: int
 
 
+# Metadata that describes ports one by one.
+_DESCRIPTIONS = (METADATA_NAME, STANDARD_METADATA_NAME)
+
+
 def change_interface(graph: Graph, kinds: Iterable[str]) -> tuple[PortChange, ...]:
     """Changes the ports that stand in a delegate's way, as far as `kinds` (of `KINDS`) allow; in
     place.
@@ -60,6 +66,14 @@ def change_interface(graph: Graph, kinds: Iterable[str]) -> tuple[PortChange, ..
         changes += [] if change is None else [change]
     tidy(graph)
     return tuple(changes)
+
+
+def leave_out_descriptions(graph: Graph) -> tuple[str, ...]:
+    """Takes out the metadata that describes ports as they no longer are; returns their names."""
+    entries = listed(graph.model.metadata)
+    gone = tuple(name for entry in entries if (name := text(entry.name)) in _DESCRIPTIONS)
+    graph.model.metadata = [entry for entry in entries if text(entry.name) not in gone]
+    return gone
 
 
 def _cut(graph):

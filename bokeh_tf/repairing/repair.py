@@ -216,6 +216,9 @@ class _Search:
         self._shapes = answer["shapes"]
         if answer["failure"]:
             self._notes = (f"inputs and outputs are as they were: {answer['failure']}",)
+        if answer["left_out"]:
+            names = " and ".join(answer["left_out"])
+            self._notes = (f"{names}, which described the ports as they were, left out",)
 
     def _second_form(self):
         """The candidate with forms that no rule asks for, where the real delegate computes that one

@@ -16,7 +16,7 @@ from bokeh_tf.repairing.children import (
     REWRITE,
 )
 from bokeh_tf.repairing.graph import Graph
-from bokeh_tf.repairing.interface import change_interface
+from bokeh_tf.repairing.interface import change_interface, leave_out_descriptions
 from bokeh_tf.repairing.nodes import Declined
 from bokeh_tf.repairing.passes import Journal, lint_all, run_passes, run_second_forms
 from bokeh_tf.repairing.proving import prove, prove_interface
@@ -93,6 +93,10 @@ def _prove(folder, request):
     )
 
 
+# What there is to say where no port changes.
+_UNCHANGED = {"changes": [], "shapes": None, "failure": None, "left_out": ()}
+
+
 def _change_interface(folder, request):
     """Puts the changed file in the place of the original, where the change proves itself."""
     content = (folder / ORIGINAL_NAME).read_bytes()
@@ -103,15 +107,17 @@ def _change_interface(folder, request):
     try:
         changes = change_interface(graph, request["allow"])
     except Declined as reason:
-        return {"changes": [], "shapes": None, "failure": str(reason)}
+        return {**_UNCHANGED, "failure": str(reason)}
     if not changes:
-        return {"changes": [], "shapes": None, "failure": None}
+        return _UNCHANGED
+    left_out = leave_out_descriptions(graph)
     changed = carried_over(graph.content(), content)
     proof = prove_interface(content, changed, changes, shapes=shapes, photo=request["photo"])
-    if proof.failure is None:
-        (folder / ORIGINAL_NAME).write_bytes(changed)
-    entries = [asdict(change) for change in changes] if proof.failure is None else []
-    return {"changes": entries, "shapes": shapes, "failure": proof.failure}
+    if proof.failure is not None:
+        return {**_UNCHANGED, "shapes": shapes, "failure": proof.failure}
+    (folder / ORIGINAL_NAME).write_bytes(changed)
+    entries = [asdict(change) for change in changes]
+    return {**_UNCHANGED, "changes": entries, "shapes": shapes, "left_out": left_out}
 
 
 _JOBS = {REWRITE: _rewrite, PROVE: _prove, INTERFACE: _change_interface}

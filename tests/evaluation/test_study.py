@@ -154,7 +154,7 @@ def test_bad_answers_cost_themselves_alone(study, capsys):
     assert main(["evaluate", "study", "results", str(key), str(bad), str(good)]) == 1
     captured = capsys.readouterr()
     assert "bad.json: not the answers of a rater" in captured.err
-    assert "3.00" in captured.out and "1 raters" in captured.out
+    assert "3.00" in captured.out and "1 rater," in captured.out
 
 
 def test_one_rater_counts_once(study, capsys):

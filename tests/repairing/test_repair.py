@@ -17,6 +17,8 @@ from bokeh_tf.repairing.recipe import Recipe
 from bokeh_tf.repairing.recipes import RECIPES
 from bokeh_tf.repairing.tidying import tidy
 from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.metadata import with_metadata
+from bokeh_tf.tflite.rewriting import unpack
 from bokeh_tf.tflite.running.runtime import load
 from tests.delegate.rules.mldrift_graphs import IMAGE, OP, Graph, ints, one, options
 from tests.repairing.cases import CASES
@@ -385,8 +387,14 @@ def test_postprocessing_is_cut_off_and_left_to_the_app():
     scores = graph.node(OP.ROUND, [graph.input((1, 8))], (1, 8))
     graph.operator(OP.TOPK_V2, [scores, graph.made(np.asarray(2, np.int32))], [values, places])
     content = graph.file(values, places)
+    for name, data in (("bokeh_tf", b"{}"), ("TFLITE_METADATA", b"two outputs"), ("mine", b"?")):
+        content = with_metadata(content, name, data)
     result = repairing.repair(content, probe=False, allow=("cut-postprocessing",))
     assert result.is_whole and "TOPK_V2" not in nodes_of(result.content)
+    # What described two outputs would be false of the one that is left.
+    kept = [entry.name for entry in unpack(result.content).metadata]
+    assert kept == [b"mine"]
+    assert any("bokeh_tf and TFLITE_METADATA, which described" in note for note in result.notes)
     assert len(result.interface) == 1 and "TOPK_V2" in result.interface[0].app
     image = noise(1, 8) * 9
     assert (load(result.content).run(image)[0] == np.round(image)).all()
