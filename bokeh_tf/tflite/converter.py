@@ -25,6 +25,13 @@ MAX_RANK = 4
 _VARIABLE_OPERATORS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
 _ASSIGNMENTS = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"})
 _SHOWN_OFFENDERS = 5
+# What TensorFlow alone has, and what to write instead.
+_INSTEAD = {
+    "FlexBitwiseAnd": "keras.ops.argmax makes it; return the scores and take the largest in the app",
+    "FlexErf": "for gelu: keras.activations.gelu",
+    "FlexImageProjectiveTransformV3": "warp before the model or after it, in the app",
+    "FlexTan": "ops.sin(x) / ops.cos(x)",
+}
 
 
 def convert_here(
@@ -51,12 +58,7 @@ def file_offenders(file):
     """What in a converted `ModelFile` a phone's delegate would refuse or
     a runtime would not have.
     """
-    found = []
-    for operator in file.operators:
-        if operator.is_custom:
-            found.append(f"node {operator.index}: {operator.name}, not a builtin operator")
-        if operator.name in _VARIABLE_OPERATORS:
-            found.append(f"node {operator.index}: {operator.name}, a variable that is not frozen")
+    found = _operator_offenders(file)
     for tensor in file.tensors:
         if len(tensor.shape) > MAX_RANK:
             found.append(
@@ -67,6 +69,20 @@ def file_offenders(file):
     for tensor in file.inputs + file.outputs:
         if tensor.dtype != "float32":
             found.append(f"tensor {tensor.name}: {tensor.dtype} instead of float32")
+    return found
+
+
+def _operator_offenders(file):
+    found = []
+    for operator in file.operators:
+        if operator.is_custom:
+            instead = _INSTEAD.get(operator.name)
+            found.append(
+                f"node {operator.index}: {operator.name}, not a builtin operator"
+                + (f" ({instead})" if instead else "")
+            )
+        if operator.name in _VARIABLE_OPERATORS:
+            found.append(f"node {operator.index}: {operator.name}, a variable that is not frozen")
     return found
 
 
@@ -128,7 +144,8 @@ def _refuse_by_name(model, converter, cause):
     with contextlib.suppress(ConverterError):
         content = converter.convert()
         try:
-            refuse_offenders(model.name, file_offenders(inspect(content)))
+            # Whatever else a delegate would refuse is not why the converter failed.
+            refuse_offenders(model.name, _operator_offenders(inspect(content)))
         except ConversionError as refusal:
             raise refusal from cause
 

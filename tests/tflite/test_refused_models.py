@@ -32,6 +32,10 @@ def channels_first_convolution(name):
 
 REFUSED = {
     "flex operator": (lambda: network(keras.ops.erf), r"FlexErf, not a builtin operator"),
+    "argmax": (
+        lambda: network(lambda image: keras.ops.argmax(image, axis=-1)),
+        r"FlexBitwiseAnd, .*take the largest in the app\)\.$",
+    ),
     "rank 5": (lambda: network(keras.layers.UpSampling2D(2)), r"5 dimensions \[1, 16"),
     "dynamic input": (
         lambda: network(keras.layers.ReLU(), shape=(None, None, 3)),
