@@ -81,6 +81,7 @@ def _add_steps(parser):
     group.add_argument(
         "--target", default=targets, metavar="LIST", help=f"delegates (default {targets})"
     )
+    proving.add_runtime(group)
     proving.add_no_probe(group)
     group.add_argument(
         "--engines",
@@ -263,6 +264,7 @@ def _settings(options):
             timeout_s=options.timeout,
             classic_gl_python=_classic_gl_python(options, asked, required),
             openvino=_asks_openvino(asked, required),
+            runtime=options.runtime,
         )
     except ValueError as error:
         options.usage_error(str(error))

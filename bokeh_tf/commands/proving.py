@@ -24,6 +24,16 @@ def add_no_probe(parser) -> None:
     )
 
 
+def add_runtime(parser) -> None:
+    """Adds `--runtime`."""
+    parser.add_argument(
+        "--runtime",
+        metavar="RELEASE",
+        help="judge by the rules of this release of LiteRT, such as 2.1.5 (default: the newest"
+        " that the rules know); what really runs is the one installed",
+    )
+
+
 def add_timeout(parser, *, what: str, default_s: float) -> None:
     """Adds `--timeout`; `what` says of which work, whose own limit is `default_s`."""
     parser.add_argument(

@@ -18,11 +18,13 @@ from bokeh_tf.delegate.answer import Answer
 from bokeh_tf.delegate.findings import TARGETS, TargetReport
 from bokeh_tf.delegate.linting.memory import MemoryEstimate, estimate_memory, warning
 from bokeh_tf.delegate.probing.verdicts import Verdict
-from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
+from bokeh_tf.delegate.reconciliation import PROBE_TARGET, Disagreement, reconcile
+from bokeh_tf.delegate.rules import known_releases
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import CheckError, ModelFileError, of_missing_module
 from bokeh_tf.paths import exists, files_below, is_dir, is_file
 from bokeh_tf.stages import stage
+from bokeh_tf.tflite.running import RUNTIME
 from bokeh_tf.tflite.subject import Model, Subject, printable_path, subject_of
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ class Steps:
     `inputs` what the audit runs instead. `timeout_s` limits each of probe, bisection and audit;
     None leaves them their own limits. `classic_gl_python` is an interpreter that has the classic
     engine, which answers for "v2"; None asks nobody. `openvino` asks LiteRT's NPU path, whatever
-    the targets are.
+    the targets are. `runtime` is the release by whose rules to judge for "mldrift"; None is the
+    newest that the rules know.
     """
 
     targets: tuple[str, ...] = TARGETS
@@ -58,6 +61,7 @@ class Steps:
     timeout_s: float | None = None
     classic_gl_python: Path | None = None
     openvino: bool = False
+    runtime: str | None = None
 
     def __post_init__(self):
         unknown = set(self.targets) - set(TARGETS)
@@ -68,6 +72,22 @@ class Steps:
             )
         if self.timeout_s is not None and not self.timeout_s > 0:
             raise ValueError(f"timeout_s must be positive. Received: {self.timeout_s}.")
+        _require_release(self.runtime, self.targets)
+
+
+def _require_release(runtime, targets):
+    """Refuses a release by whose rules no target can be judged."""
+    if runtime is None:
+        return
+    known = known_releases(PROBE_TARGET)
+    if runtime not in known:
+        raise ValueError(
+            f"release by whose rules to judge. Received: {runtime!r}. Known: {', '.join(known)}."
+        )
+    if PROBE_TARGET not in targets:
+        raise ValueError(
+            f"a release is that of {PROBE_TARGET}. Received: {runtime!r} for {', '.join(targets)}."
+        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +96,8 @@ class Report:
 
     `error` is why it could not be read, in one line; there is nothing else then. `probe`, `audit`
     and `bisection` are None where they were not asked for or had nothing to do, `Unchecked` where
-    they broke down. `memory` is what the graph takes on a GPU.
+    they broke down. `memory` is what the graph takes on a GPU. `runtime` is the release that was
+    asked for, None where the newest that the rules know is meant.
     """
 
     path: str
@@ -90,6 +111,7 @@ class Report:
     memory: MemoryEstimate | None = None
     classic_gl: "ClassicReport | None" = None
     openvino: "OpenVinoReport | Answer | Unchecked | None" = None
+    runtime: str | None = None
 
     def target(self, name: str) -> TargetReport | None:
         """The lint for one delegate, None where it was not asked for."""
@@ -106,6 +128,7 @@ def check(
     photo: str | os.PathLike | None = None,
     inputs: Iterable[str | os.PathLike] = (),
     timeout_s: float | None = None,
+    runtime: str | None = None,
 ) -> Report:
     """Checks one model; see `Steps` for the arguments.
 
@@ -127,6 +150,7 @@ def check(
         photo=Path(photo) if photo else None,
         inputs=tuple(map(Path, inputs or ())),
         timeout_s=timeout_s,
+        runtime=runtime,
     )
     return _examine(_subject(model), steps)
 
@@ -192,8 +216,14 @@ def _examine(subject: Subject, steps: Steps) -> Report:
 
     model_file = subject.model_file
     with stage("by the rules"):
-        targets = tuple(lint(model_file, target) for target in steps.targets)
+        targets = tuple(
+            lint(model_file, target, runtime=steps.runtime if target == PROBE_TARGET else None)
+            for target in steps.targets
+        )
     probed, notes = _probe(subject, steps)
+    is_other = _is_other_release(probed, steps)
+    if is_other:
+        notes = (*notes, _of_another_release(probed, steps))
     memory = estimate_memory(model_file)
     notes = (*_float16_notes(model_file, targets), *filter(None, (warning(memory),)), *notes)
     return Report(
@@ -202,11 +232,27 @@ def _examine(subject: Subject, steps: Steps) -> Report:
         probe=probed,
         audit=_audit(subject, steps) if steps.audit else None,
         bisection=_bisect(subject, probed, steps),
-        reconciliation=reconcile(targets, probed),
+        # One release does not overrule what another one was measured to do.
+        reconciliation=() if is_other else reconcile(targets, probed),
         notes=notes,
         memory=memory,
         classic_gl=_classic_gl(subject, steps),
         openvino=_openvino(subject, steps),
+        runtime=steps.runtime,
+    )
+
+
+def _is_other_release(probed, steps):
+    """Whether what ran is another release than that by whose rules the file is judged."""
+    if steps.runtime is None or probed is None or isinstance(probed, Unchecked):
+        return False
+    return probed.verdict is not Verdict.UNAVAILABLE and probed.runtime_version != steps.runtime
+
+
+def _of_another_release(probed, steps):
+    return (
+        f"judged by the rules of {RUNTIME} {steps.runtime}; the real delegate that ran is that of"
+        f" {probed.runtime_version}, the one installed, and overrules none of them"
     )
 
 

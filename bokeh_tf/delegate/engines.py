@@ -112,6 +112,12 @@ def behind(report) -> str:
     """What a verdict on a report's file stands on: whose rules, and which engines ran."""
     targets = [target.target for target in report.targets]
     engines = [engine for engine in ENGINES if engine.target in (None, *targets)]
-    return "; ".join(
-        [f"rules {', '.join(targets)}", *(f"{one.title} {one.word(report)}" for one in engines)]
-    )
+    rules = ", ".join(named(target, report) for target in targets)
+    return "; ".join([f"rules {rules}", *(f"{one.title} {one.word(report)}" for one in engines)])
+
+
+def named(target: str, report) -> str:
+    """A target as a report calls it: with the release of its rules where one was asked for."""
+    # Only ML Drift's rules tell releases apart.
+    is_asked = report.runtime is not None and target == ML_DRIFT
+    return f"{target} of {report.runtime}" if is_asked else target

@@ -138,6 +138,7 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
                 "openvino",
                 "probing",
                 "reconciliation",
+                "rules",
                 "unchecked",
             ),
         },

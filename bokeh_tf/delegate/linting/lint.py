@@ -20,9 +20,13 @@ from bokeh_tf.tflite.model_file import ModelFile
 _PLACE = re.compile(r"\{([^{}]+)\}")
 
 
-def lint(model_file: ModelFile, target: str) -> TargetReport:
-    """Checks `model_file` against the rules of `target`, "v2" or "mldrift"."""
-    rule_set = load_rules(target)
+def lint(model_file: ModelFile, target: str, *, runtime: str | None = None) -> TargetReport:
+    """Checks `model_file` against the rules of `target`, "v2" or "mldrift".
+
+    Args:
+        runtime: a release whose rules to take, see `load_rules`.
+    """
+    rule_set = load_rules(target, runtime=runtime)
     found = find_findings(model_file, rule_set)
     findings = tuple(finding for finding in found if finding.kind is not Kind.OPENGL)
     refused = {

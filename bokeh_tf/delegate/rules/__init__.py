@@ -4,11 +4,15 @@
 `load_rules(target)` reads a document, `explain(rule_id)` gives one rule with its
 evidence and a minimal example.
 
-A document is one JSON object for one target and one release of its runtime:
+A document is one JSON object for one target:
 
-- `schema_version` 1, `target`, `release` and `sources`: name -> what it is.
+- `schema_version` 1, `target`, `release` (of its runtime, in words) and `sources`: name -> what it
+  is.
+- `releases` (optional): those of the runtime in which every rule's own graphs were run, the oldest
+  first; a check judges by the last one unless it is told another. The first `release` is that one's.
 - `groups` (optional): name -> list of operators, written "@name" in a rule's `ops`.
-- `ops`: operator -> {`max_version`: n} or {`versions`: [..]} or {} for any version, with `source`.
+- `ops`: operator -> {`max_version`: n} or {`versions`: [..]} or {} for any version, with `source`;
+  `older` (optional) has the highest version by release, of those where it is lower.
   A custom operator is written "CUSTOM:Name". An operator that is not in it is not supported; rules
   about that (`v2.op`, `v2.op_version`) are rules like any other, with the subjects `op.is_known`
   and `op.version_is_known`.
@@ -30,6 +34,7 @@ A rule has
   the default one does not), and `example_graph`, for nodes that TensorFlow's converter does not
   write but other programs may;
 - `since` (optional): the release that brought it, where the document's does not have it yet;
+- `releases` (optional): those of the document's in which it holds; left out: all of them;
 - `offline` (optional, v2 only): true where TensorFlow 2.15.1's own offline
   checker refuses the same thing.
 
@@ -81,11 +86,12 @@ import functools
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import resources
 
 from bokeh_tf.delegate.findings import TARGETS, Kind
 from bokeh_tf.delegate.rules.conditions import Condition, compile_condition
+from bokeh_tf.tflite.running import RUNTIME
 
 _SCHEMA_VERSION = 1
 _PLACE = re.compile(r"\{[^{}]+\}")
@@ -111,6 +117,7 @@ class Rule:
     example_graph: str
     offline: bool
     since: str
+    releases: tuple[str, ...] | None = None
 
     def covers(self, op):
         """Whether the rule speaks about an operator; `ops` is None for
@@ -122,7 +129,7 @@ class Rule:
 @dataclass(frozen=True)
 class RuleSet:
     """A document: its rules in order, and the operators that the delegate knows with
-    their versions (None for any).
+    their versions (None for any); `older` are those of releases that know fewer.
     """
 
     target: str
@@ -130,6 +137,20 @@ class RuleSet:
     sources: Mapping[str, str]
     versions: Mapping[str, frozenset[int] | None]
     rules: tuple[Rule, ...]
+    releases: tuple[str, ...] = ()
+    older: Mapping[str, Mapping[str, frozenset[int]]] = field(default_factory=dict)
+
+    def of(self, runtime: str) -> "RuleSet":
+        """The rules that hold in one of the document's releases."""
+        if runtime not in self.releases:
+            raise ValueError(
+                f"the rules of {self.target} are those of some releases of {RUNTIME}. Received:"
+                f" {runtime!r}. Known: {', '.join(self.releases)}."
+            )
+        held = (rule for rule in self.rules if rule.releases is None or runtime in rule.releases)
+        release = self.release if runtime == self.releases[-1] else f"{RUNTIME} {runtime}"
+        versions = {**self.versions, **self.older.get(runtime, {})}
+        return replace(self, rules=tuple(held), release=release, versions=versions)
 
 
 @dataclass(frozen=True)
@@ -150,11 +171,25 @@ class Explanation:
     example: str = ""
     example_graph: str = ""
     since: str = ""
+    releases: tuple[str, ...] = ()
 
 
 @functools.cache
-def load_rules(target: str) -> RuleSet:
-    """The rules of "v2" or "mldrift"."""
+def load_rules(target: str, *, runtime: str | None = None) -> RuleSet:
+    """The rules of "v2" or "mldrift".
+
+    Args:
+        runtime: a release whose rules to take, where the target's document knows several; by
+            default the newest that it knows.
+    """
+    document = _document(target)
+    runtime = runtime or next(reversed(document.releases), None)
+    return document.of(runtime) if document.releases else document
+
+
+@functools.cache
+def _document(target):
+    """All rules of a target, of whichever release."""
     if target not in TARGETS:
         raise ValueError(f"unknown target. Received: {target!r}. Known: {', '.join(TARGETS)}.")
     return rules_from(
@@ -162,10 +197,22 @@ def load_rules(target: str) -> RuleSet:
     )
 
 
+def rule_ids() -> tuple[str, ...]:
+    """The ids of all rules, of whichever target and release."""
+    return tuple(rule.id for target in TARGETS for rule in _document(target).rules)
+
+
+def known_releases(target: str) -> tuple[str, ...]:
+    """The releases of the runtime by whose rules a check can judge, the oldest first; none where
+    the target's rules tell no releases apart.
+    """
+    return _document(target).releases
+
+
 def explain(rule_id: str) -> Explanation:
     """The rule with that id, of whichever target."""
     target = rule_id.partition(".")[0]
-    rule_sets = [load_rules(target)] if target in TARGETS else list(map(load_rules, TARGETS))
+    rule_sets = [_document(target)] if target in TARGETS else list(map(_document, TARGETS))
     known = {rule.id: (rule_set, rule) for rule_set in rule_sets for rule in rule_set.rules}
     if rule_id not in known:
         raise ValueError(f"unknown rule. Received: {rule_id!r}. Known: {', '.join(sorted(known))}.")
@@ -183,6 +230,7 @@ def explain(rule_id: str) -> Explanation:
         example=rule.example,
         example_graph=rule.example_graph,
         since=rule.since,
+        releases=rule_set.releases if rule.releases is None else rule.releases,
     )
 
 
@@ -202,12 +250,30 @@ def rules_from(document: Mapping) -> RuleSet:
         raise ValueError(
             f"rule ids are unique. Received twice: {sorted({i for i in ids if ids.count(i) > 1})}."
         )
+    releases = tuple(document.get("releases", ()))
+    for rule in rules:
+        unknown = sorted(set(rule.releases or ()) - set(releases))
+        if unknown or rule.releases == ():
+            raise ValueError(
+                f"rule {rule.id}: `releases` names some of the document's. Received:"
+                f" {list(rule.releases or ())}. Known: {list(releases)}."
+            )
     versions = {op: _versions(entry) for op, entry in document["ops"].items()}
-    return RuleSet(document["target"], document["release"], document["sources"], versions, rules)
+    return RuleSet(
+        document["target"],
+        document["release"],
+        document["sources"],
+        versions,
+        rules,
+        releases,
+        {release: _older_versions(document["ops"], release) for release in releases},
+    )
 
 
 _REQUIRED = frozenset({"id", "kind", "ops", "reason", "instead", "source", "evidence"})
-_OPTIONAL = frozenset({"example", "example_graph", "except", "scope", "when", "offline", "since"})
+_OPTIONAL = frozenset(
+    {"example", "example_graph", "except", "scope", "when", "offline", "since", "releases"}
+)
 
 
 def _rule(entry, groups):
@@ -236,6 +302,7 @@ def _rule(entry, groups):
         example_graph=entry.get("example_graph", ""),
         offline=entry.get("offline", False),
         since=entry.get("since", ""),
+        releases=tuple(entry["releases"]) if "releases" in entry else None,
     )
 
 
@@ -248,7 +315,20 @@ def _operators(names, groups):
     )
 
 
+def _older_versions(ops, release):
+    """The operators whose versions end lower in one release, with those that it has."""
+    return {
+        op: _up_to(entry["older"][release])
+        for op, entry in ops.items()
+        if release in entry.get("older", ())
+    }
+
+
 def _versions(entry):
     if "versions" in entry:
         return frozenset(entry["versions"])
-    return frozenset(range(entry["max_version"] + 1)) if "max_version" in entry else None
+    return _up_to(entry["max_version"]) if "max_version" in entry else None
+
+
+def _up_to(version):
+    return frozenset(range(version + 1))

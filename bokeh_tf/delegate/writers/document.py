@@ -1,7 +1,8 @@
 """The JSON document, schema version 2.
 
 `{"schema_version": 2, "package_version", "exit_code", "fail_on", "limits", "files": [..]}`. A file
-has `path`, `passed`, `stands_on` (whose rules, and which engines ran), `targets.<name>` (`verdict`:
+has `path`, `passed`, `stands_on` (whose rules, and which engines ran), `runtime` (the release that
+was asked for, null where none was), `targets.<name>` (`verdict`:
 compatible | incompatible | accepted_but_wrong, `release`, `coverage`, `findings[]` with `node`,
 `op`, `version`, `layer`, `rule`, `kind`, `tensors`, `reason`, `instead`, `standing`, `cause` and
 `site`, and `without_opencl[]`, the same for what changes no verdict), `memory` (`peak_bytes` of
@@ -80,6 +81,7 @@ def _file(one):
         "path": report.path,
         "passed": one.code == PASSED,
         "stands_on": behind(report),
+        "runtime": report.runtime,
         "targets": {target.target: _target(target, one.problems) for target in report.targets},
         "memory": plain(report.memory),
         "probe": _probe(report.probe),

@@ -7,8 +7,8 @@ import textwrap
 
 from bokeh_tf.delegate.audit.findings import TARGET as AUDIT
 from bokeh_tf.delegate.audit.findings import explanations
-from bokeh_tf.delegate.findings import TARGETS
-from bokeh_tf.delegate.rules import explain, load_rules
+from bokeh_tf.delegate.rules import explain, rule_ids
+from bokeh_tf.tflite.running import RUNTIME
 
 _WIDTH = 100
 # As many as a line holds.
@@ -17,9 +17,7 @@ _SUGGESTIONS = 6
 
 def explanation_of(rule_id) -> str:
     """The rule `rule_id` as text; a `ValueError` names the ids nearest to one that is unknown."""
-    ids = [rule.id for target in TARGETS for rule in load_rules(target).rules] + list(
-        explanations()
-    )
+    ids = [*rule_ids(), *explanations()]
     if rule_id not in ids:
         nearest = _nearest(rule_id, ids)
         raise ValueError(
@@ -34,6 +32,7 @@ def explanation_of(rule_id) -> str:
         ("Instead", known.instead),
         ("Source", known.source),
         *([("Since", known.since)] if getattr(known, "since", "") else []),
+        *_releases(known),
     )
     lines = []
     for heading, text in paragraphs:
@@ -46,6 +45,12 @@ def explanation_of(rule_id) -> str:
     heading = "Example" if known.example else "The smallest graph that meets it"
     lines += [f"{heading}:", textwrap.indent(known.example or known.example_graph, "    ")]
     return "\n".join(lines) + "\n"
+
+
+def _releases(known):
+    """In which releases of the runtime the rule holds, where that was measured."""
+    releases = getattr(known, "releases", ())
+    return [(f"Holds in {RUNTIME}", ", ".join(releases))] if releases else []
 
 
 def _nearest(rule_id, ids):

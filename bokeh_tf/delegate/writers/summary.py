@@ -1,6 +1,6 @@
 """The words and cells that several writers share: one line per target, one row per file."""
 
-from bokeh_tf.delegate.engines import BESIDE_PROBE
+from bokeh_tf.delegate.engines import BESIDE_PROBE, named
 from bokeh_tf.delegate.findings import TargetVerdict
 from bokeh_tf.delegate.judging.policy import (
     FAILED,
@@ -36,7 +36,7 @@ def lines_of(one) -> list[str]:
     """What each check said of a file, one line each, without quoting anything from the file."""
     report = one.report
     lines = [
-        f"{target.target}: {_verdict(target)},"
+        f"{named(target.target, report)}: {_verdict(target)},"
         f" {coverage_line(target.coverage)}{_without_opencl(target)}"
         for target in report.targets
     ]

@@ -6,9 +6,10 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 
 from bokeh_tf.errors import DependencyError
+from bokeh_tf.tflite.running import RUNTIME
 
-RUNTIME = "ai-edge-litert"
-# 2.2.0 and 2.1.6 crash on files that 2.3.0 computes right, the shipped flagship among them.
+# 2.2.0 and 2.1.6 give up on what the GPU has not done after 20 seconds, the flagship on a software
+# adapter for one, and refuse or miscompute what 2.3.0 does right (`docs/releases.md`).
 LOWEST = "2.3"
 # The rules of the lint were measured with this one.
 MEASURED = "2.3.0"
@@ -27,7 +28,7 @@ def refusal(release: str) -> str | None:
     """Why nothing that this release says of a file may be believed, in
     one line; None where it may.
     """
-    if _numbers(release) >= _numbers(LOWEST):
+    if numbers(release) >= numbers(LOWEST):
         return None
     return f"{RUNTIME} {release} fails on valid files, {LOWEST} and newer do not. {_INSTALL}"
 
@@ -36,12 +37,12 @@ def doubt(release: str) -> str | None:
     """What to know of a release that the rules were not measured with, in
     one line; None of that one.
     """
-    if _numbers(release)[:2] == _numbers(MEASURED)[:2]:
+    if numbers(release)[:2] == numbers(MEASURED)[:2]:
         return None
     return f"the rules were measured with {RUNTIME} {MEASURED}, this is {release}"
 
 
-def _numbers(release):
-    """`"2.3.0.dev20261001"` as (2, 3, 0)."""
+def numbers(release: str) -> tuple[int, ...]:
+    """`"2.3.0.dev20261001"` as (2, 3, 0), by which releases are in order."""
     leading = re.match(r"\d+(\.\d+)*", release)
     return tuple(map(int, leading[0].split("."))) if leading else (0,)
