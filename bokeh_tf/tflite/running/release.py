@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from bokeh_tf.errors import DependencyError
 from bokeh_tf.tflite.running import RUNTIME
 
-# 2.2.0 and 2.1.6 give up on what the GPU has not done after 20 seconds, the flagship on a software
-# adapter for one, and refuse or miscompute what 2.3.0 does right (`docs/releases.md`).
+# 2.2.0 and 2.1.6 give up on what the GPU has not done after 20 seconds, which a software adapter
+# may need, and refuse some of what 2.3.0 takes and computes right (`docs/releases.md`).
 LOWEST = "2.3"
 # The rules of the lint were measured with this one.
 MEASURED = "2.3.0"
