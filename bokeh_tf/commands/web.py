@@ -7,10 +7,10 @@ from bokeh_tf.commands import outputs, ranges
 from bokeh_tf.commands.console import say
 from bokeh_tf.web.port_option import port
 
-_DESCRIPTION = """Shows a .tflite that makes a picture of a photo in a browser, where LiteRT.js
-runs it on the GPU through WebGPU, or on the CPU. The page is served by this machine, to this
-machine alone unless --lan is given, and no photo leaves the browser. LiteRT.js is fetched by npm
-once and kept in the user's cache (39 MB)."""
+_DESCRIPTION = """Shows what a .tflite makes of a photo in a browser, where LiteRT.js runs it on the
+GPU through WebGPU, or on the CPU: a picture, else maps in grey or by class, and numbers. The page
+is served by this machine, to this machine alone unless --lan is given, and no photo leaves the
+browser. LiteRT.js is fetched by npm once and kept in the user's cache (39 MB)."""
 _EPILOG = """On a phone over USB: `adb reverse tcp:PORT tcp:PORT`, then open the address there, with --port PORT.
 
 exit status:
@@ -40,7 +40,7 @@ def add(commands):
     parser.add_argument(
         "--model",
         metavar="FILE",
-        help="a .tflite (default: the flagship)",
+        help="a .tflite that takes a photo (default: the flagship)",
     )
     ranges.add(parser)
     parser.add_argument(

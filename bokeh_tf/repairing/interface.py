@@ -17,8 +17,7 @@ from bokeh_tf.repairing.recipes.largest import place_of_largest
 from bokeh_tf.repairing.recipes.masks import as_float
 from bokeh_tf.repairing.tidying import tidy
 from bokeh_tf.repairing.writer import Writer
-from bokeh_tf.tflite.inspection import METADATA_NAME
-from bokeh_tf.tflite.standard_metadata import NAME as STANDARD_METADATA_NAME
+from bokeh_tf.tflite.inspection import METADATA_NAME, STANDARD_METADATA_NAME
 
 INT64, UINT8, BOOL, CUT = KINDS = ("int64", "uint8", "bool", "cut-postprocessing")
 _VIEWS = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})

@@ -18,6 +18,8 @@ from bokeh_tf.tflite.reading import IDENTIFIER, read_file
 from bokeh_tf.tflite.schema import names_of
 
 METADATA_NAME = "bokeh_tf"
+# TensorFlow Lite's own, which `standard_metadata` writes and `output_labels` reads.
+STANDARD_METADATA_NAME = "TFLITE_METADATA"
 RUNTIME_METADATA_NAME = "min_runtime_version"
 
 # FlatBuffers' own offsets end here.
@@ -122,6 +124,7 @@ def inspect(model: str | os.PathLike | bytes | bytearray, *, label: str | None =
         size_bytes=len(content),
         metadata=_own_metadata(reader, texts.get(METADATA_NAME)),
         min_runtime_version=_runtime_version(texts.get(RUNTIME_METADATA_NAME)),
+        standard_metadata=texts.get(STANDARD_METADATA_NAME),
         node_macs=node_macs,
         subgraph_count=len(subgraphs),
         signatures=tuple(map(_signature, root.tables(_Model.SIGNATURES))),

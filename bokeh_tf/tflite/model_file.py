@@ -47,7 +47,8 @@ class ModelFile:
 
     `macs` are multiply-accumulates as `bokeh_tf.tflite.macs` counts them, `node_macs` those of each
     node, `parameters` the elements of its constant weights. `metadata` is what this package wrote
-    into the file, None for a file from elsewhere. `subgraph_count` counts the main graph too;
+    into the file, None for a file from elsewhere; `standard_metadata` is TensorFlow Lite's own, unread.
+    `subgraph_count` counts the main graph too;
     `signatures` are the ways in which the file may be called. `buffers` are views of the file's
     bytes, by `TensorInfo.buffer`.
     """
@@ -65,6 +66,7 @@ class ModelFile:
     subgraph_count: int = 1
     signatures: tuple[Signature, ...] = ()
     buffers: tuple[memoryview, ...] = field(default=(), repr=False, compare=False)
+    standard_metadata: memoryview | None = field(default=None, repr=False, compare=False)
 
     def values(self, tensor_index: int) -> "np.ndarray | None":
         """A constant's values, read-only; None where it is no constant, or sparse,

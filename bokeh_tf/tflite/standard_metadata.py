@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import flatbuffers
 
 from bokeh_tf.tflite.associated_files import with_files
+from bokeh_tf.tflite.inspection import STANDARD_METADATA_NAME
 from bokeh_tf.tflite.metadata import PHOTO_ENCODING, with_metadata
 
-NAME = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
 # The first parser that knows all that is written here.
 _LEAST_PARSER = "1.0.0"
@@ -53,7 +53,9 @@ def with_standard_metadata(
     `ModelFile.metadata` holds, `labels` those of outputs by their names.
     """
     labels = labels or {}
-    described = with_metadata(content, NAME, standard_metadata(description, labels=labels))
+    described = with_metadata(
+        content, STANDARD_METADATA_NAME, standard_metadata(description, labels=labels)
+    )
     lists = {one.file: ("\n".join(one.names) + "\n").encode() for one in labels.values()}
     return with_files(described, lists)
 

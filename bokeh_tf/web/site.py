@@ -11,8 +11,10 @@ from bokeh_tf.apps.generation import TARGETS, app_texts
 from bokeh_tf.apps.ports import facts_of
 from bokeh_tf.errors import ModelFileError, PhotoError
 from bokeh_tf.paths import printable, read_bytes
-from bokeh_tf.tflite.subject import Model
+from bokeh_tf.tflite.output_labels import output_labels
+from bokeh_tf.tflite.subject import Model, subject_of
 from bokeh_tf.web.runtime import IMPORT_MAP, VERSION, runtime_files
+from bokeh_tf.web.views import is_picture, views_of
 
 INDEX = "index.html"
 _LIMIT_BYTES = 256_000_000
@@ -20,7 +22,10 @@ _LIMIT_BYTES = 256_000_000
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM")
 _PAGE = (
     "style.css",
-    *(f"{name}.js" for name in ("composite", "demo", "edge_model", "placement", "resampling")),
+    *(
+        f"{name}.js"
+        for name in ("composite", "demo", "edge_model", "placement", "resampling", "views")
+    ),
 )
 _OF_APP = ("gpu_model.js",)
 # Whoever puts the page elsewhere hands LiteRT.js on.
@@ -42,30 +47,29 @@ def site(
 
     Args:
         model: a path, the bytes of a `.tflite`, or a `Subject`; it takes a
-            photo and gives a picture.
+            photo.
         photo: a picture file that the page shows first.
         input_range: (lowest, highest) value of the model's photo, where the file does not say.
         output_range: the same of its picture.
         runtime: what `runtime.runtime_files` returned; asked for if None.
 
     Raises:
-        ModelFileError: the file cannot be read, or is no model from photo to picture.
+        ModelFileError: the file cannot be read, or takes no photo.
         DependencyError: LiteRT.js cannot be had.
     """
-    facts = facts_of(model, input_range=input_range, output_range=output_range)
-    if facts.photo is None or facts.picture is None:
-        side = "input" if facts.photo is None else "output"
+    subject = subject_of(model)
+    facts = facts_of(subject, input_range=input_range, output_range=output_range)
+    if facts.photo is None:
         raise ModelFileError(
-            f"{facts.asset}: no {side} is known to be a picture of floats, so a page cannot show"
-            " it."
-            f" If one is, say which values it has: --{side}-range 0 1."
+            f"{facts.asset}: no input is known to be a picture of floats, so a page cannot show it."
+            " If one is, say which values it has: --input-range 0 1."
         )
     texts = app_texts(facts, TARGETS["web"])
     folder = files("bokeh_tf.web") / "page"
     content: dict[str, bytes | Path] = {name: (folder / name).read_bytes() for name in _PAGE}
     content[INDEX] = with_import_map((folder / INDEX).read_bytes())
     content |= {name: texts[name].encode() for name in _OF_APP}
-    told = {**_told(facts), "photo": photo and "first_photo"}
+    told = {**_told(facts), **_shown(facts, subject), "photo": photo and "first_photo"}
     content["facts.json"] = json.dumps(told).encode()
     content[facts.asset] = facts.content
     content["NOTICE.txt"] = _NOTICE.encode()
@@ -76,20 +80,40 @@ def site(
 
 def _told(facts):
     """What the page must know of the model, beside the code that runs it."""
-    photo, picture = facts.photo, facts.picture
-    size = photo.shape[1:3]
-    shown = next((port for port in facts.outputs if port.shape[3:] == (1,) and port.size > 1), None)
     return {
         "name": facts.asset.removesuffix(".tflite"),
         "takesFocus": facts.focus is not None,
-        "inputs": ["photo" if port is photo else "focus" for port in facts.inputs],
-        "canvas": _image(photo),
+        "inputs": ["photo" if port is facts.photo else "focus" for port in facts.inputs],
+        "canvas": _image(facts.photo),
+    }
+
+
+def _shown(facts, subject):
+    """What to show of the outputs: a picture and where it keeps the photo, or each by itself."""
+    has_picture = facts.picture is not None and is_picture(facts.picture)
+    pictures = _pictures(facts) if has_picture else None
+    if pictures and pictures["isBlend"]:
+        return pictures
+    views = views_of(facts, output_labels(subject))
+    maps = {view["name"] for view in views if view["kind"] != "numbers"}
+    if pictures and maps <= {one["name"] for one in (pictures["picture"], pictures["map"]) if one}:
+        return pictures
+    return {"picture": None, "map": None, "isBlend": False, "views": views}
+
+
+def _pictures(facts):
+    """What to show of a model with a picture: that, and where it keeps the photo."""
+    picture = facts.picture
+    size = facts.photo.shape[1:3]
+    shown = next((port for port in facts.outputs if port.shape[3:] == (1,) and port.size > 1), None)
+    return {
         "picture": _image(picture),
         "map": shown and _image(shown),
         # A blend of the photo and blurs of it can be computed anew in the photo's own pixels.
         "isBlend": picture.shape[1:] == (*size, 3)
         and shown is not None
         and shown.shape[1:] == (*size, 1),
+        "views": [],
     }
 
 

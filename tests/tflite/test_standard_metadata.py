@@ -14,9 +14,8 @@ from flatbuffers.number_types import Float32Flags, Int8Flags, Uint8Flags, Uint32
 
 from bokeh_tf.repairing.repair import repair
 from bokeh_tf.tflite.associated_files import carried_over, files_of, why_lost, with_files
-from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.inspection import STANDARD_METADATA_NAME, inspect
 from bokeh_tf.tflite.standard_metadata import (
-    NAME,
     Labels,
     standard_metadata,
     with_standard_metadata,
@@ -156,6 +155,6 @@ def test_what_is_no_archive_or_a_bomb_is_not_carried_over(tiny_convolution):
 def test_the_file_runs_as_before_and_both_descriptions_are_in_it(tiny_convolution):
     content = tiny_convolution.read_bytes()
     described = with_standard_metadata(content, DESCRIPTION)
-    assert NAME.encode() in described and b"M001" in described
+    assert STANDARD_METADATA_NAME.encode() in described and b"M001" in described
     assert inspect(described).operators == inspect(content).operators
     Interpreter(model_content=described).allocate_tensors()

@@ -27,6 +27,7 @@ from bokeh_tf.web.site import site
 from tests.bench.tiny_models import tiny_model
 from tests.delegate.rules.mldrift_graphs import OP, Graph, options
 from tests.web.chromium import Chromium, required_program
+from tests.web.segmentation import HEIGHT, WIDTH, segmentation
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO = ROOT / "bokeh_tf" / "samples" / "photo.jpg"
@@ -191,6 +192,33 @@ def test_all_is_in_reach_on_phones_and_screens(is_dark, shown, browser, tmp_path
     )
     told = f"{names}.map(e => e.ariaLabel || e.labels?.[0]?.innerText || e.innerText)"
     assert all(browser.run(told))
+
+
+def test_maps_and_numbers_are_shown_of_a_model_without_a_picture(
+    shown, browser, downloads, tmp_path
+):
+    photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    photo[:, : WIDTH // 4] = (0, 0, 204)  # red, as OpenCV writes it
+    photo[:, WIDTH // 4 :] = (255, 51, 0)
+    cv2.imwrite(str(tmp_path / "photo.png"), photo)
+    model = tmp_path / "segments.tflite"
+    model.write_bytes(segmentation())
+    shown(model, tmp_path / "photo.png", input_range=(0, 1))
+    legend = "[...document.querySelectorAll('#legend li')].map(e => e.innerText)"
+    caption = "document.getElementById('caption').textContent"
+    assert browser.run(legend) == ["bluish, 75 %", "reddish, 25 %"]
+    assert "likeliest of 4 classes" in browser.run(caption)
+    swatches = "[...document.querySelectorAll('.swatch')].map(e => e.style.backgroundColor)"
+    bluish, reddish = browser.run(swatches)
+    picture = downloaded(browser, downloads, "photo_t3.png")
+    assert [f"rgb{tuple(pixel)}" for pixel in picture[0, [-1, 0]].tolist()] == [bluish, reddish]
+    choose = "const c = document.getElementById('choice'); c.selectedIndex = {};"
+    choose += "c.dispatchEvent(new Event('change'));"
+    browser.run(f"{{ {choose.format(1)} }}")
+    assert "Black is 0, white is 0.8." in browser.run(caption) and browser.run(legend) == []
+    browser.run(f"{{ {choose.format(2)} }}")
+    assert browser.run(legend) == ["0: 0.2", "1: 0.15", "2: 0.75"]
+    assert browser.run("document.getElementById('save').hidden")
 
 
 def test_models_are_timed_on_wasm_and_webgpu_through_a_reload(browser, tmp_path):

@@ -112,7 +112,7 @@ def test_it_listens_to_this_machine_alone_and_says_where(server, scripts):
         SiteServer(server.content, port=server.server_port)
 
 
-def test_a_model_that_makes_no_picture_is_asked_about(tiny_convolution, scripts):
+def test_a_model_whose_photo_is_not_known_is_asked_about(tiny_convolution, scripts):
     with pytest.raises(ModelFileError, match="--input-range 0 1"):
         site(tiny_convolution, runtime=scripts)
 

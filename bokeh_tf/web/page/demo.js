@@ -3,15 +3,17 @@
 import {composite} from './composite.js';
 import {loadModel, run} from './gpu_model.js';
 import {cropped, place, toCanvas} from './placement.js';
+import {viewOf} from './views.js';
 
 /** @typedef {import('./resampling.js').Image} Image */
 
 /** @param {string} id @returns {any} an element of this page, whichever kind it is of */
 const element = (id) => document.getElementById(id);
 const [stage, before, after] = ['stage', 'before', 'after'].map(element);
-// `photo` is all of its pixels, `canvas` the copy that the model sees, `picture` and `map` what it made of it.
+// `photo` is all of its pixels, `canvas` the copy that the model sees, `picture` and `map` what it made of it, or
+// `outputs` all that it made, of which `picture` shows one.
 const state = {
-    photo: null, name: 'photo', placement: null, canvas: null, picture: null, map: null,
+    photo: null, name: 'photo', placement: null, canvas: null, picture: null, map: null, outputs: null,
     tap: null, mark: null, showsMap: false, isBusy: false, isWanted: false,
 };
 // Keys that move the place to focus on, by shares of the height and the width.
@@ -32,7 +34,11 @@ function breath() {
 
 /** Draws the part of a canvas that is of the photo. @param {HTMLCanvasElement} target @param {Image} canvas */
 function draw(target, canvas) {
-    const {values, height, width, channels} = cropped(canvas, state.placement);
+    paint(target, cropped(canvas, state.placement));
+}
+
+/** @param {HTMLCanvasElement} target @param {Image} part of a canvas that is of the photo */
+function paint(target, {values, height, width, channels}) {
     const image = new ImageData(width, height);
     for (let pixel = 0; pixel < width * height; pixel++) {
         for (let channel = 0; channel < 3; channel++) {
@@ -46,7 +52,44 @@ function draw(target, canvas) {
 }
 
 function show() {
-    draw(after, state.showsMap ? state.map : state.picture);
+    if (facts.views.length) {
+        showOutput();
+    } else {
+        draw(after, state.showsMap ? state.map : state.picture);
+    }
+}
+
+/** Which output is looked at, of a model that makes more than a picture, or none. */
+function chosen() {
+    return facts.views[element('choice').selectedIndex];
+}
+
+/** The chosen output: its map beside the photo if it is one, and what it means in words. */
+function showOutput() {
+    const port = chosen();
+    const {image, caption, entries} = viewOf(state.outputs[port.name], port, state.placement);
+    state.picture = image;
+    paint(after, image ?? cropped(state.canvas, state.placement));
+    after.setAttribute('aria-label', image ? `${port.title} beside the photo` : 'The photo');
+    stage.classList.toggle('plain', image === null);
+    stage.classList.toggle('classes', port.kind === 'classes');
+    for (const id of ['split_row', 'hold', 'save']) {
+        element(id).hidden = image === null;
+    }
+    element('caption').textContent = `${port.title}: ${caption}`;
+    element('legend').replaceChildren(...entries.map(entryOf));
+}
+
+function entryOf({colour, text}) {
+    const entry = document.createElement('li');
+    if (colour !== null) {
+        const swatch = document.createElement('span');
+        swatch.className = 'swatch';
+        swatch.style.backgroundColor = `rgb(${colour.map((value) => Math.round(255 * value)).join(' ')})`;
+        entry.append(swatch);
+    }
+    entry.append(text);
+    return entry;
 }
 
 /** Where somebody tapped, in the canvas; the aperture; and no grade. @returns {Float32Array} */
@@ -71,6 +114,10 @@ async function compute() {
     /** @type {(...values: any[]) => Promise<object>} its inputs are those that the facts name */
     const runOn = run;
     const outputs = await runOn(model, ...inputs);
+    if (facts.views.length) {
+        state.outputs = outputs;
+        return;
+    }
     state.picture = imageOf(outputs, facts.picture);
     state.map = facts.map && imageOf(outputs, facts.map);
     state.map?.values.forEach((share, index, values) => (values[index] = Math.min(1, Math.max(0, share))));
@@ -122,7 +169,7 @@ async function take(file, name) {
     }
     const placement = place(photo.height, photo.width, facts.canvas.height, facts.canvas.width);
     const canvas = toCanvas(photo, placement);
-    Object.assign(state, {photo, placement, canvas, name: name.replace(/\.[^.]*$/, ''), picture: null, map: null});
+    Object.assign(state, {photo, placement, canvas, name: name.replace(/\.[^.]*$/, ''), picture: null, map: null, outputs: null});
     unmark();
     draw(before, canvas);
     draw(after, canvas);
@@ -157,7 +204,8 @@ async function save() {
     const blob = await canvas.convertToBlob({type: 'image/png'});
     const link = document.createElement('a');
     link.href = URL.createObjectURL(blob);
-    link.download = `${state.name}_${state.showsMap ? 'map' : 'bokeh'}.png`;
+    const kind = chosen()?.name ?? (state.showsMap ? 'map' : 'bokeh');
+    link.download = `${state.name}_${kind}.png`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     const elapsed = Math.round(performance.now() - start);
@@ -198,6 +246,11 @@ function listen() {
         state.showsMap = !state.showsMap;
         element('map').setAttribute('aria-pressed', String(state.showsMap));
         if (state.picture !== null) {
+            show();
+        }
+    });
+    element('choice').addEventListener('change', () => {
+        if (state.outputs !== null) {
             show();
         }
     });
@@ -251,6 +304,15 @@ function tap(row, column) {
     }
 }
 
+/** A choice of the outputs, beginning with the first map. */
+function offerOutputs() {
+    const titles = facts.views.map(({title}) => new Option(title));
+    element('choice').replaceChildren(...titles);
+    element('choice').selectedIndex = Math.max(0, facts.views.findIndex(({kind}) => kind !== 'numbers'));
+    element('choice_row').hidden = titles.length < 2;
+    element('view').hidden = titles.length === 0;
+}
+
 async function start() {
     facts = await (await fetch('facts.json')).json();
     document.title = `${facts.name} · bokeh-tf`;
@@ -264,6 +326,7 @@ async function start() {
         stage.setAttribute('aria-label', 'Where to focus: tap, or move by the arrow keys and press Enter');
     }
     element('map').hidden = facts.map === null;
+    offerOutputs();
     element('controls').hidden = false;
     listen();
     const first = facts.photo && fetch(facts.photo);

@@ -1,0 +1,65 @@
+"""What a page is told of outputs that are shown one at a time, for files that make no picture of a
+photo but maps or numbers.
+"""
+
+from collections.abc import Sequence
+
+from bokeh_tf.apps.ports import Facts, Port
+
+_RGB_CHANNELS = 3
+
+
+def is_picture(port: Port) -> bool:
+    """Whether an output is known to be a colour picture: floats of three channels whose range is said."""
+    return (
+        len(port.shape) == 4
+        and port.shape[0] == 1
+        and port.shape[3] == _RGB_CHANNELS
+        and min(port.shape[1:3]) > 1
+        and port.dtype == "float32"
+        and port.value_range is not None
+    )
+
+
+def views_of(facts: Facts, labels: Sequence[tuple[str, ...] | None]) -> list[dict]:
+    """Of each output its name, `kind` ("picture", "grey", "classes" or "numbers"), sizes and labels.
+
+    Args:
+        facts: of a file with a photo.
+        labels: names of each output's classes, as `output_labels` returns them.
+    """
+    assert facts.photo is not None
+    photo_size = facts.photo.shape[1:3]
+    return [
+        _view(port, names, photo_size) for port, names in zip(facts.outputs, labels, strict=True)
+    ]
+
+
+def _view(port, names, photo_size):
+    size = _map_size(port.shape, photo_size)
+    channels = port.shape[3] if len(port.shape) == 4 else 1
+    view = {"name": port.camel, "title": port.name, "labels": names and list(names)}
+    if size is None:
+        return {**view, "kind": "numbers", "size": port.size}
+    view |= {"height": size[0], "width": size[1], "channels": channels}
+    if is_picture(port):
+        low, high = port.value_range
+        return {**view, "kind": "picture", "low": low, "high": high}
+    # Whole numbers of one channel are classes that the file itself has chosen.
+    are_classes = channels > 1 or port.dtype == "int32"
+    # A picture whose range nobody said looks like three classes.
+    may_be_picture = channels == _RGB_CHANNELS and names is None and port.dtype == "float32"
+    return {**view, "kind": "classes" if are_classes else "grey", "mayBePicture": may_be_picture}
+
+
+def _map_size(shape, photo_size):
+    """(height, width) of an output that is a map, else None.
+
+    Three dimensions are a map without channels only where it has the photo's proportions: a list of
+    boxes has three too.
+    """
+    if len(shape) not in (3, 4) or shape[0] != 1 or min(shape[1:3]) < 2:
+        return None
+    height, width = shape[1:3]
+    has_proportions = height * photo_size[1] == width * photo_size[0]
+    return (height, width) if len(shape) == 4 or has_proportions else None
