@@ -94,7 +94,7 @@ def _prove(folder, request):
 
 
 # What there is to say where no port changes.
-_UNCHANGED = {"changes": [], "shapes": None, "failure": None, "left_out": ()}
+_UNCHANGED: dict[str, object] = {"changes": [], "shapes": None, "failure": None, "left_out": ()}
 
 
 def _change_interface(folder, request):
