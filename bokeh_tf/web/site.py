@@ -21,6 +21,7 @@ _LIMIT_BYTES = 256_000_000
 # JPEG, PNG, WebP, GIF and BMP; AVIF and HEIC have "ftyp" after four bytes.
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM")
 _PAGE = (
+    "LICENSE.txt",
     "style.css",
     *(
         f"{name}.js"
@@ -30,7 +31,7 @@ _PAGE = (
 _OF_APP = ("gpu_model.js",)
 # Whoever puts the page elsewhere hands LiteRT.js on.
 _NOTICE = f"""This page runs LiteRT.js {VERSION} (@litertjs/core and @litertjs/wasm-utils), copyright Google LLC, under
-the Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0. It is unchanged.
+the Apache License, Version 2.0, whose text is in LICENSE.txt. It is unchanged.
 """
 _IMPORT_MAP_PLACE = b'<script type="importmap"></script>'
 

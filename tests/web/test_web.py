@@ -197,6 +197,12 @@ def test_the_types_that_the_scripts_state_are_right(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+def test_whoever_hands_litertjs_on_has_its_licence_at_hand(scripts):
+    page = site(FLAGSHIP_FILE, runtime=scripts)
+    assert page["LICENSE.txt"] == (PAGE.parents[2] / "LICENSE").read_bytes()
+    assert b"Apache License, Version 2.0, whose text is in LICENSE.txt" in page["NOTICE.txt"]
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", FLAGSHIP_FILE.read_bytes()[:500]])
 def test_what_is_no_picture_is_refused_and_nothing_is_written(
     content, tmp_path, no_fetching, capsys
