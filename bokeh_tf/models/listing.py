@@ -27,6 +27,7 @@ HEADINGS = (
     "v2",
     "mldrift",
     "real GPU",
+    "classic GL",
 )
 REPORTED_HEADINGS = (
     "reported for",
@@ -73,7 +74,7 @@ def cells(entry, variant, row) -> tuple[str, ...]:
     about = (entry.name, variant.name, entry.team)
     size = size_text(entry.reference_size_px)
     if row is None or row["parameters"] is None:
-        return (*about, UNKNOWN, UNKNOWN, size, *[UNKNOWN] * 5)
+        return (*about, UNKNOWN, UNKNOWN, size, *[UNKNOWN] * (len(HEADINGS) - 6))
     return (
         *about,
         f"{row['parameters']:,}",
@@ -83,6 +84,7 @@ def cells(entry, variant, row) -> tuple[str, ...]:
         f"{row['memory']['peak_bytes'] / 1e6:.0f} MB",
         *(_LINT_WORDS[row["lint"][target]["verdict"]] for target in ("v2", "mldrift")),
         row["probe"]["verdict"],
+        row["classic_gl"]["verdict"],
     )
 
 

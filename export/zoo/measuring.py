@@ -1,5 +1,5 @@
 """One row of `bokeh_tf/models/measured.json`: builds a variant, converts it, and asks the
-rules and the real delegate.
+rules, the real delegate, and the classic engine where the environment names one.
 
 Run as `python -m export.zoo.measuring FOLDER JOB`, asked by `rows.py` only: a process of its own
 gives back all its memory. The request is {"model", "variant"}, the answer {"row"}.
@@ -12,13 +12,14 @@ from collections import Counter
 
 from bokeh_tf import exporting
 from bokeh_tf.delegate.check import check
+from bokeh_tf.delegate.classic_gl import engine as classic_gl
 from bokeh_tf.delegate.findings import TARGETS, TargetVerdict
 from bokeh_tf.delegate.linting import memory
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import BokehError
-from bokeh_tf.models import catalogue
+from bokeh_tf.models import catalogue, measured
 from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.subject import subject_of
@@ -27,6 +28,8 @@ from export.zoo.practice import FLAT_WHEN_FRESH, practise
 # The size at which models are compared with each other: a phone's preview.
 COMMON_SIZE_PX = (512, 768)
 PRECISION = "float16"
+# The classic engine runs on a processor here, large networks for minutes.
+_CLASSIC_GL_TIMEOUT_S = 900.0
 
 
 def measure_model(job: Job) -> dict:
@@ -66,7 +69,9 @@ def measure(entry, variant) -> dict:
     }
     row["warnings"] = [text for text in [memory.warning(estimate)] if text]
     del content, file
-    row["probe"], more_reasons = _probe(entry, variant)
+    checked = _check_subject(entry, variant)
+    row["probe"], more_reasons = _probe(checked)
+    row["classic_gl"] = _classic_gl(checked)
     return {**row, "reasons": [*reasons, *more_reasons]}
 
 
@@ -106,16 +111,19 @@ def _lint(file):
     return verdicts, reasons
 
 
-def _probe(entry, variant):
-    """(what the real delegate says at the check size, reasons against it in words)."""
+def _check_subject(entry, variant):
+    """The file of the size at which engines run it."""
     model = _build(entry, variant, entry.check_size_px)
     if entry.name in FLAT_WHEN_FRESH:
         practise(model)
     content = exporting.convert_model(model, precision=PRECISION)
     name = exporting.artifact_name(entry.name, variant, PRECISION, entry.check_size_px)
-    result = check(
-        subject_of(content, label=f"{name}.tflite"), targets=("mldrift",), probe=True
-    ).probe
+    return subject_of(content, label=f"{name}.tflite")
+
+
+def _probe(subject):
+    """(what the real delegate says, reasons against it in words)."""
+    result = check(subject, targets=("mldrift",), probe=True).probe
     if isinstance(result, Unchecked):
         probe = {"verdict": "not checked", "adapter": None, "runtime_version": None, "errors": {}}
         return probe, [f"real delegate: {result.reason}"]
@@ -131,6 +139,19 @@ def _probe(entry, variant):
         return probe, []
     reasons = dict.fromkeys(reason for part in result.precisions for reason in part.reasons)
     return probe, [f"real delegate: {reason}" for reason in reasons]
+
+
+def _classic_gl(subject):
+    python = classic_gl.default_python()
+    if python is None:
+        return dict(measured.NOT_ASKED)
+    report = classic_gl.run(subject, python=python, timeout_s=_CLASSIC_GL_TIMEOUT_S)
+    psnr_db = report.psnr_db
+    return {
+        "verdict": str(report.verdict),
+        "psnr_db": psnr_db if psnr_db is not None and math.isfinite(psnr_db) else None,
+        "reasons": list(report.reasons),
+    }
 
 
 def _worst(outputs):

@@ -29,7 +29,7 @@ _HEADINGS = (
         "float16",
         "GPU memory",
     ),
-    *("v2", "mldrift", "real GPU", "error, float32", "error, float16"),
+    *("v2", "mldrift", "real GPU", "classic GL", "error, float32", "error, float16"),
 )
 _INTRODUCTION = f"""# Models
 
@@ -43,8 +43,9 @@ the trainable ones. GMAC are billions of multiply-accumulates in convolutions an
 and at {listing.size_text(COMMON_SIZE_PX)}. GPU memory is an estimate of the tensors alive at once at the reference
 size, in half precision, weights not counted. v2 and mldrift are the rules of the classic TFLite delegate and of
 LiteRT's ML Drift at the reference size. "real GPU" is ML Drift itself on Vulkan at a small size; the errors are the
-largest against the CPU, relative to the range of the output. For these, {" and ".join(FLAT_WHEN_FRESH)} learnt for
-{STEPS} steps to blur a photo: with fresh weights their pictures are flat.
+largest against the CPU, relative to the range of the output. "classic GL" is the classic delegate's engine on OpenGL,
+which it turns to where a phone has no OpenCL, on the same file; what is against it stands below. For these,
+{" and ".join(FLAT_WHEN_FRESH)} learnt for {STEPS} steps to blur a photo: with fresh weights their pictures are flat.
 """
 _REPORTED = """## Reported by the authors
 
@@ -125,9 +126,14 @@ def _remarks(rows):
         f"- {'.'.join(key)}: {_escaped(text)}"
         for key in keys
         if key in rows
-        for text in (*rows[key]["reasons"], *rows[key]["warnings"])
+        for text in _texts(rows[key])
     ]
     return [f"{line}\n" for line in ("\n".join(lines),) if line]
+
+
+def _texts(row):
+    engine = [f"classic engine on OpenGL: {reason}" for reason in row["classic_gl"]["reasons"]]
+    return (*row["reasons"], *engine, *row["warnings"])
 
 
 def _reported_cells():

@@ -209,6 +209,7 @@ _NOTHING: dict[str, object] = {
     "memory": None,
     "warnings": [],
     "probe": {"verdict": "not checked", "adapter": None, "runtime_version": None, "errors": {}},
+    "classic_gl": measured.NOT_ASKED,
 }
 
 
