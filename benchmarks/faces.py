@@ -10,8 +10,6 @@ import numpy as np
 from skimage.data import lbp_frontal_face_cascade_filename
 from skimage.feature import Cascade
 
-from bokeh_tf.rendering import render
-
 # Faces are looked for in copies of this long side.
 _LONG_SIDE_PX = 640
 _SMALLEST_FACE_PX, _LARGEST_SHARE = 32, 0.9
@@ -60,12 +58,12 @@ def focus_inside(weight, box):
     return float(weight[rows, columns].mean())
 
 
-def score_faces(named_photos, models):
+def score_faces(named_photos, contenders):
     """How sharp each model keeps each face.
 
     Args:
         named_photos: pairs of a name and a photo, uint8 `[H, W, 3]`.
-        models: `BokehModel`s by name.
+        contenders: `Contender`s by name.
 
     Returns:
         `{"faces": [{"photo", "box", "focus": {model: W0}}], "means": {model: {"mean", "lowest",
@@ -76,7 +74,7 @@ def score_faces(named_photos, models):
         boxes = find_faces(photo)
         if not boxes:
             continue
-        weights = {key: render(photo, model).in_focus_weight for key, model in models.items()}
+        weights = {key: one.render(photo).in_focus_weight for key, one in contenders.items()}
         faces += [
             {
                 "photo": name,
@@ -85,7 +83,7 @@ def score_faces(named_photos, models):
             }
             for box in boxes
         ]
-    means = {key: _summary([face["focus"][key] for face in faces]) for key in models if faces}
+    means = {key: _summary([face["focus"][key] for face in faces]) for key in contenders if faces}
     return {"faces": faces, "means": means}
 
 

@@ -95,8 +95,7 @@ def run(options):
     if options.faces:
         listed = read_list(options.faces)
         photos = [(photo.name, read_photo(photo)) for photo in listed]
-        # What is kept sharp does not hang on the aperture.
-        faces = score_faces(photos, {name: one.model for name, one in models.items()})
+        faces = score_faces(photos, models)
         Console().print(_faces_table(faces))
     content = {
         "schema_version": SCHEMA_VERSION,

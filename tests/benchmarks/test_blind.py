@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import blind
 from benchmarks.__main__ import main as run_suite
+from benchmarks.contenders import Contender
 from benchmarks.faces import find_faces, focus_inside, score_faces
 from benchmarks.photo_lists import read_list, read_photo
 from bokeh_tf.errors import DataError
@@ -105,7 +106,8 @@ def test_a_face_is_found_and_judged():
     assert 0.1 < top < bottom < 0.95 and 0.1 < left < right < 0.95
     assert find_faces(np.full((120, 120, 3), 128, np.uint8)) == []
     pair = np.hstack([head, np.full_like(head, 128)])
-    result = score_faces([("astronaut", pair)], {"left sharp": LeftSharp()})
+    contenders = {"left sharp": Contender("left sharp", LeftSharp(), None, None)}
+    result = score_faces([("astronaut", pair)], contenders)
     assert result["means"]["left sharp"]["mean"] == pytest.approx(1, abs=0.05)
-    mirrored = score_faces([("astronaut", pair[:, ::-1].copy())], {"left sharp": LeftSharp()})
+    mirrored = score_faces([("astronaut", pair[:, ::-1].copy())], contenders)
     assert mirrored["means"]["left sharp"]["below_0.8"] == mirrored["means"]["left sharp"]["n"] == 1
