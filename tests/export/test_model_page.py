@@ -38,13 +38,15 @@ def test_a_change_of_the_numbers_makes_the_page_stale():
             "verdict": "full",
             "errors": {"float32": {"max_error": 1.2e-6}, "default": {"max_error": 0.5}},
         },
+        "classic_gl": {"verdict": "refused", "psnr_db": None, "reasons": ["no shader"]},
         "reasons": [],
     }
     text = page.files({("unet", "tiny"): row})["models.md"]
     assert (
-        "| unet | tiny | 1,234 | 1024x1536 | 5.0 | - | 0.0 MB | 7 MB | full | full | full | 1e-06"
-        " | 0.5 |" in text
+        "| unet | tiny | 1,234 | 1024x1536 | 5.0 | - | 0.0 MB | 7 MB | full | full | full | refused"
+        " | 1e-06 | 0.5 |" in text
     )
+    assert "- unet.tiny: classic engine on OpenGL: no shader" in text
     assert "- unet.tiny: a warning \\| of two" in text
     assert text != page.files({})["models.md"]
 
