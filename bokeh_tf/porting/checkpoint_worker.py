@@ -111,7 +111,7 @@ def _check_archive(checkpoint):
     """PyTorch itself takes damaged tensors for weights; files from before
     version 1.6 carry no checksums.
     """
-    if not zipfile.is_zipfile(checkpoint):
+    if not zips.is_zip(checkpoint):
         return
     try:
         with zipfile.ZipFile(checkpoint) as archive:

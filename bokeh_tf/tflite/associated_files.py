@@ -52,7 +52,7 @@ def carried_over(content: bytes, original: bytes) -> bytes:
 def _read(content):
     """(files by name, why there are none although an archive is there)."""
     whole = io.BytesIO(content)
-    if not zipfile.is_zipfile(whole):
+    if not zips.is_zip(whole):
         return {}, ""
     try:
         with zipfile.ZipFile(whole) as archive:

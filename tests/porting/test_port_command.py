@@ -14,6 +14,7 @@ from bokeh_tf.errors import DependencyError, ModelFileError, OutputError
 from bokeh_tf.porting.checkpoint import read_state_dict
 from bokeh_tf.porting.port import port
 from tests.porting.published import SHAPE, published_dmshn
+from tests.test_zips import of_several_disks
 
 # What the child process meets under the name of PyTorch, so that these tests need none.
 STAND_INS = {
@@ -119,6 +120,15 @@ def test_an_archive_that_unpacks_beyond_its_size_is_refused(stand_in, tmp_path):
         ModelFileError, match=r"packed.pth: .* what is packed in it would take 100,000,000"
     ):
         read_state_dict(path)
+
+
+def test_an_archive_of_several_disks_is_one_line(stand_in, tmp_path):
+    stand_in("reads")
+    path = tmp_path / "several.pth"
+    path.write_bytes(of_several_disks())
+    with pytest.raises(ModelFileError, match=r"several.pth: a damaged archive \(") as raised:
+        read_state_dict(path)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_missing_file_is_named(tmp_path):

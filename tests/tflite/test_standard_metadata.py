@@ -20,6 +20,7 @@ from bokeh_tf.tflite.standard_metadata import (
     standard_metadata,
     with_standard_metadata,
 )
+from tests.test_zips import of_several_disks
 
 DESCRIPTION = {
     "model": "mine",
@@ -145,6 +146,7 @@ def test_what_is_no_archive_or_a_bomb_is_not_carried_over(tiny_convolution):
     for behind, why in (
         (bomb.getvalue(), "no lists of labels"),
         (bytes(damaged), "a damaged archive"),
+        (content + of_several_disks(), "a damaged archive"),
         (content + b"PK\x05\x06", ""),
         (content, ""),
     ):
