@@ -19,14 +19,19 @@ _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 # as a new line even there.
 _NOT_IN_A_COMMENT = re.compile(r"[^\w .,:()\[\]/-]")
 _MOST_NAME_CHARACTERS = 60
-# Words that one of the languages keeps for itself, or that the templates use.
+# Words that one of the languages keeps for itself, or that the templates use; "_" left out.
 _RESERVED_WORDS = """
-    abstract as assert async await bool boolean break byte case catch char class close companion const continue
-    data default defer delete do double else engine enum environment extension extends false final finally float for
-    fun func function goto guard if implements import in init inner inout input inputs int interface internal is let
-    long model namespace native new nil none null object operator out output outputs override package pixels private
-    protected protocol public repeat return run self short sizeof static struct super switch template this throw
-    throws true try typealias typename union unsigned using val values var virtual void volatile when where while
+    abstract alignas alignof and andeq arguments as asm assert associatedtype async auto await bitand bitor bool
+    boolean break byte case catch char class close coawait companion compl concept const constcast consteval
+    constexpr constinit continue coreturn coyield data debugger decltype default defer deinit delete do double
+    dynamiccast else engine enum environment eval explicit export extends extension extern fallthrough false
+    fileprivate final finally float for found friend fun func function goto guard if implements import in init
+    inline inner inout input inputs instanceof int interface internal interpreter is let long model mutable
+    namespace native new nil noexcept none not noteq null number object operator or oreq out output outputs override
+    package pixels places private protected protocol public register reinterpretcast repeat requires results
+    rethrows return run self short signed sizeof static staticassert staticcast strictfp struct subscript super
+    switch synchronized template tensors this threadlocal throw throws transient true try typealias typedef typeid
+    typename typeof union unsigned using val values var virtual void volatile wchart when where while with xor xoreq
     yield
 """
 _RESERVED = frozenset(_RESERVED_WORDS.split())
@@ -151,7 +156,7 @@ def _ports(label, found, side, wanted_range):
                 " Fix them: bokeh-tf repair --input-shape."
             )
         words = _words(tensor.name, number, side, taken)
-        taken.add(words)
+        taken.add("".join(words))
         is_focus = side == "inputs" and tensor.shape == FOCUS_SHAPE
         given = (
             None
@@ -170,7 +175,8 @@ def _words(name, number, side, taken):
     words = tuple(word.lower() for word in _WORD.findall(name[:_MOST_NAME_CHARACTERS]))
     if not words or words[0].isdigit() or "".join(words) in _RESERVED:
         words = (side[:-1], "tensor", *words)
-    while words in taken:
+    # As `mask_1_2` and `mask_12` would both be `mask12`.
+    while "".join(words) in taken:
         words = (*words, str(number))
     return words
 
