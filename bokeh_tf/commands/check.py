@@ -98,7 +98,9 @@ def _add_steps(parser):
         " BOKEH_CLASSIC_GL_PYTHON)",
     )
     group.add_argument(
-        "--require-probe", action="store_true", help="no Vulkan adapter: not checked, status 1"
+        "--require-probe",
+        action="store_true",
+        help="no Vulkan adapter, or another release installed than --runtime: not checked, status 1",
     )
     _add_deeper_steps(group)
 

@@ -30,7 +30,7 @@ def add_runtime(parser) -> None:
         "--runtime",
         metavar="RELEASE",
         help="judge by the rules of this release of LiteRT, such as 2.1.5 (default: the newest"
-        " that the rules know); what really runs is the one installed",
+        " that the rules know); what really runs is the one installed, and says nothing of another",
     )
 
 

@@ -117,6 +117,13 @@ class Report:
         """The lint for one delegate, None where it was not asked for."""
         return next((target for target in self.targets if target.target == name), None)
 
+    @property
+    def is_probed_by_another_release(self) -> bool:
+        """Whether the real delegate that ran is not of the release that was asked for, so that its
+        verdict is none on that release.
+        """
+        return _is_other_release(self.probe, self.runtime)
+
 
 def check(
     model,
@@ -221,7 +228,7 @@ def _examine(subject: Subject, steps: Steps) -> Report:
             for target in steps.targets
         )
     probed, notes = _probe(subject, steps)
-    is_other = _is_other_release(probed, steps)
+    is_other = _is_other_release(probed, steps.runtime)
     if is_other:
         notes = (*notes, _of_another_release(probed, steps))
     memory = estimate_memory(model_file)
@@ -242,17 +249,18 @@ def _examine(subject: Subject, steps: Steps) -> Report:
     )
 
 
-def _is_other_release(probed, steps):
+def _is_other_release(probed, runtime):
     """Whether what ran is another release than that by whose rules the file is judged."""
-    if steps.runtime is None or probed is None or isinstance(probed, Unchecked):
+    if runtime is None or probed is None or isinstance(probed, Unchecked):
         return False
-    return probed.verdict is not Verdict.UNAVAILABLE and probed.runtime_version != steps.runtime
+    return probed.verdict is not Verdict.UNAVAILABLE and probed.runtime_version != runtime
 
 
 def _of_another_release(probed, steps):
     return (
         f"judged by the rules of {RUNTIME} {steps.runtime}; the real delegate that ran is that of"
-        f" {probed.runtime_version}, the one installed, and overrules none of them"
+        f" {probed.runtime_version}, the one installed: it overrules none of them, and what it has"
+        " against the file does not count"
     )
 
 

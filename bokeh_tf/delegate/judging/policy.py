@@ -132,7 +132,7 @@ def nodes_percent(coverage) -> float:
 
 def _with_standing(problem, policy):
     if (
-        problem.standing is Standing.OVERRULED
+        problem.standing is not Standing.TOLERATED
         or problem.is_warning
         or problem.criterion not in policy.criteria
     ):
@@ -168,6 +168,8 @@ def _unchecked(report, policy):
         if policy.require_probe and probe is None and not report.error:
             yield "probe: required, but not run"
         return
+    if policy.require_probe and report.is_probed_by_another_release:
+        yield f"probe: required of {report.runtime}, but {probe.runtime_version} is installed"
     # Each precision for itself: a failure of one that the policy tolerates
     # hides nothing of the other.
     texts = (

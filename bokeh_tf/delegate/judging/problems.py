@@ -35,6 +35,8 @@ class Standing(enum.StrEnum):
     """The baseline has it."""
     OVERRULED = "overruled"
     """The real delegate shows that it is none here."""
+    OTHER_RELEASE = "other_release"
+    """The real delegate that ran is not of the release by whose rules the file is judged."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ def problems_of(report) -> tuple[Problem, ...]:
     for engine in BESIDE_PROBE:
         found += _of_engine(engine, engine.answer(report))
     if report.probe is not None and not isinstance(report.probe, Unchecked):
-        found += _of_probe(report.probe)
+        is_other = report.is_probed_by_another_release
+        standing = Standing.OTHER_RELEASE if is_other else Standing.TOLERATED
+        found += [replace(problem, standing=standing) for problem in _of_probe(report.probe)]
     if report.audit is not None and not isinstance(report.audit, Unchecked):
         found += [_of_audit(finding) for finding in report.audit.findings]
     return tuple(found)

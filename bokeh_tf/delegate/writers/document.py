@@ -9,7 +9,8 @@ compatible | incompatible | accepted_but_wrong, `release`, `coverage`, `findings
 tensors at `node`, `place` in words, `weights_bytes`), `probe`, `classic_gl`, `openvino`,
 `audit` and `bisection` (null where there is none), `reconciliation[]`, `notes[]`, `failures[]` (why it does not
 pass, in words), and `error`, null unless the file could not be read. `standing` is fails |
-tolerated | known (in the baseline) | overruled (by the real delegate). JSON has no infinity and no
+tolerated | known (in the baseline) | overruled (by the real delegate) | other_release (of what
+ran, than the one asked for). JSON has no infinity and no
 NaN: they are strings, "inf" and "nan".
 """
 

@@ -138,6 +138,7 @@ def standing_note(problem) -> str:
     notes = {
         Standing.KNOWN: "in the baseline",
         Standing.OVERRULED: "overruled by the real delegate",
+        Standing.OTHER_RELEASE: "of another release than the one asked for",
     }
     return notes.get(problem.standing, "")
 

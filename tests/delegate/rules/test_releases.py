@@ -6,12 +6,15 @@ import pytest
 
 from bokeh_tf.cli import main
 from bokeh_tf.delegate.check import check
+from bokeh_tf.delegate.judging.policy import FAILED, NOT_CHECKED, PASSED, Policy, judge
 from bokeh_tf.delegate.linting.lint import find_findings, lint
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.rules import known_releases, load_rules, rules_from
 from bokeh_tf.delegate.writers.explanation import explanation_of
+from bokeh_tf.delegate.writers.formats import FORMATS, write
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running import release
+from tests.delegate.check_reports import probed, report, target
 from tests.delegate.linting.one_node import RELU
 from tests.delegate.rules.rule_graphs import build_graph
 from tests.op_matrix.rule_files import every_rule
@@ -155,6 +158,22 @@ def test_what_no_rule_knows_is_wrong_usage(path, capsys, options, complaint):
         main(["check", str(path), "--no-probe", *options])
     assert usage.value.code == 2
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verdict", [Verdict.WRONG, Verdict.REFUSED, Verdict.CRASHED])
+def test_what_another_release_has_against_a_file_fails_nothing(verdict):
+    # Such a probe is of release "1.0".
+    probe = probed(verdict, reasons=("odd",))
+    for runtime, code in ((None, FAILED), ("1.0", FAILED), ("0.9", PASSED)):
+        one = report(target("mldrift"), probe=probe, runtime=runtime)
+        assert judge(one, Policy()).code == code, runtime
+    (problem,) = judge(one, Policy()).problems
+    assert problem.standing == "other_release"
+    required = judge(one, Policy(require_probe=True))
+    assert required.code == NOT_CHECKED
+    assert required.unchecked == ("probe: required of 0.9, but 1.0 is installed",)
+    for form in FORMATS:
+        assert write([judge(one, Policy())], Policy(), format=form)
 
 
 @pytest.mark.gpu
