@@ -3,9 +3,14 @@
 from xml.etree import ElementTree
 
 from bokeh_tf.delegate.engines import BESIDE_PROBE
+from bokeh_tf.delegate.judging.policy import NOT_CHECKED
 from bokeh_tf.delegate.judging.problems import AUDIT, PROBE, Standing
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import printable, printable_lines
+
+_LIMITS, _NOT_CHECKED, _READ = "limits", "not checked", "read"
+# How `Judged.unchecked` calls a case, where that is not its name.
+_STEPS = {AUDIT: "audit"}
 
 
 def write(judged, policy) -> str:
@@ -39,42 +44,82 @@ def _suite(one):
 def _case_names(one):
     report = one.report
     if report.error:
-        return ["read"]
-    engines = [(engine.name, engine.answer(report)) for engine in BESIDE_PROBE]
-    steps = (*engines, (PROBE, report.probe), (AUDIT, report.audit))
-    limits = ["limits"] if one.broken_limits else []
+        return [_READ]
+    limits = [_LIMITS] if one.broken_limits else []
+    rest = [_NOT_CHECKED] if _without_case(one) else []
     return (
         [target.target for target in report.targets]
-        + [name for name, done in steps if done is not None]
+        + [name for name, done in _results(report).items() if done is not None]
         + limits
+        + rest
     )
+
+
+def _results(report):
+    """What each step beside the rules brought; None where it was not asked for."""
+    engines = {engine.name: engine.answer(report) for engine in BESIDE_PROBE}
+    return {**engines, PROBE: report.probe, AUDIT: report.audit}
+
+
+def _unchecked(name, one):
+    """What the check of a case should have answered and did not, in words."""
+    return [text for text in one.unchecked if text.startswith(f"{_STEPS.get(name, name)}: ")]
+
+
+def _without_case(one):
+    """What was not checked of which no other case tells: the step has none, or a failure is in
+    its place.
+    """
+    told = [
+        text
+        for name, done in _results(one.report).items()
+        if done is not None and not _failing(name, one)
+        for text in _unchecked(name, one)
+    ]
+    return [text for text in one.unchecked if text not in told]
+
+
+def _failing(name, one):
+    return [problem for problem in one.failing if problem.source == name]
 
 
 def _fill(case, name, one):
     """Adds what went wrong to a case; one that went well stays empty."""
     report = one.report
-    if name == "read":
+    if name == _READ:
         _add(case, "error", report.error, report.error)
         return
-    result = {PROBE: report.probe, AUDIT: report.audit}.get(name)
-    failing = [problem for problem in one.failing if problem.source == name]
+    failing = _failing(name, one)
+    unchecked = _without_case(one) if name == _NOT_CHECKED else _unchecked(name, one)
+    unanswered = _unanswered(_results(report).get(name))
     if failing:
         lines = [f"{p.rule}: {p.place}: {p.reason} Instead: {p.instead}" for p in failing]
         _add(case, "failure", f"{len(failing)} failing: {failing[0].reason}", "\n".join(lines))
-    elif name == "limits":
+    elif name == _LIMITS:
         _add(case, "failure", one.broken_limits[0], "\n".join(one.broken_limits))
-    elif isinstance(result, Unchecked):
-        _add(case, "error", result.reason, result.reason)
-    elif name == PROBE and result is not None and result.unanswered:
-        tag = "error" if one.unchecked else "skipped"
-        first = result.unanswered[0]
-        _add(case, tag, ": ".join((first.verdict, *first.reasons[:1])), "")
+    elif unchecked:
+        _add(case, "error", unchecked[0], "\n".join(unchecked))
+    elif unanswered:
+        _add(case, "skipped", unanswered, "")
     tolerated = [p for p in one.problems if p.source == name and p.standing is not Standing.FAILS]
     if tolerated:
         lines = [f"{p.standing}: {p.rule}: {p.place}: {p.reason}" for p in tolerated]
         ElementTree.SubElement(case, "system-out").text = printable_lines(
             "\n".join(map(printable, lines))
         )
+
+
+def _unanswered(result):
+    """Why there is no answer, which nobody needed; empty where there is one."""
+    if isinstance(result, Unchecked):
+        return result.reason
+    # A probe has a verdict for each precision.
+    parts = getattr(result, "precisions", [result])
+    for part in parts:
+        verdict = getattr(part, "verdict", None)
+        if verdict is not None and verdict.exit_code == NOT_CHECKED:
+            return ": ".join((verdict, *part.reasons[:1]))
+    return ""
 
 
 def _add(case, tag, message, text):
