@@ -104,9 +104,29 @@ def test_photos_of_any_size_lie_where_rendering_puts_them():
     values = [*halves, -0.75, -0.25, 0.0, 0.25, 0.49999999999999994, 0.75, 1.0, 254.75]
     photos = [*itertools.product(range(8, 4097, 125), repeat=2), (508, 4096), (4096, 508)]
     sizes = [(*photo, *canvas) for photo in photos for canvas in ((1024, 1536), (768, 512))]
-    asked = json.dumps({"values": values, "sizes": sizes})
+    asked = json.dumps({"values": values, "sizes": sizes, "crops": []})
     told = json.loads(run_in_node("placing_in_node.mjs", PAGE, standard_input=asked))
     assert told["rounded"] == np.rint(values).tolist()
     expected = [list(dataclasses.astuple(place(*size))) for size in sizes]
     assert told["placements"] == expected
     assert place(508, 4096, 1024, 1536).height == 190
+
+
+def test_of_a_coarse_map_at_least_one_pixel_inside_it_is_of_the_photo():
+    long, high = (100, 1000), (1000, 100)
+    cases = [
+        (long, (256, 256), (4, 4), (2, 0, 1, 4)),
+        (high, (256, 256), (4, 4), (0, 2, 4, 1)),
+        (long, (256, 256), (1, 8), (0, 0, 1, 8)),
+        (long, (256, 256), (2, 2), (1, 0, 1, 2)),
+        ((90, 4096), (256, 256), (5, 5), (2, 0, 1, 5)),
+        (long, (256, 256), (256, 256), (115, 0, 26, 256)),
+    ]
+    crops = [{"photo": photo, "canvas": canvas, "map": map_} for photo, canvas, map_, _ in cases]
+    asked = json.dumps({"values": [], "sizes": [], "crops": crops})
+    parts = json.loads(run_in_node("placing_in_node.mjs", PAGE, standard_input=asked))["parts"]
+    for part, (_, _, (rows, columns), (top, left, height, width)) in zip(parts, cases, strict=True):
+        pixels = np.arange(rows * columns).reshape(rows, columns)
+        expected = pixels[top : top + height, left : left + width]
+        assert (part["height"], part["width"]) == expected.shape == (height, width)
+        assert part["values"] == expected.ravel().tolist()
