@@ -59,6 +59,15 @@ function show() {
     }
 }
 
+/** The same, as a listener: what goes wrong is said. */
+function showAgain() {
+    try {
+        show();
+    } catch (error) {
+        say(`Not shown: ${error.message}`);
+    }
+}
+
 /** Which output is looked at, of a model that makes more than a picture, or none. */
 function chosen() {
     return facts.views[element('choice').selectedIndex];
@@ -67,12 +76,12 @@ function chosen() {
 /** The chosen output: its map beside the photo if it is one, and what it means in words. */
 function showOutput() {
     const port = chosen();
-    const {image, caption, entries} = viewOf(state.outputs[port.name], port, state.placement);
+    const {kind, image, caption, entries} = viewOf(state.outputs[port.name], port, state.placement);
     state.picture = image;
     paint(after, image ?? cropped(state.canvas, state.placement));
     after.setAttribute('aria-label', image ? `${port.title} beside the photo` : 'The photo');
     stage.classList.toggle('plain', image === null);
-    stage.classList.toggle('classes', port.kind === 'classes');
+    stage.classList.toggle('classes', kind === 'classes');
     for (const id of ['split_row', 'hold', 'save']) {
         element(id).hidden = image === null;
     }
@@ -246,12 +255,12 @@ function listen() {
         state.showsMap = !state.showsMap;
         element('map').setAttribute('aria-pressed', String(state.showsMap));
         if (state.picture !== null) {
-            show();
+            showAgain();
         }
     });
     element('choice').addEventListener('change', () => {
         if (state.outputs !== null) {
-            show();
+            showAgain();
         }
     });
     element('save').addEventListener('click', () => save().catch((error) => say(`Not saved: ${error.message}`)));

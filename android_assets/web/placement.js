@@ -88,13 +88,17 @@ function widenRow(photo, row, columns, across) {
     }
 }
 
-/** The part of what a model computed that is of the photo. @param {Image} canvas @param {Placement} placement */
+/**
+ * The part of what a model computed that is of the photo, at least one pixel of it.
+ * @param {Image} canvas of this size or another @param {Placement} placement @returns {Image}
+ */
 export function cropped(canvas, placement) {
     const vertical = canvas.height / placement.canvasHeight;
     const horizontal = canvas.width / placement.canvasWidth;
-    const [top, left] = [placement.top * vertical, placement.left * horizontal].map(rounded);
-    const height = rounded(placement.height * vertical);
-    const width = rounded(placement.width * horizontal);
+    const height = Math.max(1, rounded(placement.height * vertical));
+    const width = Math.max(1, rounded(placement.width * horizontal));
+    const top = Math.min(canvas.height - height, rounded(placement.top * vertical));
+    const left = Math.min(canvas.width - width, rounded(placement.left * horizontal));
     const made = newImage(height, width, canvas.channels);
     const length = width * canvas.channels;
     for (let row = 0; row < height; row++) {

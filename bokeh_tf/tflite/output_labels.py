@@ -39,8 +39,15 @@ def _of(output, lists):
     for file in output.tables(_TENSOR_FILES):
         content = lists.get(file.text(_FILE_NAME))
         if content is not None and file.number(_FILE_KIND, "<b") in _LABELS:
-            lines = content.decode("utf-8-sig", "replace").rstrip().splitlines()
-            return tuple(
-                printable(line.strip(), most_characters=_MOST_CHARACTERS) for line in lines
-            )
+            return _names(content.decode("utf-8-sig", "replace"))
     return None
+
+
+def _names(text):
+    # Not splitlines(), to which other characters of a name end a line too.
+    *lines, unended = text.split("\n")
+    # A blank line is a class without a name, so that the later ones keep their numbers.
+    if unended:
+        lines.append(unended)
+    names = (printable(line.strip(), most_characters=_MOST_CHARACTERS) for line in lines)
+    return tuple(names) or None

@@ -91,22 +91,39 @@ def _told(facts):
 
 def _shown(facts, subject):
     """What to show of the outputs: a picture and where it keeps the photo, or each by itself."""
-    has_picture = facts.picture is not None and is_picture(facts.picture)
-    pictures = _pictures(facts) if has_picture else None
+    labels, note = _labels(subject)
+    views = [{**view, "note": note} for view in views_of(facts, labels)]
+    pictures = _pictures(facts, views)
     if pictures and pictures["isBlend"]:
         return pictures
-    views = views_of(facts, output_labels(subject))
     maps = {view["name"] for view in views if view["kind"] != "numbers"}
     if pictures and maps <= {one["name"] for one in (pictures["picture"], pictures["map"]) if one}:
         return pictures
     return {"picture": None, "map": None, "isBlend": False, "views": views}
 
 
-def _pictures(facts):
-    """What to show of a model with a picture: that, and where it keeps the photo."""
-    picture = facts.picture
+def _labels(subject):
+    """(names of each output's classes, why there are none although the file may list some)."""
+    try:
+        return output_labels(subject), ""
+    except ModelFileError:
+        nothing = (None,) * len(subject.model_file.outputs)
+        return nothing, "The file's metadata is damaged, so names of classes are not shown."
+
+
+def _pictures(facts, views):
+    """What to show of a model with a picture: that, and where it keeps the photo; None without one."""
+    picture = next(filter(is_picture, facts.outputs), None)
+    if picture is None:
+        return None
     size = facts.photo.shape[1:3]
-    shown = next((port for port in facts.outputs if port.shape[3:] == (1,) and port.size > 1), None)
+    # Whole numbers say no share of the photo.
+    weights = (
+        port
+        for port, view in zip(facts.outputs, views, strict=True)
+        if view["kind"] == "grey" and port.dtype == "float32" and len(port.shape) == 4
+    )
+    shown = next(weights, None)
     return {
         "picture": _image(picture),
         "map": shown and _image(shown),

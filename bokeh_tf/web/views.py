@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bokeh_tf.apps.ports import Facts, Port
 
 _RGB_CHANNELS = 3
+_BATCHED_RANKS = (3, 4)
 
 
 def is_picture(port: Port) -> bool:
@@ -45,8 +46,9 @@ def _view(port, names, photo_size):
     if is_picture(port):
         low, high = port.value_range
         return {**view, "kind": "picture", "low": low, "high": high}
-    # Whole numbers of one channel are classes that the file itself has chosen.
-    are_classes = channels > 1 or port.dtype == "int32"
+    # One channel is of classes that the file itself has chosen if it has whole numbers, or names.
+    # Of floats without names the page sees by their values whether they are whole numbers.
+    are_classes = channels > 1 or port.dtype == "int32" or names is not None
     # A picture whose range nobody said looks like three classes.
     may_be_picture = channels == _RGB_CHANNELS and names is None and port.dtype == "float32"
     return {**view, "kind": "classes" if are_classes else "grey", "mayBePicture": may_be_picture}
@@ -55,11 +57,13 @@ def _view(port, names, photo_size):
 def _map_size(shape, photo_size):
     """(height, width) of an output that is a map, else None.
 
-    Three dimensions are a map without channels only where it has the photo's proportions: a list of
-    boxes has three too.
+    Three dimensions, or two without a batch, are a map without channels only where it has the
+    photo's proportions: a list of boxes has as many.
     """
-    if len(shape) not in (3, 4) or shape[0] != 1 or min(shape[1:3]) < 2:
+    is_batched = len(shape) in _BATCHED_RANKS and shape[0] == 1
+    size = shape[1:3] if is_batched else shape
+    if len(size) != 2 or min(size) < 2:
         return None
-    height, width = shape[1:3]
+    height, width = size
     has_proportions = height * photo_size[1] == width * photo_size[0]
     return (height, width) if len(shape) == 4 or has_proportions else None

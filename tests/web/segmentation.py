@@ -13,10 +13,11 @@ HEIGHT, WIDTH = 64, 96
 NAMES = ("reddish", "greenish", "bluish", "grey")
 
 
-def segmentation(names=NAMES):
+def segmentation(names=NAMES, *, of="scores"):
     """Outputs [1, 64, 96, 4] scores, [1, 64, 96, 1] red, and [1, 1, 1, 3] means, of a photo from 0 to 1.
 
-    The first three scores are the photo's colours, the last is 0.4 everywhere.
+    The first three scores are the photo's colours, the last is 0.4 everywhere. The file lists
+    `names` for the output `of`.
     """
     graph = Graph()
     photo = graph.input((1, HEIGHT, WIDTH, 3))
@@ -30,7 +31,7 @@ def segmentation(names=NAMES):
     means = graph.node(OP.MEAN, [photo, ints(1, 2)], (1, 1, 1, 3), kept=kept)
     described = [{"name": name, "shape": [], "range": None} for name in ("scores", "red", "means")]
     description = {"model": "m", "variant": "v", "package_version": "1", "inputs": []}
-    labels = {"scores": Labels("labels.txt", tuple(names))}
+    labels = {of: Labels("labels.txt", tuple(names))}
     graph.metadata(
         STANDARD_METADATA_NAME,
         standard_metadata({**description, "outputs": described}, labels=labels),
