@@ -19,7 +19,7 @@ from bokeh_tf.paths import is_file
 
 SCHEMA_VERSION = 1
 # Of the classic engine, where there was none; a row from before it was asked has no such part.
-NOT_ASKED = {"verdict": "not asked", "psnr_db": None, "reasons": []}
+NOT_ASKED: dict[str, object] = {"verdict": "not asked", "psnr_db": None, "reasons": []}
 PATH = Path(__file__).with_name("measured.json")
 
 
