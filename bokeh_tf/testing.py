@@ -33,7 +33,7 @@ def assert_runs_on_gpu(
             subclassed and called once; of any dtype policy.
         targets: the delegates that have to take it: "v2", "mldrift" or both.
         fail_on: as `--fail-on` of `bokeh-tf check`, such as "refused,wrong,macs:99";
-            "fp16" runs the audit too.
+            "fp16" runs the audit too, "npu" LiteRT's NPU path, which needs the extra `openvino`.
         probe: also compile and run it on the real delegate, in a child process.
         require_probe: fail where there is no Vulkan adapter to probe with; implies `probe`.
         baseline: path of a baseline file; findings in it do not fail.
@@ -53,6 +53,7 @@ def assert_runs_on_gpu(
         probe=probe or require_probe,
         audit="fp16" in policy.criteria,
         timeout_s=timeout_s,
+        openvino="npu" in policy.criteria,
     )
     known = read(baseline) if baseline else Baseline()
     if known.warning:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bokeh_tf.commands import outputs, proving, working
+from bokeh_tf.commands import check_engines, outputs, proving, working
 from bokeh_tf.commands.console import open_console
 from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.writers.formats import FORMATS
@@ -244,11 +244,8 @@ def _settings(options):
             options.usage_error(f"--output is given twice for one file: {printable(other)}")
     if options.write_baseline and any(_is_same(one, options.write_baseline) for one in written):
         options.usage_error("--output and --write-baseline must be different files")
-    asked, required = _engines(options)
-    for name in ("require_probe", "bisect"):
-        if options.no_probe and getattr(options, name):
-            options.usage_error(f"--{name.replace('_', '-')} and --no-probe exclude each other")
     try:
+        asked, required = check_engines.read(options)
         # The default is not the parser's, which would have to import the policy to know it.
         fail_on = DEFAULT if options.fail_on is None else options.fail_on
         policy = Policy.parse(
@@ -256,68 +253,22 @@ def _settings(options):
             require_probe=options.require_probe or ML_DRIFT in required,
             required=required - {ML_DRIFT},
         )
+        check_engines.require_answerable(policy, asked, options)
         steps = Steps(
             targets=tuple(dict.fromkeys(name.strip() for name in options.target.split(","))),
-            probe=not options.no_probe,
+            probe=ML_DRIFT in asked,
             audit=options.audit or "fp16" in policy.criteria,
             bisect=options.bisect,
             photo=options.photo,
             inputs=tuple(options.inputs),
             timeout_s=options.timeout,
-            classic_gl_python=_classic_gl_python(options, asked, required),
-            openvino=_asks_openvino(asked, required),
+            classic_gl_python=check_engines.classic_gl_python(options, asked, required),
+            openvino=check_engines.asks_openvino(policy, asked, required),
             runtime=options.runtime,
         )
     except ValueError as error:
         options.usage_error(str(error))
     return policy, steps
-
-
-def _engines(options):
-    """The names of the engines to run, and of those that must; ends with status 2
-    where they make no sense.
-    """
-    from bokeh_tf.delegate import engines
-
-    try:
-        names = engines.asked(
-            options.engines or (engines.NONE if options.no_probe else engines.AUTO)
-        )
-    except ValueError as error:
-        options.usage_error(str(error))
-    if options.no_probe and names != {engines.NONE}:
-        options.usage_error("--engines and --no-probe exclude each other")
-    options.no_probe = not names & {engines.AUTO, engines.ML_DRIFT}
-    every = frozenset(engine.name for engine in engines.ENGINES)
-    if names & {engines.AUTO, engines.NONE}:
-        return (every if engines.AUTO in names else frozenset()), frozenset()
-    return names, names
-
-
-def _classic_gl_python(options, asked, required):
-    """The interpreter of the classic engine, None where nobody asks it."""
-    from bokeh_tf.delegate.classic_gl.engine import VARIABLE, default_python
-    from bokeh_tf.delegate.engines import CLASSIC_GL
-
-    if CLASSIC_GL not in asked:
-        return None
-    python = options.classic_gl_python or default_python()
-    if python is None and CLASSIC_GL in required:
-        options.usage_error(
-            f"classic-gl needs --classic-gl-python FILE or {VARIABLE}: a Python with mediapipe"
-        )
-    return python
-
-
-def _asks_openvino(asked, required):
-    """Whether it is asked: where it is named in any case, and else where it is there."""
-    from bokeh_tf.delegate.engines import OPENVINO
-
-    if OPENVINO not in asked:
-        return False
-    from bokeh_tf.delegate.openvino import libraries
-
-    return OPENVINO in required or libraries.missing() is None
 
 
 def _is_same(path, other):

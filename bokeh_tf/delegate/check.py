@@ -135,6 +135,7 @@ def check(
     photo: str | os.PathLike | None = None,
     inputs: Iterable[str | os.PathLike] = (),
     timeout_s: float | None = None,
+    openvino: bool = False,
     runtime: str | None = None,
 ) -> Report:
     """Checks one model; see `Steps` for the arguments.
@@ -157,6 +158,7 @@ def check(
         photo=Path(photo) if photo else None,
         inputs=tuple(map(Path, inputs or ())),
         timeout_s=timeout_s,
+        openvino=openvino,
         runtime=runtime,
     )
     return _examine(_subject(model), steps)

@@ -34,7 +34,8 @@ class RequireGpuCompatible(keras.callbacks.Callback):
             inputs have free sizes, or where a subclassed model was never called: it is then
             taken to be fed one photo.
         targets: the delegates that have to take it: "v2", "mldrift" or both.
-        fail_on: as `--fail-on` of `bokeh-tf check`; a lint only, so "fp16" is no condition here.
+        fail_on: as `--fail-on` of `bokeh-tf check`; a lint only, so "fp16" and "npu" are no
+            conditions here.
     """
 
     def __init__(self, *, image_shape=None, targets=TARGETS, fail_on=DEFAULT):
@@ -45,6 +46,10 @@ class RequireGpuCompatible(keras.callbacks.Callback):
         if "fp16" in self._policy.criteria:
             raise ValueError(
                 f"fail_on takes no fp16 here, untrained numbers say nothing. Received: {fail_on!r}."
+            )
+        if "npu" in self._policy.criteria:
+            raise ValueError(
+                f"fail_on takes no npu here, where no engine is run. Received: {fail_on!r}."
             )
 
     def on_train_begin(self, logs=None):

@@ -16,6 +16,7 @@ from bokeh_tf.delegate.openvino.engine import run
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers.formats import write
+from bokeh_tf.testing import assert_runs_on_gpu
 from bokeh_tf.tflite.subject import subject_of
 from tests.delegate.rules.rule_graphs import build_graph
 
@@ -281,12 +282,24 @@ def test_the_command_asks_it_and_says_so(answers, model, tmp_path, capsys):
     assert file["stands_on"].endswith("OpenVINO refused")
 
 
+def test_the_assertion_asks_it_where_it_decides(answers, model):
+    answers(*SAID["right"][:3])
+    assert assert_runs_on_gpu(model, fail_on="npu").openvino.verdict is Verdict.FULL
+    answers(*SAID["partial"][:3])
+    with pytest.raises(AssertionError, match="6 operators stay on the CPU"):
+        assert_runs_on_gpu(model, fail_on="npu")
+
+
 @pytest.mark.skipif(libraries.missing() is None, reason="OpenVINO is installed here")
 def test_where_it_is_missing_whoever_needs_it_is_told(model, capsys):
     assert main(["check", str(model), "--engines", "openvino"]) == NOT_CHECKED
     assert 'Run: pip install "bokeh-tf[openvino]"' in capsys.readouterr().out
-    assert main(["check", str(model), "--no-probe", "--fail-on", "npu"]) == NOT_CHECKED
-    assert "openvino: not run" in capsys.readouterr().out
+    # Of v2 alone the probe is not asked.
+    assert main(["check", str(model), "--target", "v2", "--fail-on", "npu"]) == NOT_CHECKED
+    words = capsys.readouterr().out
+    assert "openvino: unavailable: OpenVINO is not installed. Run: " in words
+    with pytest.raises(AssertionError, match=r"OpenVINO is not installed\. Run: "):
+        assert_runs_on_gpu(model, fail_on="npu")
     assert main(["check", str(model), "--no-probe"]) == PASSED
     assert "OpenVINO not asked" in capsys.readouterr().out
 

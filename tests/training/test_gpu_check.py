@@ -126,6 +126,7 @@ def test_the_copy_has_the_architecture_and_none_of_the_weights():
     assert copy.layers[1].name == "first" and copy.layers[1] is not model.layers[1]
 
 
-def test_the_audit_is_no_condition_of_an_untrained_model():
-    with pytest.raises(ValueError, match="fp16"):
-        RequireGpuCompatible(fail_on="fp16")
+@pytest.mark.parametrize("condition", ["fp16", "npu"])
+def test_what_no_lint_can_tell_is_no_condition_of_an_untrained_model(condition):
+    with pytest.raises(ValueError, match=condition):
+        RequireGpuCompatible(fail_on=condition)
