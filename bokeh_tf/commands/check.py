@@ -202,7 +202,13 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         running = [
             stack.enter_context(
-                RunningReport(one.path, labels, policy, format=one.format or options.format)
+                RunningReport(
+                    one.path,
+                    labels,
+                    policy,
+                    format=one.format or options.format,
+                    runtime=steps.runtime,
+                )
             )
             for one in options.output
         ]
@@ -342,9 +348,11 @@ def _print_end(judged, policy, options):
 
 
 def _explain(options):
+    from bokeh_tf.delegate.check import require_release
     from bokeh_tf.delegate.writers.explanation import explanation_of
 
     try:
+        require_release(options.runtime)
         text = explanation_of(options.explain)
     except ValueError as error:
         options.usage_error(str(error))

@@ -9,10 +9,17 @@ from bokeh_tf.delegate.probing.verdicts import Verdict
 
 @dataclass(frozen=True)
 class Answer:
-    """A verdict, and `reasons` in the engine's own words, or why it could not be asked."""
+    """A verdict, and `reasons` in the engine's own words, or why it could not be asked.
+
+    Attributes:
+        operators_left: the operators that a refusal names, each once.
+        wrong_outputs: the names of the outputs that are wrong, each once.
+    """
 
     verdict: Verdict
     reasons: tuple[str, ...] = ()
+    operators_left: tuple[str, ...] = ()
+    wrong_outputs: tuple[str, ...] = ()
 
     @property
     def figure(self) -> str:

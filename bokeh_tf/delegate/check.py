@@ -72,11 +72,13 @@ class Steps:
             )
         if self.timeout_s is not None and not self.timeout_s > 0:
             raise ValueError(f"timeout_s must be positive. Received: {self.timeout_s}.")
-        _require_release(self.runtime, self.targets)
+        require_release(self.runtime, self.targets)
 
 
-def _require_release(runtime, targets):
-    """Refuses a release by whose rules no target can be judged."""
+def require_release(runtime: str | None, targets: tuple[str, ...] = TARGETS) -> None:
+    """Refuses a release by whose rules no target can be judged, with a `ValueError`; None is that
+    of the newest rules.
+    """
     if runtime is None:
         return
     known = known_releases(PROBE_TARGET)
@@ -176,7 +178,8 @@ def _report(path, steps):
     try:
         return _examine(_subject(path), steps)
     except ModelFileError as error:
-        return Report(printable_path(str(path)), error=printable_path(str(error)))
+        label, words = printable_path(str(path)), printable_path(str(error))
+        return Report(label, error=words, runtime=steps.runtime)
 
 
 def find_models(paths: Iterable[Path | str]) -> tuple[Path, ...]:

@@ -109,7 +109,11 @@ def asked(text: str) -> frozenset[str]:
 
 
 def behind(report) -> str:
-    """What a verdict on a report's file stands on: whose rules, and which engines ran."""
+    """What a verdict on a report's file stands on: whose rules, and which engines ran; empty for
+    a file that could not be read.
+    """
+    if report.error:
+        return ""
     targets = [target.target for target in report.targets]
     engines = [engine for engine in ENGINES if engine.target in (None, *targets)]
     rules = ", ".join(named(target, report) for target in targets)
@@ -121,3 +125,11 @@ def named(target: str, report) -> str:
     # Only ML Drift's rules tell releases apart.
     is_asked = report.runtime is not None and target == ML_DRIFT
     return f"{target} of {report.runtime}" if is_asked else target
+
+
+def of_release(source: str, report) -> str:
+    """What leads the words of a finding of `source`, where a release was asked for that it
+    depends on: "mldrift of 2.1.5: "; else empty.
+    """
+    words = named(source, report)
+    return "" if words == source else f"{words}: "

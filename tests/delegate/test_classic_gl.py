@@ -114,6 +114,10 @@ def test_each_answer_is_understood(name, tmp_path):
     )
     assert (found.verdict, found.reasons) == (verdict, reasons)
     assert found.is_common is (name == "refused by the checker")
+    assert found.operators_left == (("CAST",) if found.is_common else ())
+    named = {"wrong": ("output 1",), "not finite": ("output 0",)}
+    if found.verdict is Verdict.WRONG and name in named:
+        assert found.wrong_outputs == named[name]
 
 
 def test_a_child_that_hangs_or_says_nonsense_is_an_answer_too(tmp_path):

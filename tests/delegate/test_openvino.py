@@ -10,6 +10,7 @@ import pytest
 
 from bokeh_tf.cli import main
 from bokeh_tf.delegate.check import Steps, check_paths
+from bokeh_tf.delegate.judging.baseline import Baseline
 from bokeh_tf.delegate.judging.policy import FAILED, NOT_CHECKED, PASSED, Policy, judge
 from bokeh_tf.delegate.openvino import libraries
 from bokeh_tf.delegate.openvino.engine import run
@@ -59,9 +60,9 @@ ABSENT = {
 }
 
 
-def ran(max_abs=1e-6, psnr_db=120.0):
-    """What the child says of one output in [0, 1]."""
-    kind = {"scale": 1.0, "is_integer": False, "is_quantised": False, "other_share": 1.0}
+def ran(max_abs=1e-6, psnr_db=120.0, scale=1.0):
+    """What the child says of one output in [0, scale]."""
+    kind = {"scale": scale, "is_integer": False, "is_quantised": False, "other_share": 1.0}
     difference = {"max_abs": max_abs, "mean_abs": max_abs, "psnr_db": psnr_db}
     output = {
         "name": "y",
@@ -217,8 +218,13 @@ def test_parts_are_counted_over_all_graphs(answers):
     assert found.reasons == ("2 operators stay on the CPU: NEG",)
     answers(ran(), WHOLE)
     found = run(subject_of(build_graph(GRAPH)), timeout_s=30)
-    assert found.figure == "5 of 5 operators in 1 partition, largest error 1e-06"
+    assert found.figure == "5 of 5 operators in 1 partition, largest error 1e-06 of the range"
     assert (found.compile_s, found.run_s) == (2.0, (0.5,))
+    # The same words for the same number as where it is too large.
+    answers(ran(1.0, 9.0, scale=2.0), WHOLE)
+    found = run(subject_of(build_graph(GRAPH)), timeout_s=30)
+    assert "largest error 0.5 of the range" in found.figure
+    assert "largest error 0.5 of the range" in found.reasons[0]
 
 
 def test_a_child_that_hangs_is_an_answer_too(answers):
@@ -248,6 +254,27 @@ def test_it_fails_a_file_where_it_is_asked_to(name, by_npu, answers, model):
             assert write([judge(report, policy)], policy, format=format)
 
 
+def test_a_baseline_knows_what_it_has_and_nothing_that_comes_later(answers, model, tmp_path):
+    def judged(errors, baseline=None, answer=REFUSAL):
+        answers(answer, errors)
+        (report,) = check_paths([model], Steps(openvino=True))
+        return judge(report, Policy.parse("npu"), baseline=baseline)
+
+    negated = LEFT.format(59) + PART.format(0, 2, 3, 2)
+    known = Baseline.of([judged(negated)], tmp_path)
+    assert judged(negated, known).code == PASSED
+    later = judged(LEFT.format(59) + LEFT.format(0) + PART.format(0, 1, 3, 2), known)
+    assert later.code == FAILED and [one.op for one in later.failing] == ["ADD"]
+    assert judged(WHOLE, known, ran(0.5, 9.0)).code == FAILED
+    of_y = Baseline.of([judged(WHOLE, answer=ran(0.5, 9.0))], tmp_path)
+    assert judged(WHOLE, of_y, ran(0.5, 9.0)).code == PASSED
+    of_z = ran(0.5, 9.0)
+    of_z["runs"][0]["outputs"][0]["name"] = "z"
+    assert judged(WHOLE, of_y, of_z).code == FAILED
+    text = write([later], Policy.parse("npu"), format="text")
+    assert "2 operators stay on the CPU: NEG, ADD" in text
+
+
 def test_where_nothing_can_be_said_only_who_wants_an_answer_minds(answers, model):
     answers(*SAID_NOTHING["two graphs"][:3])
     (report,) = check_paths([model], Steps(openvino=True))
@@ -265,7 +292,8 @@ def test_the_command_asks_it_and_says_so(answers, model, tmp_path, capsys):
     text = capsys.readouterr().out
     assert "ML Drift not asked; OpenVINO ran)" in text
     assert (
-        "NPU path on OpenVINO: full, 5 of 5 operators in 1 partition, largest error 1e-06" in text
+        "NPU path on OpenVINO: full, 5 of 5 operators in 1 partition, largest error 1e-06 of the range"
+        in text
     )
     report = tmp_path / "report.json"
     answers(*SAID["partial"][:3])
@@ -309,7 +337,7 @@ def test_where_it_is_missing_whoever_needs_it_is_told(model, capsys):
 @pytest.mark.parametrize(
     ("graph", "verdict", "figure"),
     [
-        (GRAPH, Verdict.FULL, "1 of 1 operators in 1 partition, largest error 0"),
+        (GRAPH, Verdict.FULL, "1 of 1 operators in 1 partition, largest error 0 of the range"),
         (NEGATED, Verdict.REFUSED, "2 of 3 operators in 2 partitions"),
         # OpenVINO's own reader of such files leaves the strides out.
         (STRIDED, Verdict.CRASHED, "1 of 1 operators in 1 partition"),

@@ -121,19 +121,28 @@ def _judged(answer: dict, done: ChildResult) -> ClassicReport:
     checker = _CHECKER.search(done.stderr)
     listed = tuple(dict.fromkeys(checker[1].splitlines())) if checker else ()
     own = _DELEGATE_FAILED.sub("", answer["refusal"])
-    return ClassicReport(Verdict.REFUSED, listed or (own,), is_common=bool(listed))
+    # Each line is an operator, a colon and why.
+    operators = tuple(dict.fromkeys(line.partition(":")[0] for line in listed))
+    return ClassicReport(
+        Verdict.REFUSED, listed or (own,), operators_left=operators, is_common=bool(listed)
+    )
 
 
 def _compared(outputs) -> ClassicReport:
     psnrs_db = [_psnr_db(output) for output in outputs]
     worst_db = min(psnrs_db, default=math.inf)
-    wrong = [
-        f"output {number}: {_in_words(output, psnr_db)}"
+    wrong = {
+        f"output {number}": _in_words(output, psnr_db)
         for number, (output, psnr_db) in enumerate(zip(outputs, psnrs_db, strict=True))
         if psnr_db < DEFAULT_MIN_PSNR_DB
         or output["max_error"] > DEFAULT_MAX_ERROR * output["scale"]
-    ]
-    return ClassicReport(Verdict.WRONG if wrong else Verdict.FULL, tuple(wrong), psnr_db=worst_db)
+    }
+    return ClassicReport(
+        Verdict.WRONG if wrong else Verdict.FULL,
+        tuple(f"{name}: {words}" for name, words in wrong.items()),
+        wrong_outputs=tuple(wrong),
+        psnr_db=worst_db,
+    )
 
 
 def _psnr_db(output):

@@ -152,5 +152,5 @@ def _cause(group):
 
 
 def _node(problem):
-    """What makes a place: the node; what is about the file is known by its words."""
-    return problem.reason if problem.node is None else problem.node
+    """What makes a place: the node; what is about the file is known by its operator and words."""
+    return (problem.op, problem.reason) if problem.node is None else problem.node

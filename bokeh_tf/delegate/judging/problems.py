@@ -12,6 +12,7 @@ from bokeh_tf.delegate.engines import BESIDE_PROBE, OPENGL
 from bokeh_tf.delegate.findings import Kind
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
+from bokeh_tf.tflite.running.agreement import failed_outputs
 
 PROBE, AUDIT = "probe", "fp16"
 # Names of `--fail-on`, beside those of the engines.
@@ -123,9 +124,7 @@ def _of_probe(probe):
     precisions: dict[tuple, list[str]] = {}
     for part in probe.precisions:
         if part.verdict in _PROBE_INSTEAD:
-            precisions.setdefault((part.verdict, part.reasons, _wrong_outputs(part)), []).append(
-                part.precision
-            )
+            precisions.setdefault(_of_part(part), []).append(part.precision)
     return [
         Problem(
             source=PROBE,
@@ -145,7 +144,9 @@ def _of_probe(probe):
 
 
 def _of_engine(engine, answer):
-    """What an engine beside the probe has against a file."""
+    """What an engine beside the probe has against a file: one problem per operator that it names,
+    so that in a baseline the next one is new.
+    """
     if answer is None or isinstance(answer, Unchecked) or answer.verdict not in engine.instead:
         return []
     problem = Problem(
@@ -157,15 +158,15 @@ def _of_engine(engine, answer):
         op="",
         version=None,
         layer=None,
-        tensors=(),
+        tensors=answer.wrong_outputs,
         reason="; ".join(answer.reasons) or str(answer.verdict),
         instead=engine.instead[answer.verdict],
     )
-    return [problem]
+    return [replace(problem, op=name) for name in answer.operators_left or ("",)]
 
 
-def _wrong_outputs(part):
-    return tuple(dict.fromkeys(check.name for check in part.outputs if not check.passed))
+def _of_part(part):
+    return part.verdict, part.reasons, failed_outputs(part.outputs)
 
 
 def _of_audit(finding):

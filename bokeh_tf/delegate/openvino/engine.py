@@ -20,7 +20,7 @@ from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.processes import ask_module
 from bokeh_tf.stages import stage
-from bokeh_tf.tflite.running.agreement import OutputCheck
+from bokeh_tf.tflite.running.agreement import OutputCheck, failed_outputs
 from bokeh_tf.tflite.subject import Subject, printable_path
 
 DEFAULT_TIMEOUT_S = 300.0
@@ -57,9 +57,12 @@ class OpenVinoReport(Answer):
         if self.operators is None:
             return ""
         parting = log.Parting(self.operators, self.taken or 0, self.partitions or 0)
-        differences = [check.difference for check in self.outputs if check.difference]
-        errors = [difference.max_abs for difference in differences]
-        return f"{parting}, largest error {max(errors):.2g}" if errors else str(parting)
+        shares = [
+            check.difference.max_abs / check.scale for check in self.outputs if check.difference
+        ]
+        return (
+            f"{parting}, largest error {max(shares):.2g} of the range" if shares else str(parting)
+        )
 
 
 def run(
@@ -127,7 +130,7 @@ class _Run:
             words = answer.message if answer.error_kind else "no word of it"
             return self._unchecked(f"the plugin parted nothing ({words})")
         if said.parting.taken < said.parting.operators or not said.parting.operators:
-            return _reported(Verdict.REFUSED, _left(said), said)
+            return _reported(Verdict.REFUSED, _left(said), said, operators_left=said.refused)
         if answer.error_kind == "compile":
             if said.asks_for_npu:
                 return self._unchecked(_ONE_PART.format(said.parting))
@@ -151,6 +154,7 @@ class _Run:
             reasons,
             said,
             outputs=outputs,
+            wrong_outputs=failed_outputs(outputs),
             compile_s=content["compile_s"],
             run_s=tuple(run["run_s"] for run in content["runs"]),
         )
@@ -162,8 +166,8 @@ class _Run:
 def _left(said):
     count = said.parting.operators - said.parting.taken
     noun = "operator stays" if count == 1 else "operators stay"
-    names = f": {', '.join(said.refused)}" if said.refused else ""
-    return (f"{count} {noun} on the CPU{names}",)
+    words = ", ".join((*said.refused, *said.against_whole))
+    return (f"{count} {noun} on the CPU{f': {words}' if words else ''}",)
 
 
 def _reported(verdict, reasons, said, **more):

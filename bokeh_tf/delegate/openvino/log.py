@@ -61,13 +61,15 @@ class PluginLog:
 
     Attributes:
         parting: None where the plugin says nothing of it.
-        refused: what it does not take: operators, or a reason against the whole graph.
+        refused: the operators that it does not take.
+        against_whole: its reasons against the whole graph.
         asks_for_npu: whether a part was compiled for an NPU and not for this machine.
         errors: what it or the runtime complain of, in their words.
     """
 
     parting: Parting | None
     refused: tuple[str, ...]
+    against_whole: tuple[str, ...]
     asks_for_npu: bool
     errors: tuple[str, ...]
 
@@ -81,7 +83,8 @@ def parse(text: str) -> PluginLog:
         parting = Parting(operators, taken, partitions)
     return PluginLog(
         parting,
-        (*_refused_operators(text), *_WHOLE.findall(text)),
+        tuple(_refused_operators(text)),
+        tuple(_WHOLE.findall(text)),
         "NPU" in _DEVICE.findall(text),
         _errors(text),
     )

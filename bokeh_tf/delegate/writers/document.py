@@ -1,17 +1,21 @@
 """The JSON document, schema version 2.
 
 `{"schema_version": 2, "package_version", "exit_code", "fail_on", "limits", "files": [..]}`. A file
-has `path`, `passed`, `stands_on` (whose rules, and which engines ran), `runtime` (the release that
-was asked for, null where none was), `targets.<name>` (`verdict`:
-compatible | incompatible | accepted_but_wrong, `release`, `coverage`, `findings[]` with `node`,
+has `path`, `passed`, `stands_on` (whose rules, and which engines ran; empty where the file could
+not be read), `runtime` (the release that was asked for, null where none was), `targets.<name>`
+(`verdict`: compatible | incompatible | accepted_but_wrong, `release`, `coverage`, `findings[]` with `node`,
 `op`, `version`, `layer`, `rule`, `kind`, `tensors`, `reason`, `instead`, `standing`, `cause` and
 `site`, and `without_opencl[]`, the same for what changes no verdict), `memory` (`peak_bytes` of
-tensors at `node`, `place` in words, `weights_bytes`), `probe`, `classic_gl`, `openvino`,
-`audit` and `bisection` (null where there is none), `reconciliation[]`, `notes[]`, `failures[]` (why it does not
-pass, in words), and `error`, null unless the file could not be read. `standing` is fails |
+tensors at `node`, `place` in words, `weights_bytes`), `probe`, `classic_gl`, `openvino`, `audit`
+and `bisection` (null where there is none), `reconciliation[]`, `notes[]`, `failures[]` (why it does
+not pass, in words), and `error`, null unless the file could not be read. `standing` is fails |
 tolerated | known (in the baseline) | overruled (by the real delegate) | other_release (of what
-ran, than the one asked for). JSON has no infinity and no
-NaN: they are strings, "inf" and "nan".
+ran, than the one asked for). JSON has no infinity and no NaN: they are strings, "inf" and "nan".
+
+`classic_gl` and `openvino` have `verdict`, `reasons[]`, `operators_left[]` and `wrong_outputs[]`;
+the first `is_common` (its refusal is that of phones with OpenCL, too) and `psnr_db`, the second
+`operators`, `taken` and `partitions` (null where it did not come so far), `outputs[]`, `compile_s`
+and `run_s[]`.
 """
 
 import enum

@@ -25,8 +25,10 @@ def explanation_of(rule_id) -> str:
             f" Known: {', '.join(nearest)} and {len(ids) - len(nearest)} others."
         )
     known = explanations()[rule_id] if rule_id.startswith(f"{AUDIT}.") else explain(rule_id)
+    # Which releases it holds in stands below, where that was measured; the newest need not be one.
+    whose = ", ".join([known.target] if _releases(known) else [known.target, known.release])
     paragraphs = (
-        (f"{known.rule}  ({known.target}, {known.release}; {known.kind})", ""),
+        (f"{known.rule}  ({whose}; {known.kind})", ""),
         ("Operations", "any" if known.ops == ("*",) else ", ".join(known.ops)),
         ("Reason", known.reason),
         ("Instead", known.instead),

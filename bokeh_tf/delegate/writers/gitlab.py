@@ -7,6 +7,7 @@ https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format
 import hashlib
 from urllib.parse import unquote
 
+from bokeh_tf.delegate.engines import of_release
 from bokeh_tf.delegate.judging.causes import causes_of
 from bokeh_tf.delegate.writers.summary import remedy_lines
 from bokeh_tf.escaping import file_uri, json_text, printable
@@ -30,7 +31,8 @@ def _entries(one):
     for text in one.broken_limits:
         yield _entry(path, "limit", text, _FAILS)
     for cause in causes_of(one.problems):
-        parts = [cause.headline, "" if cause.title else cause.first.reason]
+        releases = dict.fromkeys(of_release(source, one.report) for source in cause.sources)
+        parts = ["".join(releases) + cause.headline, "" if cause.title else cause.first.reason]
         parts += remedy_lines(cause) if cause.remedies else []
         severity = _FAILS if cause.fails else _TOLERATED
         yield _entry(path, cause.first.rule, ". ".join(filter(None, parts)), severity)

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from bokeh_tf.delegate.engines import BESIDE_PROBE
+from bokeh_tf.delegate.engines import BESIDE_PROBE, named
 from bokeh_tf.delegate.judging.policy import NOT_CHECKED
 from bokeh_tf.delegate.judging.problems import AUDIT, PROBE, Standing
 from bokeh_tf.delegate.unchecked import Unchecked
@@ -32,7 +32,8 @@ def _suite(one):
     path = printable(one.report.path)
     suite = ElementTree.Element("testsuite", name=path)
     for name in _case_names(one):
-        case = ElementTree.SubElement(suite, "testcase", name=name, classname=path)
+        shown = named(name, one.report)
+        case = ElementTree.SubElement(suite, "testcase", name=shown, classname=path)
         _fill(case, name, one)
     cases = list(suite)
     suite.set("tests", str(len(cases)))

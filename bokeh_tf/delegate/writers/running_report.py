@@ -29,9 +29,19 @@ class RunningReport:
         path: where to; None for nowhere. A pipe or a device is written once, by `finish`.
         labels: what the files of the run are called, in order.
         format: one of `FORMATS`.
+        runtime: the release that was asked for, None for none.
     """
 
-    def __init__(self, path: Path | None, labels: Sequence[str], policy: Policy, *, format: str):
+    def __init__(
+        self,
+        path: Path | None,
+        labels: Sequence[str],
+        policy: Policy,
+        *,
+        format: str,
+        runtime: str | None = None,
+    ):
+        self._runtime = runtime
         self._path = path
         self._labels = labels
         self._policy = policy
@@ -79,4 +89,4 @@ class RunningReport:
             f"{printable(label)}: not checked, because the run has not come to it or was ended"
             " before."
         )
-        return judge(Report(label, error=error), self._policy)
+        return judge(Report(label, error=error, runtime=self._runtime), self._policy)

@@ -8,6 +8,7 @@ layer as logical location.
 import hashlib
 
 from bokeh_tf import __version__
+from bokeh_tf.delegate.engines import of_release
 from bokeh_tf.delegate.judging.baseline import identity
 from bokeh_tf.delegate.judging.problems import Standing
 from bokeh_tf.delegate.writers.document import failures
@@ -52,7 +53,8 @@ def _rule(problem):
 
 
 def _result(report, problem, positions):
-    text = f"{problem.place}: {problem.reason} Instead: {problem.instead}"
+    place = f"{of_release(problem.source, report)}{problem.place}"
+    text = f"{place}: {problem.reason} Instead: {problem.instead}"
     result = {
         "ruleId": problem.rule,
         "ruleIndex": positions[problem.rule],

@@ -5,6 +5,7 @@ their largest magnitude, and the width of the range the file itself declares for
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,11 @@ class OutputCheck:
     def passed(self) -> bool:
         """Whether nothing speaks against this output."""
         return self.reason is None
+
+
+def failed_outputs(checks: Iterable[OutputCheck]) -> tuple[str, ...]:
+    """The names of the outputs that something speaks against, each once."""
+    return tuple(dict.fromkeys(check.name for check in checks if not check.passed))
 
 
 def output_scale(expected, declared_range) -> float:

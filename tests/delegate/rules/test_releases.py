@@ -12,9 +12,10 @@ from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.rules import known_releases, load_rules, rules_from
 from bokeh_tf.delegate.writers.explanation import explanation_of
 from bokeh_tf.delegate.writers.formats import FORMATS, write
+from bokeh_tf.delegate.writers.running_report import RunningReport
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running import release
-from tests.delegate.check_reports import probed, report, target
+from tests.delegate.check_reports import finding, probed, report, target
 from tests.delegate.linting.one_node import RELU
 from tests.delegate.rules.rule_graphs import build_graph
 from tests.op_matrix.rule_files import every_rule
@@ -91,6 +92,9 @@ def test_a_rule_of_some_releases_finds_its_own_graph_in_these_alone(rule_id):
 def test_a_rule_of_an_older_release_is_explained():
     told = explanation_of("mldrift.port_type")
     assert "Holds in ai-edge-litert:\n    2.1.5\n" in told
+    assert told.startswith("mldrift.port_type  (mldrift; ")
+    release_of_v2 = load_rules("v2").release
+    assert explanation_of("v2.op").startswith(f"v2.op  (v2, {release_of_v2}; refused)\n")
 
 
 def test_the_rules_say_whose_they_are():
@@ -151,6 +155,7 @@ def test_without_the_option_nothing_is_said_of_it(path, capsys):
         (["--runtime", "2.1"], f"Known: {', '.join(known_releases('mldrift'))}."),
         (["--runtime", "9.9.9"], "Received: '9.9.9'"),
         (["--runtime", "2.3.0", "--target", "v2"], "a release is that of mldrift"),
+        (["--runtime", "9.9.9", "--explain", "mldrift.op"], "Received: '9.9.9'"),
     ],
 )
 def test_what_no_rule_knows_is_wrong_usage(path, capsys, options, complaint):
@@ -158,6 +163,18 @@ def test_what_no_rule_knows_is_wrong_usage(path, capsys, options, complaint):
         main(["check", str(path), "--no-probe", *options])
     assert usage.value.code == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_of_a_file_that_is_not_read_the_release_is_said_and_no_engine(tmp_path, capsys):
+    oldest = known_releases("mldrift")[0]
+    broken, kept = tmp_path / "broken.tflite", tmp_path / "kept.json"
+    broken.write_bytes(b"no model")
+    main(["check", str(broken), "--no-probe", "--runtime", oldest, "--format", "json"])
+    with RunningReport(kept, ["a"], Policy(), format="json", runtime=oldest):
+        waiting = kept.read_text(encoding="utf-8")
+    for text in (capsys.readouterr().out, waiting):
+        (file,) = json.loads(text)["files"]
+        assert file["error"] and (file["runtime"], file["stands_on"]) == (oldest, "")
 
 
 @pytest.mark.parametrize("verdict", [Verdict.WRONG, Verdict.REFUSED, Verdict.CRASHED])
@@ -184,3 +201,19 @@ def test_another_release_that_ran_is_said_and_overrules_nothing(gpu, path):
     (note,) = [note for note in report.notes if "judged by" in note]
     assert oldest in note and installed in note
     assert not report.reconciliation
+
+
+def test_machines_are_told_whose_rules_object():
+    found = target("mldrift", finding(rule="mldrift.op", op="GATHER_ND"))
+    texts = {}
+    for runtime in ("0.9", None):
+        one = judge(report(target("v2", finding()), found, runtime=runtime), Policy())
+        for form in ("junit", "sarif", "gitlab"):
+            texts[form, runtime] = write([one], Policy(), format=form)
+    assert 'name="mldrift of 0.9"' in texts["junit", "0.9"]
+    results = json.loads(texts["sarif", "0.9"])["runs"][0]["results"]
+    led = {one["ruleId"]: one["message"]["text"].startswith("mldrift of 0.9: ") for one in results}
+    assert led == {"v2.op": False, "mldrift.op": True}
+    (entry,) = json.loads(texts["gitlab", "0.9"])
+    assert entry["description"].startswith("mldrift of 0.9: v2.op, mldrift.op  refused, 1 node")
+    assert not any(" of 0.9" in texts[form, None] for form in ("junit", "sarif", "gitlab"))
