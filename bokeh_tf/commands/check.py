@@ -352,7 +352,7 @@ def _explain(options):
     from bokeh_tf.delegate.writers.explanation import explanation_of
 
     try:
-        require_release(options.runtime)
+        require_release(options.runtime, TARGETS)
         text = explanation_of(options.explain)
     except ValueError as error:
         options.usage_error(str(error))

@@ -75,7 +75,7 @@ class Steps:
         require_release(self.runtime, self.targets)
 
 
-def require_release(runtime: str | None, targets: tuple[str, ...] = TARGETS) -> None:
+def require_release(runtime: str | None, targets: tuple[str, ...]) -> None:
     """Refuses a release by whose rules no target can be judged, with a `ValueError`; None is that
     of the newest rules.
     """

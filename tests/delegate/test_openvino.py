@@ -310,6 +310,15 @@ def test_the_command_asks_it_and_says_so(answers, model, tmp_path, capsys):
     assert file["stands_on"].endswith("OpenVINO refused")
 
 
+def test_what_is_missing_is_named(installed, monkeypatch):
+    assert libraries.missing() is None
+    monkeypatch.setattr(sys, "path", [str(installed)])
+    monkeypatch.delitem(sys.modules, "ai_edge_litert", raising=False)
+    assert libraries.missing() == (
+        'ai-edge-litert is not installed. Run: pip install "bokeh-tf[openvino]"'
+    )
+
+
 def test_the_assertion_asks_it_where_it_decides(answers, model):
     answers(*SAID["right"][:3])
     assert assert_runs_on_gpu(model, fail_on="npu").openvino.verdict is Verdict.FULL

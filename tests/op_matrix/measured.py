@@ -119,9 +119,10 @@ def page(entries: Mapping[str, dict]) -> str:
         "",
         "## Where they differ",
         "",
-        f"{len(rows)} files, those of versions left out; every other one has the same verdict in all."
+        f"{len(rows)} files, those of versions left out; every other one has the same verdict"
+        " wherever it answered."
         if rows
-        else "Nowhere, but for versions: every other file has the same verdict in all.",
+        else "Nowhere, but for versions: every other file has the same verdict wherever it answered.",
     ]
     if rows:
         cells = [[f"`{file}`", *map(str, row.values())] for file, row in rows.items()]

@@ -48,14 +48,23 @@ _CANNOT = (
 )
 
 
+_ALL = "*"
+_ONLY = "files, such as 'conv*'; their answers are printed, and nothing is written"
+
+
 def main(argv=None):
-    """Measures, writes the record and the page."""
+    """Measures, writes the record and the page; of some of the files alone it prints the answers,
+    as a record has them all.
+    """
     options = _parser().parse_args(argv)
+    keeps = options.only == _ALL
     if not options.docs:
         names = options.releases or released()
         files = _files(make_folder(options.folder / "models"), options.only)
         for release in names:
-            _measure(release, files, options.folder / release)
+            _measure(release, files, options.folder / release, keeps=keeps)
+    if not keeps:
+        return
     measured.write_page()
     print(f"written: {measured.PAGE}")
 
@@ -64,7 +73,7 @@ def _parser():
     parser = argparse.ArgumentParser(prog="python -m tests.op_matrix.releases", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("releases"))
     parser.add_argument("releases", nargs="*", metavar="RELEASE", help="such as 2.1.5")
-    parser.add_argument("--only", default="*", metavar="GLOB", help="files, such as 'conv*'")
+    parser.add_argument("--only", default=_ALL, metavar="GLOB", help=_ONLY)
     parser.add_argument("--docs", action="store_true", help="write the page alone")
     return parser
 
@@ -91,13 +100,14 @@ def _files(folder, pattern):
     return {name: path for name, path in every.items() if fnmatch(name, pattern)}
 
 
-def _measure(release, files, folder):
+def _measure(release, files, folder, *, keeps):
     console = Console(stderr=True)
     python = _python_of(release, folder / "venv")
     reason = next((words for code, words in _CANNOT if not _runs(python, code)), None)
     if reason:
         console.print(f"{release}: not measured, {reason}")
-        measured.keep(release, reason=reason)
+        if keeps:
+            measured.keep(release, reason=reason)
         return
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
@@ -109,7 +119,11 @@ def _measure(release, files, folder):
             precision=PRECISION,
             on_progress=lambda done, count: progress.update(bar, completed=done, total=count),
         )
-    measured.keep(release, answers=answers)
+    if keeps:
+        measured.keep(release, answers=answers)
+    else:
+        for name, one in answers.items():
+            console.print(f"{release} {name}: {one.verdict}", markup=False, highlight=False)
     counts = {v: sum(one.verdict is v for one in answers.values()) for v in Verdict}
     console.print(release, ", ".join(f"{count} {v}" for v, count in counts.items() if count))
 

@@ -27,9 +27,12 @@ def folder() -> Path | None:
 
 def missing() -> str | None:
     """Why nobody can be asked here, in one line; None where somebody can."""
-    if folder() is not None and importlib.util.find_spec("ai_edge_litert") is not None:
+    lacking = [] if folder() is not None else ["OpenVINO"]
+    lacking += [] if importlib.util.find_spec("ai_edge_litert") is not None else ["ai-edge-litert"]
+    if not lacking:
         return None
-    return f"OpenVINO is not installed. Run: {install('openvino')}"
+    noun = "is" if len(lacking) == 1 else "are"
+    return f"{' and '.join(lacking)} {noun} not installed. Run: {install('openvino')}"
 
 
 def misfit(words: str) -> str:
