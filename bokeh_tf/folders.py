@@ -1,10 +1,11 @@
 """Folders that a command fills with files and may fill again: which of the files there are its own.
 
 A record beside the files names each with its SHA-256. What is still as it was written is replaced
-by the next run; a file that somebody has changed, or that is in no record, is kept unless told
-otherwise.
+by the next run, and removed by one that is told to leave nothing of an earlier one; a file that
+somebody has changed, or that is in no record, is kept unless told otherwise.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 from bokeh_tf import documents
 from bokeh_tf.errors import OutputError
 from bokeh_tf.files import make_folder, require_folder, require_writable, write_bytes, write_text
-from bokeh_tf.paths import exists, printable, sha256_of
+from bokeh_tf.paths import exists, is_link, printable, resolved, sha256_of
 
 RECORD_NAME = "written_by_bokeh_tf.json"
 _SCHEMA_VERSION = 1
@@ -31,16 +32,23 @@ class _Record:
 
 
 def write_files(
-    folder: Path | str, content: Mapping[str, bytes], *, overwrite: bool = False
+    folder: Path | str,
+    content: Mapping[str, bytes],
+    *,
+    overwrite: bool = False,
+    removes_older: bool = False,
 ) -> tuple[Path, ...]:
     """Writes files into a folder, which is made where it does not exist; returns their paths.
 
     Args:
         content: the files' bytes, by their name in the folder with "/" between parts.
         overwrite: whether files may be replaced that are not known as an earlier run's.
+        removes_older: whether what an earlier run wrote, and this one does not, is removed where
+            it is as it was written.
 
     Raises:
-        OutputError: such a file is there, or the folder cannot be written; then nothing was.
+        OutputError: such a file is there, or the folder cannot be written; then nothing was. Or
+            what is older cannot be removed.
     """
     folder = Path(folder)
     before = _claimed(folder, content, overwrite=overwrite)
@@ -52,8 +60,45 @@ def write_files(
     for name, body in content.items():
         make_folder((folder / name).parent)
         write_bytes(folder / name, body)
+    if removes_older:
+        before = _without_older(folder, before, content)
     _write_record(folder, before | {name: [digest] for name, digest in digests.items()})
     return tuple(folder / name for name in content)
+
+
+def _without_older(folder, before, content):
+    """Removes the files of the record that are as written and not of `content`; returns the record
+    of the others.
+    """
+    older = [name for name in before if name not in content]
+    gone = {name for name in older if _is_own(folder, name, before[name])}
+    for name in gone:
+        _remove(folder, name)
+    return {name: digests for name, digests in before.items() if name not in gone}
+
+
+def _is_own(folder, name, digests):
+    """Whether a file of the record lies in `folder` itself, as it was written: a record that
+    somebody else made may name any place.
+    """
+    path = folder / name
+    is_inside = resolved(path).is_relative_to(resolved(folder))
+    return is_inside and exists(path) and not is_link(path) and _is_free(path, digests)
+
+
+def _remove(folder, name):
+    path = folder / name
+    try:
+        path.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"{printable(path)}: is an earlier run's and cannot be removed ({error.strerror})."
+            " Remove it."
+        ) from error
+    for parent in path.relative_to(folder).parents[:-1]:
+        # Only an empty folder can be removed so.
+        with contextlib.suppress(OSError):
+            (folder / parent).rmdir()
 
 
 def _claimed(folder, names, *, overwrite):

@@ -81,5 +81,5 @@ def write(folder: Path, model: Path, *, overwrite: bool = False) -> Path:
     `OutputError` where a file of the page was changed by somebody else, unless `overwrite`.
     """
     page = folder / FOLDER
-    write_files(page, page_files(model), overwrite=overwrite)
+    write_files(page, page_files(model), overwrite=overwrite, removes_older=True)
     return page

@@ -37,6 +37,37 @@ def test_own_files_are_replaced_and_changed_ones_kept(tmp_path):
     assert held(folder)["deeper/b.txt"] == b"two"
 
 
+def test_what_is_older_goes_where_it_is_as_it_was_written(tmp_path):
+    folder = tmp_path / "page"
+    first = {"a.txt": b"one", "deeper/private": b"two", "notes.txt": b"three"}
+    folders.write_files(folder, first)
+    (folder / "notes.txt").write_bytes(b"mine")
+    (folder / "theirs.txt").write_bytes(b"four")
+    folders.write_files(folder, {"a.txt": b"1"}, removes_older=True)
+    assert held(folder) == {"a.txt": b"1", "notes.txt": b"mine", "theirs.txt": b"four"}
+    assert not (folder / "deeper").exists()
+    record = json.loads((folder / folders.RECORD_NAME).read_bytes())["files"]
+    assert record.keys() == {"a.txt", "notes.txt"}
+
+
+def test_nothing_outside_the_folder_is_removed_whatever_the_record_says(tmp_path):
+    folder = tmp_path / "page"
+    folders.write_files(folder, {"a.txt": b"one"})
+    digests = json.loads((folder / folders.RECORD_NAME).read_bytes())["files"]["a.txt"]
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for place in (outside / "b.txt", outside / "c.txt"):
+        place.write_bytes(b"one")
+    (folder / "linked").symlink_to(outside)
+    (folder / "link.txt").symlink_to(folder / "a.txt")
+    names = ("a.txt", "../outside/b.txt", str(outside / "b.txt"), "linked/c.txt", "link.txt")
+    document = {"schema_version": 1, "files": dict.fromkeys(names, digests)}
+    (folder / folders.RECORD_NAME).write_text(json.dumps(document), encoding="utf-8")
+    folders.write_files(folder, {"a.txt": b"one"}, removes_older=True)
+    assert {path.name for path in outside.iterdir()} == {"b.txt", "c.txt"}
+    assert (folder / "link.txt").is_symlink()
+
+
 class EndedAtTheSecond(dict):
     """Files of a run that is interrupted when one of them is written."""
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from bokeh_tf.commands import outputs, ranges
 from bokeh_tf.commands.console import say
 from bokeh_tf.web.port_option import port
+from bokeh_tf.web.runtime import KEPT_BYTES
 
 _DESCRIPTION = """Shows what a .tflite makes of a photo in a browser, where LiteRT.js runs it on the
 GPU through WebGPU, or on the CPU: a picture, else maps in grey or by class, and numbers. The page
 is served by this machine, to this machine alone unless --lan is given, and no photo leaves the
-browser. LiteRT.js is fetched by npm once and kept in the user's cache (39 MB)."""
+browser. LiteRT.js is fetched by npm once and kept in the user's cache ({kept_mb:.0f} MB)."""
 _EPILOG = """On a phone over USB: `adb reverse tcp:PORT tcp:PORT`, then open the address there, with --port PORT.
 
 exit status:
@@ -30,7 +31,7 @@ def add(commands):
     parser = commands.add_parser(
         "web",
         help="show a .tflite in a browser, on its GPU",
-        description=_DESCRIPTION,
+        description=_DESCRIPTION.format(kept_mb=KEPT_BYTES / 1e6),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -53,7 +54,10 @@ def add(commands):
         " about the certificate",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write the page there instead of serving it"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write the page there instead of serving it, in the place of an earlier one",
     )
     outputs.add(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
@@ -87,7 +91,8 @@ def _write(content, options):
         name: read_bytes(body, limit_bytes=_LIMIT_BYTES) if isinstance(body, Path) else body
         for name, body in content.items()
     }
-    write_files(options.out, whole, overwrite=options.overwrite)
+    # What an earlier page has there, as somebody's photo, is not to reach the host with this one.
+    write_files(options.out, whole, overwrite=options.overwrite, removes_older=True)
     say(f"written: {options.out} ({len(content)} files). Serve it by https, or from localhost.")
     return 0
 

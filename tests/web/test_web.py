@@ -143,6 +143,9 @@ def test_a_page_for_a_static_host(tmp_path, no_fetching, capsys):
         out / "node_modules" / "@litertjs" / "core" / "wasm" / "litert_wasm_internal.wasm"
     ).is_file()
     assert main(["web", "--model", str(FLAGSHIP_FILE), "--out", str(out)]) == 0
+    # Nobody's photo reaches the host with a page that does not show it.
+    assert not (out / "first_photo").exists() and not (out / BASE_FILE.name).exists()
+    assert (out / FLAGSHIP_FILE.name).read_bytes() == FLAGSHIP_FILE.read_bytes()
     (out / "demo.js").write_text("mine", encoding="utf-8")
     assert main(["web", "--out", str(out)]) == 1
     assert (
