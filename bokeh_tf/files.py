@@ -19,15 +19,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bokeh_tf.errors import OutputError
-from bokeh_tf.paths import exists, is_link
+from bokeh_tf.paths import NO_LINKS, exists, is_link
 
 # Names of open files and of devices: renaming something over them would replace the
 # name, not write to the file.
 _OPEN_FILES = ("/dev/", "/proc/")
-# How memory cards and network folders say that they know no locks, and no hard links.
+# How memory cards and network folders say that they know no locks.
 _NO_LOCKS = (errno.EBADF, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK)
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
+_OTHER_PATH = "Choose another output path."
 _TEMPORARY_NAME = re.compile(r"\.[0-9a-f]{16}(\.\w+)?")
 _LEFT_AFTER_S = 24 * 3600
 _swept: set[str] = set()
@@ -273,27 +273,30 @@ def require_writable(path: Path | str, *, makes_folders: bool = False) -> None:
     _require_folder(target.parent, named=path)
 
 
-def require_folder(folder: Path | str) -> None:
+def require_folder(folder: Path | str, *, remedy: str = _OTHER_PATH) -> None:
     """Refuses a folder for results that could not be made or written to.
+
+    Args:
+        remedy: the sentence that says what to do about it.
 
     Raises:
         OutputError: it, or what is to hold it, is no folder or may not be written.
     """
-    _require_folder(Path(folder), named=Path(folder))
+    _require_folder(Path(folder), named=Path(folder), remedy=remedy)
 
 
-def _require_folder(folder, *, named):
+def _require_folder(folder, *, named, remedy=_OTHER_PATH):
     # What is missing will be made in the nearest folder that is there.
     there = next((place for place in (folder, *folder.parents) if exists(place)), folder)
     try:
         status = there.stat()
     except (OSError, ValueError) as error:
-        raise _cannot_write(named, _reason(error)) from error
+        raise _cannot_write(named, _reason(error), remedy) from error
     if not stat.S_ISDIR(status.st_mode):
-        raise _cannot_write(named, f"{there} is no folder")
+        raise _cannot_write(named, f"{there} is no folder", remedy)
     is_effective = os.access in os.supports_effective_ids
     if not os.access(there, os.W_OK | os.X_OK, effective_ids=is_effective):
-        raise _cannot_write(named, os.strerror(errno.EACCES))
+        raise _cannot_write(named, os.strerror(errno.EACCES), remedy)
 
 
 def _hold(pipe):
@@ -303,8 +306,8 @@ def _hold(pipe):
         raise _cannot_write(pipe, _reason(error)) from error
 
 
-def _cannot_write(path, reason):
-    return OutputError(f"{path}: cannot write here ({reason}). Choose another output path.")
+def _cannot_write(path, reason, remedy=_OTHER_PATH):
+    return OutputError(f"{path}: cannot write here ({reason}). {remedy}")
 
 
 def _reason(error):
@@ -375,7 +378,7 @@ def _link(temporary, path):
     try:
         os.link(temporary, path)
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in NO_LINKS:
             raise
         # The name is claimed by an empty file, which only its maker may replace.
         path.touch(exist_ok=False)

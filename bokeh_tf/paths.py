@@ -21,7 +21,7 @@ from pathlib import Path
 from bokeh_tf.errors import OutputError
 
 # How memory cards and network folders say that they know no hard links.
-_NO_LINKS = (EPERM, ENOTSUP, ENOSYS, EMLINK)
+NO_LINKS = (EPERM, ENOTSUP, ENOSYS, EMLINK)
 _NO_NAME = "no file can have this name"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 # Joiners shape letters and emoji and hide nothing; every other format character may.
@@ -281,7 +281,7 @@ def _named(temporary, path):
     except FileExistsError:
         return False
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in NO_LINKS:
             raise
         # An empty file holds the name for a moment; only its maker may replace it.
         if not claim(path):

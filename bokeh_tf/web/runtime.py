@@ -18,12 +18,13 @@ from pathlib import Path
 
 from bokeh_tf import paths
 from bokeh_tf.errors import DependencyError
-from bokeh_tf.files import make_folder, write_bytes
+from bokeh_tf.files import make_folder, require_folder, write_bytes
 from bokeh_tf.paths import printable
 
 VERSION = "2.5.3"
 _TIMEOUT_S = 300.0
 _LIMIT_BYTES = 64_000_000
+_OTHER_CACHE = "LiteRT.js is kept there: name another folder for caches in XDG_CACHE_HOME."
 
 
 class WrongPackageError(DependencyError):
@@ -97,6 +98,7 @@ def runtime_files(
 
     Raises:
         DependencyError: they are not there and cannot be fetched.
+        OutputError: they cannot be kept there; nothing was fetched.
         WrongPackageError: what was fetched is not what it should be; nothing of it was kept.
     """
     folder = cache_folder() if folder is None else folder
@@ -104,6 +106,9 @@ def runtime_files(
     for package in packages:
         places = {name: folder / package.name / name for name in package.wanted}
         if not all(map(paths.is_file, places.values())):
+            for path in places.values():
+                # Before tens of megabytes are fetched for a place that takes none.
+                require_folder(path.parent, remedy=_OTHER_CACHE)
             _unpack(package, _fetch(package), places)
         found |= {f"node_modules/{package.name}/{name}": path for name, path in places.items()}
     return found
@@ -129,7 +134,10 @@ def _fetch(package):
         fetched = list(Path(folder).glob("*.tgz"))
         if done.returncode or len(fetched) != 1:
             raise _not_fetched(package, _reason(done))
-        content = paths.read_bytes(fetched[0], limit_bytes=_LIMIT_BYTES)
+        try:
+            content = paths.read_bytes(fetched[0], limit_bytes=_LIMIT_BYTES)
+        except OSError as error:
+            raise _not_fetched(package, error.strerror or type(error).__name__) from error
     if base64.b64encode(hashlib.sha512(content).digest()).decode() != package.integrity:
         raise WrongPackageError(
             f"{package.name} {VERSION}: what npm fetched is not that package. Nothing was kept."

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bokeh_tf.errors import DependencyError
+from bokeh_tf.errors import DependencyError, OutputError
 from bokeh_tf.web.runtime import Package, WrongPackageError, runtime_files
 from tests.web.chromium import required_program
 
@@ -110,6 +110,20 @@ def test_what_cannot_be_fetched_is_one_line(script, reason, tmp_path, monkeypatc
         runtime_files(folder=tmp_path / "cache", packages=(package_of(b""),))
     assert not isinstance(error.value, WrongPackageError)
     assert f"{reason})" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_cache_that_cannot_be_is_said_before_anything_is_fetched(tmp_path, monkeypatch):
+    fake_npm(tmp_path / "bin", monkeypatch, f'touch "{tmp_path}/was_asked"')
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"file is no folder\)\. .*in XDG_CACHE_HOME\.") as error:
+        runtime_files(folder=tmp_path / "file" / "cache", packages=(package_of(b""),))
+    assert "\n" not in str(error.value) and not (tmp_path / "was_asked").exists()
+
+
+def test_a_package_that_cannot_be_read_is_one_line(tmp_path, monkeypatch):
+    fake_npm(tmp_path / "bin", monkeypatch, 'mkdir "$place/core.tgz"')
+    with pytest.raises(DependencyError, match=r"npm could not fetch it \(a folder, not a file\)"):
+        runtime_files(folder=tmp_path / "cache", packages=(package_of(b""),))
 
 
 def test_no_npm_is_one_line(tmp_path, monkeypatch):
