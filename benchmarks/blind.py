@@ -177,8 +177,9 @@ def _read_key(path):
         key = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: is not the key of a blind run ({error}).") from error
-    if not isinstance(key, dict) or not {"orders", "photos", "models"} <= set(key):
-        raise DataError(f"{path}: is not the key of a blind run (it has no orders).")
+    # Older keys have no models.
+    if not isinstance(key, dict) or not {"orders", "photos"} <= set(key):
+        raise DataError(f"{path}: is not the key of a blind run (it has no orders or no photos).")
     return key
 
 

@@ -1,5 +1,6 @@
 """Grades given without knowing whose a picture is, and faces that must stay sharp."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -79,6 +80,15 @@ def test_another_file_is_no_key(tmp_path, content):
     arguments = ["blind", "--key", "key.json", "--scores", "scores.csv"]
     options = [str(tmp_path / one) if "." in one else one for one in arguments]
     assert run_suite(options) == 1
+
+
+def test_a_key_from_before_models_were_kept_is_scored(tmp_path):
+    (tmp_path / "scores.csv").write_text(f"{FILLED}02,3,3\n", encoding="utf-8")
+    (tmp_path / "key.json").write_text(json.dumps(KEY), encoding="utf-8")
+    options = ["--key", str(tmp_path / "key.json"), "--scores", str(tmp_path / "scores.csv")]
+    assert run_suite(["blind", *options]) == 0
+    scored = json.loads((tmp_path / "key_scored.json").read_bytes())
+    assert scored["preferred"] == {"x": 2, "none": 1}
 
 
 def test_lists_name_photos_beside_them(tmp_path):

@@ -402,6 +402,8 @@ def test_circles_between_folders_are_seen():
 
 def test_the_map_draws_these_arrows():
     text = " ".join((ROOT / "WORKSPACE.md").read_text(encoding="utf-8").split())
+    below = text.partition("models -> ops.")[2].partition("are the foundation")[0]
+    assert set(re.findall(r"`(\w+)`", below)) == FOUNDATION - {""}
     drawn = text.partition("Arrows (kept by")[2].partition("are the foundation")[0]
     found = {
         start: set(ends.split(", ")) for start, ends in re.findall(r"(\w+) -> ([a-z_, ]+)\.", drawn)

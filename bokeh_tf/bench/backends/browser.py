@@ -28,7 +28,8 @@ def _add_options(parser, _count):
     group.add_argument(
         "--lan",
         action="store_true",
-        help="serve the page to this machine's network too, by https with a certificate of its own",
+        help="serve the page to this machine's network instead, by https; the browser there will ask"
+        " about the certificate",
     )
     group.add_argument(
         "--open",
