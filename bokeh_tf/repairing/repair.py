@@ -182,6 +182,7 @@ class _Search:
         self._changes: tuple[PortChange, ...] = ()
         self._shapes = None
         self._notes: tuple[str, ...] = ()
+        self._left_out = ""
 
     def run(self) -> Repair:
         """Tries all recipes, a second form where the real delegate asks for one, and else fewer."""
@@ -218,7 +219,7 @@ class _Search:
             self._notes = (f"inputs and outputs are as they were: {answer['failure']}",)
         if answer["left_out"]:
             names = " and ".join(answer["left_out"])
-            self._notes = (f"{names}, which described the ports as they were, left out",)
+            self._left_out = f"{names}, which described the ports as they were, left out"
 
     def _second_form(self):
         """The candidate with forms that no rule asks for, where the real delegate computes that one
@@ -322,6 +323,8 @@ class _Search:
 
     def _notes_on(self, candidate, declined):
         yield from self._notes
+        if candidate.fault is None and self._left_out:
+            yield self._left_out
         lost = candidate.fault is None and why_lost(self._content)
         if lost:
             yield f"what is packed behind the model is left out: {lost}"

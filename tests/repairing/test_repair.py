@@ -170,9 +170,9 @@ def test_a_wrong_recipe_does_not_prove_itself():
     assert prove(content, right, shapes=None, bound=0).failure is None
 
 
-def amplified():
+def amplified(*, ends_in_largest=False):
     """Groups whose sums, in another order, differ in the last bit, which becomes all
-    there is; and repeated rows.
+    there is; and repeated rows, or in their place the two largest of each.
     """
     graph = Graph()
     kept = options("Conv2D", strideH=1, strideW=1)
@@ -182,6 +182,10 @@ def amplified():
     )
     x = graph.node(OP.MUL, [x, np.asarray(1e6, np.float32)], (1, 6, 8, 6), kept=options("Mul"))
     x = graph.node(OP.SIN, [x], (1, 6, 8, 6))
+    if ends_in_largest:
+        values, places = graph.made((1, 6, 8, 2)), graph.made((1, 6, 8, 2), np.int32)
+        graph.operator(OP.TOPK_V2, [x, graph.made(np.asarray(2, np.int32))], [values, places])
+        return graph.file(values, places)
     wide = graph.node(
         OP.TILE, [reshape(graph, x, (1, 6, 1, 8, 6)), ints(1, 1, 2, 1, 1)], (1, 6, 2, 8, 6)
     )
@@ -400,6 +404,15 @@ def test_postprocessing_is_cut_off_and_left_to_the_app():
     assert (load(result.content).run(image)[0] == np.round(image)).all()
     with pytest.raises(ValueError, match="Known"):
         repairing.repair(content, allow=("nothing",))
+
+
+def test_what_is_not_written_has_lost_no_metadata():
+    content = with_metadata(amplified(ends_in_largest=True), "bokeh_tf", b"{}")
+    result = repairing.repair(
+        content, recipes=["grouped-convolution"], probe=False, allow=("cut-postprocessing",)
+    )
+    assert result.rolled_back and result.content is None
+    assert not any("left out" in note for note in result.notes)
 
 
 def test_allowed_changes_are_printed(tmp_path, capsys):
