@@ -199,11 +199,11 @@ class BrowserContestant:
 
     def _start(self) -> Started:
         (first_ns,) = self._run(1)
+        visit, adapter = self._opened_in, self._opened.adapter
+        origin = self._tab.bind(visit, adapter)
         self._read("run 1")
         self._run(1)
         self._read("run 2")
-        visit, origin, adapter = self._opened_in, self._tab.origin, self._opened.adapter
-        assert origin is not None
         user_agent = visit.facts.user_agent
         name = browser_name(user_agent)
         return Started(

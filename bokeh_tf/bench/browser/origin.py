@@ -1,7 +1,8 @@
 """Where a run's times come from: one browser on one device, with one adapter.
 
 Times of two browsers are no one result, so a page of another one is turned away, also where a run is
-continued: the first page says which it is, and the journal keeps that.
+continued: the first page that was timed says which it is, and the journal keeps that. Browsers tell
+little of themselves: two phones of one kind are not told apart.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a run's times are of; `adapter` is None until WebGPU was asked for."""
+    """What a run's times are of; `adapter` is None until WebGPU was timed."""
 
     browser: PageFacts
     is_here: bool

@@ -3,8 +3,8 @@
 The page asks for work again and again and is kept waiting while there is none. What it sends counts
 for the request that it was given and no other, and only from the page that came last: a page that is
 loaded anew is another one, which has none of the models, and whoever asks the one before hears of
-that by `PageLostError`. A page of another browser is told so and changes nothing. Messages that are
-lost are sent again and do no harm twice.
+that by `PageLostError`. Once something was timed, a page of another browser is told so and changes
+nothing. Messages that are lost are sent again and do no harm twice.
 """
 
 import json
@@ -44,7 +44,7 @@ class Tab:
 
     Attributes:
         visits: how many pages there were.
-        origin: the browser that the run's times are of; None until the first page comes.
+        origin: the browser that the run's times are of; None until something was timed.
     """
 
     def __init__(
@@ -104,14 +104,26 @@ class Tab:
     def keep_to(self, adapter: messages.Adapter) -> None:
         """Turns the page away where the run's times are another adapter's, by `PageLostError`."""
         with self._changed:
-            assert self.origin is not None
-            refusal = self.origin.refusal_of_adapter(adapter)
-            if refusal is None:
-                self.origin = replace(self.origin, adapter=adapter)
-                return
-            self._turn_away(self._page or "", refusal)
-            self._page = self._present = None
-            raise PageLostError(refusal)
+            refusal = None if self.origin is None else self.origin.refusal_of_adapter(adapter)
+            if refusal is not None:
+                self._turn_away_present(refusal)
+                raise PageLostError(refusal)
+
+    def bind(self, visit: Visit, adapter: messages.Adapter | None) -> Origin:
+        """Hears that a page was timed, on that adapter if any; from now on the run's times are of
+        its browser, which is returned. One that came meanwhile and is another is turned away.
+        """
+        with self._changed:
+            origin = self.origin or Origin(visit.facts, visit.is_here)
+            if origin.adapter is None:
+                origin = replace(origin, adapter=adapter)
+            self.origin = origin
+            present = self._present
+            if present is not None:
+                refusal = origin.refusal(present.facts, is_here=present.is_here)
+                if refusal is not None:
+                    self._turn_away_present(refusal)
+            return origin
 
     def ask(self, visit: Visit, request: dict, kind: type[T], *, timeout_s: float) -> T:
         """What the page of a visit answers, as an object of `kind`.
@@ -251,9 +263,7 @@ class Tab:
             return True
         if message.facts is None:
             raise DocumentError("a page that comes says what it is")
-        if self.origin is None:
-            self.origin = Origin(message.facts, is_here)
-        refusal = self.origin.refusal(message.facts, is_here=is_here)
+        refusal = self.origin and self.origin.refusal(message.facts, is_here=is_here)
         if refusal is not None:
             self._turn_away(message.page, refusal)
             return False
@@ -264,6 +274,10 @@ class Tab:
         self._present = Visit(self.visits, message.facts, is_here)
         self._changed.notify_all()
         return True
+
+    def _turn_away_present(self, refusal):
+        self._turn_away(self._page or "", refusal)
+        self._page = self._present = None
 
     def _turn_away(self, page, refusal):
         self._gone[page] = refusal

@@ -89,6 +89,7 @@ def test_what_is_refused_is_said_instead_of_being_sent_for_ever(served, folder):
 def test_a_page_of_another_browser_stops_and_says_why(served, folder):
     tab, address, said = served
     FakePage(address).exchange(is_hidden=True)
+    tab.bind(tab.wait_for_page(timeout_s=TIMEOUT_S), None)
     with page_at(address, folder, "shown") as page:
         told, _ = page.communicate(timeout=TIMEOUT_S)
     assert "This run's times are of Chrome 156 on Linux, and this page is in a browser" in told

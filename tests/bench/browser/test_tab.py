@@ -202,6 +202,7 @@ def test_what_is_asked_of_a_page_is_asked_of_no_other(served):
 )
 def test_a_page_of_another_browser_is_turned_away_and_the_first_goes_on(other, served):
     first = served.page("a1")
+    served.tab.bind(served.visit(), None)
     held = served.ask_in_background()
     stranger = FakePage(served.address, name="b2", facts={**HERE, **other})
     for _ in range(2):
@@ -213,12 +214,35 @@ def test_a_page_of_another_browser_is_turned_away_and_the_first_goes_on(other, s
     assert told(held) == messages.Ran((1, 2)) and served.tab.visits == 1
 
 
+OTHER = {**HERE, "logical_cores": 8}
+
+
+def test_a_page_that_was_opened_by_mistake_binds_nobody_before_it_was_timed(served):
+    mistaken = served.page("a1")
+    held = served.ask_in_background()
+    wanted = FakePage(served.address, name="b2", facts=OTHER)
+    assert wanted.exchange(is_hidden=True) == {} and isinstance(told(held), PageLostError)
+    assert "stop" in mistaken.exchange() and served.tab.origin is None
+    assert served.visit().facts.logical_cores == 8
+
+
+def test_a_page_of_another_browser_that_came_while_the_first_was_timed_is_turned_away(served):
+    served.page("a1")
+    timed = served.visit()
+    stranger = FakePage(served.address, name="b2", facts=OTHER)
+    assert stranger.exchange(is_hidden=True) == {}
+    assert served.tab.bind(timed, None).browser == timed.facts
+    assert "This run's times are of Chrome 156 on Linux" in stranger.exchange()["stop"]
+    with pytest.raises(CheckError, match="no page answers"):
+        served.tab.wait_for_page(timeout_s=0.05)
+
+
 def test_a_page_is_here_by_its_address_and_not_by_what_it_says(served):
     waiting = served.open()
     message = {"page": "a1", "facts": {**HERE, "is_here": True}, "is_here": True}
     served.tab.receive("exchange", json.dumps({**message, "is_hidden": True}), is_here=False)
-    assert served.tab.origin.is_here is False
     waiting.join()
+    assert served.tab.bind(served.visit(), None).is_here is False
     # The same browser here is another one.
     assert "another one" in FakePage(served.address, name="b2").exchange()["stop"]
 
