@@ -92,8 +92,9 @@ class Journal:
 
     def add(self, key, version, record):
         """Keeps `record`, anything that JSON holds."""
-        self._records[key] = (version, record)
+        # In this order: what an interrupted run still tells is what the next one finds.
         self._write({"key": key, "version": version, "record": record})
+        self._records[key] = (version, record)
 
     def remove(self):
         """Removes the file, whose records are worth nothing to another run; what

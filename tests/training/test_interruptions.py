@@ -67,14 +67,14 @@ def wait_for_progress(child, out, *, since):
         time.sleep(0.005)
 
 
-def disturb(pairs, out, number, moments):
-    """Starts or resumes the run and sends it the signal `number` at a random moment
-    after its first progress.
+def disturb(pairs, out, number, *, after_s=0.0):
+    """Starts or resumes the run and sends it the signal `number` so long after its first
+    progress.
     """
     since = set(out.glob("checkpoints/*.npz"))
     child = start(pairs, out)
     wait_for_progress(child, out, since=since)
-    time.sleep(moments.uniform(0, 0.3))
+    time.sleep(after_s)
     child.send_signal(number)
     output, _ = child.communicate(timeout=TIME_LIMIT_S)
     return child.returncode, output
@@ -93,7 +93,7 @@ def test_killed_at_random_moments(pairs, tmp_path, undisturbed, kills):
     moments = random.Random(kills)
     done = 0
     while done < kills and not (tmp_path / WEIGHTS).exists():
-        code, output = disturb(pairs, tmp_path, signal.SIGKILL, moments)
+        code, output = disturb(pairs, tmp_path, signal.SIGKILL, after_s=moments.uniform(0, 0.3))
         assert code in (0, -signal.SIGKILL), output
         done += code == -signal.SIGKILL
         # Whatever was being written, what can be read is whole.
@@ -103,7 +103,7 @@ def test_killed_at_random_moments(pairs, tmp_path, undisturbed, kills):
 
 
 def test_ctrl_c_saves_and_leaves(pairs, tmp_path, undisturbed):
-    code, output = disturb(pairs, tmp_path, signal.SIGINT, random.Random(0))
+    code, output = disturb(pairs, tmp_path, signal.SIGINT)
     assert code == 130, output
     assert "interrupted" in output and "Traceback" not in output
     assert not (tmp_path / WEIGHTS).exists()

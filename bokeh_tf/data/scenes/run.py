@@ -73,18 +73,16 @@ def synthesise(photos, *, out, pairs, seed, options):
     _claim(out, settings)
     training = out / "Training"
     with Journal(out / "synthesis.jsonl", settings) as journal:
-        held = _names_in(training)
-        done = {name: record for name in held if (record := journal.get(name, None)) is not None}
+        done = _conditions(training, journal)
         wanted = [name for name in (f"{number:06d}" for number in range(pairs)) if name not in done]
         maker = PairMaker(sources, options)
         try:
             with progress_bar() as progress:
                 for name in progress.track(wanted, description="Rendering"):
-                    done[name] = _made(
-                        maker.draw(np.random.default_rng([seed, int(name)])), training, name
-                    )
-                    journal.add(name, None, done[name])
+                    example = maker.draw(np.random.default_rng([seed, int(name)]))
+                    journal.add(name, None, _made(example, training, name))
         finally:
+            done = _conditions(training, journal)
             _write_table(training / "pairs.csv", done)
     return SynthesisRun(out, len(done), len(wanted))
 
@@ -117,13 +115,14 @@ def _claim(out, settings):
     write_text(path, json.dumps(document, indent=1) + "\n")
 
 
-def _names_in(training):
-    """Stems of the pairs that are there as a whole."""
+def _conditions(training, journal):
+    """Conditions by name of the pairs that are finished: there as a whole, and recorded."""
     files = [
         {path.stem for path in (training / folder).glob(f"*{suffix}")}
         for folder, suffix in _FOLDERS.items()
     ]
-    return sorted(set.intersection(*files))
+    records = {name: journal.get(name, None) for name in sorted(set.intersection(*files))}
+    return {name: record for name, record in records.items() if record is not None}
 
 
 def _digest_of(sources):

@@ -84,6 +84,11 @@ def rows_of(folder):
         return list(csv.DictReader(table))
 
 
+def stamps_of(folder):
+    """When the last file of each pair was written."""
+    return {path.stem: path.stat().st_mtime_ns for path in folder.glob("Training/depth/*.png")}
+
+
 def test_a_pair_depends_on_its_generator_alone(sources):
     first, again, other = (draw(sources, VARIED, seed) for seed in (7, 7, 8))
     for name in ("all_in_focus", "bokeh", "disparity"):
@@ -252,8 +257,13 @@ def test_ctrl_c_leaves_whole_pairs_and_the_next_run_goes_on(photos, new_folder):
         for name in ("original", "bokeh"):
             with Image.open(out / "Training" / row[name]) as image:
                 image.load()
+    stamps = stamps_of(out)
     finished = subprocess.run(
         [*command, str(len(rows) + 2)], timeout=TIMEOUT_S, check=True, **pipes
     )
-    assert finished.stdout.strip().splitlines()[-1].startswith(f"2 made, {len(rows) + 2} in ")
+    # A pair that was whole but not recorded when the signal came is made again.
+    made = [name for name, stamp in stamps_of(out).items() if stamps.get(name) != stamp]
+    last = finished.stdout.strip().splitlines()[-1]
+    assert last.startswith(f"{len(made)} made, {len(rows) + 2} in ")
+    assert not {Path(row["original"]).stem for row in rows} & set(made)
     assert len(rows_of(out)) == len(rows) + 2
