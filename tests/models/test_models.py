@@ -14,6 +14,7 @@ import pytest
 from bokeh_tf import models
 from bokeh_tf.models import catalogue
 from tests.models.zoo_models import (
+    ONE_OF_EACH_NETWORK,
     SMALL,
     fresh_model,
     key_id,
@@ -96,7 +97,7 @@ def test_a_second_build_has_the_same_layer_names():
     ]
 
 
-@each_small
+@pytest.mark.parametrize("key", ONE_OF_EACH_NETWORK, ids=key_id)
 def test_survives_a_keras_file(key, tmp_path):
     model = small_fresh_model(*key)
     inputs = random_inputs(model)
