@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -237,8 +238,11 @@ def _open_to_pour(path):
     """A descriptor of what is there to be written to; a pipe that nobody reads is an error,
     because opening it would wait for ever.
     """
+    printed = _printed_to(path)
+    if printed is not None:
+        return os.dup(printed)
     try:
-        # What lies behind `/dev/stdout` may be a file with longer content.
+        # What lies behind a name of an open file may be a file with longer content.
         descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK)
     except OSError as error:
         if error.errno != errno.ENXIO:
@@ -247,6 +251,21 @@ def _open_to_pour(path):
     # From here on a slow reader is waited for.
     os.set_blocking(descriptor, True)
     return descriptor
+
+
+def _printed_to(path):
+    """The descriptor that this process prints to, where `path` is a name of it, as `/dev/stdout`
+    is: opened anew it would begin at the first byte, over what is printed already.
+    """
+    status = path.stat()
+    for stream in (sys.stdout, sys.stderr):
+        # A test's stream or a notebook's has no descriptor.
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            descriptor = stream.fileno()
+            if os.path.samestat(os.fstat(descriptor), status):
+                stream.flush()
+                return descriptor
+    return None
 
 
 def require_writable(path: Path | str, *, makes_folders: bool = False) -> None:

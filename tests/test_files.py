@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import resource
 import stat
+import subprocess
 import sys
 import time
 import zipfile
@@ -22,6 +23,7 @@ from bokeh_tf.data.archives import read_archive, write_archive
 from bokeh_tf.errors import DataError, OutputError
 from bokeh_tf.files import NewFolders, make_folder, replacing, write_bytes, write_text
 
+ROOT = Path(__file__).resolve().parents[1]
 # Where an interruption may come while a file is written.
 WRITING = {module.__file__ for module in (files, contextlib)}
 
@@ -331,3 +333,13 @@ def test_damaged_archives_are_refused_in_one_line(tmp_path):
     for missing in (tmp_path / "missing.npz", Path(tmp_path)):
         with pytest.raises(DataError, match="missing or damaged"):
             read_archive(missing)
+
+
+def test_an_output_named_as_standard_output_comes_after_what_is_printed(tmp_path):
+    program = (
+        "from bokeh_tf.files import write_text; print('one');"
+        " write_text('/dev/stdout', 'two\\n'); print('three')"
+    )
+    with (tmp_path / "printed").open("wb") as printed:
+        subprocess.run([sys.executable, "-c", program], stdout=printed, check=True, cwd=ROOT)
+    assert (tmp_path / "printed").read_text(encoding="utf-8") == "one\ntwo\nthree\n"
