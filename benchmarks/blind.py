@@ -13,7 +13,7 @@ A contender is a `.tflite` file or a model's name, with an aperture after "@" if
 import csv
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +26,10 @@ from benchmarks.contact_sheet import write_sheet
 from benchmarks.contenders import load_contenders
 from benchmarks.photo_lists import read_list, read_photo
 from benchmarks.quality import make_sheets_folder
-from bokeh_tf import files
+from bokeh_tf import documents, files
 from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now
+from bokeh_tf.documents import DocumentError
 from bokeh_tf.errors import DataError
 from bokeh_tf.paths import printable
 
@@ -171,15 +172,31 @@ def _write_sheet(path, tiles):
     write_sheet(path, tiles, columns=columns, tile_width_px=tile_width_px)
 
 
+@dataclass(frozen=True)
+class _Key:
+    """What of a key the grades need. Older keys have no models."""
+
+    photos: list[str]
+    orders: list[list[str]]
+
+    def __post_init__(self):
+        names = sorted(self.orders[0]) if self.orders else []
+        if len(self.photos) != len(self.orders) or not names:
+            raise ValueError("it needs an order for each photo, and one photo at least")
+        if len(set(names)) < len(names) or any(sorted(order) != names for order in self.orders):
+            raise ValueError("the orders are not of the same contenders")
+
+
 def _read_key(path):
     """What a run of this suite wrote; `DataError` for any other file."""
     try:
-        key = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: is not the key of a blind run ({error}).") from error
-    # Older keys have no models.
-    if not isinstance(key, dict) or not {"orders", "photos"} <= set(key):
-        raise DataError(f"{path}: is not the key of a blind run (it has no orders or no photos).")
+        key = documents.parse(documents.read(path))
+        documents.typed(key, _Key)
+    except DocumentError as error:
+        raise DataError(
+            f"{printable(path)}: is not the key of a blind run ({error}). Name the JSON beside the"
+            " sheets."
+        ) from error
     return key
 
 

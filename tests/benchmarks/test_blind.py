@@ -73,13 +73,27 @@ def test_sheets_that_are_none_or_come_twice_are_refused(tmp_path, row):
         blind.read_scores(path)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"orders": []}'])
-def test_another_file_is_no_key(tmp_path, content):
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"orders": []}',
+        '{"orders": [], "photos": []}',
+        '{"orders": [[], []], "photos": ["a.jpg", "b.jpg"]}',
+        '{"orders": [["x", "y"], ["x"]], "photos": ["a.jpg", "b.jpg"]}',
+        '{"orders": [["x", "x"], ["x", "x"]], "photos": ["a.jpg", "b.jpg"]}',
+        '{"orders": [["x", "y"], ["y", "x"]], "photos": ["a.jpg"]}',
+        '{"orders": [[1, 2], [2, 1]], "photos": ["a.jpg", "b.jpg"]}',
+    ],
+)
+def test_another_file_is_no_key(tmp_path, content, capsys):
     (tmp_path / "scores.csv").write_text(FILLED, encoding="utf-8")
     (tmp_path / "key.json").write_text(content, encoding="utf-8")
     arguments = ["blind", "--key", "key.json", "--scores", "scores.csv"]
     options = [str(tmp_path / one) if "." in one else one for one in arguments]
     assert run_suite(options) == 1
+    assert "key.json: is not the key of a blind run" in capsys.readouterr().err
 
 
 def test_a_key_from_before_models_were_kept_is_scored(tmp_path):
