@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests in a browser need, Chromium and npm, on Debian, and fetches LiteRT.js once; Ubuntu's archive
-# has no Chromium but a snap, which is used where it is installed. Safe to run again; quick when all is there. Where
+# Installs what the tests of the pages need, Chromium and npm, on Debian, and fetches LiteRT.js and what checks the
+# scripts once; Ubuntu's archive has no Chromium but a snap, which is used where it is installed. Safe to run again; quick when all is there. Where
 # something cannot be had it says so and ends well: those tests are then skipped. It fails where LiteRT.js is another.
 set -u
 
@@ -41,6 +41,15 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2086
     { $as_root apt-get $options update && $as_root apt-get $options install -y --no-install-recommends $missing; } \
         >/dev/null || give_up "apt-get could not install$missing"
+fi
+# The versions and hashes of the lock file; nothing is asked of npm when they are there.
+checks=$here/.ci/javascript
+if ! cmp -s "$checks/package-lock.json" "$checks/node_modules/of"; then
+    if npm ci --prefix "$checks" --no-audit --no-fund --ignore-scripts --loglevel=error; then
+        cp "$checks/package-lock.json" "$checks/node_modules/of"
+    else
+        say "TypeScript and Biome could not be fetched; the scripts of the pages will not be checked."
+    fi
 fi
 for python in "$here/.venv/bin/python" python3; do
     if PYTHONPATH=$here "$python" -c 'import bokeh_tf.web.runtime' 2>/dev/null; then

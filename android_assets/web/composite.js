@@ -89,8 +89,7 @@ function blurredLayer(rest, share) {
             colour.values[index] += trust * (level.rest.values[index] / Math.max(part, TINY) - colour.values[index]);
         }
     }
-    colour.values.forEach((value, index) => (colour.values[index] = clipped(value)));
-    return colour;
+    return {...colour, values: colour.values.map(clipped)};
 }
 
 /** The rows of an image at another size; only two rows of it are there at a time. */

@@ -129,7 +129,9 @@ async function compute() {
     }
     state.picture = imageOf(outputs, facts.picture);
     state.map = facts.map && imageOf(outputs, facts.map);
-    state.map?.values.forEach((share, index, values) => (values[index] = Math.min(1, Math.max(0, share))));
+    if (state.map) {
+        state.map.values = state.map.values.map((share) => Math.min(1, Math.max(0, share)));
+    }
 }
 
 /** Renders with the present tap and aperture; what is asked for meanwhile is rendered afterwards, once. */

@@ -23,7 +23,6 @@ from tests.web.asking import TIMEOUT_S, ask
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO = ROOT / "bokeh_tf" / "samples" / "photo.jpg"
 PAGE = ROOT / "bokeh_tf" / "web" / "page"
-BENCH_PAGE = ROOT / "bokeh_tf" / "bench" / "browser" / "page"
 SCRIPT = b"export const loaded = true;\n"
 
 
@@ -179,25 +178,6 @@ def test_the_scripts_are_sound(tmp_path, scripts):
                 [node, "--check", path], capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.slow
-def test_the_types_that_the_scripts_state_are_right(tmp_path):
-    tsc = shutil.which("tsc")
-    if tsc is None:
-        pytest.skip("no tsc here (Debian, Ubuntu: apt-get install node-typescript)")
-    scripts = {
-        name: body for name, body in site(FLAGSHIP_FILE, runtime={}).items() if name.endswith(".js")
-    }
-    scripts |= {path.name: path.read_bytes() for path in BENCH_PAGE.glob("*.js")}
-    for name, content in scripts.items():
-        (tmp_path / name).write_bytes(content)
-    checked = [str(path) for path in tmp_path.glob("*.js")]
-    options = ["--noEmit", "--allowJs", "--checkJs", "--target", "es2022", "--module", "esnext"]
-    options += ["--moduleResolution", "node", "--lib", "es2022,dom,dom.iterable"]
-    command = [tsc, *options, *checked, str(Path(__file__).with_name("litertjs.d.ts"))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
 
 
 def test_whoever_hands_litertjs_on_has_its_licence_at_hand(scripts):

@@ -17,7 +17,11 @@ function element() {
 
 /** Runs the script in a frame, whose parent is the page. */
 async function load(frame) {
-    const told = (data) => listeners.message.forEach((heard) => heard({source: frame.contentWindow, data}));
+    const told = (data) => {
+        for (const heard of listeners.message) {
+            heard({source: frame.contentWindow, data});
+        }
+    };
     globalThis.window = frame.contentWindow;
     globalThis.parent = {postMessage: told};
     await import(`${script}?${encodeURIComponent(frame.title)}`);

@@ -115,7 +115,9 @@ async function open(request) {
 
 /** @returns {Promise<number>} nanoseconds */
 async function timedRun() {
-    model.results.forEach((result) => result.delete());
+    for (const result of model.results) {
+        result.delete();
+    }
     model.results = [];
     const start = performance.now();
     model.results = await model.compiled.run(model.inputs);
