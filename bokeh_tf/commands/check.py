@@ -28,7 +28,7 @@ conditions of --fail-on, a comma between them (default: refused,wrong):
   refused        a target leaves nodes to the CPU or cannot build its graph, or the real delegate refuses the file
   wrong          a target takes a node and computes something else, or the real delegate's numbers are wrong
   fp16           the half-precision audit finds errors (turns --audit on)
-  opengl         v2 would refuse the file on phones and in apps without OpenCL
+  opengl         v2 would refuse the file or compute it wrong on phones and in apps without OpenCL
   npu            LiteRT's NPU path does not take all of the file, or computes it wrong (needs the engine openvino)
   partitions:N   a target sees N or more separate parts that it could take
   macs:PERCENT   less than this share of the multiply-accumulates runs on the GPU

@@ -19,6 +19,12 @@ class Kind(enum.StrEnum):
     """The delegate accepts the node and computes something else."""
     OPENGL = "refused without OpenCL"
     """The delegate takes the node by OpenCL, and nothing of the file where a phone or an app has OpenGL alone."""
+    OPENGL_WRONG = "wrong without OpenCL"
+    """The delegate takes the node, and computes something else where a phone or an app has OpenGL alone."""
+
+
+# What is about phones and apps without OpenCL, which no verdict is about.
+WITHOUT_OPENCL = frozenset({Kind.OPENGL, Kind.OPENGL_WRONG})
 
 
 class TargetVerdict(enum.StrEnum):

@@ -9,7 +9,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from bokeh_tf.delegate.engines import BESIDE_PROBE, OPENGL
-from bokeh_tf.delegate.findings import Kind
+from bokeh_tf.delegate.findings import WITHOUT_OPENCL, Kind
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.tflite.running.agreement import failed_outputs
@@ -17,7 +17,12 @@ from bokeh_tf.tflite.running.agreement import failed_outputs
 PROBE, AUDIT = "probe", "fp16"
 # Names of `--fail-on`, beside those of the engines.
 REFUSED, WRONG, FLOAT16 = "refused", "wrong", "fp16"
-_CRITERIA = {Kind.REFUSED: REFUSED, Kind.FAILS: REFUSED, Kind.WRONG: WRONG, Kind.OPENGL: OPENGL}
+_CRITERIA = {
+    Kind.REFUSED: REFUSED,
+    Kind.FAILS: REFUSED,
+    Kind.WRONG: WRONG,
+    **dict.fromkeys(WITHOUT_OPENCL, OPENGL),
+}
 _PROBE_INSTEAD = {
     Verdict.WRONG: "Run again with --bisect: it names the first node whose value differs.",
     Verdict.REFUSED: "Look up the operation among the mldrift findings, or replace it.",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from bokeh_tf.delegate.findings import Finding, Kind, TargetReport, TargetVerdict
+from bokeh_tf.delegate.findings import WITHOUT_OPENCL, Finding, Kind, TargetReport, TargetVerdict
 from bokeh_tf.delegate.linting.causes import explained
 from bokeh_tf.delegate.linting.coverage import find_coverage
 from bokeh_tf.delegate.rules import Rule, RuleSet, load_rules
@@ -28,7 +28,7 @@ def lint(model_file: ModelFile, target: str, *, runtime: str | None = None) -> T
     """
     rule_set = load_rules(target, runtime=runtime)
     found = find_findings(model_file, rule_set)
-    findings = tuple(finding for finding in found if finding.kind is not Kind.OPENGL)
+    findings = tuple(finding for finding in found if finding.kind not in WITHOUT_OPENCL)
     refused = {
         finding.node
         for finding in findings
@@ -44,7 +44,7 @@ def lint(model_file: ModelFile, target: str, *, runtime: str | None = None) -> T
         verdict=_verdict(findings),
         coverage=find_coverage(model_file, refused, fails=fails),
         findings=explained(model_file, findings),
-        without_opencl=tuple(finding for finding in found if finding.kind is Kind.OPENGL),
+        without_opencl=tuple(finding for finding in found if finding.kind in WITHOUT_OPENCL),
     )
 
 

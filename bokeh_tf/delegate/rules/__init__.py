@@ -21,7 +21,7 @@ A document is one JSON object for one target:
 
 A rule has
 - `id`: "<target>.<topic>" or "<target>.<topic>.<what>", lower case; `kind`: one of `findings.Kind`,
-  of which "refused without OpenCL" is about phones without it and changes no verdict;
+  of which those "without OpenCL" are about phones that have OpenGL alone and change no verdict;
 - `ops`: list of operators and "@groups", "*" for every operator; `except`
   (optional): operators left out;
   `scope`: "node" (default) or "file": looked at once, with the `graph.` subjects alone, and

@@ -1,4 +1,4 @@
-"""What the OpenGL half of the classic delegate refuses and data cannot say: shapes of
+"""What the OpenGL half of the classic delegate refuses or gets wrong and data cannot say: shapes of
 operands, axes of a mean.
 
 Each was found by running the engine; each function answers for any graph.
@@ -79,6 +79,28 @@ def constant_is_no_vector(node: NodeView) -> str:
     return f"a constant of {constant}"
 
 
+def constant_read_wrongly(node: NodeView) -> str:
+    """A constant that is repeated along one side of a picture alone, in a product, or one that
+    spreads a single running channel to several.
+    """
+    if len(node.inputs) != 2 or len(node.constant_inputs) != 1 or len(node.runtime_inputs) != 1:
+        return ""
+    constant, running = node.constant_inputs[0], node.runtime_inputs[0]
+    if constant.rank not in (1, 3, 4) or running.rank != 4:
+        return ""
+    _, height, width, channels = (1,) * (4 - constant.rank) + tuple(constant.shape)
+    if node.name == "SUB" and constant_is_no_vector(node):
+        return ""  # Refused already.
+    if running.shape[3] == 1 < channels:
+        return f"{constant} spreads the one channel of {running}"
+    repeats = [
+        one == 1 < side for one, side in zip((height, width), running.shape[1:3], strict=True)
+    ]
+    if node.name == "MUL" and (height, width) != (1, 1) and any(repeats):
+        return f"{constant} is repeated along one side of {running}"
+    return ""
+
+
 def joins_a_constant(node: NodeView) -> str:
     """A constant input with other values than zeros, which the delegate makes a padding of."""
     for constant in node.constant_inputs:
@@ -93,5 +115,6 @@ _OWN = (
     mean_not_over_pictures,
     running_operands_differ,
     constant_is_no_vector,
+    constant_read_wrongly,
 )
 PREDICATES = {predicate.__name__: predicate for predicate in _OWN}

@@ -1,7 +1,7 @@
 """The words and cells that several writers share: one line per target, one row per file."""
 
 from bokeh_tf.delegate.engines import BESIDE_PROBE, named
-from bokeh_tf.delegate.findings import TargetVerdict
+from bokeh_tf.delegate.findings import Kind, TargetVerdict
 from bokeh_tf.delegate.judging.policy import (
     FAILED,
     NOT_CHECKED,
@@ -56,7 +56,9 @@ def _without_opencl(target):
     count = len(target.without_opencl)
     if not count:
         return ""
-    return f"; refused where a phone has no OpenCL ({count} {'node' if count == 1 else 'nodes'})"
+    is_refused = any(finding.kind is Kind.OPENGL for finding in target.without_opencl)
+    word = "refused" if is_refused else "computed wrong"
+    return f"; {word} where a phone has no OpenCL ({count} {'node' if count == 1 else 'nodes'})"
 
 
 def coverage_line(coverage) -> str:

@@ -187,7 +187,7 @@ def print_summary(judged, policy, console):
         if refused:
             _line(
                 console,
-                f"{refused} would be refused where a phone has no OpenCL (--fail-on opengl)",
+                f"{refused} would be refused or wrong where a phone has no OpenCL (--fail-on opengl)",
             )
 
 

@@ -1,10 +1,12 @@
-"""What OpenGL alone refuses: each side of the edges at which the engine was
+"""What OpenGL alone refuses or computes wrong: each side of the edges at which the engine was
 found to change its mind.
 """
 
 import pytest
 
 from bokeh_tf.delegate.check import check
+from bokeh_tf.delegate.judging.policy import FAILED, PASSED, Policy, judge
+from bokeh_tf.delegate.writers.summary import lines_of
 from tests.delegate.rules.rule_graphs import build_graph
 
 WIDE, ONE, VECTOR = "float32[1,6,8,4]", "float32[1,6,8,1]", "float32[1,1,1,4]"
@@ -16,6 +18,11 @@ TAKEN = {
     "a vector second in a difference": f"SUB v1: {WIDE}, {VECTOR} -> {WIDE}",
     "a constant for each channel": f"SUB v1: {WIDE}, constant float32[4] -> {WIDE}",
     "a constant picture that is added": f"ADD v1: {WIDE}, constant {WIDE} -> {WIDE}",
+    "one row of constants that is added": f"ADD v1: {WIDE}, constant float32[1,6,1,1] -> {WIDE}",
+    "constants of one channel in a product": f"MUL v1: {WIDE}, constant {ONE} -> {WIDE}",
+    "a constant for each channel in a product": f"MUL v1: {WIDE}, constant {VECTOR} -> {WIDE}",
+    "one row by its own constants": "MUL v1: float32[1,1,8,4], constant float32[1,1,8,1]"
+    " -> float32[1,1,8,4]",
     "a mean over rows and columns": f"MEAN v1: {WIDE}, constant int32[2] (1, 2) -> {VECTOR}",
     "the same from the other end": f"MEAN v1: {WIDE}, constant int32[2] (-2, -3) -> {VECTOR}",
     "a larger picture": "RESIZE_BILINEAR v1: float32[1,4,4,4], constant int32[2] (8, 8) ->"
@@ -44,6 +51,16 @@ REFUSED = {
         "joined_constant",
     ),
 }
+WRONG = {
+    "constants by row": f"MUL v1: {WIDE}, constant float32[1,6,1,1] -> {WIDE}",
+    "constants by column": f"MUL v1: {WIDE}, constant float32[1,1,8,1] -> {WIDE}",
+    "constants by row, first": f"MUL v1: constant float32[1,6,1,1], {WIDE} -> {WIDE}",
+    "constants by row and channel": f"MUL v1: {WIDE}, constant float32[1,6,1,4] -> {WIDE}",
+    "constants by row, of three dimensions": f"MUL v1: {WIDE}, constant float32[6,1,1] -> {WIDE}",
+    "one channel times several": f"MUL v1: {ONE}, constant float32[4] -> {WIDE}",
+    "one channel plus several": f"ADD v1: {ONE}, constant float32[4] -> {WIDE}",
+    "one channel less several": f"SUB v1: {ONE}, constant float32[4] -> {WIDE}",
+}
 
 
 def without_opencl(graph):
@@ -61,3 +78,24 @@ def test_what_the_engine_takes_is_not_objected_to(name):
 def test_what_the_engine_refuses_is_named(name):
     graph, rule = REFUSED[name]
     assert without_opencl(graph) == [f"v2.opengl.{rule}"]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_the_engine_computes_wrong_is_named(name):
+    assert without_opencl(WRONG[name]) == ["v2.opengl.spread_constant"]
+
+
+def test_the_summary_tells_wrong_from_refused():
+    def line(graph):
+        return lines_of(judge(check(build_graph(graph)), Policy()))[0]
+
+    assert "; computed wrong where a phone has no OpenCL (1 node)" in line(
+        WRONG["constants by row"]
+    )
+    assert "; refused where a phone has no OpenCL (1 node)" in line(REFUSED["a sum"][0])
+
+
+def test_a_policy_fails_on_what_opengl_computes_wrong():
+    report = check(build_graph(WRONG["constants by row"]))
+    assert judge(report, Policy()).code == PASSED
+    assert judge(report, Policy.parse("opengl")).code == FAILED
