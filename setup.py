@@ -140,6 +140,7 @@ setup(
             "jsonschema>=4.20",
             "mypy>=1.10",
             "pillow-heif>=1.0",
+            "playwright>=1.50",
             "pytest>=8",
             "pytest-xdist>=3.6",
             "pyyaml>=6",

@@ -44,13 +44,8 @@ SUM = (
 
 
 @pytest.fixture(scope="module")
-def downloads(tmp_path_factory):
-    return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
-def browser(downloads):
-    with Chromium(required_program(), downloads=downloads) as started:
+def browser():
+    with Chromium(required_program()) as started:
         yield started
 
 
@@ -85,14 +80,19 @@ def large_photo(tmp_path_factory):
     return path
 
 
-def downloaded(browser, folder, name):
+def downloaded(browser, name):
     """The picture that the button gives, `[H, W, 3]` uint8."""
-    browser.click("#save")
+    with browser.page.expect_download() as download:
+        browser.click("#save")
+    assert download.value.suggested_filename == name
     assert name in browser.wait_until(SAVED)
-    path = folder / name
-    # It has another name until all of it is there.
-    browser.wait_for(path.exists)
-    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(cv2.imread(str(download.value.path())), cv2.COLOR_BGR2RGB)
+
+
+def light(browser):
+    """The sum of a picture's colours, 0 for black."""
+    size = "document.getElementById('after').width * document.getElementById('after').height"
+    return browser.run(SUM) - 255 * browser.run(size)
 
 
 def dimmed_by_the_tap():
@@ -104,21 +104,21 @@ def dimmed_by_the_tap():
     return graph.file(graph.node(OP.MUL, [photo, row], (1, 64, 96, 3), kept=options("Mul")))
 
 
-def test_a_photo_is_rendered_compared_and_downloaded(shown, browser, downloads, large_photo):
+def test_a_photo_is_rendered_compared_and_downloaded(shown, browser, large_photo):
     shown(SMALL_FLAGSHIP, large_photo)
     browser.run("document.getElementById('split').focus()")
-    browser.press("ArrowRight", code=39)
+    browser.page.keyboard.press("ArrowRight")
     assert (
         browser.run("document.getElementById('stage').style.getPropertyValue('--split')") == "51%"
     )
     rendered = browser.run(SUM)
     browser.run("document.getElementById('map').focus()")
-    browser.press("Enter", code=13, text="\r")
+    browser.page.keyboard.press("Enter")
     assert browser.run("document.getElementById('map').getAttribute('aria-pressed')") == "true"
     assert browser.run(SUM) != rendered
     browser.click("#map")
     assert browser.run(SUM) == rendered
-    picture = downloaded(browser, downloads, "photo_bokeh.png")
+    picture = downloaded(browser, "photo_bokeh.png")
     expected = render(reading.read(large_photo).pixels, load_model(SMALL_FLAGSHIP)).image
     assert picture.shape == expected.shape
     # Half a step of a byte in a tenth of the pixels is 64 dB; measured 88.
@@ -150,27 +150,55 @@ def test_a_tap_is_told_to_the_model(shown, browser, tmp_path):
     model = tmp_path / "tap.tflite"
     model.write_bytes(dimmed_by_the_tap())
     shown(model, None, input_range=(0, 1), output_range=(0, 1))
-    browser.choose("#photo", PHOTO)
+    browser.page.set_input_files("#photo", PHOTO)
     browser.wait_until(RENDERED)
-    sums = []
+    lights = []
     for share in (0.25, 0.75):
         browser.run("document.getElementById('status').textContent = ''")
         browser.click("#stage", x=0.5, y=share)
         browser.wait_until(RENDERED)
-        sums.append(browser.run(SUM))
+        lights.append(light(browser))
     # By keys, 25 % upwards from there.
     browser.run("document.getElementById('stage').focus()")
     for _ in range(5):
-        browser.press("ArrowUp", code=38)
+        browser.page.keyboard.press("ArrowUp")
     assert "50 % from the left, 50 % from the top" in browser.run(STATUS)
-    browser.press("Enter", code=13, text="\r")
+    browser.page.keyboard.press("Enter")
     browser.wait_until(RENDERED)
-    sums.append(browser.run(SUM))
-    opaque = browser.run("document.getElementById('after').width") * 255
-    opaque *= browser.run("document.getElementById('after').height")
-    light = [one - opaque for one in sums]
-    assert light[1] / light[0] == pytest.approx(3, rel=0.02)
-    assert light[2] / light[0] == pytest.approx(2, rel=0.02)
+    lights.append(light(browser))
+    assert lights[1] / lights[0] == pytest.approx(3, rel=0.02)
+    assert lights[2] / lights[0] == pytest.approx(2, rel=0.02)
+
+
+def test_the_photo_is_seen_while_a_button_is_held_and_another_one_is_dropped(
+    shown, browser, tmp_path
+):
+    model = tmp_path / "tap.tflite"
+    model.write_bytes(dimmed_by_the_tap())
+    shown(model, PHOTO, input_range=(0, 1), output_range=(0, 1))
+    picture = browser.page.locator("#after")
+    browser.page.hover("#hold")
+    browser.page.mouse.down()
+    assert picture.is_hidden()
+    browser.page.mouse.up()
+    assert picture.is_visible()
+    browser.page.focus("#hold")
+    browser.page.keyboard.down("Space")
+    assert picture.is_hidden()
+    browser.page.keyboard.up("Space")
+    assert picture.is_visible()
+    size = "(() => { const c = document.getElementById('after'); return [c.width, c.height]; })()"
+    assert browser.run(size) != [96, 64]
+    carried = browser.page.evaluate_handle(
+        "async () => { const c = new OffscreenCanvas(96, 64); c.getContext('2d');"
+        " const carried = new DataTransfer();"
+        " carried.items.add(new File([await c.convertToBlob()], 'dropped.png')); return carried; }"
+    )
+    browser.run("document.getElementById('status').textContent = ''")
+    for kind in ("dragover", "drop"):
+        browser.page.dispatch_event("#stage", kind, {"dataTransfer": carried})
+    browser.wait_until(RENDERED)
+    assert browser.run(size) == [96, 64]
 
 
 @pytest.mark.parametrize("is_dark", [False, True])
@@ -194,9 +222,7 @@ def test_all_is_in_reach_on_phones_and_screens(is_dark, shown, browser, tmp_path
     assert all(browser.run(told))
 
 
-def test_maps_and_numbers_are_shown_of_a_model_without_a_picture(
-    shown, browser, downloads, tmp_path
-):
+def test_maps_and_numbers_are_shown_of_a_model_without_a_picture(shown, browser, tmp_path):
     photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     photo[:, : WIDTH // 4] = (0, 0, 204)  # red, as OpenCV writes it
     photo[:, WIDTH // 4 :] = (255, 51, 0)
@@ -210,7 +236,7 @@ def test_maps_and_numbers_are_shown_of_a_model_without_a_picture(
     assert "likeliest of 4 classes" in browser.run(caption)
     swatches = "[...document.querySelectorAll('.swatch')].map(e => e.style.backgroundColor)"
     bluish, reddish = browser.run(swatches)
-    picture = downloaded(browser, downloads, "photo_t3.png")
+    picture = downloaded(browser, "photo_t3.png")
     assert [f"rgb{tuple(pixel)}" for pixel in picture[0, [-1, 0]].tolist()] == [bluish, reddish]
     choose = "const c = document.getElementById('choice'); c.selectedIndex = {};"
     choose += "c.dispatchEvent(new Event('change'));"
@@ -228,7 +254,7 @@ def test_models_are_timed_on_wasm_and_webgpu_through_a_reload(browser, tmp_path)
 
     def reload_once():
         if not reloads:
-            reloads.append(browser.reload())
+            reloads.append(browser.page.reload())
 
     tab = Tab(open_address=browser.open, say=lambda _: None)
     settings = (
