@@ -13,6 +13,7 @@ from bokeh_tf.tflite.subject import Model, subject_of
 from bokeh_tf.tflite.value_ranges import stated_ranges
 
 FOCUS_SHAPE = (1, 1, 1, 4)
+RGB_CHANNELS = 3
 _WORD = re.compile(r"[A-Za-z]+|[0-9]+")
 _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 # Whatever is left can neither end a comment nor begin an escape: Java reads \u000a
@@ -124,7 +125,7 @@ def facts_of(
     outputs = _ports(subject.label, found, "outputs", output_range)
     focus = next((port for port in inputs if port.shape == FOCUS_SHAPE and len(inputs) == 2), None)
     photos = [
-        port for port in inputs if port is not focus and _is_picture(port) and port.shape[3] == 3
+        port for port in inputs if port is not focus and is_picture(port, channels=(RGB_CHANNELS,))
     ]
     return Facts(
         asset=_asset(subject.label),
@@ -134,15 +135,22 @@ def facts_of(
         outputs=outputs,
         photo=photos[0] if len(photos) == 1 and len(inputs) == 1 + (focus is not None) else None,
         focus=focus,
-        picture=next((port for port in outputs if _is_picture(port)), None),
+        picture=next((port for port in outputs if is_picture(port)), None),
     )
 
 
-def _is_picture(port):
-    is_map = (
-        len(port.shape) == 4 and port.shape[0] == 1 and port.shape[3] in (1, 3) and port.size > 3
+def is_picture(port: Port, *, channels: tuple[int, ...] = (1, RGB_CHANNELS)) -> bool:
+    """Whether a port is known to hold a picture: floats of one of these `channels` whose range is
+    said.
+    """
+    return (
+        len(port.shape) == 4
+        and port.shape[0] == 1
+        and min(port.shape[1:3]) > 1
+        and port.shape[3] in channels
+        and port.dtype == "float32"
+        and port.value_range is not None
     )
-    return is_map and port.dtype == "float32" and port.value_range is not None
 
 
 def _ports(label, found, side, wanted_range):

@@ -14,7 +14,7 @@ from bokeh_tf.paths import printable, read_bytes
 from bokeh_tf.tflite.output_labels import output_labels
 from bokeh_tf.tflite.subject import Model, subject_of
 from bokeh_tf.web.runtime import IMPORT_MAP, VERSION, runtime_files
-from bokeh_tf.web.views import is_picture, views_of
+from bokeh_tf.web.views import is_colour_picture, views_of
 
 INDEX = "index.html"
 _LIMIT_BYTES = 256_000_000
@@ -113,7 +113,7 @@ def _labels(subject):
 
 def _pictures(facts, views):
     """What to show of a model with a picture: that, and where it keeps the photo; None without one."""
-    picture = next(filter(is_picture, facts.outputs), None)
+    picture = next(filter(is_colour_picture, facts.outputs), None)
     if picture is None:
         return None
     size = facts.photo.shape[1:3]

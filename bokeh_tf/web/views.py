@@ -4,22 +4,14 @@ photo but maps or numbers.
 
 from collections.abc import Sequence
 
-from bokeh_tf.apps.ports import Facts, Port
+from bokeh_tf.apps.ports import RGB_CHANNELS, Facts, Port, is_picture
 
-_RGB_CHANNELS = 3
 _BATCHED_RANKS = (3, 4)
 
 
-def is_picture(port: Port) -> bool:
-    """Whether an output is known to be a colour picture: floats of three channels whose range is said."""
-    return (
-        len(port.shape) == 4
-        and port.shape[0] == 1
-        and port.shape[3] == _RGB_CHANNELS
-        and min(port.shape[1:3]) > 1
-        and port.dtype == "float32"
-        and port.value_range is not None
-    )
+def is_colour_picture(port: Port) -> bool:
+    """Whether an output is shown as a picture beside the photo."""
+    return is_picture(port, channels=(RGB_CHANNELS,))
 
 
 def views_of(facts: Facts, labels: Sequence[tuple[str, ...] | None]) -> list[dict]:
@@ -43,14 +35,14 @@ def _view(port, names, photo_size):
     if size is None:
         return {**view, "kind": "numbers", "size": port.size}
     view |= {"height": size[0], "width": size[1], "channels": channels}
-    if is_picture(port):
+    if is_colour_picture(port):
         low, high = port.value_range
         return {**view, "kind": "picture", "low": low, "high": high}
     # One channel is of classes that the file itself has chosen if it has whole numbers, or names.
     # Of floats without names the page sees by their values whether they are whole numbers.
     are_classes = channels > 1 or port.dtype == "int32" or names is not None
     # A picture whose range nobody said looks like three classes.
-    may_be_picture = channels == _RGB_CHANNELS and names is None and port.dtype == "float32"
+    may_be_picture = channels == RGB_CHANNELS and names is None and port.dtype == "float32"
     return {**view, "kind": "classes" if are_classes else "grey", "mayBePicture": may_be_picture}
 
 
