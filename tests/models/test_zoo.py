@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from bokeh_tf import models
+from bokeh_tf.delegate.classic_gl import engine as classic_gl
 from bokeh_tf.delegate.findings import TARGETS, TargetVerdict
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.probing.probe import Verdict, probe
-from bokeh_tf.models import catalogue
+from bokeh_tf.models import catalogue, measured
 from bokeh_tf.tflite.conversion import convert
 from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.subject import subject_of
 from export.zoo.practice import practise
 from tests.models.zoo_facts import FACTS, TINY_GMACS, TINY_SIZE_PX
 from tests.models.zoo_models import (
@@ -173,6 +175,25 @@ def test_a_file_with_other_weights_is_seen():
 def test_both_delegates_take_small_files_whole(key, target):
     report = lint(inspect(small_file(*key, "float16")), target)
     assert report.verdict is TargetVerdict.COMPATIBLE, report.findings[:3]
+
+
+@each_quick_file
+def test_the_rules_about_opengl_say_what_the_classic_engine_said(key):
+    said = measured.read()[key]["classic_gl"]["verdict"]
+    if said not in ("full", "refused", "wrong"):
+        pytest.skip(f"no word of its numbers in measured.json: {said}")
+    against = lint(inspect(small_file(*key, "float16")), "v2").without_opencl
+    assert bool(against) is (said != "full"), against[:3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", SMALL, ids=key_id)
+def test_the_classic_engine_says_of_small_files_what_the_catalogue_does(key):
+    python = classic_gl.default_python()
+    if python is None:
+        pytest.skip(f"{classic_gl.VARIABLE} names no Python that has the classic engine")
+    said = classic_gl.run(subject_of(small_file(*key, "float16"), label=key_id(key)), python=python)
+    assert str(said.verdict) == measured.read()[key]["classic_gl"]["verdict"], said.reasons
 
 
 @pytest.mark.slow
