@@ -72,10 +72,25 @@ def test_what_python_raises_in_the_fork_of_a_source_is_a_finding():
 @pytest.mark.slow
 @pytest.mark.parametrize("wait", ["while True: pass", "import time; time.sleep(600)"])
 def test_a_source_that_hangs_is_a_finding_and_no_refusal(wait, monkeypatch):
+    def load(_, folder):
+        (folder / sources.READ_THROUGH).touch()
+        exec(wait)
+
     monkeypatch.setattr(sources, "CASE_S", 0.5)
-    monkeypatch.setattr(sources, "_load", lambda *_: exec(wait))
+    monkeypatch.setattr(sources, "_load", load)
     outcome, what = fuzz.outcome_of(sources.read, b"model.keras\n")
     assert outcome == "failed" and "longer than 0.5 s" in what
+
+
+@pytest.mark.slow
+def test_a_file_that_hdf5_never_ends_with_is_given_up_as_convert_does(monkeypatch):
+    def load(*_):
+        while True:
+            pass
+
+    monkeypatch.setattr(sources, "CASE_S", 0.5)
+    monkeypatch.setattr(sources, "_load", load)
+    assert fuzz.outcome_of(sources.read, b"model.h5\n") == ("refused", None)
 
 
 def _trusts_json(content):
