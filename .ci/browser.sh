@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the tests of the pages need, Chromium and npm, on Debian, and fetches LiteRT.js and what checks the
-# scripts once; Ubuntu's archive has no Chromium but a snap, which is used where it is installed. Safe to run again; quick when all is there. Where
-# something cannot be had it says so and ends well: those tests are then skipped. It fails where LiteRT.js is another.
+# scripts once; Ubuntu's archive has no Chromium but a snap, which is used where it is installed. Safe to run again;
+# quick when all is there. Where something cannot be had it says so and ends well: those tests are then skipped. It
+# fails where LiteRT.js is another.
 set -u
 
 here=$(cd "$(dirname "$0")/.." && pwd)
