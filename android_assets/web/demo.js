@@ -2,18 +2,21 @@
 
 import {composite} from './composite.js';
 import {loadModel, run} from './gpu_model.js';
+import {PhotoStrip, photosOf} from './photo_strip.js';
 import {cropped, place, toCanvas} from './placement.js';
 import {viewOf} from './views.js';
 
 /** @typedef {import('./resampling.js').Image} Image */
+/** @typedef {import('./photo_strip.js').Photo} Photo */
 
 /** @param {string} id @returns {any} an element of this page, whichever kind it is of */
 const element = (id) => document.getElementById(id);
 const [stage, before, after] = ['stage', 'before', 'after'].map(element);
-// `photo` is all of its pixels, `canvas` the copy that the model sees, `picture` and `map` what it made of it, or
-// `outputs` all that it made, of which `picture` shows one.
+const strip = new PhotoStrip(element('photos'), take);
+// `wanted` is the photo that somebody chose last, `photo` all pixels of the one that is shown, `canvas` the copy that
+// the model sees, `picture` and `map` what it made of it, or `outputs` all that it made, of which `picture` shows one.
 const state = {
-    photo: null, name: 'photo', placement: null, canvas: null, picture: null, map: null, outputs: null,
+    wanted: null, photo: null, name: 'photo', placement: null, canvas: null, picture: null, map: null, outputs: null,
     tap: null, mark: null, showsMap: false, isBusy: false, isWanted: false,
 };
 // Keys that move the place to focus on, by shares of the height and the width.
@@ -118,11 +121,16 @@ function imageOf(outputs, {name, height, width, channels, low, high}) {
 /** Runs the model on what it sees of the photo. */
 async function compute() {
     const {low, high} = facts.canvas;
-    const photo = state.canvas.values.map((value) => low + value * (high - low));
+    const {canvas} = state;
+    const photo = canvas.values.map((value) => low + value * (high - low));
     const inputs = facts.inputs.map((kind) => (kind === 'photo' ? photo : wishes()));
     /** @type {(...values: any[]) => Promise<object>} its inputs are those that the facts name */
     const runOn = run;
     const outputs = await runOn(model, ...inputs);
+    if (state.canvas !== canvas) {
+        // Of a photo that is no longer shown; the present one is rendered next.
+        return;
+    }
     if (facts.views.length) {
         state.outputs = outputs;
         return;
@@ -150,6 +158,9 @@ async function render() {
             const start = performance.now();
             await compute();
             const elapsed = Math.round(performance.now() - start);
+            if (state.picture === null && state.outputs === null) {
+                continue;
+            }
             show();
             say(`${elapsed} ms on ${accelerator === 'webgpu' ? 'WebGPU' : 'the CPU'}, with the way there and back`);
         }
@@ -169,22 +180,38 @@ async function pixelsOf(file) {
     return context.getImageData(0, 0, bitmap.width, bitmap.height);
 }
 
-/** @param {Blob} file @param {string} name */
-async function take(file, name) {
+/** Adds photos to those at hand and shows the first of them. @param {Photo[]} photos */
+async function offer(photos) {
+    if (photos.length) {
+        strip.add(photos);
+        await take(photos[0]);
+    }
+}
+
+/** Shows a photo, and renders it. @param {Photo} wanted */
+async function take(wanted) {
+    const {name, address} = wanted;
+    state.wanted = wanted;
     let photo = null;
     try {
-        photo = await pixelsOf(file);
+        photo = await pixelsOf(await (await fetch(address)).blob());
     } catch {
+        strip.remove(wanted);
         say(`${name}: this browser cannot read it as a picture. Choose another.`);
         return;
     }
+    if (state.wanted !== wanted) {
+        // Another one was chosen meanwhile.
+        return;
+    }
+    strip.mark(wanted);
     const placement = place(photo.height, photo.width, facts.canvas.height, facts.canvas.width);
     const canvas = toCanvas(photo, placement);
-    Object.assign(state, {photo, placement, canvas, name: name.replace(/\.[^.]*$/, ''), picture: null, map: null, outputs: null});
+    Object.assign(state, {photo, placement, canvas, name, picture: null, map: null, outputs: null});
     unmark();
     draw(before, canvas);
     draw(after, canvas);
-    stage.style.setProperty('--ratio', String(photo.width / photo.height));
+    element('main').style.setProperty('--ratio', String(photo.width / photo.height));
     stage.classList.add('shown');
     await render();
 }
@@ -230,18 +257,14 @@ function listen() {
         split.setAttribute('aria-valuetext', `${split.value} percent photo`);
     });
     element('photo').addEventListener('change', (event) => {
-        const [file] = event.target.files;
-        if (file) {
-            take(file, file.name);
-        }
+        offer(photosOf(event.target.files));
     });
     for (const kind of ['dragover', 'dragleave', 'drop']) {
         stage.addEventListener(kind, (event) => {
             event.preventDefault();
             stage.classList.toggle('over', kind === 'dragover');
-            const file = kind === 'drop' && event.dataTransfer.files[0];
-            if (file) {
-                take(file, file.name);
+            if (kind === 'drop') {
+                offer(photosOf(event.dataTransfer.files));
             }
         });
     }
@@ -340,14 +363,14 @@ async function start() {
     offerOutputs();
     element('controls').hidden = false;
     listen();
-    const first = facts.photo && fetch(facts.photo);
+    // Shown while the model is on its way.
+    const first = offer(facts.photos);
     ({model, accelerator} = await loadModel());
-    say('Choose a photo, or drop one on the frame.');
-    if (first && state.photo === null) {
-        await take(await (await first).blob(), 'photo');
-    } else {
-        await render();
+    if (facts.photos.length === 0) {
+        say('Choose a photo, or drop one on the frame.');
     }
+    await first;
+    await render();
 }
 
 start().catch((error) => say(`Not loaded: ${error.message}`));

@@ -21,6 +21,7 @@ exit status:
 
 examples:
   bokeh-tf web
+  bokeh-tf web photos/*.jpg
   bokeh-tf web photo.jpg --model mine.tflite --input-range 0 1 --output-range 0 1
   bokeh-tf web --out page          # a folder for any static host with https"""
 _LIMIT_BYTES = 256_000_000
@@ -36,7 +37,11 @@ def add(commands):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "photo", nargs="?", type=Path, metavar="PHOTO", help="a photo to begin with"
+        "photos",
+        nargs="*",
+        type=Path,
+        metavar="PHOTO",
+        help="photos to choose from on the page; it begins with the first",
     )
     parser.add_argument(
         "--model",
@@ -74,7 +79,7 @@ def run(options):
     outputs.claim_in_folder(options.out)
     content = site(
         FLAGSHIP_FILE if options.model is None else options.model,
-        photo=options.photo,
+        photos=options.photos,
         input_range=options.input_range,
         output_range=options.output_range,
     )

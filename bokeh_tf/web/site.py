@@ -10,7 +10,7 @@ from pathlib import Path
 from bokeh_tf.apps.generation import TARGETS, app_texts
 from bokeh_tf.apps.ports import facts_of
 from bokeh_tf.errors import ModelFileError, PhotoError
-from bokeh_tf.paths import printable, read_bytes
+from bokeh_tf.paths import open_file, printable
 from bokeh_tf.tflite.output_labels import output_labels
 from bokeh_tf.tflite.subject import Model, subject_of
 from bokeh_tf.web.runtime import IMPORT_MAP, VERSION, runtime_files
@@ -20,12 +20,21 @@ INDEX = "index.html"
 _LIMIT_BYTES = 256_000_000
 # JPEG, PNG, WebP, GIF and BMP; AVIF and HEIC have "ftyp" after four bytes.
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM")
+_START_BYTES = 8
 _PAGE = (
     "LICENSE.txt",
     "style.css",
     *(
         f"{name}.js"
-        for name in ("composite", "demo", "edge_model", "placement", "resampling", "views")
+        for name in (
+            "composite",
+            "demo",
+            "edge_model",
+            "photo_strip",
+            "placement",
+            "resampling",
+            "views",
+        )
     ),
 )
 _OF_APP = ("gpu_model.js",)
@@ -39,7 +48,7 @@ _IMPORT_MAP_PLACE = b'<script type="importmap"></script>'
 def site(
     model: Model,
     *,
-    photo: Path | None = None,
+    photos: Sequence[Path] = (),
     input_range: Sequence[float] | None = None,
     output_range: Sequence[float] | None = None,
     runtime: Mapping[str, Path] | None = None,
@@ -49,13 +58,14 @@ def site(
     Args:
         model: a path, the bytes of a `.tflite`, or a `Subject`; it takes a
             photo.
-        photo: a picture file that the page shows first.
+        photos: picture files that the page offers; it shows the first one.
         input_range: (lowest, highest) value of the model's photo, where the file does not say.
         output_range: the same of its picture.
         runtime: what `runtime.runtime_files` returned; asked for if None.
 
     Raises:
         ModelFileError: the file cannot be read, or takes no photo.
+        PhotoError: one of `photos` cannot be read, or is no picture that a browser knows.
         DependencyError: LiteRT.js cannot be had.
     """
     subject = subject_of(model)
@@ -70,13 +80,13 @@ def site(
     content: dict[str, bytes | Path] = {name: (folder / name).read_bytes() for name in _PAGE}
     content[INDEX] = with_import_map((folder / INDEX).read_bytes())
     content |= {name: texts[name].encode() for name in _OF_APP}
-    told = {**_told(facts), **_shown(facts, subject), "photo": photo and "first_photo"}
+    by_name = {f"photo_{number}": _picture_at(path) for number, path in enumerate(photos, 1)}
+    offered = [{"name": path.stem, "address": name} for name, path in by_name.items()]
+    told = {**_told(facts), **_shown(facts, subject), "photos": offered}
     content["facts.json"] = json.dumps(told).encode()
     content[facts.asset] = facts.content
     content["NOTICE.txt"] = _NOTICE.encode()
-    if photo is not None:
-        content["first_photo"] = _picture_in(photo)
-    return content | dict(runtime_files() if runtime is None else runtime)
+    return content | by_name | dict(runtime_files() if runtime is None else runtime)
 
 
 def _told(facts):
@@ -148,20 +158,21 @@ def _image(port):
     }
 
 
-def _picture_in(path):
-    """The bytes of a picture file; what a browser makes of them, it says itself."""
+def _picture_at(path):
+    """The picture file `path`, which is one by its beginning; a browser says what it makes of the rest."""
     try:
-        content = read_bytes(path, limit_bytes=_LIMIT_BYTES)
+        with open_file(path, limit_bytes=_LIMIT_BYTES) as file:
+            start = file.read(_START_BYTES)
     except OSError as error:
         reason = error.strerror or error
         raise PhotoError(
             f"{printable(path)}: cannot be read ({reason}). Check the path."
         ) from error
-    if not content.startswith(_PICTURES) and content[4:8] != b"ftyp":
+    if not start.startswith(_PICTURES) and start[4:8] != b"ftyp":
         raise PhotoError(
             f"{printable(path)}: no picture that a browser knows. Choose another file."
         )
-    return content
+    return path
 
 
 def with_import_map(index: bytes) -> bytes:

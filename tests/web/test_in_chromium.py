@@ -54,12 +54,12 @@ def shown(browser):
     """Shows a model in the browser, once it can render."""
     servers = []
 
-    def show(model, photo, **ranges):
-        server = SiteServer(site(model, photo=photo, **ranges))
+    def show(model, *photos, **ranges):
+        server = SiteServer(site(model, photos=photos, **ranges))
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser.open(server.address)
-        if photo is None:
+        if not photos:
             browser.wait_until(f"/^Choose/.test({STATUS})")
         else:
             assert "ms on WebGPU" in browser.wait_until(RENDERED)
@@ -118,7 +118,7 @@ def test_a_photo_is_rendered_compared_and_downloaded(shown, browser, large_photo
     assert browser.run(SUM) != rendered
     browser.click("#map")
     assert browser.run(SUM) == rendered
-    picture = downloaded(browser, "photo_bokeh.png")
+    picture = downloaded(browser, "large_bokeh.png")
     expected = render(reading.read(large_photo).pixels, load_model(SMALL_FLAGSHIP)).image
     assert picture.shape == expected.shape
     # Half a step of a byte in a tenth of the pixels is 64 dB; measured 88.
@@ -149,7 +149,7 @@ def test_the_sizes_that_are_told_are_those_of_the_files(shown, browser, tmp_path
 def test_a_tap_is_told_to_the_model(shown, browser, tmp_path):
     model = tmp_path / "tap.tflite"
     model.write_bytes(dimmed_by_the_tap())
-    shown(model, None, input_range=(0, 1), output_range=(0, 1))
+    shown(model, input_range=(0, 1), output_range=(0, 1))
     browser.page.set_input_files("#photo", PHOTO)
     browser.wait_until(RENDERED)
     lights = []
@@ -199,6 +199,44 @@ def test_the_photo_is_seen_while_a_button_is_held_and_another_one_is_dropped(
         browser.page.dispatch_event("#stage", kind, {"dataTransfer": carried})
     browser.wait_until(RENDERED)
     assert browser.run(size) == [96, 64]
+
+
+def test_one_of_several_photos_is_chosen(shown, browser, tmp_path):
+    model = tmp_path / "tap.tflite"
+    model.write_bytes(dimmed_by_the_tap())
+    widths_px = {"narrow": 60, "wide": 120, "later": 90}
+    for name, width_px in widths_px.items():
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((64, width_px, 3), np.uint8))
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"\x89PNG")
+    given = [tmp_path / "narrow.png", damaged, tmp_path / "wide.png"]
+    shown(model, *given, input_range=(0, 1), output_range=(0, 1))
+    ratio = "(c => c.width / c.height)(document.getElementById('after'))"
+    pressed = "[...document.querySelectorAll('#photos [aria-pressed=true]')].map(e => e.title)"
+
+    def choose(name):
+        browser.run("document.getElementById('status').textContent = ''")
+        browser.page.get_by_role("button", name=name, exact=True).click()
+
+    assert browser.run(pressed) == ["narrow"]
+    assert browser.run(ratio) == pytest.approx(60 / 64, abs=0.02)
+    choose("wide")
+    browser.wait_until(RENDERED)
+    assert browser.run(pressed) == ["wide"]
+    assert browser.run(ratio) == pytest.approx(120 / 64, abs=0.02)
+    choose("damaged")
+    assert browser.wait_until(STATUS).startswith("damaged: this browser cannot read it")
+    # It is offered no longer, and what was shown stays.
+    titles = "[...document.querySelectorAll('#photos button')].map(e => e.title)"
+    assert browser.run(titles) == ["narrow", "wide"]
+    assert browser.run(pressed) == ["wide"]
+    # Several are chosen at once: the first of them is shown.
+    browser.run("document.getElementById('status').textContent = ''")
+    browser.page.set_input_files("#photo", [tmp_path / "later.png", tmp_path / "narrow.png"])
+    browser.wait_until(RENDERED)
+    assert browser.run(titles) == ["narrow", "wide", "later", "narrow"]
+    assert browser.run(pressed) == ["later"]
+    assert downloaded(browser, "later_bokeh.png").shape[:2] == (64, 96)
 
 
 @pytest.mark.parametrize("is_dark", [False, True])

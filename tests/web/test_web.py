@@ -37,7 +37,7 @@ def scripts(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(scripts):
-    with SiteServer(site(FLAGSHIP_FILE, photo=PHOTO, runtime=scripts)) as served:
+    with SiteServer(site(FLAGSHIP_FILE, photos=[PHOTO], runtime=scripts)) as served:
         threading.Thread(target=served.serve_forever, daemon=True).start()
         yield served
         served.shutdown()
@@ -56,7 +56,7 @@ def test_the_page_and_all_it_asks_for_are_served(server):
         assert ask(server, f"/{server.token}/{place.removeprefix('./')}")[0] == 200
     assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
     wanted = {
-        "first_photo": PHOTO.read_bytes(),
+        "photo_1": PHOTO.read_bytes(),
         FLAGSHIP_FILE.name: FLAGSHIP_FILE.read_bytes(),
         "node_modules/@litertjs/core/dist/index.js": SCRIPT,
     }
@@ -137,13 +137,13 @@ def test_a_page_for_a_static_host(tmp_path, no_fetching, capsys):
     out = tmp_path / "page"
     assert main(["web", str(PHOTO), "--model", str(BASE_FILE), "--out", str(out)]) == 0
     assert (out / BASE_FILE.name).read_bytes() == BASE_FILE.read_bytes()
-    assert (out / "first_photo").read_bytes() == PHOTO.read_bytes()
+    assert (out / "photo_1").read_bytes() == PHOTO.read_bytes()
     assert (
         out / "node_modules" / "@litertjs" / "core" / "wasm" / "litert_wasm_internal.wasm"
     ).is_file()
     assert main(["web", "--model", str(FLAGSHIP_FILE), "--out", str(out)]) == 0
     # Nobody's photo reaches the host with a page that does not show it.
-    assert not (out / "first_photo").exists() and not (out / BASE_FILE.name).exists()
+    assert not (out / "photo_1").exists() and not (out / BASE_FILE.name).exists()
     assert (out / FLAGSHIP_FILE.name).read_bytes() == FLAGSHIP_FILE.read_bytes()
     (out / "demo.js").write_text("mine", encoding="utf-8")
     assert main(["web", "--out", str(out)]) == 1
@@ -184,6 +184,31 @@ def test_whoever_hands_litertjs_on_has_its_licence_at_hand(scripts):
     page = site(FLAGSHIP_FILE, runtime=scripts)
     assert page["LICENSE.txt"] == (PAGE.parents[2] / "LICENSE").read_bytes()
     assert b"Apache License, Version 2.0, whose text is in LICENSE.txt" in page["NOTICE.txt"]
+
+
+def test_several_photos_are_offered_by_name(tmp_path, no_fetching):
+    # Two of one name are two.
+    others = [tmp_path / "Bären" / "photo.jpg", tmp_path / "Füchse.jpeg"]
+    others[0].parent.mkdir()
+    for path in others:
+        path.write_bytes(b"\xff\xd8\xff" + path.name.encode())
+    photos, out = [PHOTO, *others], tmp_path / "page"
+    assert main(["web", *map(str, photos), "--out", str(out)]) == 0
+    offered = json.loads((out / "facts.json").read_bytes())["photos"]
+    assert [one["name"] for one in offered] == ["photo", "photo", "Füchse"]
+    contents = [(out / one["address"]).read_bytes() for one in offered]
+    assert contents == [path.read_bytes() for path in photos]
+
+
+def test_a_photo_that_is_gone_meanwhile_is_not_found(tmp_path, scripts):
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(PHOTO.read_bytes())
+    with SiteServer(site(BASE_FILE, photos=[photo], runtime=scripts)) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        assert ask(served, f"/{served.token}/photo_1")[1] == PHOTO.read_bytes()
+        photo.unlink()
+        assert ask(served, f"/{served.token}/photo_1")[0] == 404
+        served.shutdown()
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", FLAGSHIP_FILE.read_bytes()[:500]])
