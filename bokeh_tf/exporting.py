@@ -74,6 +74,7 @@ def check_and_judge(
     require_probe: bool = False,
     photo: Path | None = None,
     timeout_s: float | None = None,
+    runtime: str | None = None,
 ) -> Judged:
     """Whether a file may ship: both delegates' rules and, if `probe`, the real delegate.
 
@@ -85,9 +86,16 @@ def check_and_judge(
         require_probe: without a Vulkan adapter the file counts as not checked.
         photo: a photograph for the real delegate; the packaged one if None.
         timeout_s: limit for the real delegate; its own if None.
+        runtime: the release by whose rules to judge; see `check.Steps`.
 
     Raises:
         PhotoError: the photo cannot be read.
     """
-    report = check(subject_of(model, label=label), probe=probe, photo=photo, timeout_s=timeout_s)
+    report = check(
+        subject_of(model, label=label),
+        probe=probe,
+        photo=photo,
+        timeout_s=timeout_s,
+        runtime=runtime,
+    )
     return judge(report, Policy(require_probe=require_probe))

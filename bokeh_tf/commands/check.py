@@ -348,11 +348,10 @@ def _print_end(judged, policy, options):
 
 
 def _explain(options):
-    from bokeh_tf.delegate.check import require_release
     from bokeh_tf.delegate.writers.explanation import explanation_of
 
+    proving.check_runtime(options)
     try:
-        require_release(options.runtime, TARGETS)
         text = explanation_of(options.explain)
     except ValueError as error:
         options.usage_error(str(error))

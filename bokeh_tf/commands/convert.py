@@ -146,6 +146,7 @@ def _add_proof(parser):
         "--allow-unchecked", action="store_true", help="write the file even if it does not pass"
     )
     proving.add_no_probe(group)
+    proving.add_runtime(group)
     proving.add_photo(group)
     proving.add_timeout(group, what="for all of it", default_s=1200)
     group.add_argument(
@@ -218,6 +219,7 @@ def _write(conversion, options):
 def _check_usage(options):
     """Ends with status 2 where the options make no sense."""
     shapes.check(options)
+    proving.check_runtime(options)
     if options.size and options.input_shape:
         options.usage_error("--size and --input-shape exclude each other")
     if options.report and resolved(options.report) == resolved(options.out):
@@ -259,6 +261,7 @@ def _wishes(options):
         allow=tuple(options.allow_interface),
         probe=not options.no_probe,
         timeout_s=options.timeout or DEFAULT_TIMEOUT_S,
+        runtime=options.runtime,
     )
 
 

@@ -55,6 +55,7 @@ def add(commands) -> None:
     proving.add_photo(parser)
     proving.add_timeout(parser, what="for the check", default_s=600)
     proving.add_no_probe(parser)
+    proving.add_runtime(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
     from bokeh_tf.models.weights import load_weights, packaged_weights
 
     shapes.check(options)
+    proving.check_runtime(options)
     shape = _checked_size(options)
     weights = options.weights or packaged_weights(options.model, options.variant)
     name = f"{exporting.artifact_name(options.model, options.variant, options.precision, shape)}.tflite"
@@ -122,6 +124,7 @@ def _check(content, name, options):
             probe=not options.no_probe,
             photo=options.photo,
             timeout_s=options.timeout,
+            runtime=options.runtime,
         )
     print_file(judged, open_console())
     return judged.code

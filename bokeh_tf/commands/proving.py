@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bokeh_tf.commands.console import positive
+from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.errors import CheckError
 from bokeh_tf.paths import printable, why_no_file
 
@@ -32,6 +33,16 @@ def add_runtime(parser) -> None:
         help="judge by the rules of this release of LiteRT, such as 2.1.5 (default: the newest"
         " that the rules know); what really runs is the one installed, and says nothing of another",
     )
+
+
+def check_runtime(options) -> None:
+    """Ends with status 2 where the rules do not know the release of `--runtime`."""
+    from bokeh_tf.delegate.check import require_release
+
+    try:
+        require_release(options.runtime, TARGETS)
+    except ValueError as error:
+        options.usage_error(str(error))
 
 
 def add_timeout(parser, *, what: str, default_s: float) -> None:

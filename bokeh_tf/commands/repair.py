@@ -57,6 +57,7 @@ def add(commands):
 
 def _add_proof(parser):
     proving.add_no_probe(parser)
+    proving.add_runtime(parser)
     proving.add_photo(parser)
     proving.add_timeout(parser, what="for all of it", default_s=_TIMEOUT_S)
 
@@ -80,6 +81,7 @@ def run(options):
             photo=options.photo,
             timeout_s=options.timeout or _TIMEOUT_S,
             allow=list(options.allow_interface),
+            runtime=options.runtime,
         )
     written = None
     if repaired.content is not None and not options.dry_run:
@@ -102,6 +104,7 @@ def _check_usage(options, known):
     if unknown:
         options.usage_error(f"--only takes recipes of --list, not {', '.join(sorted(unknown))}")
     shapes.check(options)
+    proving.check_runtime(options)
     proving.require_files([options.photo])
     outputs.claim(options.out, inputs=[options.model, options.photo], overwrite=options.overwrite)
 

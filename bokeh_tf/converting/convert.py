@@ -20,7 +20,8 @@ from bokeh_tf.delegate.judging.policy import Judged
 from bokeh_tf.errors import ConversionError
 from bokeh_tf.hdf5 import require_readable
 from bokeh_tf.paths import resolved
-from bokeh_tf.repairing.repair import Repair, repair
+from bokeh_tf.repairing.outcome import Repair
+from bokeh_tf.repairing.repair import repair
 from bokeh_tf.tflite import QUANTISED
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.subject import subject_of
@@ -41,7 +42,8 @@ class Wishes:
     share of an output's range, None for that of the precision; with `bisect` the first layer beyond
     it is looked for. Quantised precisions are calibrated on `calibration`, leave the layers
     `keep_float` as they are, and with `layer_costs` say what each layer costs. `allow` names
-    changes of inputs and outputs that a repair may make. `timeout_s` limits all of it.
+    changes of inputs and outputs that a repair may make. `timeout_s` limits all of it. `runtime` is
+    the release by whose rules to judge and repair, None for the newest that they know.
     """
 
     precision: str = "float16"
@@ -64,6 +66,7 @@ class Wishes:
     allow: tuple[str, ...] = ()
     probe: bool = True
     timeout_s: float = DEFAULT_TIMEOUT_S
+    runtime: str | None = None
 
     @property
     def largest_error(self) -> float:
@@ -216,6 +219,7 @@ def _checked(label, content, wishes, children):
         photo=wishes.photo,
         timeout_s=max(children.remaining_s, 1),
         allow=wishes.allow,
+        runtime=wishes.runtime,
     )
     if repaired.content is None:
         return content, judged, repaired
@@ -229,7 +233,11 @@ def _quantised(label, content, wishes, children):
     repaired = None
     if wishes.repair:
         repaired = repair(
-            subject_of(content, label=label), probe=False, photo=wishes.photo, allow=wishes.allow
+            subject_of(content, label=label),
+            probe=False,
+            photo=wishes.photo,
+            allow=wishes.allow,
+            runtime=wishes.runtime,
         )
         content = content if repaired.content is None else repaired.content
     request = {
@@ -251,6 +259,7 @@ def _judge(label, content, wishes, children):
         probe=wishes.probe,
         photo=wishes.photo,
         timeout_s=max(children.remaining_s, 1),
+        runtime=wishes.runtime,
     )
 
 

@@ -124,7 +124,7 @@ class Report:
         """Whether the real delegate that ran is not of the release that was asked for, so that its
         verdict is none on that release.
         """
-        return _is_other_release(self.probe, self.runtime)
+        return is_other_release(self.probe, self.runtime)
 
 
 def check(
@@ -228,14 +228,11 @@ def _examine(subject: Subject, steps: Steps) -> Report:
 
     model_file = subject.model_file
     with stage("by the rules"):
-        targets = tuple(
-            lint(model_file, target, runtime=steps.runtime if target == PROBE_TARGET else None)
-            for target in steps.targets
-        )
+        targets = tuple(lint(model_file, target, runtime=steps.runtime) for target in steps.targets)
     probed, notes = _probe(subject, steps)
-    is_other = _is_other_release(probed, steps.runtime)
+    is_other = is_other_release(probed, steps.runtime)
     if is_other:
-        notes = (*notes, _of_another_release(probed, steps))
+        notes = (*notes, other_release_note(probed, steps.runtime))
     memory = estimate_memory(model_file)
     notes = (*_float16_notes(model_file, targets), *filter(None, (warning(memory),)), *notes)
     return Report(
@@ -254,16 +251,17 @@ def _examine(subject: Subject, steps: Steps) -> Report:
     )
 
 
-def _is_other_release(probed, runtime):
+def is_other_release(probed: "ProbeReport | Unchecked | None", runtime: str | None) -> bool:
     """Whether what ran is another release than that by whose rules the file is judged."""
     if runtime is None or probed is None or isinstance(probed, Unchecked):
         return False
     return probed.verdict is not Verdict.UNAVAILABLE and probed.runtime_version != runtime
 
 
-def _of_another_release(probed, steps):
+def other_release_note(probed: "ProbeReport", runtime: str | None) -> str:
+    """What to know of a file that another release ran than that by whose rules it is judged."""
     return (
-        f"judged by the rules of {RUNTIME} {steps.runtime}; the real delegate that ran is that of"
+        f"judged by the rules of {RUNTIME} {runtime}; the real delegate that ran is that of"
         f" {probed.runtime_version}, the one installed: it overrules none of them, and what it has"
         " against the file does not count"
     )

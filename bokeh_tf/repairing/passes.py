@@ -47,24 +47,24 @@ class _Attempt:
     made: tuple[Node, ...]
 
 
-def lint_all(content) -> tuple[TargetReport, ...]:
-    """The static check of a file for every delegate."""
+def lint_all(content, *, runtime: str | None = None) -> tuple[TargetReport, ...]:
+    """The static check of a file for every delegate; `runtime` is the release by whose rules."""
     model_file = inspect(content)
-    return tuple(lint(model_file, target) for target in TARGETS)
+    return tuple(lint(model_file, target, runtime=runtime) for target in TARGETS)
 
 
-def run_passes(graph: Graph, recipes, journal: Journal) -> None:
-    """Rewrites the graph in place as far as the recipes go."""
+def run_passes(graph: Graph, recipes, journal: Journal, *, runtime: str | None = None) -> None:
+    """Rewrites the graph in place as far as the recipes go, by the rules of the release `runtime`."""
     blocked: set[tuple[str, int]] = set()
     tidy(graph)
-    rules, layers = _objections(graph)
+    rules, layers = _objections(graph, runtime)
     for _ in range(_MOST_PASSES):
         before = graph.snapshot()
         attempts = _one_pass(graph, recipes, rules, layers, blocked, journal)
         if not attempts:
             return
         tidy(graph)
-        new_rules, new_layers = _objections(graph)
+        new_rules, new_layers = _objections(graph, runtime)
         useless = [attempt for attempt in attempts if _left_the_same(graph, attempt, new_rules)]
         if useless:
             graph.restore(before)
@@ -93,11 +93,11 @@ def run_second_forms(graph: Graph, recipes, journal: Journal) -> None:
     tidy(graph)
 
 
-def _objections(graph):
+def _objections(graph, runtime):
     """(rules by node, layers by node), nodes by their first output."""
     rules: dict[int, tuple[str, ...]] = {}
     layers: dict[int, str | None] = {}
-    for report in lint_all(graph.content()):
+    for report in lint_all(graph.content(), runtime=runtime):
         for finding in report.findings:
             if finding.node is None or not graph.nodes[finding.node].outputs:
                 continue

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bokeh_tf.delegate.check import is_other_release, other_release_note
 from bokeh_tf.delegate.findings import TARGETS, Kind, TargetReport, TargetVerdict
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.probing.probe import ProbeReport
@@ -22,6 +23,7 @@ from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.paths import resolved
 from bokeh_tf.repairing.children import Children
 from bokeh_tf.repairing.interface import KINDS, PortChange
+from bokeh_tf.repairing.outcome import RANKS, Left, Repair, RolledBack, rank
 from bokeh_tf.repairing.passes import Applied, lint_all
 from bokeh_tf.repairing.proof import Proof
 from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
@@ -29,74 +31,11 @@ from bokeh_tf.repairing.sizes import NAME as SIZES
 from bokeh_tf.tflite.associated_files import why_lost
 from bokeh_tf.tflite.subject import Model, subject_of
 
-PASSED, STILL_REFUSED = 0, 3
 DEFAULT_TIMEOUT_S = 600.0
 NAMES = (SIZES, *(recipe.name for recipe in RECIPES + SECOND_FORMS))
 _BOUNDS = {recipe.name: recipe.bound for recipe in RECIPES + SECOND_FORMS}
 # Rounding adds up from one rewriting to the next, but beyond this it is no rounding.
 _LARGEST_BOUND = 1e-4
-# How bad each outcome on the real delegate is for who runs the file: a wrong picture is worse than
-# a slow one.
-_RANKS = (Verdict.FULL, Verdict.REFUSED, Verdict.WRONG, Verdict.CRASHED)
-
-
-@dataclass(frozen=True)
-class Left:
-    """One objection that stays. `why` says why no recipe mended it, in one line."""
-
-    target: str
-    rule: str
-    op: str
-    layer: str | None
-    why: str
-
-
-@dataclass(frozen=True)
-class RolledBack:
-    """A recipe that fitted and was left out again, and why in one line."""
-
-    recipe: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Repair:
-    """What became of a file.
-
-    `content` is the repaired file, None where there is none that is better. `before` and `after`
-    are the static checks, one for each target; `probe` the real delegate's word on the repaired
-    file, None where it was not asked. `shapes` are the sizes of the inputs that free ones were
-    fixed to.
-    """
-
-    path: str
-    content: bytes | None
-    before: tuple[TargetReport, ...]
-    after: tuple[TargetReport, ...]
-    applied: tuple[Applied, ...]
-    left: tuple[Left, ...]
-    rolled_back: tuple[RolledBack, ...]
-    proof: Proof | None
-    probe: ProbeReport | Unchecked | None
-    shapes: tuple[tuple[int, ...], ...] | None
-    notes: tuple[str, ...]
-    size_bytes: int
-    size_before_bytes: int
-    interface: tuple[PortChange, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every target takes the whole file, as it now is, and computes it right; the probe
-        has a veto.
-        """
-        return not _rank(self.probe) and all(
-            report.verdict is TargetVerdict.COMPATIBLE for report in self.after
-        )
-
-    @property
-    def exit_code(self) -> int:
-        """0 whole on every target, 3 still refused or wrong."""
-        return PASSED if self.is_whole else STILL_REFUSED
 
 
 @dataclass(frozen=True)
@@ -119,6 +58,7 @@ def repair(
     photo=None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     allow: Iterable[str] = (),
+    runtime: str | None = None,
 ) -> Repair:
     """Rewrites what delegates refuse into what they take, where that can be proved equal.
 
@@ -132,6 +72,8 @@ def repair(
         timeout_s: limit for all of it.
         allow: changes of inputs and outputs that may be made, of `interface.KINDS`;
             `Repair.interface` then says which were, and what the app must do.
+        runtime: the release by whose rules to repair, None for the newest that they know. A real
+            delegate of another one then decides nothing.
 
     Raises:
         ModelFileError: the file cannot be read as a model.
@@ -149,9 +91,9 @@ def repair(
         )
     subject = subject_of(model)
     label, content = subject.label, subject.content
-    before = tuple(lint(subject.model_file, target) for target in TARGETS)
+    before = tuple(lint(subject.model_file, target, runtime=runtime) for target in TARGETS)
     if not probe and all(report.verdict is TargetVerdict.COMPATIBLE for report in before):
-        return _untouched(label, content, before, None)
+        return _untouched(label, content, before, None, runtime)
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_repair_") as folder:
         children = Children(label, Path(folder), content, time.monotonic() + timeout_s)
         request = {
@@ -161,6 +103,7 @@ def repair(
             "allow": sorted(set(allow)),
             "second_forms": False,
             "photo": None if photo is None else str(resolved(photo)),
+            "runtime": runtime,
         }
         return _Search(label, content, before, children, request, probe).run()
 
@@ -177,6 +120,7 @@ class _Search:
         self._children = children
         self._request = request
         self._probes = probe
+        self._runtime = request["runtime"]
         self._probe_before: ProbeReport | Unchecked | None = None
         self._sizes_declined: str | None = None
         self._changes: tuple[PortChange, ...] = ()
@@ -192,7 +136,7 @@ class _Search:
             self._change_interface()
         whole = self._candidate(self._request["recipes"])
         self._sizes_declined = whole.journal["sizes_declined"]
-        second = self._second_form() if _rank(whole.probe) else None
+        second = self._second_form() if self._rank(whole.probe) else None
         if second is not None:
             return self._repair(second, ())
         if whole.fault is None or not _used(whole.journal):
@@ -204,11 +148,13 @@ class _Search:
         """What the lint finds nothing in may still be computed wrongly by the real delegate."""
         self._probe_before = self._probe(self._content)
         second = None
-        if (_rank(self._probe_before) or 0) >= _RANKS.index(Verdict.WRONG):
+        if (self._rank(self._probe_before) or 0) >= RANKS.index(Verdict.WRONG):
             second = self._second_form()
         if second is not None:
             return self._repair(second, ())
-        return _untouched(self._label, self._content, self._before, self._probe_before)
+        return _untouched(
+            self._label, self._content, self._before, self._probe_before, self._runtime
+        )
 
     def _change_interface(self):
         """Further work starts from a file with other ports, if there are any to change."""
@@ -226,7 +172,7 @@ class _Search:
         right.
         """
         candidate = self._candidate(self._request["recipes"], second_forms=True)
-        return candidate if candidate.fault is None and _rank(candidate.probe) == 0 else None
+        return candidate if candidate.fault is None and self._rank(candidate.probe) == 0 else None
 
     def _without_faulty(self, whole):
         """(the best candidate without a fault, or the original; which recipes are not in it and
@@ -254,7 +200,7 @@ class _Search:
         """The file rewritten by these recipes, with the fault that speaks against it."""
         request = {**self._request, "recipes": list(names), "second_forms": second_forms}
         content, journal = self._children.rewrite(request)
-        candidate = _Candidate(content, journal, lint_all(content))
+        candidate = _Candidate(content, journal, lint_all(content, runtime=self._runtime))
         fault = _why_not_better(self._before, candidate.after, is_equal_enough=second_forms)
         if not _used(journal) and not self._changes:
             fault = "no recipe fits"
@@ -274,12 +220,12 @@ class _Search:
         """
         probed = self._probe(candidate.content)
         candidate = replace(candidate, probe=probed)
-        rank = _rank(probed)
-        if not rank:
+        now_rank = self._rank(probed)
+        if not now_rank:
             return candidate
         self._probe_before = self._probe_before or self._probe(self._content)
-        before = _rank(self._probe_before)
-        if before is not None and before < rank:
+        then_rank = self._rank(self._probe_before)
+        if then_rank is not None and then_rank < now_rank:
             reasons = next((part.reasons for part in probed.precisions if part.reasons), ("",))
             now, then = f"{probed.verdict} ({reasons[0]})", self._probe_before.verdict
             return replace(candidate, fault=f"on the real delegate {now}, {then} before")
@@ -319,7 +265,11 @@ class _Search:
             size_bytes=len(candidate.content if is_better else self._content),
             size_before_bytes=len(self._content),
             interface=self._changes if is_better else (),
+            runtime=self._runtime,
         )
+
+    def _rank(self, probed):
+        return rank(probed, self._runtime)
 
     def _notes_on(self, candidate, declined):
         yield from self._notes
@@ -330,8 +280,10 @@ class _Search:
             yield f"what is packed behind the model is left out: {lost}"
         if declined:
             yield f"sizes are as they were: {declined}"
-        rank = _rank(candidate.probe)
-        if rank and rank == _rank(self._probe_before):
+        if is_other_release(candidate.probe, self._runtime):
+            yield other_release_note(candidate.probe, self._runtime)
+        now_rank = self._rank(candidate.probe)
+        if now_rank and now_rank == self._rank(self._probe_before):
             yield f"the real delegate says {candidate.probe.verdict} of the original, too"
 
 
@@ -360,12 +312,26 @@ def _left(entry, faults):
     return Left(entry["target"], entry["rule"], entry["op"], entry["layer"], why)
 
 
-def _untouched(label, content, before, probed):
+def _untouched(label, content, before, probed, runtime):
     """The repair of a file that needs none."""
-    notes = ("nothing to repair: no rule of either target objects",)
-    size_bytes = len(content)
+    notes = ["nothing to repair: no rule of either target objects"]
+    if is_other_release(probed, runtime):
+        notes.append(other_release_note(probed, runtime))
     return Repair(
-        label, None, before, before, (), (), (), None, probed, None, notes, size_bytes, size_bytes
+        path=label,
+        content=None,
+        before=before,
+        after=before,
+        applied=(),
+        left=(),
+        rolled_back=(),
+        proof=None,
+        probe=probed,
+        shapes=None,
+        notes=tuple(notes),
+        size_bytes=len(content),
+        size_before_bytes=len(content),
+        runtime=runtime,
     )
 
 
@@ -384,9 +350,3 @@ def _counts(report):
     """(how many objections leave nodes to the CPU, how many say that they are computed wrongly)."""
     wrong = sum(finding.kind is Kind.WRONG for finding in report.findings)
     return len(report.findings) - wrong, wrong
-
-
-def _rank(probed):
-    if probed is None or isinstance(probed, Unchecked) or probed.verdict not in _RANKS:
-        return None
-    return _RANKS.index(probed.verdict)

@@ -3,10 +3,11 @@
 import json
 from collections import Counter
 
+from bokeh_tf.delegate.engines import named
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import printable_lines
+from bokeh_tf.repairing.outcome import Repair
 from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
-from bokeh_tf.repairing.repair import Repair
 from bokeh_tf.repairing.sizes import DOES as SIZES_DO
 from bokeh_tf.repairing.sizes import NAME as SIZES
 
@@ -30,9 +31,11 @@ def recipe_list() -> str:
 def to_text(repair: Repair, *, written=None, dry_run=False) -> str:
     """The repair for a terminal; `written` is where the file lies, None where there is none."""
     lines = [f"{repair.path}"]
-    for before, after in zip(repair.before, repair.after, strict=True):
+    names = [named(report.target, repair) for report in repair.before]
+    width = max(8, *map(len, names))
+    for name, before, after in zip(names, repair.before, repair.after, strict=True):
         counts = f"{len(before.findings)} -> {len(after.findings)} objections"
-        lines.append(f"  {before.target:8} {before.verdict} -> {after.verdict} ({counts})")
+        lines.append(f"  {name:{width}} {before.verdict} -> {after.verdict} ({counts})")
     lines += _applied_lines(repair)
     for change in repair.interface:
         port = f"{'input' if change.is_input else 'output'} {change.port}"
@@ -102,6 +105,7 @@ def to_json(repair: Repair, *, written=None) -> str:
     document = {
         "schema_version": SCHEMA_VERSION,
         "path": repair.path,
+        "runtime": repair.runtime,
         "written": None if written is None else str(written),
         "is_whole": repair.is_whole,
         "is_better": repair.content is not None,

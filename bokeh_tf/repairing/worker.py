@@ -39,10 +39,11 @@ def _rewrite(folder, request):
     allowed = set(request["recipes"])
     if has_free_sizes(graph):
         shapes, sizes = _fixed(graph, request) if SIZES in allowed else (None, "not asked for")
-    run_passes(graph, tuple(recipe for recipe in RECIPES if recipe.name in allowed), journal)
+    recipes = tuple(recipe for recipe in RECIPES if recipe.name in allowed)
+    run_passes(graph, recipes, journal, runtime=request["runtime"])
     if request["second_forms"]:
         run_second_forms(graph, tuple(one for one in SECOND_FORMS if one.name in allowed), journal)
-    left = _left(graph, journal)
+    left = _left(graph, journal, request["runtime"])
     graph.compact()
     (folder / REPAIRED_NAME).write_bytes(carried_over(graph.content(), content))
     return {
@@ -65,10 +66,10 @@ def _fixed(graph, request):
         return None, str(reason)
 
 
-def _left(graph, journal):
+def _left(graph, journal, runtime):
     """What the lint still objects to, with why no recipe mended it."""
     left = []
-    for report in lint_all(graph.content()):
+    for report in lint_all(graph.content(), runtime=runtime):
         for finding in report.findings:
             place = graph.nodes[finding.node].outputs[:1] if finding.node is not None else ()
             why = journal.declined.get(place[0]) if place else None

@@ -60,8 +60,10 @@ def test_loads_the_weights_it_is_given(tmp_path, capsys):
 
 def test_uses_packaged_weights_and_the_precision_asked_for(tmp_path, capsys):
     arguments = ("--size", "256x64", "--precision", "float32", "--no-probe", "-o", tmp_path)
-    assert export(*arguments, model="dbsi_mobile", variant="base") == 0
-    assert "warning" not in capsys.readouterr().err
+    release = ("--runtime", "2.1.5")
+    assert export(*arguments, *release, model="dbsi_mobile", variant="base") == 0
+    printed = capsys.readouterr()
+    assert "warning" not in printed.err and "(rules v2, mldrift of 2.1.5; " in printed.out
     content = (tmp_path / "dbsi_mobile_base_float32_256x64.tflite").read_bytes()
     model = models.build("dbsi_mobile", image_shape=(256, 64))
     model.load_weights(packaged_weights("dbsi_mobile", "base"))

@@ -13,6 +13,7 @@ from bokeh_tf.delegate.rules import known_releases, load_rules, rules_from
 from bokeh_tf.delegate.writers.explanation import explanation_of
 from bokeh_tf.delegate.writers.formats import FORMATS, write
 from bokeh_tf.delegate.writers.running_report import RunningReport
+from bokeh_tf.repairing.outcome import RANKS, rank
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running import release
 from tests.delegate.check_reports import finding, probed, report, target
@@ -191,6 +192,79 @@ def test_what_another_release_has_against_a_file_fails_nothing(verdict):
     assert required.unchecked == ("probe: required of 0.9, but 1.0 is installed",)
     for form in FORMATS:
         assert write([judge(one, Policy())], Policy(), format=form)
+
+
+# The commands that repair, convert and export
+
+
+# The newest release takes both, the oldest neither; the first can be written otherwise.
+COSINE = "COS v2: float32[1,6,8,4] -> float32[1,6,8,4]"
+GATHER = EVERY["mldrift.gather.several"].example_graph
+
+
+def model(folder, graph):
+    path = folder / "model.tflite"
+    path.write_bytes(build_graph(graph))
+    return str(path)
+
+
+def test_what_an_older_release_refuses_is_repaired_for_it(tmp_path, capsys):
+    oldest, source, out = known_releases("mldrift")[0], model(tmp_path, COSINE), tmp_path / "out"
+    arguments = ["repair", source, "-o", str(out), "--no-probe"]
+    assert main(arguments) == 0
+    assert "nothing to repair" in capsys.readouterr().out and not out.exists()
+    assert main([*arguments, "--runtime", oldest]) == 0
+    assert f"mldrift of {oldest} incompatible -> compatible" in capsys.readouterr().out
+    for path, code in ((source, 3), (str(out), 0)):
+        assert main(["check", path, "--no-probe", "--runtime", oldest]) == code
+
+
+def test_what_stays_refused_by_an_older_release_is_said(tmp_path, capsys):
+    oldest, source = known_releases("mldrift")[0], model(tmp_path, GATHER)
+    options = ["--dry-run", "--no-probe", "--runtime", oldest, "--format", "json"]
+    assert main(["repair", source, *options]) == 3
+    document = json.loads(capsys.readouterr().out)
+    assert document["runtime"] == oldest
+    assert [one["rule"] for one in document["not_repaired"]] == ["mldrift.gather.several"]
+
+
+def test_a_conversion_is_judged_and_repaired_for_the_release_asked_for(tmp_path, capsys):
+    oldest, source = known_releases("mldrift")[0], model(tmp_path, COSINE)
+    for number, (options, code, is_repaired) in enumerate(
+        [
+            ([], 0, False),
+            (["--runtime", oldest, "--no-repair"], 3, False),
+            (["--runtime", oldest], 0, True),
+        ]
+    ):
+        out = str(tmp_path / f"{number}.tflite")
+        common = ["convert", source, "-o", out, "--no-probe", "--format", "json"]
+        assert main([*common, *options]) == code, options
+        document = json.loads(capsys.readouterr().out)
+        assert document["check"]["runtime"] == (oldest if options else None)
+        assert (document["repair"] is not None) is is_repaired
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["convert", "gather.tflite", "-o", "out.tflite"],
+        ["export", "unet", "-o", "out"],
+        ["repair", "gather.tflite", "-o", "out.tflite"],
+    ],
+)
+def test_a_release_that_no_rule_knows_is_one_line(command, capsys):
+    with pytest.raises(SystemExit) as usage:
+        main([*command, "--runtime", "9.9.9"])
+    assert usage.value.code == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if "Received: '9.9.9'. Known: " in line] == said[-1:]
+
+
+def test_another_release_has_no_veto_on_a_repair():
+    probe = probed(Verdict.WRONG, reasons=("odd",))
+    assert rank(probe, None) == rank(probe, "1.0") == RANKS.index(Verdict.WRONG)
+    assert rank(probe, "0.9") is None and rank(None, "0.9") is None
 
 
 @pytest.mark.gpu
