@@ -14,12 +14,14 @@ class Answer:
     Attributes:
         operators_left: the operators that a refusal names, each once.
         wrong_outputs: the names of the outputs that are wrong, each once.
+        not_finite: those of them with values that are not finite.
     """
 
     verdict: Verdict
     reasons: tuple[str, ...] = ()
     operators_left: tuple[str, ...] = ()
     wrong_outputs: tuple[str, ...] = ()
+    not_finite: tuple[str, ...] = ()
 
     @property
     def figure(self) -> str:

@@ -257,7 +257,7 @@ ENTRY = '{"file": "a", "rule": "b", "op": "c", "place": "d", "count": %s}'
         "",
         "[]",
         "{}",
-        '{"schema_version": 3, "problems": []}',
+        '{"schema_version": 4, "problems": []}',
         '{"schema_version": 2, "problems": {}}',
         '{"schema_version": 2, "problems": [1]}',
         *(

@@ -16,6 +16,7 @@ from bokeh_tf.delegate.answer import Answer
 from bokeh_tf.delegate.classic_gl import child
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.processes import ChildResult, run_command
+from bokeh_tf.tflite.running import gpu_log
 from bokeh_tf.tflite.running.agreement import DEFAULT_MAX_ERROR, DEFAULT_MIN_PSNR_DB
 from bokeh_tf.tflite.subject import Subject
 
@@ -117,7 +118,8 @@ def _judged(answer: dict, done: ChildResult) -> ClassicReport:
             Verdict.UNAVAILABLE, (answer.get("refusal") or f"{stage}: {done.ending}",)
         )
     if "refusal" not in answer:
-        return ClassicReport(Verdict.CRASHED, (done.signal_name or done.last_line,))
+        last_line = gpu_log.without_stamp(done.last_line)
+        return ClassicReport(Verdict.CRASHED, (done.signal_name or last_line,))
     checker = _CHECKER.search(done.stderr)
     listed = tuple(dict.fromkeys(checker[1].splitlines())) if checker else ()
     own = _DELEGATE_FAILED.sub("", answer["refusal"])
@@ -130,18 +132,18 @@ def _judged(answer: dict, done: ChildResult) -> ClassicReport:
 
 def _compared(outputs) -> ClassicReport:
     psnrs_db = [_psnr_db(output) for output in outputs]
-    worst_db = min(psnrs_db, default=math.inf)
     wrong = {
-        f"output {number}": _in_words(output, psnr_db)
+        f"output {number}": (output, psnr_db)
         for number, (output, psnr_db) in enumerate(zip(outputs, psnrs_db, strict=True))
         if psnr_db < DEFAULT_MIN_PSNR_DB
         or output["max_error"] > DEFAULT_MAX_ERROR * output["scale"]
     }
     return ClassicReport(
         Verdict.WRONG if wrong else Verdict.FULL,
-        tuple(f"{name}: {words}" for name, words in wrong.items()),
+        tuple(f"{name}: {_in_words(*found)}" for name, found in wrong.items()),
         wrong_outputs=tuple(wrong),
-        psnr_db=worst_db,
+        not_finite=tuple(name for name, (output, _) in wrong.items() if output["non_finite"]),
+        psnr_db=min(psnrs_db, default=math.inf),
     )
 
 

@@ -6,13 +6,15 @@ no change in any of them.
 """
 
 import enum
+import itertools
 from dataclasses import dataclass, replace
 
 from bokeh_tf.delegate.engines import BESIDE_PROBE, OPENGL
 from bokeh_tf.delegate.findings import WITHOUT_OPENCL, Kind
+from bokeh_tf.delegate.judging.symptoms import symptoms
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.tflite.running.agreement import failed_outputs
+from bokeh_tf.tflite.running.agreement import failed_outputs, outputs_not_finite
 
 PROBE, AUDIT = "probe", "fp16"
 # Names of `--fail-on`, beside those of the engines.
@@ -52,7 +54,8 @@ class Problem:
     `source` is "v2", "mldrift", "probe", "fp16" or an engine's name; `criterion` the name in --fail-on
     that it falls under, `kind` its word for people. `is_warning` problems never fail. `node`,
     `version` and `layer` are None where there is none, and so are `cause`, the pattern that the
-    node is a part of, and `site`, the first node of this occurrence of it.
+    node is a part of, and `site`, the first node of this occurrence of it. `symptoms` are what an
+    engine's failure is recognised by where it names no operator; others have none.
     """
 
     source: str
@@ -70,6 +73,7 @@ class Problem:
     standing: Standing = Standing.TOLERATED
     cause: str | None = None
     site: int | None = None
+    symptoms: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -126,10 +130,10 @@ def _of_finding(target, finding, overruled):
 
 def _of_probe(probe):
     """One problem per different way to fail; precisions that fail alike share it."""
-    precisions: dict[tuple, list[str]] = {}
+    parts: dict[tuple, list] = {}
     for part in probe.precisions:
         if part.verdict in _PROBE_INSTEAD:
-            precisions.setdefault(_of_part(part), []).append(part.precision)
+            parts.setdefault(_of_part(part), []).append(part)
     return [
         Problem(
             source=PROBE,
@@ -141,11 +145,26 @@ def _of_probe(probe):
             version=None,
             layer=None,
             tensors=outputs,
-            reason=f"{' and '.join(names)} precision: {'; '.join(reasons) or verdict}",
+            reason=f"{_precisions(alike)} precision: {'; '.join(reasons) or verdict}",
             instead=_PROBE_INSTEAD[verdict],
+            symptoms=tuple(itertools.chain.from_iterable(map(_symptoms_of_part, alike))),
         )
-        for (verdict, reasons, outputs), names in precisions.items()
+        for (verdict, reasons, outputs), alike in parts.items()
     ]
+
+
+def _precisions(parts):
+    return " and ".join(part.precision for part in parts)
+
+
+def _symptoms_of_part(part):
+    return symptoms(
+        part.verdict,
+        part.reasons,
+        failed_outputs(part.outputs),
+        outputs_not_finite(part.outputs),
+        precision=part.precision,
+    )
 
 
 def _of_engine(engine, answer):
@@ -167,7 +186,10 @@ def _of_engine(engine, answer):
         reason="; ".join(answer.reasons) or str(answer.verdict),
         instead=engine.instead[answer.verdict],
     )
-    return [replace(problem, op=name) for name in answer.operators_left or ("",)]
+    if answer.operators_left:
+        return [replace(problem, op=name) for name in answer.operators_left]
+    said = symptoms(answer.verdict, answer.reasons, answer.wrong_outputs, answer.not_finite)
+    return [replace(problem, symptoms=said)]
 
 
 def _of_part(part):

@@ -20,7 +20,8 @@ from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.processes import ask_module
 from bokeh_tf.stages import stage
-from bokeh_tf.tflite.running.agreement import OutputCheck, failed_outputs
+from bokeh_tf.tflite.running import gpu_log
+from bokeh_tf.tflite.running.agreement import OutputCheck, failed_outputs, outputs_not_finite
 from bokeh_tf.tflite.subject import Subject, printable_path
 
 DEFAULT_TIMEOUT_S = 300.0
@@ -123,7 +124,7 @@ class _Run:
         if answer.child.timed_out:
             return _reported(Verdict.TIMED_OUT, (f"time was up while {answer.stage}",), said)
         if answer.child.return_code:
-            how = answer.child.signal_name or answer.child.last_line
+            how = answer.child.signal_name or gpu_log.without_stamp(answer.child.last_line)
             words = f"the process dies ({how}) while {answer.stage}"
             return _reported(Verdict.CRASHED, (words, *said.errors), said)
         if said.parting is None:
@@ -155,6 +156,7 @@ class _Run:
             said,
             outputs=outputs,
             wrong_outputs=failed_outputs(outputs),
+            not_finite=outputs_not_finite(outputs),
             compile_s=content["compile_s"],
             run_s=tuple(run["run_s"] for run in content["runs"]),
         )

@@ -138,7 +138,8 @@ class Jobs:
             return Verdict.UNAVAILABLE, (_NO_ADAPTER,)
         if child.return_code:
             self._raise_if_out_of_memory(answer)
-            how = child.signal_name or f"exit status {child.return_code}: {child.last_line}"
+            last_line = gpu_log.without_stamp(child.last_line)
+            how = child.signal_name or f"exit status {child.return_code}: {last_line}"
             return Verdict.CRASHED, (f"the process dies ({how}) while {answer.stage}", *log.errors)
         if answer.error_kind in ("compile", "run"):
             self._raise_if_out_of_memory(answer)

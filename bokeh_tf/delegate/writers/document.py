@@ -12,10 +12,10 @@ not pass, in words), and `error`, null unless the file could not be read. `stand
 tolerated | known (in the baseline) | overruled (by the real delegate) | other_release (of what
 ran, than the one asked for). JSON has no infinity and no NaN: they are strings, "inf" and "nan".
 
-`classic_gl` and `openvino` have `verdict`, `reasons[]`, `operators_left[]` and `wrong_outputs[]`;
-the first `is_common` (its refusal is that of phones with OpenCL, too) and `psnr_db`, the second
-`operators`, `taken` and `partitions` (null where it did not come so far), `outputs[]`, `compile_s`
-and `run_s[]`.
+`classic_gl` and `openvino` have `verdict`, `reasons[]`, `operators_left[]`, `wrong_outputs[]` and
+`not_finite[]` (those of them with values that are not finite); the first `is_common` (its refusal
+is that of phones with OpenCL, too) and `psnr_db`, the second `operators`, `taken` and `partitions`
+(null where it did not come so far), `outputs[]`, `compile_s` and `run_s[]`.
 """
 
 import enum

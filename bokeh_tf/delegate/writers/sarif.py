@@ -6,10 +6,11 @@ layer as logical location.
 """
 
 import hashlib
+import itertools
 
 from bokeh_tf import __version__
 from bokeh_tf.delegate.engines import of_release
-from bokeh_tf.delegate.judging.baseline import identity
+from bokeh_tf.delegate.judging.baseline import identities
 from bokeh_tf.delegate.judging.problems import Standing
 from bokeh_tf.delegate.writers.document import failures
 from bokeh_tf.escaping import file_uri, json_text, printable
@@ -93,7 +94,8 @@ def _physical(report):
 
 
 def _digest(report, problem):
-    text = "\0".join((file_uri(report.path), *identity(problem)))
+    words = itertools.chain.from_iterable(identities(problem))
+    text = "\0".join((file_uri(report.path), *words))
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 

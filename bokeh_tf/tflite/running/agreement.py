@@ -72,6 +72,15 @@ def failed_outputs(checks: Iterable[OutputCheck]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(check.name for check in checks if not check.passed))
 
 
+def outputs_not_finite(checks: Iterable[OutputCheck]) -> tuple[str, ...]:
+    """The names of those that hold values which are not finite, each once."""
+    return tuple(
+        dict.fromkeys(
+            check.name for check in checks if check.difference and check.difference.non_finite_count
+        )
+    )
+
+
 def output_scale(expected, declared_range) -> float:
     """The scale that errors of an output are relative to;
     `declared_range` is (low, high) or None.

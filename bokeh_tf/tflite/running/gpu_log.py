@@ -25,6 +25,7 @@ _FOOTER = re.compile(
 _REASON = re.compile(r"[A-Z0-9_]+: ?(?P<reason>.*)")
 _ADAPTER = re.compile(r"Selected adapter: (?P<name>.*?)(?:, arch=|$)")
 _ERROR = re.compile(r"E\d{4} [\d:.]+\s+\d+ (?P<message>.*)")
+_STAMP = re.compile(r"^[DIWEF]\d{4} [\d:.]+\s+\d+ (?=\S+:\d+\] )")
 _RUNTIME_ERROR = re.compile(r"ERROR: (?P<message>.+)")
 # What no delegate of this runtime takes, said in the runtime's words rather than the delegate's.
 _RUNTIME_REFUSALS = (
@@ -82,6 +83,11 @@ def parse(text) -> DelegateLog:
         on_cpu=sum(int(match["cpu"]) for match in splits) if splits else None,
         has_no_adapter=not adapters and any(sign in text for sign in _NO_ENVIRONMENT),
     )
+
+
+def without_stamp(line: str) -> str:
+    """A line of a log without the time and the thread that lead it, which no two runs share."""
+    return _STAMP.sub("", line)
 
 
 def _messages(grammar, lines):
