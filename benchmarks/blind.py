@@ -31,7 +31,7 @@ from bokeh_tf.bench.results.environment import read_environment
 from bokeh_tf.bench.results.result import utc_now
 from bokeh_tf.documents import DocumentError
 from bokeh_tf.errors import DataError
-from bokeh_tf.paths import printable
+from bokeh_tf.paths import names_apart, printable
 
 SCHEMA_VERSION = 1
 GRADES = (1, 2, 3, 4, 5)
@@ -99,7 +99,7 @@ def make_sheets(options):
         "created_utc": created_utc,
         "environment": asdict(read_environment()),
         "seed": options.seed,
-        "photos": [path.name for path in listed],
+        "photos": names_apart(listed),
         "orders": orders,
         "models": {name: contender.sha256 for name, contender in contenders.items()},
     }
@@ -143,6 +143,8 @@ def unblinded(key, scores):
     if sorted(scores) != list(range(len(key["orders"]))):
         raise DataError(f"The key has {len(key['orders'])} sheets, the scores {len(scores)}.")
     names = sorted(key["orders"][0])
+    # Older keys have bare file names, which photos of two folders may share.
+    photos = names_apart(key["photos"])
     grades = {name: [] for name in names}
     preferred = Counter()
     for number, order in enumerate(key["orders"]):
@@ -157,11 +159,11 @@ def unblinded(key, scores):
         name: {
             "mean": float(np.mean(own)),
             "histogram": [own.count(grade) for grade in GRADES],
-            "grades": dict(zip(key["photos"], own, strict=True)),
+            "grades": dict(zip(photos, own, strict=True)),
         }
         for name, own in grades.items()
     }
-    return {**key, "contenders": contenders, "preferred": dict(preferred)}
+    return {**key, "photos": photos, "contenders": contenders, "preferred": dict(preferred)}
 
 
 def _write_sheet(path, tiles):

@@ -27,6 +27,7 @@ from bokeh_tf.bench.results.measurement import make_measurement
 from bokeh_tf.bench.results.result import Result, as_json, utc_now, write_document
 from bokeh_tf.bench.results.statistics import paired_ratio
 from bokeh_tf.metrics import psnr
+from bokeh_tf.paths import names_apart
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running import runtime
 
@@ -72,7 +73,10 @@ def _at_least(minimum):
 def run(options):
     """Runs the suite, prints its tables and returns the path of the JSON it wrote."""
     size_px = (options.height, options.width)
-    photos = {path.name: photo_of_size(path, *size_px) for path in options.photos}
+    photos = {
+        name: photo_of_size(path, *size_px)
+        for name, path in zip(names_apart(options.photos), options.photos, strict=True)
+    }
     models = build_models(*size_px)
     timed = natural_noise(*size_px)
     timing = time_banks(models, timed, threads=options.threads, rounds=options.rounds)

@@ -33,6 +33,7 @@ from bokeh_tf.evaluation.protocols import PROTOCOLS
 from bokeh_tf.evaluation.run import read_pair
 from bokeh_tf.evaluation.scores import METRICS, score
 from bokeh_tf.evaluation.summary import set_name
+from bokeh_tf.paths import names_apart
 
 SCHEMA_VERSION = 2
 _METRICS = ("psnr_db", "ssim", "ssim_gaussian")
@@ -94,7 +95,8 @@ def run(options):
     faces = None
     if options.faces:
         listed = read_list(options.faces)
-        photos = [(photo.name, read_photo(photo)) for photo in listed]
+        names = names_apart(listed)
+        photos = [(name, read_photo(photo)) for name, photo in zip(names, listed, strict=True)]
         faces = score_faces(photos, models)
         Console().print(_faces_table(faces))
     content = {

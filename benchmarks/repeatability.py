@@ -26,6 +26,7 @@ from bokeh_tf.bench.results.environment import find_environment_doubts, read_env
 from bokeh_tf.bench.results.reading import read_result
 from bokeh_tf.bench.results.result import Result, utc_now, write_document
 from bokeh_tf.errors import CheckError
+from bokeh_tf.paths import names_apart
 
 SCHEMA_VERSION = 1
 _FEWEST = 2
@@ -75,7 +76,7 @@ def run(options):
         "created_utc": created_utc,
         "environment": asdict(environment),
         "doubts": find_environment_doubts(environment, threads=max(options.threads)),
-        "results": [path.name for path in paths],
+        "results": names_apart(paths),
         "spreads": {name: asdict(spread) for name, spread in spreads.items()},
     }
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"

@@ -14,7 +14,8 @@ import os
 import stat
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from errno import EFBIG, EINVAL, EISDIR, EMLINK, ENOSYS, ENOTSUP, EPERM
 from pathlib import Path
 
@@ -113,6 +114,30 @@ def resolved(path) -> Path:
         return Path(path).resolve()
     except (OSError, RuntimeError, ValueError):
         return Path(path)
+
+
+def names_apart(given: Iterable[Path | str]) -> list[str]:
+    """What each path is called among the others: its file name, after as many of its folders as
+    tell it from others of one name. A path that is given again is numbered.
+    """
+    every = [Path(path).parts for path in given]
+    distinct = set(every)
+    names = [Path(*_told_apart(parts, distinct)).as_posix() for parts in every]
+    seen: Counter[str] = Counter()
+    for place, name in enumerate(names):
+        seen[name] += 1
+        if seen[name] > 1:
+            names[place] = f"{name} #{seen[name]}"
+    return names
+
+
+def _told_apart(parts, distinct):
+    """The shortest end of a path's parts that no other path has."""
+    rivals = [other for other in distinct if other != parts and other[-1:] == parts[-1:]]
+    depth = 1
+    while depth < len(parts) and any(other[-depth:] == parts[-depth:] for other in rivals):
+        depth += 1
+    return parts[-depth:]
 
 
 def files_below(folder) -> Iterator[Path]:

@@ -172,3 +172,19 @@ def test_questions_from_a_deleted_working_folder(tmp_path, monkeypatch):
     gone.rmdir()
     assert paths.resolved("a") == Path("a") and not paths.exists("a") and not paths.is_file("a")
     assert paths.resolved("/") == Path("/")
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (["x/a.jpg", "y/b.jpg"], ["a.jpg", "b.jpg"]),
+        (["day/a.jpg", "night/a.jpg", "night/b.jpg"], ["day/a.jpg", "night/a.jpg", "b.jpg"]),
+        (["1/in/a.jpg", "2/in/a.jpg"], ["1/in/a.jpg", "2/in/a.jpg"]),
+        (["a.jpg", "in/a.jpg"], ["a.jpg", "in/a.jpg"]),
+        (["/a.jpg", "/in/a.jpg"], ["/a.jpg", "in/a.jpg"]),
+        (["in/a.jpg", "a.jpg", "in/a.jpg"], ["in/a.jpg", "a.jpg", "in/a.jpg #2"]),
+        ([], []),
+    ],
+)
+def test_files_of_one_name_are_told_apart(given, names):
+    assert paths.names_apart(given) == names

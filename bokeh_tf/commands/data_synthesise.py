@@ -14,7 +14,8 @@ depth, 16 bits, 1 nearest), and Training/pairs.csv with the f-number, the focal 
 each pair. Pairs that are there are not made again: the same command with more pairs, or after Ctrl-C, goes on.
 
 PHOTOS needs some photos with shallow depth of field, to cut subjects from, and some that are sharp all over. Its file
-subjects.txt, if there is one, names the photos whose cuts are good, one a line.
+subjects.txt, if there is one, names the photos whose cuts are good, one a line; those of one name by
+their paths from PHOTOS.
 
 exit status:
   0  the pairs are there

@@ -112,6 +112,10 @@ def test_folders_and_suites_are_read_and_each_file_once(tmp_path):
     )
     write(tmp_path / "unfinished_1.jsonl", "{}")
     assert [run.file for run in read_runs([tmp_path, tmp_path / "a.json"])] == ["a.json", "b.json"]
+    (tmp_path / "before").mkdir()
+    older = write(tmp_path / "before" / "a.json", json.dumps(plain))
+    runs = read_runs([tmp_path, older])
+    assert [run.file for run in runs] == [f"{tmp_path.name}/a.json", "b.json", "before/a.json"]
 
 
 def call(*arguments):

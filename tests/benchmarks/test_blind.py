@@ -42,6 +42,33 @@ def test_grades_go_to_whom_they_belong():
     assert result["preferred"] == {"x": 2, "none": 1}
 
 
+def test_photos_of_one_name_keep_a_grade_each():
+    # As in a key from before folders were kept.
+    key = {**KEY, "photos": ["a.jpg", "a.jpg", "c.jpg"]}
+    result = blind.unblinded(key, {0: [5, 1], 1: [2, 4], 2: [3, 3]})
+    assert result["contenders"]["x"]["grades"] == {"a.jpg": 5, "a.jpg #2": 4, "c.jpg": 3}
+    assert result["photos"] == ["a.jpg", "a.jpg #2", "c.jpg"]
+
+
+def test_from_photos_of_one_name_to_a_grade_for_each(tmp_path):
+    for folder in ("day", "night"):
+        (tmp_path / folder).mkdir()
+        picture = np.random.default_rng(len(folder)).integers(0, 255, (64, 96, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / folder / "a.png"), picture)
+    listed, out = tmp_path / "list.txt", tmp_path / "out"
+    listed.write_text("day/a.png\nnight/a.png\n", encoding="utf-8")
+    models = ["dbsi_mobile_focus@0.2", "dbsi_mobile_focus@0.8"]
+    options = ["--photos", str(listed), "--contenders", *models, "--out", str(out)]
+    assert run_suite(["blind", *options]) == 0
+    (key,) = out.glob("blind_*.json")
+    (scores,) = out.glob("blind_*/scores.csv")
+    scores.write_text(scores.read_text().replace(",,", ",4,2"), encoding="utf-8")
+    assert run_suite(["blind", "--key", str(key), "--scores", str(scores)]) == 0
+    scored = json.loads(key.with_name(f"{key.stem}_scored.json").read_bytes())
+    for own in scored["contenders"].values():
+        assert list(own["grades"]) == ["day/a.png", "night/a.png"]
+
+
 @pytest.mark.parametrize("scores", [{0: [5, 1]}, {0: [5], 1: [2], 2: [3]}])
 def test_grades_that_do_not_fit_the_key_are_refused(scores):
     with pytest.raises(DataError, match=r"[Ss]heet"):

@@ -32,7 +32,7 @@ from bokeh_tf.bench.subject import Subject, distinct_names
 from bokeh_tf.bench.vocabulary import CORES, SETTINGS
 from bokeh_tf.errors import CheckError, DependencyError, DeviceError
 from bokeh_tf.files import write_bytes
-from bokeh_tf.paths import is_file, open_file, printable, why_no_file
+from bokeh_tf.paths import is_file, open_file, printable, resolved, why_no_file
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.reading import read_file
 
@@ -149,10 +149,12 @@ def bench(
     Raises:
         ModelFileError: a model is missing or damaged.
         DeviceError: no phone can be used, or none finished a single round.
+        CheckError: the program and its libraries, which lie in one folder there, have one name.
     """
     if not run.models or not run.settings or run.rounds < 1:
         received = f"{len(run.models)}, {len(run.settings)} and {run.rounds}"
         raise ValueError(f"Needs models, settings and rounds. Received: {received}")
+    _require_names_of_their_own([run.program, *run.libraries])
     chosen = _choose(adb or Adb(find_adb()), run.serials, say)
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_android_") as copies:
         plan = _plan(run, Path(copies))
@@ -175,6 +177,17 @@ def bench(
         for future in futures:
             future.result()
         return _finish(phones, plan, folder, prefix)
+
+
+def _require_names_of_their_own(paths):
+    seen: dict[str, Path] = {}
+    for path in map(Path, paths):
+        other = seen.setdefault(path.name, path)
+        if resolved(other) != resolved(path):
+            raise CheckError(
+                f"{printable(path)}: has the name of {printable(other)}, and both go into one folder"
+                " of the phone. Rename or leave out one of them."
+            )
 
 
 def _choose(adb, serials, say):

@@ -13,7 +13,7 @@ from bokeh_tf.errors import CheckError, Refuse, spared
 
 @dataclass(frozen=True)
 class Run:
-    """A result and the name of the file it is from."""
+    """A result and the name of the file it is from, with folders where others have the same."""
 
     file: str
     result: Result
@@ -26,7 +26,8 @@ def read_runs(given: Iterable[str | Path], *, refuse: Refuse | None = None) -> t
         refuse: gets the error of each file that is passed over; None raises the first.
     """
     found = find_results(given, refuse=refuse)
-    return tuple(spared(found, lambda path: Run(path.name, read_result(path)), refuse=refuse))
+    named = zip(paths.names_apart(found), found, strict=True)
+    return tuple(spared(named, lambda one: Run(one[0], read_result(one[1])), refuse=refuse))
 
 
 def find_results(given: Iterable[str | Path], *, refuse: Refuse | None = None) -> tuple[Path, ...]:

@@ -260,8 +260,14 @@ class _Search:
             for name, f_number in zip(scene.target_images, scene.target_avs, strict=True):
                 target = place / name
                 source = place / scene.source_image
+                if is_file(target) and targets.setdefault(target.stem, target) != target:
+                    self.notes.append(
+                        f"{self._name(target)}: left out, {self._name(targets[target.stem])} has"
+                        " the same name"
+                    )
+                    continue
                 if is_file(target):
-                    targets[target.stem], f_numbers[target.stem] = target, f_number
+                    f_numbers[target.stem] = f_number
                 if is_file(source):
                     sources[target.stem] = source
         if not targets and not sources:

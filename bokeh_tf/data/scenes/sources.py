@@ -6,6 +6,7 @@ reused; an interrupted preparation goes on where it stopped.
 
 import contextlib
 import dataclasses
+from collections import defaultdict
 from pathlib import Path
 
 import cv2
@@ -59,19 +60,18 @@ class Source:
 def load_sources(folder, *, cache, long_side_px=_LONG_SIDE_PX):
     """Prepares every photo below `folder`, or takes it from the `cache` folder.
 
-    Where `folder` holds a `subjects.txt`, the photos it names, one file name a
-    line, and no others keep their
-    mattes: the automatic cut is wrong in places that only a person sees. Without that list
-        only mattes cut where the
-    photographer focused are trusted.
+    Where `folder` holds a `subjects.txt`, the photos it names, a path from there or a file name on
+    each line, and no others keep their mattes: the automatic cut is wrong in places that only a
+    person sees. Without that list only mattes cut where the photographer focused are trusted.
 
     Args:
         long_side_px: of the copies, at most.
 
     Raises:
-        DataError: no readable photo, none with a subject, or an unreadable list.
+        DataError: no readable photo, none with a subject, or a list that cannot be read or names
+            several photos at once.
     """
-    folder = Path(folder)
+    folder, cache = Path(folder), Path(cache)
     reason = why_no_folder(folder)
     if reason:
         raise DataError(f"{printable(folder)}: {reason}. Name a folder of photographs.")
@@ -80,19 +80,19 @@ def load_sources(folder, *, cache, long_side_px=_LONG_SIDE_PX):
         raise DataError(
             f"{folder}: no photographs here. Name a folder with JPEG, PNG, WebP or TIFF files."
         )
-    accepted = _accepted_subjects(folder)
+    accepted = _accepted_subjects(folder, paths)
     ending = "" if long_side_px == _LONG_SIDE_PX else f".{long_side_px}px"
     sources = []
     with NewFolders() as folders, progress_bar() as progress:
-        folders.make(cache)
         for path in progress.track(paths, description="Preparing photographs"):
             try:
-                name = path.relative_to(folder).as_posix().replace("/", "__")
-                source = _cached(path, Path(cache) / f"{name}{ending}.npz", long_side_px)
+                # In folders as the photos are: joined to one name, two of them could be one.
+                kept_in = folders.make(cache / path.relative_to(folder).parent)
+                source = _cached(path, kept_in / f"{path.name}{ending}.npz", long_side_px)
             except PhotoError as error:
                 logging.warning("%s Left out.", error)
                 continue
-            trusted = source.matte_from_focus if accepted is None else source.name in accepted
+            trusted = source.matte_from_focus if accepted is None else path in accepted
             sources.append(source if trusted else dataclasses.replace(source, matte=None))
     if not any(source.matte is not None for source in sources):
         raise DataError(
@@ -102,7 +102,8 @@ def load_sources(folder, *, cache, long_side_px=_LONG_SIDE_PX):
     return sources
 
 
-def _accepted_subjects(folder):
+def _accepted_subjects(folder, photos):
+    """Those of the photos that the folder's list names; None where there is no list."""
     path = folder / "subjects.txt"
     if not exists(path):
         return None
@@ -112,7 +113,21 @@ def _accepted_subjects(folder):
         raise DataError(
             f"{path}: cannot be read as UTF-8 text. Write one file name a line."
         ) from error
-    return {line.strip() for line in lines if line.strip()}
+    by_name = defaultdict(list)
+    for photo in photos:
+        by_name[photo.name].append(photo)
+    by_path = {photo.relative_to(folder).as_posix(): [photo] for photo in photos}
+    accepted = set()
+    for line in filter(None, map(str.strip, lines)):
+        meant = by_path.get(line) or by_name.get(line, [])
+        if len(meant) > 1:
+            first, second = (photo.relative_to(folder).as_posix() for photo in meant[:2])
+            raise DataError(
+                f"{path}: {printable(line)} stands for several photos ({printable(first)},"
+                f" {printable(second)}). Write their paths from this folder."
+            )
+        accepted.update(meant)
+    return accepted
 
 
 def _cached(path, cache_path, long_side_px):

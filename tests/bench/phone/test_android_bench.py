@@ -18,7 +18,7 @@ from bokeh_tf.bench.report.facts import warnings
 from bokeh_tf.bench.results.measurement import StartCache
 from bokeh_tf.bench.results.reading import read_result
 from bokeh_tf.bench.results.result import to_json
-from bokeh_tf.errors import DependencyError, DeviceError
+from bokeh_tf.errors import CheckError, DependencyError, DeviceError
 from tests.fakes import benchmark_model, phone_files
 from tests.fakes.expectations import assert_clear, assert_nothing_left
 
@@ -364,6 +364,21 @@ def test_what_is_no_benchmark_model_is_refused(bench, phone, tmp_path):
     stranger.write_text("#!/bin/sh\necho usage: something else\n")
     with pytest.raises(DeviceError, match="not that of a benchmark_model"):
         bench("classic", CPU, program=stranger)
+    assert_nothing_left(phone)
+
+
+def test_what_would_be_one_file_on_the_phone_is_refused(bench, phone, tool_of, tmp_path):
+    libraries = [tmp_path / name / "libgpu.so" for name in ("old", "new")]
+    for number, library in enumerate(libraries):
+        library.parent.mkdir()
+        library.write_bytes(bytes([number]))
+    with pytest.raises(CheckError, match=r"new/libgpu\.so: has the name of .*old/libgpu\.so"):
+        bench("classic", CPU, libraries=libraries)
+    named_alike = tmp_path / tool_of("classic").name
+    program = named_alike.rename(tmp_path / "old" / named_alike.name)
+    tool_of("classic")
+    with pytest.raises(CheckError, match="both go into one folder of the phone"):
+        bench("classic", CPU, program=program, libraries=[named_alike])
     assert_nothing_left(phone)
 
 

@@ -145,6 +145,10 @@ def test_realbokeh_has_one_photo_for_several_apertures(tmp_path):
         "target_avs": [2.0],
     }
     (place / "metadata" / "8.json").write_text(json.dumps(lacking), encoding="utf-8")
+    # Its picture has the name of another one, in a folder beside.
+    fill(place / "more", ["7_f2.0.JPG"])
+    second = scene | {"target_images": ["more/7_f2.0.JPG"], "target_avs": [5.6]}
+    (place / "metadata" / "9.json").write_text(json.dumps(second), encoding="utf-8")
     found = find_pairs(tmp_path)
     assert [(pair.id, pair.split, pair.source.name) for pair in found.pairs] == [
         ("RealBokeh_3MP/test/7_f2.0", "test", "7.JPG"),
@@ -156,6 +160,8 @@ def test_realbokeh_has_one_photo_for_several_apertures(tmp_path):
     ]
     assert found.report.missing == ("RealBokeh_3MP/test: 1 target missing, of 8_f2.0",)
     assert any("broken.json: not a scene of RealBokeh" in note for note in found.report.notes)
+    kept, other = (f"RealBokeh_3MP/test/{folder}/7_f2.0.JPG" for folder in ("gt", "more"))
+    assert f"{other}: left out, {kept} has the same name" in found.report.notes
 
 
 def test_metadata_of_another_data_set_hides_no_pairs(tmp_path):

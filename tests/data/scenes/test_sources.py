@@ -100,6 +100,25 @@ def test_only_listed_subjects_keep_their_mattes(folder, tmp_path):
     assert sources[SUBJECT_NON_ASCII].matte is not None
 
 
+def test_photos_of_one_name_in_two_folders_stay_two(tmp_path):
+    photos = tmp_path / "photos"
+    for place, radius in (("a", 0.3), ("b", 0.25), ("", 0.28)):
+        (photos / place).mkdir(parents=True, exist_ok=True)
+        one = with_subject((120, 180), disc((120, 180), radius=radius))
+        # The third has the name that the first one's would be if folders were written into it.
+        Image.fromarray(one).save(photos / place / ("a__x.png" if not place else "x.png"))
+    cache, listed = tmp_path / "cache", photos / "subjects.txt"
+    load_sources(photos, cache=cache)
+    assert len(list(cache.rglob("*.npz"))) == 3
+    listed.write_text("a/x.png\n", encoding="utf-8")
+    sources = load_sources(photos, cache=cache)
+    assert [source.name for source in sources] == ["x.png", "a__x.png", "x.png"]
+    assert [source.matte is not None for source in sources] == [True, False, False]
+    listed.write_text("x.png\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"x\.png stands for several photos \(a/x\.png, b/x\.png\)"):
+        load_sources(photos, cache=cache)
+
+
 def test_a_matte_that_was_merely_centred_needs_the_list(folder, tmp_path):
     mask = disc((120, 180), centre=(0.5, 0.55), radius=0.25)
     plain = np.where(mask[..., None], np.uint8([200, 40, 30]), np.uint8([60, 90, 180]))
