@@ -13,6 +13,7 @@ from bokeh_tf.commands.console import open_console
 from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.writers.formats import FORMATS
 from bokeh_tf.paths import printable, resolved
+from bokeh_tf.stages import stage
 
 _DESCRIPTION = """Says whether a phone's GPU delegate takes a .tflite file whole, and if not, which
 nodes it refuses and what to write instead. First a static lint by the rules of the classic TFLite
@@ -185,7 +186,7 @@ def run(options: argparse.Namespace) -> int:
     if options.explain is not None:
         return _explain(options)
     policy, steps = _settings(options)
-    from bokeh_tf.delegate.check import find_models
+    from bokeh_tf.delegate.check import SUFFIX, find_models
     from bokeh_tf.delegate.judging.baseline import Baseline, read
     from bokeh_tf.delegate.judging.policy import exit_code, judge
     from bokeh_tf.delegate.writers.running_report import RunningReport
@@ -194,7 +195,8 @@ def run(options: argparse.Namespace) -> int:
     baseline = read(options.baseline) if options.baseline else Baseline()
     if baseline.warning:
         print(f"bokeh-tf: {baseline.warning}", file=sys.stderr)
-    paths = find_models(options.paths)
+    with working.working(), stage(f"looking for {SUFFIX} files"):
+        paths = find_models(options.paths)
     _claim_outputs(options, paths)
     judged = []
     on_file = _printer(options, len(paths))

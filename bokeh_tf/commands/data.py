@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bokeh_tf.commands import data_synthesise, outputs
 from bokeh_tf.commands.console import open_console
+from bokeh_tf.commands.working import working
 from bokeh_tf.paths import LONGEST_LINE, printable
 
 _DONE, _NOT_DONE = 0, 1
@@ -107,10 +108,13 @@ def _add_align(actions):
 
 
 def _inspect(options):
-    from bokeh_tf.data.inspection.inspection import inspect_folder
+    from bokeh_tf.data.inspection.inspection import inspect_pairs
+    from bokeh_tf.data.pairs.layouts import find_pairs
 
     outputs.claim_in_folder(options.out)
-    inspection = inspect_folder(options.folder, only=options.only, out=options.out)
+    with working():
+        found = find_pairs(options.folder, only=options.only)
+    inspection = inspect_pairs(found, out=options.out)
     if options.json:
         print(json.dumps(inspection.as_document(), indent=1))
         return _DONE

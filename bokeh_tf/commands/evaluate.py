@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bokeh_tf.commands import evaluate_study, outputs, ranges
 from bokeh_tf.commands.console import open_console
+from bokeh_tf.commands.working import working
 from bokeh_tf.paths import printable
 
 _DONE, _NOT_DONE = 0, 1
@@ -163,7 +164,8 @@ def _evaluate(options, *, is_study):
 
     ranges.check(options)
     _claim_outputs(options, evaluate_study.NAMES if is_study else NAMES)
-    found = find_pairs(options.pairs, only=options.only)
+    with working():
+        found = find_pairs(options.pairs, only=options.only)
     pairs = [pair for pair in found.pairs if options.split in (None, pair.split)]
     if not pairs:
         splits = ", ".join(found.report.splits)
@@ -190,7 +192,7 @@ def _evaluate(options, *, is_study):
     if options.json:
         print(writers.json_page(document), end="")
     else:
-        _print(evaluation, options, found.report.missing)
+        _print(evaluation, options, found.report)
     is_whole = not evaluation.problems or options.allow_missing
     return _DONE if is_whole and evaluation.common_pairs() else _NOT_DONE
 
@@ -201,7 +203,8 @@ def _claim_outputs(options, names):
     )
 
 
-def _print(evaluation, options, missing):
+def _print(evaluation, options, layout):
+    from bokeh_tf.data.pairs.pair import places_of
     from bokeh_tf.evaluation.summary import summarise
 
     console = open_console()
@@ -216,8 +219,11 @@ def _print(evaluation, options, missing):
     )
     if protocol.doubts:
         say(f"doubt: {protocol.doubts}")
-    for line in missing:
+    say(f"pairs: {places_of(evaluation.pairs, options.pairs)}")
+    for line in layout.missing:
         say(f"missing: {line}")
+    for line in layout.notes:
+        say(f"note: {line}")
     for model, note in evaluation.notes.items():
         say(f"note: {model} {note}")
     for summary in summarise(evaluation, by_set=options.by_set):

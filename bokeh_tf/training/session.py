@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from bokeh_tf.data.pairs.layouts import find_pairs
+from bokeh_tf.data.pairs.pair import places_of
 from bokeh_tf.data.scenes.sources import load_sources
 from bokeh_tf.data.scenes.subjects import load_subjects
 from bokeh_tf.errors import DataError, TrainingError
@@ -81,7 +82,10 @@ def train(plan, *, data, out, settings=None, only_phase=None, workers=ALONE):
     examples, summary = _examples(plan, Path(data), Path(out), settings)
     watch = _watch(plan, settings, data=data, examples=examples, workers=workers)
     if workers.is_first:
-        _say_what_is_done(plan, phases, examples, out=out, settings=settings, watch=watch)
+        places = places_of(examples, data) if plan.phases[0].data == "pairs" else None
+        _say_what_is_done(
+            plan, phases, examples, out=out, settings=settings, watch=watch, places=places
+        )
     if not settings.allow_refused:
         require_gpu_compatible(_exported_model(plan))
 
@@ -121,7 +125,7 @@ def _watch(plan, settings, *, data, examples, workers):
     return validation.Plan(pairs, asked.every, asked.metric, asked.patience)
 
 
-def _say_what_is_done(plan, phases, examples, *, out, settings, watch):
+def _say_what_is_done(plan, phases, examples, *, out, settings, watch, places):
     """What the run begins with, before anything slow."""
     what = "goes on" if settings.run.resume else "starts"
     names = ", ".join(f"{phase.name} ({phase.starts_from or 'fresh weights'})" for phase in phases)
@@ -129,6 +133,8 @@ def _say_what_is_done(plan, phases, examples, *, out, settings, watch):
         f"{plan.name} {what} in {out}: {len(examples)} examples; phases, and what each starts"
         f" from: {names}"
     ]
+    if places is not None:
+        lines.append(f"pairs: {places}")
     if watch is not None:
         stop = (
             f"; a phase ends after {watch.patience} times without a better one"

@@ -72,6 +72,7 @@ def document_of(pairs):
 def test_pictures_of_other_systems_are_scored_as_scikit_image_does(pairs, capsys):
     assert evaluate(pairs) == 0
     shown = capsys.readouterr().out
+    assert "pairs: 3 in original\n" in shown
     assert "3 pairs by the protocol plain" in shown and "near" in shown and "over near" in shown
     rows = list(
         csv.DictReader((pairs / "out" / "scores.csv").read_text(encoding="utf-8").splitlines())

@@ -14,7 +14,7 @@ import json
 from bokeh_tf.data.inspection import cleaning
 from bokeh_tf.data.inspection.contact_sheet import write_contact_sheet
 from bokeh_tf.data.journal import Journal, version_of
-from bokeh_tf.data.pairs.layouts import LayoutReport, find_pairs
+from bokeh_tf.data.pairs.layouts import LayoutReport, PairFolder, find_pairs
 from bokeh_tf.data.pairs.pair import Pair, relative_name, write_list
 from bokeh_tf.data.progress import as_text, progress_bar
 from bokeh_tf.data.workers import Failure, run_jobs
@@ -90,7 +90,11 @@ def inspect_folder(folder, *, only=None, out=None):
         DataError: `find_pairs` cannot.
         OutputError: `out` cannot be written.
     """
-    found = find_pairs(folder, only=only)
+    return inspect_pairs(find_pairs(folder, only=only), out=out)
+
+
+def inspect_pairs(found: PairFolder, *, out=None):
+    """As `inspect_folder`, with the pairs already found."""
     out = None if out is None else make_folder(out)
     settings = {"measures": _MEASURES_VERSION}
     with Journal(None if out is None else out / "measures.jsonl", settings) as journal:

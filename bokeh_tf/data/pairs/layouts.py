@@ -25,6 +25,7 @@ from bokeh_tf.data.pairs.tables import read_table
 from bokeh_tf.errors import DataError
 from bokeh_tf.paths import is_dir, is_file, printable, resolved, why_no_folder
 from bokeh_tf.photos import format_of_suffix
+from bokeh_tf.stages import stage
 
 _DEEPEST = 3
 # Two folders beside each other, source and target, with one name for both pictures.
@@ -132,11 +133,21 @@ def find_pairs(folder, *, only=None):
     """
     folder = Path(folder)
     search = _Search(folder)
-    for place in _folders(folder):
-        search.look_at(place)
+    deeper = 0
+    for place, left_out in _folders(folder):
+        known = len(search.pairs)
+        with stage(f"looking for pairs in {place}"):
+            search.look_at(place)
+        # The folders of a pair's pictures lie one level deeper than their layout.
+        deeper += left_out if len(search.pairs) == known else 0
+    if deeper:
+        search.notes.append(
+            f"{_count(deeper, 'folder')} more than {_DEEPEST} levels down left out; name one nearer"
+            " to take what lies there"
+        )
     search.read_tables()
     if not search.pairs:
-        hints = "".join(f" {line}." for line in search.missing[:2])
+        hints = "".join(f" {line}." for line in (search.missing[:2] or search.notes[-1:]))
         raise DataError(
             f"{folder}: no pairs of pictures found.{hints} Known layouts: {'; '.join(KNOWN)}."
         )
@@ -153,7 +164,9 @@ def find_pairs(folder, *, only=None):
 
 
 def _folders(folder):
-    """`folder` and those below it, sorted, hidden ones left out."""
+    """Yields `folder` and those below it, sorted, hidden ones left out, each with how many in it
+    are left out for their depth.
+    """
     if not is_dir(folder):
         raise DataError(f"{printable(folder)}: {why_no_folder(folder)}. Check the path.")
     try:
@@ -162,12 +175,13 @@ def _folders(folder):
         raise DataError(
             f"{folder}: cannot list this folder ({error.strerror}). Check its rights."
         ) from error
-    found = []
     for place, names, _ in os.walk(folder, followlinks=False):
-        depth = len(Path(place).relative_to(folder).parts)
-        names[:] = sorted(filter(_is_usable, names)) if depth < _DEEPEST else []
-        found.append(Path(place))
-    return found
+        is_deepest = len(Path(place).relative_to(folder).parts) == _DEEPEST
+        names[:] = sorted(filter(_is_usable, names))
+        left_out = len(names) if is_deepest else 0
+        if is_deepest:
+            names.clear()
+        yield Path(place), left_out
 
 
 def _is_usable(name):

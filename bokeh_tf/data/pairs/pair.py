@@ -7,7 +7,7 @@ a path below the data folder, or a file name.
 import csv
 import dataclasses
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +21,7 @@ TRAIN_IDS = range(0, 4400)
 VAL294_IDS = range(4400, 4694)
 # A list of a million pairs is smaller than this.
 _MAX_LIST_BYTES = 50_000_000
+_PLACES_SHOWN = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +61,14 @@ def relative_name(path, folder):
     """`path` below `folder` with forward slashes; a path elsewhere as it is."""
     path, folder = Path(path), Path(folder)
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+def places_of(pairs, folder):
+    """Where below the data folder `folder` the photos of the pairs lie, and how many: one line."""
+    counts = Counter(relative_name(pair.source.parent, folder) for pair in pairs)
+    shown = [f"{count} in {place}" for place, count in list(counts.items())[:_PLACES_SHOWN]]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {more} more folders" if more else "")
 
 
 def write_list(path, pairs, *, folder):

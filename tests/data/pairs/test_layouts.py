@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bokeh_tf.data.pairs.layouts import KNOWN, find_pairs
-from bokeh_tf.data.pairs.pair import read_list, write_list
+from bokeh_tf.data.pairs.pair import places_of, read_list, write_list
 from bokeh_tf.errors import DataError
 
 
@@ -247,6 +247,33 @@ def test_one_folder_with_input_and_gt(tmp_path):
     found = find_pairs(tmp_path)
     assert [pair.id for pair in found.pairs] == ["größe – 写真"]
     assert found.report.missing == (f"{tmp_path}: 1 target missing, of b",)
+
+
+def test_what_lies_too_deep_is_counted(tmp_path):
+    for place in ("near", "1/2/near", "1/2/3/near", "1/2/3/4/far"):
+        for name in ("in", "gt"):
+            fill(tmp_path / place / name, ["a.jpg"])
+    fill(tmp_path / "1" / "2" / "3" / ".hidden", ["a.jpg"])
+    found = find_pairs(tmp_path)
+    assert sorted(pair.id for pair in found.pairs) == ["1/2/near/a", "near/a"]
+    # 1/2/3/near and 1/2/3/4; those in 1/2/near hold a pair's pictures.
+    assert any(note.startswith("2 folders more than 3 levels down") for note in found.report.notes)
+    assert places_of(found.pairs, tmp_path) == "1 in 1/2/near/in, 1 in near/in"
+    lonely = tmp_path / "other"
+    fill(lonely / "1" / "2" / "3" / "in", ["a.jpg"])
+    with pytest.raises(
+        DataError, match=r"no pairs of pictures found\. 1 folder more than 3 levels"
+    ):
+        find_pairs(lonely)
+
+
+def test_many_places_are_one_line(tmp_path):
+    for number in range(6):
+        for name in ("in", "gt"):
+            fill(tmp_path / str(number) / name, ["a.jpg", "b.jpg"])
+    shown = places_of(find_pairs(tmp_path).pairs, tmp_path)
+    assert shown == "2 in 0/in, 2 in 1/in, 2 in 2/in, 2 in 3/in and 2 more folders"
+    assert places_of(find_pairs(tmp_path / "0").pairs, tmp_path / "0") == "2 in in"
 
 
 def test_files_without_a_partner_are_named(tmp_path):
