@@ -6,7 +6,8 @@ READY := $(VENV)/.ready
 FLAGSHIP := dbsi_mobile_focus_float16_1024x1536
 DEMO := demo_output
 FUZZ_CASES ?= 5000
-SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
+# Files in the order of `tests/longest.py`, not those of many tests first, of which most take no time.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Left alone, TensorFlow chooses by the processor, and a test's verdict would depend on whose machine it is.
 WITH_ONEDNN := TF_ENABLE_ONEDNN_OPTS=1
 WITHOUT_ONEDNN := TF_ENABLE_ONEDNN_OPTS=0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.longest import LONGEST_FIRST
 from tests.numeric import NUMERIC_FILES
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -27,9 +28,14 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        is_numeric = item.path.relative_to(TESTS).as_posix() in NUMERIC_FILES
-        if is_numeric and item.get_closest_marker("once") is None:
+        if _place(item) in NUMERIC_FILES and item.get_closest_marker("once") is None:
             item.add_marker(pytest.mark.numeric)
+    turns = {place: turn for turn, place in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: turns.get(_place(item), len(turns)))
+
+
+def _place(item):
+    return item.path.relative_to(TESTS).as_posix()
 
 
 @pytest.fixture
