@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bokeh_tf.bench.results.measurement import Prediction
-from bokeh_tf.delegate.findings import Kind, TargetReport
+from bokeh_tf.delegate.findings import ML_DRIFT, Kind, TargetReport
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.tflite.inspection import ModelFile
 
@@ -120,12 +120,10 @@ def _topics(reason):
     return {topic for topic, pattern in _TOPICS.items() if pattern.search(reason)}
 
 
-TARGET = "mldrift"
-
 _MOST_REASONS = 5
 
 
-def predict(model_file: ModelFile, *, target: str = TARGET) -> Prediction:
+def predict(model_file: ModelFile, *, target: str = ML_DRIFT) -> Prediction:
     """The static check of a model for one delegate, in short."""
     report = lint(model_file, target)
     reasons = [

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bokeh_tf.delegate.answer import Answer
-from bokeh_tf.delegate.findings import TARGETS, TargetReport
+from bokeh_tf.delegate.findings import ML_DRIFT, TARGETS, V2, TargetReport
 from bokeh_tf.delegate.linting.memory import MemoryEstimate, estimate_memory, warning
 from bokeh_tf.delegate.probing.verdicts import Verdict
-from bokeh_tf.delegate.reconciliation import PROBE_TARGET, Disagreement, reconcile
-from bokeh_tf.delegate.rules import known_releases
+from bokeh_tf.delegate.reconciliation import Disagreement, reconcile
+from bokeh_tf.delegate.rules import load_rules
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import CheckError, ModelFileError, of_missing_module
 from bokeh_tf.paths import exists, files_below, is_dir, is_file
@@ -81,14 +81,11 @@ def require_release(runtime: str | None, targets: tuple[str, ...]) -> None:
     """
     if runtime is None:
         return
-    known = known_releases(PROBE_TARGET)
-    if runtime not in known:
+    # The rules say themselves which releases they know.
+    load_rules(ML_DRIFT, runtime=runtime)
+    if ML_DRIFT not in targets:
         raise ValueError(
-            f"release by whose rules to judge. Received: {runtime!r}. Known: {', '.join(known)}."
-        )
-    if PROBE_TARGET not in targets:
-        raise ValueError(
-            f"a release is that of {PROBE_TARGET}. Received: {runtime!r} for {', '.join(targets)}."
+            f"a release is that of {ML_DRIFT}. Received: {runtime!r} for {', '.join(targets)}."
         )
 
 
@@ -286,7 +283,7 @@ def _probe(subject: Subject, steps: Steps):
     """(what the real delegate says, notes on it)."""
     if not steps.probe:
         return None, ()
-    if "mldrift" not in steps.targets:
+    if ML_DRIFT not in steps.targets:
         return None, ("not probed: the real delegate here is ML Drift, and only v2 was asked for",)
     try:
         from bokeh_tf.delegate.probing.probe import DEFAULT_TIMEOUT_S, probe
@@ -305,7 +302,7 @@ def _probe(subject: Subject, steps: Steps):
 
 
 def _classic_gl(subject: Subject, steps: Steps):
-    if steps.classic_gl_python is None or "v2" not in steps.targets:
+    if steps.classic_gl_python is None or V2 not in steps.targets:
         return None
     from bokeh_tf.delegate.classic_gl.engine import DEFAULT_TIMEOUT_S, run
 

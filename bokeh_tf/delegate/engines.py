@@ -10,6 +10,7 @@ a file has a condition of `--fail-on` of its own.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bokeh_tf.delegate.findings import ML_DRIFT, V2
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 
@@ -55,14 +56,15 @@ class Engine:
         return words.get(answer.verdict, str(answer.verdict))
 
 
-CLASSIC_GL, ML_DRIFT, OPENVINO = "classic-gl", "mldrift", "openvino"
+# ML Drift is called as the target is that it alone answers for.
+CLASSIC_GL, OPENVINO = "classic-gl", "openvino"
 OPENGL, NPU = "opengl", "npu"
 ENGINES = (
     Engine(
         CLASSIC_GL,
         "classic GL",
         "classic engine on OpenGL",
-        "v2",
+        V2,
         "classic_gl",
         OPENGL,
         {
@@ -73,7 +75,7 @@ ENGINES = (
             Verdict.CRASHED: "Halve the model until it compiles: one operation does it.",
         },
     ),
-    Engine(ML_DRIFT, "ML Drift", "real delegate", "mldrift", "probe", "", {}),
+    Engine(ML_DRIFT, "ML Drift", "real delegate", ML_DRIFT, "probe", "", {}),
     Engine(
         OPENVINO,
         "OpenVINO",

@@ -5,7 +5,8 @@ graph each delegate takes.
 import enum
 from dataclasses import dataclass
 
-TARGETS = ("v2", "mldrift")
+# The delegates by whose rules a file is judged: TFLite's classic one, and LiteRT's.
+V2, ML_DRIFT = TARGETS = ("v2", "mldrift")
 
 
 class Kind(enum.StrEnum):

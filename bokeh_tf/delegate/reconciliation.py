@@ -7,11 +7,10 @@ classic delegate, which is not run.
 
 from dataclasses import dataclass
 
-from bokeh_tf.delegate.findings import Kind
+from bokeh_tf.delegate.findings import ML_DRIFT, Kind
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 
-PROBE_TARGET = "mldrift"
 _NOT_TAKEN = frozenset({Kind.REFUSED, Kind.FAILS})
 
 
@@ -32,7 +31,7 @@ class Disagreement:
 
 def reconcile(targets, probe) -> tuple[Disagreement, ...]:
     """The disagreements between target reports and a probe report (or None, or `Unchecked`)."""
-    linted = next((target for target in targets if target.target == PROBE_TARGET), None)
+    linted = next((target for target in targets if target.target == ML_DRIFT), None)
     if linted is None or probe is None or isinstance(probe, Unchecked):
         return ()
     kinds = {finding.kind for finding in linted.findings}
@@ -87,4 +86,4 @@ def _word(kinds):
 
 
 def _disagreement(lint, verdict, believe, why, overruled=()):
-    return Disagreement(PROBE_TARGET, lint, str(verdict), believe, why, tuple(sorted(overruled)))
+    return Disagreement(ML_DRIFT, lint, str(verdict), believe, why, tuple(sorted(overruled)))

@@ -13,7 +13,7 @@ from collections import Counter
 from bokeh_tf import exporting
 from bokeh_tf.delegate.check import check
 from bokeh_tf.delegate.classic_gl import engine as classic_gl
-from bokeh_tf.delegate.findings import TARGETS, TargetVerdict
+from bokeh_tf.delegate.findings import ML_DRIFT, TARGETS, TargetVerdict
 from bokeh_tf.delegate.linting import memory
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.probing.verdicts import Verdict
@@ -123,7 +123,7 @@ def _check_subject(entry, variant):
 
 def _probe(subject):
     """(what the real delegate says, reasons against it in words)."""
-    result = check(subject, targets=("mldrift",), probe=True).probe
+    result = check(subject, targets=(ML_DRIFT,), probe=True).probe
     if isinstance(result, Unchecked):
         probe = {"verdict": "not checked", "adapter": None, "runtime_version": None, "errors": {}}
         return probe, [f"real delegate: {result.reason}"]

@@ -4,6 +4,7 @@ descriptions of the diagrams.
 
 from pathlib import Path
 
+from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.files import make_folder, write_text
 from bokeh_tf.models import catalogue, listing, measured
 from bokeh_tf.models.reported import ROWS
@@ -29,7 +30,7 @@ _HEADINGS = (
         "float16",
         "GPU memory",
     ),
-    *("v2", "mldrift", "real GPU", "classic GL", "error, float32", "error, float16"),
+    *(*TARGETS, "real GPU", "classic GL", "error, float32", "error, float16"),
 )
 _INTRODUCTION = f"""# Models
 

@@ -143,10 +143,11 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
             ),
         },
         "classic_gl": {"answer", "probing"},
-        "engines": {"probing", "unchecked"},
+        "engines": {"findings", "probing", "unchecked"},
         "judging": {"check", "engines", "findings", "probing", "unchecked"},
         "linting": {"findings", "rules"},
         "openvino": {"answer", "probing", "unchecked"},
+        "probing": {"findings", "rules"},
         "reconciliation": {"findings", "probing", "unchecked"},
         "rules": {"findings"},
         "writers": {

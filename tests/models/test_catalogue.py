@@ -11,8 +11,9 @@ import pytest
 
 from bokeh_tf import models
 from bokeh_tf.cli import main
+from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.errors import ModelFileError
-from bokeh_tf.models import catalogue, measured
+from bokeh_tf.models import catalogue, listing, measured
 from bokeh_tf.models.reported import ROWS, VAL294, rows_of
 
 # Copied from tables 1 and 2 of the AIM 2020 report: team, seconds, PSNR, SSIM, MOS.
@@ -152,6 +153,10 @@ def test_models_lists_every_variant(capsys):
     assert [(line[0], line[1]) for line in lines] == [
         (entry.name, variant.name) for entry in catalogue.ENTRIES for variant in entry.variants
     ]
+
+
+def test_the_list_has_a_column_for_every_target_of_the_check():
+    assert listing.LINTED == TARGETS
 
 
 def test_one_model_shows_what_its_authors_report_and_where(capsys):

@@ -2,7 +2,6 @@
 setup.py and the rules name.
 """
 
-import json
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from bokeh_tf.delegate.check import Steps, check, check_paths
 from bokeh_tf.delegate.judging.policy import Policy, judge
 from bokeh_tf.delegate.probing.probe import probe
+from bokeh_tf.delegate.rules import known_releases, load_rules
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import CheckError, DependencyError
 from bokeh_tf.models.weights import FLAGSHIP_FILE
@@ -31,8 +31,8 @@ def test_others_are_believed(good):
 
 
 def test_what_the_rules_were_not_measured_with_is_said():
-    assert release.doubt("2.3.0") is None and release.doubt("2.3.1") is None
-    assert "2.3.0, this is 2.4.0" in release.doubt("2.4.0")
+    assert release.doubt("2.3.0", "2.3.0") is None and release.doubt("2.3.1", "2.3.0") is None
+    assert "2.3.0, this is 2.4.0" in release.doubt("2.4.0", "2.3.0")
 
 
 def install(monkeypatch, version):
@@ -71,5 +71,6 @@ def test_the_bounds_are_named_alike_everywhere():
         r"ai-edge-litert>=([\d.]+)", (ROOT / "setup.py").read_text(encoding="utf-8")
     )
     assert declared is not None and declared[1] == release.LOWEST
-    rules = json.loads((ROOT / "bokeh_tf/delegate/rules/mldrift.json").read_text(encoding="utf-8"))
-    assert f"ai-edge-litert {release.MEASURED}" in rules["release"]
+    newest = known_releases("mldrift")[-1]
+    assert release.numbers(newest) >= release.numbers(release.LOWEST)
+    assert load_rules("mldrift").release == f"LiteRT 2.3 (ai-edge-litert {newest})"

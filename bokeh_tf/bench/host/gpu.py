@@ -23,7 +23,6 @@ from bokeh_tf.bench.host.serialised_start import gpu_start
 from bokeh_tf.bench.host.worker_process import Worker, WorkerError
 from bokeh_tf.bench.prediction import (
     _MOST_REASONS,
-    TARGET,
     compare_reasons,
     predict,
     predicted_reasons,
@@ -32,6 +31,7 @@ from bokeh_tf.bench.results.measurement import Prediction, RunVerdict
 from bokeh_tf.bench.results.outcome import DelegateOutcome
 from bokeh_tf.bench.subject import SEED, Subject
 from bokeh_tf.bench.vocabulary import GPU_PRECISIONS
+from bokeh_tf.delegate.findings import ML_DRIFT
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.errors import BokehError, CheckError
 from bokeh_tf.tflite.running import gpu_log
@@ -141,7 +141,7 @@ class GpuContestant:
 
     def details(self, known: Known) -> dict[str, object]:
         """The delegate's own reasons beside those of the static check."""
-        predicted = predicted_reasons(lint(self.subject.model_file, TARGET))
+        predicted = predicted_reasons(lint(self.subject.model_file, ML_DRIFT))
         compared = compare_reasons(predicted, known.reasons)
         return {"reasons": list(known.reasons), "predicted_and_logged": compared.as_details()}
 

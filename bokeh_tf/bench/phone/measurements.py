@@ -17,10 +17,11 @@ from bokeh_tf.bench.results.measurement import (
     read_verdict,
 )
 from bokeh_tf.bench.results.statistics import find_doubts, summarise
+from bokeh_tf.delegate.findings import ML_DRIFT, V2
 from bokeh_tf.delegate.linting.lint import lint
 
 # The static check's name for the GPU delegate of each program.
-_TARGETS = {"classic": "v2", "litert": "mldrift"}
+_TARGETS = {"classic": V2, "litert": ML_DRIFT}
 _MEGABYTE = 1_000_000
 _SHORT_SHA = 12
 

@@ -16,9 +16,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bokeh_tf.delegate.findings import ML_DRIFT
 from bokeh_tf.delegate.probing.jobs import Jobs
 from bokeh_tf.delegate.probing.verdicts import PRECISIONS, Verdict, worst
 from bokeh_tf.delegate.probing.worker import SPLIT_JOB
+from bokeh_tf.delegate.rules import known_releases
 from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.paths import resolved
 from bokeh_tf.tflite.model_file import ModelFile
@@ -350,7 +352,8 @@ def _reference_notes(reference):
 
 
 def _doubts(found, name, has_float16):
-    doubts = [text for text in [release.doubt(release.installed())] if text]
+    measured = known_releases(ML_DRIFT)[-1]
+    doubts = [text for text in [release.doubt(release.installed(), measured)] if text]
     checked_half = any(part.precision == "default" and part.outputs for part in found.parts)
     if checked_half and has_float16 is False:
         doubts.append(

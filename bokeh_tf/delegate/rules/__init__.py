@@ -6,10 +6,10 @@ evidence and a minimal example.
 
 A document is one JSON object for one target:
 
-- `schema_version` 1, `target`, `release` (of its runtime, in words) and `sources`: name -> what it
-  is.
-- `releases` (optional): those of the runtime in which every rule's own graphs were run, the oldest
-  first; a check judges by the last one unless it is told another. The first `release` is that one's.
+- `schema_version` 1, `target` and `sources`: name -> what it is.
+- `release`: of its runtime, in words; or
+- `releases`: those of the runtime in which every rule's own graphs were run, the oldest first; a
+  check judges by the last one unless it is told another.
 - `groups` (optional): name -> list of operators, written "@name" in a rule's `ops`.
 - `ops`: operator -> {`max_version`: n} or {`versions`: [..]} or {} for any version, with `source`;
   `older` (optional) has the highest version by release, of those where it is lower.
@@ -148,9 +148,13 @@ class RuleSet:
                 f" {runtime!r}. Known: {', '.join(self.releases)}."
             )
         held = (rule for rule in self.rules if rule.releases is None or runtime in rule.releases)
-        release = self.release if runtime == self.releases[-1] else f"{RUNTIME} {runtime}"
         versions = {**self.versions, **self.older.get(runtime, {})}
-        return replace(self, rules=tuple(held), release=release, versions=versions)
+        return replace(self, rules=tuple(held), release=_in_words(runtime), versions=versions)
+
+
+def _in_words(runtime):
+    """A release of the runtime, after what phones call it."""
+    return f"LiteRT {'.'.join(runtime.split('.')[:2])} ({RUNTIME} {runtime})"
 
 
 @dataclass(frozen=True)
@@ -183,8 +187,9 @@ def load_rules(target: str, *, runtime: str | None = None) -> RuleSet:
             default the newest that it knows.
     """
     document = _document(target)
-    runtime = runtime or next(reversed(document.releases), None)
-    return document.of(runtime) if document.releases else document
+    if not document.releases:
+        return document
+    return document.of(document.releases[-1] if runtime is None else runtime)
 
 
 @functools.cache
@@ -261,7 +266,7 @@ def rules_from(document: Mapping) -> RuleSet:
     versions = {op: _versions(entry) for op, entry in document["ops"].items()}
     return RuleSet(
         document["target"],
-        document["release"],
+        _in_words(releases[-1]) if releases else document["release"],
         document["sources"],
         versions,
         rules,

@@ -1,7 +1,7 @@
 """The words and cells that several writers share: one line per target, one row per file."""
 
-from bokeh_tf.delegate.engines import BESIDE_PROBE, named
-from bokeh_tf.delegate.findings import Kind, TargetVerdict
+from bokeh_tf.delegate.engines import BESIDE_PROBE, ENGINES, named
+from bokeh_tf.delegate.findings import ML_DRIFT, TARGETS, Kind, TargetVerdict
 from bokeh_tf.delegate.judging.policy import (
     FAILED,
     NOT_CHECKED,
@@ -9,7 +9,7 @@ from bokeh_tf.delegate.judging.policy import (
     macs_percent,
     nodes_percent,
 )
-from bokeh_tf.delegate.judging.problems import Standing
+from bokeh_tf.delegate.judging.problems import AUDIT, Standing
 from bokeh_tf.delegate.linting.memory import memory_text
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
@@ -18,8 +18,7 @@ WORDS = {PASSED: "PASSED", NOT_CHECKED: "NOT CHECKED", FAILED: "FAILED"}
 HEADINGS = (
     "file",
     "result",
-    "v2",
-    "mldrift",
+    *TARGETS,
     *(engine.title for engine in BESIDE_PROBE),
     "probe",
     "fp16",
@@ -42,11 +41,11 @@ def lines_of(one) -> list[str]:
     ]
     if report.memory is not None:
         lines.append(f"GPU memory: {memory_text(report.memory)}")
-    answers = [(engine, engine.answer(report)) for engine in BESIDE_PROBE]
-    lines += [f"{engine.heading}: {_answer_words(said)}" for engine, said in answers if said]
-    if report.probe is not None:
-        where = getattr(report.probe, "adapter", None)
-        lines.append(f"real delegate: {probe_word(report.probe)}{f' on {where}' if where else ''}")
+    for engine in ENGINES:
+        answer = engine.answer(report)
+        if answer is not None:
+            words = _probe_words if engine.name == ML_DRIFT else _answer_words
+            lines.append(f"{engine.heading}: {words(answer)}")
     if report.audit is not None:
         lines.append(f"fp16: {audit_word(one)}")
     return lines
@@ -83,8 +82,7 @@ def row_of(one) -> tuple[str, ...]:
     return (
         report.path,
         WORDS[one.code],
-        targets.get("v2", NONE),
-        targets.get("mldrift", NONE),
+        *(targets.get(name, NONE) for name in TARGETS),
         *(_answer_cell(engine.answer(report)) for engine in BESIDE_PROBE),
         NONE if report.probe is None else probe_word(report.probe),
         NONE if report.audit is None else audit_word(one),
@@ -98,6 +96,11 @@ def row_of(one) -> tuple[str, ...]:
 def probe_word(probe) -> str:
     """The real delegate's verdict in one word or two."""
     return "not checked" if isinstance(probe, Unchecked) else str(probe.verdict)
+
+
+def _probe_words(probe):
+    where = getattr(probe, "adapter", None)
+    return f"{probe_word(probe)} on {where}" if where else probe_word(probe)
 
 
 def _answer_cell(answer):
@@ -118,7 +121,7 @@ def audit_word(one) -> str:
     """What the half-precision audit found."""
     if isinstance(one.report.audit, Unchecked):
         return "not checked"
-    found = [problem for problem in one.problems if problem.source == "fp16"]
+    found = [problem for problem in one.problems if problem.source == AUDIT]
     errors = sum(not problem.is_warning for problem in found)
     if not found:
         return "fine"

@@ -11,8 +11,6 @@ from bokeh_tf.tflite.running import RUNTIME
 # 2.2.0 and 2.1.6 give up on what the GPU has not done after 20 seconds, which a software adapter
 # may need, and refuse some of what 2.3.0 takes and computes right (`docs/releases.md`).
 LOWEST = "2.3"
-# The rules of the lint were measured with this one.
-MEASURED = "2.3.0"
 _INSTALL = f'Run: pip install --upgrade "{RUNTIME}>={LOWEST}"'
 
 
@@ -33,13 +31,13 @@ def refusal(release: str) -> str | None:
     return f"{RUNTIME} {release} fails on valid files, {LOWEST} and newer do not. {_INSTALL}"
 
 
-def doubt(release: str) -> str | None:
-    """What to know of a release that the rules were not measured with, in
+def doubt(release: str, measured: str) -> str | None:
+    """What to know of a release that the rules were not `measured` with, in
     one line; None of that one.
     """
-    if numbers(release)[:2] == numbers(MEASURED)[:2]:
+    if numbers(release)[:2] == numbers(measured)[:2]:
         return None
-    return f"the rules were measured with {RUNTIME} {MEASURED}, this is {release}"
+    return f"the rules were measured with {RUNTIME} {measured}, this is {release}"
 
 
 def numbers(release: str) -> tuple[int, ...]:
