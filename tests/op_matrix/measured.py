@@ -1,9 +1,9 @@
 """What each release of the runtime made of the op matrix and of the rules' graphs: the record
 `releases.json`, and the page that is written from it.
 
-In the record a release has either "not_measured", the reason, or "asked", how many files, and
-"verdicts": verdict -> {file: reason} of all that were not full. What is right in every release
-has no entry.
+In the record a release has either "not_measured", the reason, or "asked", how many files,
+"versions_of", the operators with a file for each version, and "verdicts": verdict -> {file: reason}
+of all that were not full. What is right in every release has no entry there.
 """
 
 import json
@@ -64,7 +64,21 @@ def _entry(answers):
     for name, answer in sorted(answers.items()):
         if answer.verdict is not Verdict.FULL:
             verdicts.setdefault(str(answer.verdict), {})[name] = answer.reason
-    return {"asked": len(answers), "verdicts": dict(sorted(verdicts.items()))}
+    return {
+        "asked": len(answers),
+        "versions_of": sorted({_version_in(name)[0] for name in answers if _is_version(name)}),
+        "verdicts": dict(sorted(verdicts.items())),
+    }
+
+
+def _is_version(name):
+    return name.startswith(VERSION)
+
+
+def _version_in(name):
+    """The (operator, version) that a file's name says it is for."""
+    op, _, version = name.removeprefix(VERSION).rpartition(".")
+    return op, int(version)
 
 
 def verdict_of(entry: dict, name: str) -> Verdict:
@@ -93,12 +107,21 @@ def differences(entries: Mapping[str, dict]) -> dict[str, dict[str, Verdict]]:
 def too_new(entry: dict) -> set[tuple[str, int]]:
     """(operator, version) of all that a release that was measured does not know yet."""
     refused = entry["verdicts"].get(str(Verdict.REFUSED), {})
-    found = (
-        name.removeprefix(VERSION).split(".")
+    return {
+        _version_in(name)
         for name, reason in refused.items()
-        if name.startswith(VERSION) and _TOO_NEW.search(reason)
-    )
-    return {(op, int(version)) for op, version in found}
+        if _is_version(name) and _TOO_NEW.search(reason)
+    }
+
+
+def without_versions(entries: Mapping[str, dict]) -> dict[str, tuple[str, ...]]:
+    """Of ML Drift's operators whose versions some release was not asked about: those releases."""
+    measured = {name: one for name, one in entries.items() if "verdicts" in one}
+    found = {
+        op: tuple(name for name, one in measured.items() if op not in one["versions_of"])
+        for op in sorted(load_rules("mldrift").versions)
+    }
+    return {op: releases for op, releases in found.items() if releases}
 
 
 def write_page() -> None:
@@ -129,6 +152,7 @@ def page(entries: Mapping[str, dict]) -> str:
         lines += ["", *_table(["file", *measured], cells)]
     lines += ["", "## Highest versions of operators", "", _ABOUT_VERSIONS]
     lines += ["", *_table(["operator", *measured], _versions(measured))]
+    lines += ["", "## Versions that were not asked", "", *_not_asked(entries)]
     return "\n".join(lines) + "\n"
 
 
@@ -147,7 +171,26 @@ adapter longer than that fails there when its outputs are read, whatever its ope
 100 seconds after the run was started."""
 
 _ABOUT_VERSIONS = """Where releases differ; what is higher a release refuses, or does not load. A converter that
-is newer than the runtime of an app writes such versions for some types and ranks."""
+is newer than the runtime of an app writes such versions for some types and ranks. An operator that
+was asked and has no row ends at the same version in all of them."""
+
+
+_ABOUT_NOT_ASKED = """Of these operators no small file that the newest release computes right is at hand, or they
+have no versions. That the table above has no row for them says nothing: which versions of them an
+older release takes is not known, and `--runtime` judges them as in the newest."""
+
+
+def _not_asked(entries):
+    """A line for each group of releases that were not asked about the same operators."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for op, releases in without_versions(entries).items():
+        groups.setdefault(releases, []).append(op)
+    if not groups:
+        return ["None."]
+    lines = [_ABOUT_NOT_ASKED]
+    for releases, ops in groups.items():
+        lines += ["", f"{len(ops)} in {', '.join(releases)}: {', '.join(f'`{op}`' for op in ops)}."]
+    return lines
 
 
 def _counts(release, entry):

@@ -54,6 +54,26 @@ def test_the_record_keeps_what_was_not_full(tmp_path):
     assert "| `a` | wrong | full |" in page and "`b`" not in page and "`c`" not in page
 
 
+def test_operators_whose_versions_were_not_asked_are_listed(tmp_path):
+    path = tmp_path / "releases.json"
+    refused = Answer(Verdict.REFUSED, "Max version supported: 2. Requested version 3.")
+    every = {f"version.{op}.1": Answer(Verdict.FULL) for op in load_rules("mldrift").versions}
+    measured.keep(NEW, answers={**every, "version.ADD.3": refused, "a": refused}, path=path)
+    assert measured.page(measured.read(path)).endswith("## Versions that were not asked\n\nNone.\n")
+    del every["version.LSTM.1"], every["version.CUSTOM:Resampler.1"]
+    measured.keep(OLD, answers=every, path=path)
+    entries = measured.read(path)
+    assert measured.too_new(entries[NEW]) == {("ADD", 3)}
+    assert measured.without_versions(entries) == {"CUSTOM:Resampler": (OLD,), "LSTM": (OLD,)}
+    assert f"\n2 in {OLD}: `CUSTOM:Resampler`, `LSTM`.\n" in measured.page(entries)
+
+
+def test_what_the_rules_say_of_versions_was_asked():
+    unasked = measured.without_versions(ENTRIES)
+    for runtime in RELEASES:
+        assert not {op for op, _ in measured.too_new(ENTRIES[runtime])} & set(unasked)
+
+
 def test_the_page_is_that_of_the_record():
     assert measured.PAGE.read_text(encoding="utf-8") == measured.page(measured.read()), (
         f"stale: {measured.COMMAND} --docs"
