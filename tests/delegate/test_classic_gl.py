@@ -3,6 +3,7 @@ real one where there is one.
 """
 
 import json
+import math
 import shlex
 
 import numpy as np
@@ -51,6 +52,16 @@ SAID = {
         "",
         Verdict.WRONG,
         ("output 0: 3 values are not finite",),
+    ),
+    "finite where the CPU is not": (
+        {
+            "stage": "done",
+            "outputs": [{**RIGHT, "max_error": math.inf, "mean_squared_error": math.inf}],
+        },
+        "",
+        "",
+        Verdict.WRONG,
+        ("output 0: not infinite, or not a number, where the CPU's values are",),
     ),
     "refused": (
         {"stage": GL_STAGE, "refusal": f"{FAILS}Batch size mismatch"},
@@ -157,6 +168,17 @@ def test_outputs_are_paired_whatever_their_order():
     damaged, missing = child.paired([large, small], [large * np.nan])
     assert damaged["non_finite"] == 50 and damaged["max_error"] is None
     assert missing["max_error"] is None and missing["non_finite"] == 0
+
+
+def test_values_that_are_not_finite_on_the_cpu_are_compared_too():
+    expected = np.array([-np.inf, np.nan, 0.5, 0.0])
+    alike, zeros, other = (
+        child.paired([expected], [np.array(found)])[0]
+        for found in ([-np.inf, np.nan, 0.5, 0.25], [0, 0, 0.5, 0], [np.inf, np.nan, 0.5, 0])
+    )
+    assert alike == {**RIGHT, "max_error": 0.25, "mean_squared_error": 0.25**2 / 4, "scale": 0.5}
+    assert zeros["max_error"] == other["max_error"] == math.inf
+    assert zeros["non_finite"] == other["non_finite"] == 0
 
 
 @pytest.mark.parametrize(

@@ -250,16 +250,31 @@ def _compared(expected, found):
 
     if expected.shape != found.shape:
         return dict(_OTHER_SHAPE)
-    scale = max(float(np.ptp(expected)), float(np.abs(expected).max()), 2.0**-14)
-    non_finite = int((~np.isfinite(found)).sum())
-    largest = None if non_finite else float(np.abs(expected - found).max())
-    squared = None if non_finite else float(np.mean((expected - found) ** 2))
+    is_number = np.isfinite(expected)
+    numbers = expected[is_number]
+    scale = max(
+        float(np.ptp(numbers)) if numbers.size else 0,
+        float(np.abs(numbers).max(initial=0)),
+        2.0**-14,
+    )
+    non_finite = int((is_number & ~np.isfinite(found)).sum())
+    errors = _errors(expected, found)
     return {
-        "max_error": largest,
-        "mean_squared_error": squared,
+        "max_error": None if non_finite else float(errors.max()),
+        "mean_squared_error": None if non_finite else float(np.mean(errors**2)),
         "scale": scale,
         "non_finite": non_finite,
     }
+
+
+def _errors(expected, found):
+    """The differences; none between values that are alike not finite, infinite beside another."""
+    import numpy as np
+
+    alike = (expected == found) | (np.isnan(expected) & np.isnan(found))
+    with np.errstate(invalid="ignore"):
+        differences = np.abs(expected - found)
+    return np.where(alike, 0, np.nan_to_num(differences, nan=np.inf, posinf=np.inf))
 
 
 if __name__ == "__main__":

@@ -151,17 +151,19 @@ def _psnr_db(output):
     if output["max_error"] is None:
         return -math.inf
     squared = output["mean_squared_error"]
+    if squared == math.inf:
+        return -math.inf
     return math.inf if squared == 0 else 10 * math.log10(output["scale"] ** 2 / squared)
 
 
 def _in_words(output, psnr_db):
     if output["non_finite"]:
         return f"{output['non_finite']} values are not finite"
-    return (
-        "not the CPU's shape"
-        if output["max_error"] is None
-        else f"{psnr_db:.1f} dB in half precision"
-    )
+    if output["max_error"] is None:
+        return "not the CPU's shape"
+    if psnr_db == -math.inf:
+        return "not infinite, or not a number, where the CPU's values are"
+    return f"{psnr_db:.1f} dB in half precision"
 
 
 def default_python() -> Path | None:

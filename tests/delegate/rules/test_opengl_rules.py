@@ -10,6 +10,8 @@ from bokeh_tf.delegate.writers.summary import lines_of
 from tests.delegate.rules.rule_graphs import build_graph
 
 WIDE, ONE, VECTOR = "float32[1,6,8,4]", "float32[1,6,8,1]", "float32[1,1,1,4]"
+WIDER = "float32[1,8,10,4]"
+AROUND, BY_NOTHING = (f"constant int32[4,2] (0, 0, {n}, {n}, {n}, {n}, 0, 0)" for n in (1, 0))
 TAKEN = {
     "a vector of channels added": f"ADD v1: {VECTOR}, {WIDE} -> {WIDE}",
     "equal shapes": f"DIV v1: {WIDE}, {WIDE} -> {WIDE}",
@@ -30,6 +32,9 @@ TAKEN = {
     "zeros that are joined": f"CONCATENATION v1: {ONE}, constant float32[1,1,8,1] (0, 0, 0, 0, 0,"
     " 0, 0, 0)"
     " -> float32[1,7,8,1]",
+    "padding with zeros": f"PAD v1: {WIDE}, {AROUND} -> {WIDER}",
+    "padding with the value 0": f"PADV2 v1: {WIDE}, {AROUND}, constant float32[1] (0) -> {WIDER}",
+    "padding by nothing": f"PADV2 v1: {WIDE}, {BY_NOTHING}, constant float32[1] (1) -> {WIDE}",
 }
 REFUSED = {
     "one channel added": (f"ADD v1: {WIDE}, {ONE} -> {WIDE}", "running_operands"),
@@ -51,7 +56,7 @@ REFUSED = {
         "joined_constant",
     ),
 }
-WRONG = {
+SPREAD = {
     "constants by row": f"MUL v1: {WIDE}, constant float32[1,6,1,1] -> {WIDE}",
     "constants by column": f"MUL v1: {WIDE}, constant float32[1,1,8,1] -> {WIDE}",
     "constants by row, first": f"MUL v1: constant float32[1,6,1,1], {WIDE} -> {WIDE}",
@@ -60,6 +65,17 @@ WRONG = {
     "one channel times several": f"MUL v1: {ONE}, constant float32[4] -> {WIDE}",
     "one channel plus several": f"ADD v1: {ONE}, constant float32[4] -> {WIDE}",
     "one channel less several": f"SUB v1: {ONE}, constant float32[4] -> {WIDE}",
+}
+PADDED = {
+    "padding with a value": f"PADV2 v1: {WIDE}, {AROUND}, constant float32[1] (1) -> {WIDER}",
+    "padding with a scalar": f"PADV2 v2: {WIDE}, {AROUND}, constant float32[] (-0.5) -> {WIDER}",
+    "padding with an infinity": f"PADV2 v1: {WIDE}, {AROUND}, constant float32[1] (-inf) -> {WIDER}",
+    "padding channels with a value": f"PADV2 v1: {WIDE}, constant int32[4,2]"
+    " (0, 0, 0, 0, 0, 0, 0, 1), constant float32[1] (1) -> float32[1,6,8,5]",
+}
+WRONG = {
+    **{name: (graph, "spread_constant") for name, graph in SPREAD.items()},
+    **{name: (graph, "padding_value") for name, graph in PADDED.items()},
 }
 
 
@@ -82,7 +98,8 @@ def test_what_the_engine_refuses_is_named(name):
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_the_engine_computes_wrong_is_named(name):
-    assert without_opencl(WRONG[name]) == ["v2.opengl.spread_constant"]
+    graph, rule = WRONG[name]
+    assert without_opencl(graph) == [f"v2.opengl.{rule}"]
 
 
 def test_the_summary_tells_wrong_from_refused():
@@ -90,12 +107,12 @@ def test_the_summary_tells_wrong_from_refused():
         return lines_of(judge(check(build_graph(graph)), Policy()))[0]
 
     assert "; computed wrong where a phone has no OpenCL (1 node)" in line(
-        WRONG["constants by row"]
+        SPREAD["constants by row"]
     )
     assert "; refused where a phone has no OpenCL (1 node)" in line(REFUSED["a sum"][0])
 
 
 def test_a_policy_fails_on_what_opengl_computes_wrong():
-    report = check(build_graph(WRONG["constants by row"]))
+    report = check(build_graph(SPREAD["constants by row"]))
     assert judge(report, Policy()).code == PASSED
     assert judge(report, Policy.parse("opengl")).code == FAILED
