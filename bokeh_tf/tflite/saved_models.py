@@ -4,9 +4,13 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
 
 from bokeh_tf.errors import ModelFileError
+from bokeh_tf.paths import printable
+from bokeh_tf.tflite.reaching_out import reaching_out
 
+_SHOWN_NAME_CHARACTERS = 80
 _SIGNATURES = ("serving_default", "serve")
 # What TensorFlow raises for folders that are none, are damaged, or need
 # operations it does not have.
@@ -30,9 +34,13 @@ def load_saved_model(
         image_size: (height, width) in pixels of every input [B, H, W, C] whose own is free.
 
     Raises:
-        ModelFileError: it cannot be read, has no signature, or leaves sizes open that nobody gives.
+        ModelFileError: it cannot be read, has no signature, reaches files, the network or code, or
+            leaves sizes open that nobody gives.
     """
     try:
+        # As `load` reads it, and before that, which runs what it finds.
+        graph = tf.__internal__.saved_model.parse_saved_model(str(folder))
+        _refuse_reaching_out(folder, graph)
         loaded = tf.saved_model.load(str(folder))
     except DAMAGE as error:
         reason = " ".join(str(error).split())[:200]
@@ -64,6 +72,25 @@ def load_saved_model(
     return keras.Model(
         inputs, _Signature(loaded, call)(inputs), name=Path(folder).name.replace("/", "_")
     )
+
+
+def _refuse_reaching_out(folder, graph):
+    found = next(reaching_out(graph, _has_effects), None)
+    if found is not None:
+        operator, node = (printable(text, most_characters=_SHOWN_NAME_CHARACTERS) for text in found)
+        raise ModelFileError(
+            f"{folder}: not loaded, as it holds {operator} (node {node}), which may reach files, the"
+            " network or code outside of the model. Export only what computes the outputs from"
+            " the inputs."
+        )
+
+
+def _has_effects(operator):
+    """Whether TensorFlow registers an operator as one that does more than compute; None where it
+    knows none of that name.
+    """
+    known = op_def_registry.get(operator)
+    return None if known is None else known.is_stateful
 
 
 def _fixed(shape, given, image_size):

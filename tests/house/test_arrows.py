@@ -204,6 +204,7 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "output_labels": {"associated_files", "flatbuffer", "subject"},
         "rewriting": {"reading"},
         "running": {"inspection", "model_file", "reading", "rewriting"},
+        "saved_models": {"reaching_out"},
         "standard_metadata": {"associated_files", "inspection", "metadata"},
         "subject": {"inspection", "model_file", "reading"},
         "unpacking": {"nodes"},
