@@ -13,7 +13,7 @@ WITH_ONEDNN := TF_ENABLE_ONEDNN_OPTS=1
 WITHOUT_ONEDNN := TF_ENABLE_ONEDNN_OPTS=0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train-demo test check lint fuzz nightly oldest newest software-gpu browser clean
+.PHONY: help demo train-demo test check lint fuzz fuzz-models fuzz-documents fuzz-sources nightly oldest newest software-gpu browser clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,9 +38,15 @@ lint: $(READY) ## check style, formatting and types
 
 check: lint test ## lint and test
 
-fuzz: $(READY) ## throw damaged files at all that reads them (FUZZ_CASES=200000 for long)
+fuzz: fuzz-models fuzz-documents fuzz-sources ## throw damaged files at all that reads them (FUZZ_CASES=200000 for long)
+
+fuzz-models: $(READY)
 	$(BIN)/python -m tests.fuzz --cases $(FUZZ_CASES)
+
+fuzz-documents: $(READY)
 	$(BIN)/python -m tests.fuzz --reader documents --cases $(FUZZ_CASES)
+
+fuzz-sources: $(READY)
 	$(BIN)/python -m tests.fuzz --reader sources --cases $(FUZZ_CASES) --seconds 60
 
 nightly: $(READY) try-software-gpu ## run the slow tests and a long fuzz too
