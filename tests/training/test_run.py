@@ -134,6 +134,7 @@ def test_a_crashed_run_ends_with_the_same_bits(
     assert_same_bits(weights_after(tmp_path), weights_after(finished))
 
 
+@pytest.mark.once
 def test_a_single_phase_can_be_run_and_needs_the_one_before(finished, pairs, tmp_path):
     with pytest.raises(
         TrainingError, match=r"second starts from these weights. Run that phase first"
@@ -174,6 +175,7 @@ def test_a_resumed_run_must_be_the_same_run(finished, pairs, tmp_path):
         assert "\n" not in str(error.value)
 
 
+@pytest.mark.once
 def test_a_damaged_manifest_is_said(finished, pairs, tmp_path):
     whole = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))
     skipped = {"first": {"is_finished": False, "skipped": [{"batch": "many", "ids": []}]}}
@@ -201,6 +203,7 @@ def test_a_damaged_manifest_is_said(finished, pairs, tmp_path):
         assert "\n" not in str(error.value) and len(str(error.value)) < 500
 
 
+@pytest.mark.once
 def test_a_checkpoint_whose_header_is_nonsense_is_passed_over(tmp_path):
     variables = [np.arange(3, dtype=np.float32)]
     checkpoints.save(variables, tmp_path, phase=1, batch=2)
@@ -219,6 +222,7 @@ def test_a_checkpoint_whose_header_is_nonsense_is_passed_over(tmp_path):
     assert checkpoints.newest(tmp_path).batch == 2
 
 
+@pytest.mark.once
 def test_a_second_run_in_one_folder_says_that_one_is_at_work(pairs, tmp_path):
     code = (
         "import sys, time; from bokeh_tf.files import lock_folder; claim ="
@@ -267,6 +271,7 @@ def poisoned_maps(folder, *, number):
     return folder
 
 
+@pytest.mark.once
 def test_a_loss_that_is_not_finite_stops_with_the_batch_and_can_be_left_out(tmp_path, monkeypatch):
     data = poisoned_maps(tmp_path / "data", number=3)
     plan = dataclasses.replace(
@@ -295,6 +300,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_batch_and_can_be_left_out(tmp_
     assert any("It is left out" in warning for warning in warnings)
 
 
+@pytest.mark.once
 def test_unreadable_pairs_are_named_and_replaced(pairs, tmp_path, monkeypatch):
     warnings = []
     monkeypatch.setattr(

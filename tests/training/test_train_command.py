@@ -69,6 +69,7 @@ def usage_complaint(capsys, *arguments):
     return capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.once
 def test_a_dry_run_prints_the_schedule_and_writes_nothing(pairs, tmp_path, capsys, wide):
     assert command("bgnet", pairs, tmp_path / "out", "--dry-run") == 0
     assert list(tmp_path.iterdir()) == []
@@ -85,6 +86,7 @@ def test_a_dry_run_prints_the_schedule_and_writes_nothing(pairs, tmp_path, capsy
     assert "5 training pairs; about" in text and "on this machine" in text
 
 
+@pytest.mark.once
 def test_weights_in_the_output_folder_are_replaced_only_on_demand(pairs, tmp_path, capsys):
     kept = tmp_path / "dddf_tiny.weights.h5"
     kept.write_bytes(b"trained for weeks")
@@ -96,6 +98,7 @@ def test_weights_in_the_output_folder_are_replaced_only_on_demand(pairs, tmp_pat
     assert kept.read_bytes() == b"trained for weeks"
 
 
+@pytest.mark.once
 def test_a_dry_run_in_a_narrow_terminal_breaks_no_word(pairs, capsys, monkeypatch):
     def narrow(**options):
         return Console(width=70, force_terminal=True, color_system=None)
@@ -111,6 +114,7 @@ def test_a_dry_run_in_a_narrow_terminal_breaks_no_word(pairs, capsys, monkeypatc
         assert line in lines
 
 
+@pytest.mark.once
 def test_a_dry_run_of_published_values_has_no_star(pairs, tmp_path, capsys, wide):
     assert (
         command("dddf", pairs, tmp_path / "out", "--dry-run", "--scale", "small", "--steps", "7")
@@ -134,6 +138,7 @@ def test_steps_and_memory_are_multiplied_out(pairs):
     assert cost.duration_s > 0 and model.count_params() < cost.parameters
 
 
+@pytest.mark.once
 def test_a_dry_run_of_scenes_needs_no_pairs(tmp_path, capsys, wide):
     assert (
         command("dbsi_mobile", write_folder(tmp_path / "photos"), tmp_path / "out", "--dry-run")
@@ -144,6 +149,7 @@ def test_a_dry_run_of_scenes_needs_no_pairs(tmp_path, capsys, wide):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.once
 def test_wrong_usage_is_status_2_and_leaves_nothing(pairs, tmp_path, capsys):
     out = tmp_path / "out"
     complaint = usage_complaint(capsys, "bgnet", pairs, out, "--phase", "4")
@@ -192,6 +198,7 @@ def test_vgg_weights_that_are_missing_are_said_at_once(tmp_path, capsys, monkeyp
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.once
 def test_a_run_is_resumed_and_not_repeated(pairs, tmp_path, capsys):
     out = tmp_path / "größe"
     assert command("unet", pairs, out, *QUICK, "--resume") == 1
@@ -211,6 +218,7 @@ def test_a_run_is_resumed_and_not_repeated(pairs, tmp_path, capsys):
     )
 
 
+@pytest.mark.once
 def test_phases_can_be_run_one_by_one(pairs, tmp_path, capsys):
     assert command("bgnet", pairs, tmp_path, *QUICK, "--phase", "1") == 0
     assert {path.name for path in (tmp_path / "phases").iterdir()} == {"first_unet.npz"}
