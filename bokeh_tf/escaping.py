@@ -3,10 +3,11 @@
 import json
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from bokeh_tf.paths import printable
+from bokeh_tf.paths import LONGEST_LINE, printable
 
 _PLAIN_IN_CODE = re.compile(r"[^`|\\]+")
 # Whatever Markdown could take for markup, a mention, or a link.
@@ -52,6 +53,13 @@ def command_property(text) -> str:
 def printable_lines(text) -> str:
     """Like `printable`, but keeps the line ends."""
     return "\n".join(map(printable, str(text).split("\n")))
+
+
+def line_by_line(lines: Iterable[object]) -> str:
+    """Lines that quote files as a text of so many lines, whatever they quote: each is `printable`,
+    and cut where nobody reads on.
+    """
+    return "".join(f"{printable(line, most_characters=LONGEST_LINE)}\n" for line in lines)
 
 
 def file_uri(path) -> str:

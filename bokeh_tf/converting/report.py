@@ -8,13 +8,15 @@ from bokeh_tf.converting.parity import OutputParity
 from bokeh_tf.delegate.judging.policy import Policy
 from bokeh_tf.delegate.writers import document
 from bokeh_tf.documents import parse
-from bokeh_tf.escaping import json_text, printable_lines
+from bokeh_tf.escaping import json_text, line_by_line
+from bokeh_tf.paths import printable
 from bokeh_tf.repairing import report as repair_report
 from bokeh_tf.tflite.inspection import inspect
 
 SCHEMA_VERSION = 1
 _MOST_WEIGHTS = 8
 _MOST_LAYERS = 10
+_SHOWN_NAME_CHARACTERS = 200
 _NOTHING_WRITTEN = "nothing written"
 HEADINGS = (
     "output",
@@ -33,7 +35,8 @@ def to_text(conversion: Conversion) -> str:
     lines = [f"{conversion.label}: {conversion.precision}, {len(conversion.content):,} bytes"]
     for kind, tensors in (("input", file.inputs), ("output", file.outputs)):
         lines += [
-            f"  {kind:7}{one.name}  {one.dtype} {'x'.join(map(str, one.shape))}" for one in tensors
+            f"  {kind:7}{_shown(one.name)}  {one.dtype} {'x'.join(map(str, one.shape))}"
+            for one in tensors
         ]
     lines += _weight_lines(conversion)
     lines += _parity_lines(conversion)
@@ -46,7 +49,7 @@ def to_text(conversion: Conversion) -> str:
     lines += [f"FAILED: {failure}" for failure in conversion.failures]
     if conversion.first_layer:
         lines.append(f"first layer beyond the tolerance: {conversion.first_layer}")
-    return printable_lines("\n".join(lines)) + "\n"
+    return line_by_line(lines)
 
 
 def _weight_lines(conversion):
@@ -98,7 +101,7 @@ def _cost_lines(conversion):
 def parity_row(one: OutputParity) -> tuple[str, ...]:
     """An output's errors as text, in the order of `HEADINGS`."""
     return (
-        one.output,
+        _shown(one.output),
         one.sample,
         f"{one.low:.4g} to {one.high:.4g}",
         f"{one.max_abs:.2g}",
@@ -106,6 +109,10 @@ def parity_row(one: OutputParity) -> tuple[str, ...]:
         f"{one.mean_abs:.2g}",
         "equal" if math.isinf(one.psnr_db) else f"{one.psnr_db:.1f} dB",
     )
+
+
+def _shown(name):
+    return printable(name, most_characters=_SHOWN_NAME_CHARACTERS)
 
 
 def to_json(conversion: Conversion, *, written: str | None) -> str:

@@ -5,7 +5,7 @@ from collections import Counter
 
 from bokeh_tf.delegate.engines import named
 from bokeh_tf.delegate.unchecked import Unchecked
-from bokeh_tf.escaping import printable_lines
+from bokeh_tf.escaping import line_by_line
 from bokeh_tf.repairing.outcome import Repair
 from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
 from bokeh_tf.repairing.sizes import DOES as SIZES_DO
@@ -58,7 +58,7 @@ def to_text(repair: Repair, *, written=None, dry_run=False) -> str:
         lines.append(
             f"nothing written (--dry-run); the repaired file has {repair.size_bytes:,} bytes"
         )
-    return printable_lines("\n".join(lines)) + "\n"
+    return line_by_line(lines)
 
 
 def _applied_lines(repair):

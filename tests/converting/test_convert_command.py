@@ -6,12 +6,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from bokeh_tf.cli import main
 from bokeh_tf.tflite.associated_files import files_of
 from bokeh_tf.tflite.inspection import inspect
+from bokeh_tf.tflite.rewriting import pack
 from tests.converting import own_nets
+from tests.delegate.rules.rule_graphs import build_graph
 
 NETS = str(Path(own_nets.__file__))
 
@@ -95,6 +98,21 @@ def test_what_does_not_pass_is_written_only_where_that_was_asked_for(tmp_path, c
     assert status == 3 and out.exists()
     status, document = convert(capsys, path, "-o", tmp_path / "whole.tflite", "--no-probe")
     assert status == 0 and document["repair"]["is_whole"] and document["parity"] == []
+
+
+def test_a_name_in_a_file_is_neither_a_line_of_ours_nor_a_page_long(tmp_path, capsys):
+    content = build_graph("RELU v1: float32[1,6,8,4] -> float32[1,6,8,4]")
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    for tensor in model.subgraphs[0].tensors:
+        tensor.name = "a\nwritten: forged\n" + 300_000 * "x"
+    path, out = tmp_path / "mine.tflite", tmp_path / "out.tflite"
+    path.write_bytes(pack(model, size_hint_bytes=400_000))
+    assert main(["convert", str(path), "-o", str(out), "--no-probe"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("written:")] == lines[-1:]
+    (shown,) = [line for line in lines if line.startswith("  input ")]
+    assert shown.startswith("  input  a\\nwritten: forged\\nxxx")
+    assert shown.endswith("x…  float32 1x6x8x4") and len(shown) < 300
 
 
 @pytest.mark.parametrize(
