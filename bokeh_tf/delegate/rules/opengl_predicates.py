@@ -7,6 +7,14 @@ Each was found by running the engine; each function answers for any graph.
 from bokeh_tf.delegate.rules.views import NodeView, TensorView, bhwc
 
 _PICTURE_AXES = [1, 2]
+# What OpenGL computes value by value: with what makes the values in one kernel.
+_JOINED = frozenset(
+    {
+        *("ABS", "COS", "ELU", "EXP", "FLOOR", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOG"),
+        *("LOGISTIC", "NEG", "RELU", "RELU6", "RSQRT", "SIN", "SQRT", "SQUARE", "TANH"),
+        *("DIV", "MAXIMUM", "MINIMUM", "MUL", "POW", "SQUARED_DIFFERENCE", "SUB"),
+    }
+)
 
 
 def first_dimension_differs(node: NodeView) -> str:
@@ -109,8 +117,48 @@ def joins_a_constant(node: NodeView) -> str:
     return ""
 
 
+def root_after_points(node: NodeView) -> str:
+    """A root or a logarithm that is written into the kernel of the convolution before it, which
+    computes two or four points at once and then declares one name as often.
+    """
+    source, result = node.inputs[0], node.outputs[0]
+    if source is None or result is None or source.rank != 4 or source.consumers != 1:
+        return ""
+    convolution = source.producer_node
+    if convolution is None or not _computes_several_points(convolution) or _is_joined(result):
+        return ""
+    return f"{node.name} right after a 1x1 convolution of a width that is even, {source}"
+
+
+def _computes_several_points(node):
+    weights = node.inputs[1] if node.name == "CONV_2D" else None
+    if weights is None or weights.rank != 4 or node.outputs[0].width % 2:
+        return False
+    options = node.options
+    steps = ("stride_h", "stride_w", "dilation_h_factor", "dilation_w_factor")
+    return (
+        tuple(weights.shape[1:3]) == (1, 1)
+        and all(options.get(name, 1) == 1 for name in steps)
+        and options.get("fused_activation") == "NONE"
+        and weights.shape[3] == node.inputs[0].shape[3]
+    )
+
+
+def _is_joined(tensor):
+    """Whether the one node that reads a tensor is compiled together with the one that makes it;
+    the two then stay out of the kernel before them.
+    """
+    readers = tensor.consumer_nodes
+    nodes = {reader.index for reader in readers}
+    if len(nodes) != 1:
+        return False
+    reader = readers[0]
+    return reader.name in _JOINED or (reader.name == "ADD" and not reader.constant_inputs)
+
+
 _OWN = (
     joins_a_constant,
+    root_after_points,
     first_dimension_differs,
     mean_not_over_pictures,
     running_operands_differ,

@@ -12,6 +12,16 @@ from tests.delegate.rules.rule_graphs import build_graph
 WIDE, ONE, VECTOR = "float32[1,6,8,4]", "float32[1,6,8,1]", "float32[1,1,1,4]"
 WIDER = "float32[1,8,10,4]"
 AROUND, BY_NOTHING = (f"constant int32[4,2] (0, 0, {n}, {n}, {n}, {n}, 0, 0)" for n in (1, 0))
+POINTS = "CONV_2D v1 {{{}stride_w=1, stride_h=1}}: float32[1,6,{},4], constant float32[4,{},{},4]\
+, constant float32[4] -> a = float32[1,6,{},4]\n"
+
+
+def points(width=8, kernel=1, more="", then=""):
+    """A convolution and a root of it, which `then` may read as "b"."""
+    first = POINTS.format(more, width, kernel, kernel, width)
+    return f"{first}SQRT v1: a -> b = float32[1,6,{width},4]\n{then}"
+
+
 TAKEN = {
     "a vector of channels added": f"ADD v1: {VECTOR}, {WIDE} -> {WIDE}",
     "equal shapes": f"DIV v1: {WIDE}, {WIDE} -> {WIDE}",
@@ -32,6 +42,12 @@ TAKEN = {
     "zeros that are joined": f"CONCATENATION v1: {ONE}, constant float32[1,1,8,1] (0, 0, 0, 0, 0,"
     " 0, 0, 0)"
     " -> float32[1,7,8,1]",
+    "a root after points, odd": points(width=7),
+    "a root after a wider kernel": points(kernel=3),
+    "a root after an activation": points(more="fused_activation=RELU, "),
+    "a root of points that others read": points(then=f"ABS v1: a -> {WIDE}"),
+    "a root of points whose sign is dropped": points(then=f"ABS v1: b -> {WIDE}"),
+    "a root of points times itself": points(then=f"MUL v1: b, b -> {WIDE}"),
     "padding with zeros": f"PAD v1: {WIDE}, {AROUND} -> {WIDER}",
     "padding with the value 0": f"PADV2 v1: {WIDE}, {AROUND}, constant float32[1] (0) -> {WIDER}",
     "padding by nothing": f"PADV2 v1: {WIDE}, {BY_NOTHING}, constant float32[1] (1) -> {WIDE}",
@@ -51,6 +67,15 @@ REFUSED = {
         "mean_axes",
     ),
     "a sum": (f"SUM v1: {WIDE}, constant int32[1] (3) -> {ONE}", "operator"),
+    "a root after points": (points(), "root_after_points"),
+    "a root after points, read twice": (
+        points(then=f"ABS v1: b -> {WIDE}\nTANH v1: b -> {WIDE}"),
+        "root_after_points",
+    ),
+    "a root after points plus a constant": (
+        points(then=f"ADD v1: b, constant float32[4] -> {WIDE}"),
+        "root_after_points",
+    ),
     "values that are joined": (
         f"CONCATENATION v1: {WIDE}, constant {WIDE} -> float32[1,12,8,4]",
         "joined_constant",
