@@ -15,6 +15,9 @@ _JOINED = frozenset(
         *("DIV", "MAXIMUM", "MINIMUM", "MUL", "POW", "SQUARED_DIFFERENCE", "SUB"),
     }
 )
+_BY_VALUE = _JOINED | {"ADD", "PRELU"}
+# What is never joined with the node that reads it.
+_APART = frozenset({"CONCATENATION", "FULLY_CONNECTED", "SOFTMAX"})
 
 
 def first_dimension_differs(node: NodeView) -> str:
@@ -156,8 +159,40 @@ def _is_joined(tensor):
     return reader.name in _JOINED or (reader.name == "ADD" and not reader.constant_inputs)
 
 
+def output_is_joined(node: NodeView) -> str:
+    """An output that one node reads value by value: the two become one kernel, which keeps the
+    values between them to itself.
+    """
+    if node.name in _APART:
+        return ""
+    for tensor in node.outputs:
+        if tensor is not None and tensor.is_graph_output and not tensor.is_constant:
+            readers = {reader.index: reader for reader in tensor.consumer_nodes}
+            if len(readers) == 1 and _joins(node, tensor, *readers.values()):
+                return f"{tensor} that {tensor.consumer_ops[0]} reads"
+    return ""
+
+
+def _joins(node, tensor, reader):
+    # What is repeated for several values is not read value by value.
+    if reader.name not in _BY_VALUE or any(
+        one.shape != tensor.shape for one in reader.runtime_inputs
+    ):
+        return False
+    # Kernels that read one thing in two places are not joined.
+    given = set(node.runtime_inputs)
+    for other in set(reader.runtime_inputs) - {tensor}:
+        # One that others read, too, is not joined and is read as it is.
+        maker = other.producer_node if other.consumers == 1 else None
+        beside = set(maker.runtime_inputs) if maker is not None else set()
+        if given & (beside | {other}):
+            return False
+    return True
+
+
 _OWN = (
     joins_a_constant,
+    output_is_joined,
     root_after_points,
     first_dimension_differs,
     mean_not_over_pictures,

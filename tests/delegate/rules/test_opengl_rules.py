@@ -22,6 +22,7 @@ def points(width=8, kernel=1, more="", then=""):
     return f"{first}SQRT v1: a -> b = float32[1,6,{width},4]\n{then}"
 
 
+KEPT = f"TANH v1: x = {WIDE} -> b = output {WIDE}\n"
 TAKEN = {
     "a vector of channels added": f"ADD v1: {VECTOR}, {WIDE} -> {WIDE}",
     "equal shapes": f"DIV v1: {WIDE}, {WIDE} -> {WIDE}",
@@ -48,6 +49,17 @@ TAKEN = {
     "a root of points that others read": points(then=f"ABS v1: a -> {WIDE}"),
     "a root of points whose sign is dropped": points(then=f"ABS v1: b -> {WIDE}"),
     "a root of points times itself": points(then=f"MUL v1: b, b -> {WIDE}"),
+    "an output that two nodes read": f"{KEPT}ABS v1: b -> {WIDE}\nEXP v1: b -> {WIDE}",
+    "an output that is pooled": KEPT + "AVERAGE_POOL_2D v1 {filter_height=2, filter_width=2,"
+    " stride_h=2, stride_w=2}: b -> float32[1,3,4,4]",
+    "an output times what it is made of": f"{KEPT}MUL v1: b, x -> {WIDE}",
+    "an output that weighs channels": f"TANH v1: {ONE} -> b = output {ONE}\nMUL v1: {WIDE}, b -> {WIDE}",
+    "an output plus something that only it reads": f"{KEPT}ABS v1: x -> c = {WIDE}\n"
+    f"ADD v1: b, c -> {WIDE}",
+    "an output of a kernel of its own": f"SOFTMAX v1 {{beta=1}}: {WIDE} -> b = output {WIDE}\n"
+    f"TANH v1: b -> {WIDE}",
+    "an output by an operation of its own": f"TANH v1: {WIDE} -> b = {WIDE}\n"
+    f"MAXIMUM v1: b, constant float32[1] (-60000) -> {WIDE}\nLOGISTIC v1: b -> {WIDE}",
     "padding with zeros": f"PAD v1: {WIDE}, {AROUND} -> {WIDER}",
     "padding with the value 0": f"PADV2 v1: {WIDE}, {AROUND}, constant float32[1] (0) -> {WIDER}",
     "padding by nothing": f"PADV2 v1: {WIDE}, {BY_NOTHING}, constant float32[1] (1) -> {WIDE}",
@@ -98,7 +110,18 @@ PADDED = {
     "padding channels with a value": f"PADV2 v1: {WIDE}, constant int32[4,2]"
     " (0, 0, 0, 0, 0, 0, 0, 1), constant float32[1] (1) -> float32[1,6,8,5]",
 }
+OUTPUTS = {
+    "an output that goes on": f"{KEPT}LOGISTIC v1: b -> {WIDE}",
+    "an output plus a constant": f"{KEPT}ADD v1: b, constant float32[4] -> {WIDE}",
+    "an output times itself": f"{KEPT}MUL v1: b, b -> {WIDE}",
+    "an output of points that goes on": points(then=f"TANH v1: b -> {WIDE}").replace(
+        "b = ", "b = output "
+    ),
+    "an output plus something that others read": f"{KEPT}SOFTMAX v1 {{beta=1}}: x -> c = {WIDE}\n"
+    f"ADD v1: b, c -> {WIDE}\nEXP v1: c -> {WIDE}",
+}
 WRONG = {
+    **{name: (graph, "output_read_on") for name, graph in OUTPUTS.items()},
     **{name: (graph, "spread_constant") for name, graph in SPREAD.items()},
     **{name: (graph, "padding_value") for name, graph in PADDED.items()},
 }
