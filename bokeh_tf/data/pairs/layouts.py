@@ -6,8 +6,7 @@ without regard to case, down to three levels below the folder given. `KNOWN` lis
 
 import dataclasses
 import os
-import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from bokeh_tf.data.pairs.pair import (
     read_list,
     relative_name,
 )
+from bokeh_tf.data.pairs.partners import by_partner
 from bokeh_tf.data.pairs.scene_files import FOLDER, read_scene
 from bokeh_tf.data.pairs.tables import read_table
 from bokeh_tf.errors import DataError
@@ -71,8 +71,6 @@ _MOST_EBB_NUMBERS = 4894
 # Of a split's pairs; with fewer, numbers are somebody's own.
 _LEAST_SHARE_OF_EBB = 0.1
 _NAMES_SHOWN = 6
-_SCALE_ENDING = re.compile(r"_?[xX]\d{1,2}$")
-_PADDING = re.compile(r"(?<!\d)0+(?=\d)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +231,7 @@ class _Search:
             if source in inside and target in inside:
                 sources, targets = (self._by_stem(inside[name]) for name in (source, target))
                 self._add(
-                    place, layout, sources, _by_partner(sources, targets), self._maps_in(inside)
+                    place, layout, sources, by_partner(sources, targets), self._maps_in(inside)
                 )
         for source in _DISTINCT_SOURCES:
             targets = [target for name, target in _FOLDER_PAIRS.values() if name == source]
@@ -375,13 +373,18 @@ class _Search:
 
     def _apply(self, path, rows):
         by_source = {resolved(pair.source): identity for identity, pair in self.pairs.items()}
-        absent, added = [], 0
+        absent, twice, added = [], [], 0
         for row in rows:
             source, target = (self._resolved(path, name) for name in (row.source, row.target))
             identity = by_source.get(source) if row.source else self._identity_of(path, row.id)
             if identity is None and source and target:
-                identity, added = self._name(source.parent / source.stem), added + 1
-                self.pairs.setdefault(identity, Pair(identity, "train", source, target))
+                identity = self._name(source.parent / source.stem)
+                pair = Pair(identity, "train", source, target)
+                kept = self.pairs.setdefault(identity, pair)
+                if (kept.source, kept.target) != (source, target):
+                    twice.append(f"{row.source} with {row.target}")
+                    continue
+                added += kept is pair
             elif identity is None:
                 absent.append(row.source or row.id)
             if identity is not None:
@@ -389,6 +392,10 @@ class _Search:
                 self.pairs[identity] = dataclasses.replace(
                     pair, conditions={**pair.conditions, **row.conditions}
                 )
+        if twice:
+            self.notes.append(
+                f"{self._name(path)}: left out, another pair has the name: {_some(twice)}"
+            )
         if added:
             self._layouts.append(FoundLayout(self._name(path), _TABLE_LAYOUT, added))
         # A table that names nothing here is about something else.
@@ -435,31 +442,6 @@ class _Search:
             tuple(self.notes),
             tuple(self.alone),
         )
-
-
-def _by_partner(sources, targets):
-    """`targets` by the stems of the sources they belong to, where names differ in what
-    says nothing of the scene.
-
-    That is padding with zeros, and the scale at a name's end (`12x4`, `12_x4`); a name
-    that could mean two is left.
-    """
-    renamed = dict(targets)
-    waiting = _unmatched(sources, targets)
-    for name, stems in _unmatched(targets, sources).items():
-        partners = waiting.get(name, ())
-        if len(stems) == len(partners) == 1:
-            renamed[partners[0]] = renamed.pop(stems[0])
-    return renamed
-
-
-def _unmatched(files, others):
-    """Stems of `files` that no file of `others` has, by what they say of the scene."""
-    found = defaultdict(list)
-    for stem in files:
-        if stem not in others:
-            found[_PADDING.sub("", _SCALE_ENDING.sub("", stem))].append(stem)
-    return found
 
 
 def _with_ending(pictures, ending):

@@ -351,6 +351,22 @@ def test_a_table_alone_can_name_the_pairs(tmp_path):
     )
 
 
+def test_pairs_of_one_name_in_a_table_do_not_replace_each_other(tmp_path):
+    fill(tmp_path / "photos", ["a.jpg", "a.png", "wide.jpg", "wider.jpg"])
+    rows = [
+        ["photos/a.jpg", "photos/wide.jpg", "2.8"],
+        ["photos/a.jpg", "photos/wider.jpg", "1.4"],
+        ["photos/a.png", "photos/wider.jpg", "1.8"],
+    ]
+    table(tmp_path / "pairs.csv", [["source", "target", "target_f_number"], *rows])
+    found = find_pairs(tmp_path)
+    (pair,) = found.pairs
+    assert (pair.target.name, pair.conditions) == ("wide.jpg", {"target_f_number": 2.8})
+    assert [one.pairs for one in found.report.layouts] == [1]
+    lost = "photos/a.jpg with photos/wider.jpg, photos/a.png with photos/wider.jpg"
+    assert f"pairs.csv: left out, another pair has the name: {lost}" in found.report.notes
+
+
 def test_a_damaged_table_is_noted_and_not_fatal(tmp_path):
     for name in ("original", "bokeh"):
         fill(tmp_path / name, jpegs((0,)))
