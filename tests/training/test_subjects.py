@@ -3,6 +3,7 @@ short training that goes on.
 """
 
 import dataclasses
+import shutil
 
 import cv2
 import keras
@@ -12,7 +13,7 @@ import pytest
 from bokeh_tf import models
 from bokeh_tf.data.scenes import layers
 from bokeh_tf.data.scenes.subjects import NO_TAP, SubjectMaker, load_subjects
-from bokeh_tf.errors import DataError
+from bokeh_tf.errors import DataError, PhotoError
 from bokeh_tf.models import efficientnet_lite
 from bokeh_tf.training import subjects
 from bokeh_tf.training.handover import freeze_all_but
@@ -89,6 +90,21 @@ def test_a_missing_label_is_named(tmp_path):
         load_subjects(folder)
     with pytest.raises(DataError, match="no row of the split test"):
         load_subjects(folder, split="test")
+
+
+def test_a_photo_may_lie_elsewhere_where_the_index_says_so(folder, photos, tmp_path):
+    data = tmp_path / "pack" / "subjects"
+    shutil.copytree(folder, data)
+    elsewhere = tmp_path / "pack" / "photos" / "another.jpg"
+    elsewhere.parent.mkdir()
+    (data / "photos" / "cat.jpg").rename(elsewhere)
+    with pytest.raises(PhotoError, match=r"cat\.jpg: no such file"):
+        load_subjects(data)
+    rows = (data / "index.csv").read_text(encoding="utf-8").splitlines()
+    named = [row + (",photos/another.jpg" if row.startswith("cat,") else ",") for row in rows[1:]]
+    (data / "index.csv").write_text("\n".join([f"{rows[0]},file", *named]), encoding="utf-8")
+    for found, kept in zip(load_subjects(data), photos, strict=True):
+        assert found.stem == kept.stem and np.array_equal(found.photo, kept.photo)
 
 
 def test_examples_are_what_the_network_takes(examples):

@@ -2,8 +2,9 @@
 
 A folder of subjects holds `index.csv` with at least the columns `stem`, `group`, `label_source` and
 `split`, and per row `photos/<stem>.jpg`, `labels/<stem>.png` (what stays sharp, 0..255, the photo's
-aspect) and, if known, `conf/<stem>.png`, the trust in each pixel of the label. Only rows of the
-split "train" are learnt from.
+aspect) and, if known, `conf/<stem>.png`, the trust in each pixel of the label. A column `file` may
+name a photo that lies elsewhere, by a path from the folder or from one that holds it. Only rows of
+the split "train" are learnt from.
 
 An example is a framed photo, or cut-out subjects pasted before another photo. Images are float32
 `[H, W, 3]` in [0, 1], maps half as high and wide. An example depends on its random generator alone.
@@ -19,7 +20,7 @@ import numpy as np
 
 from bokeh_tf.data.scenes import layers
 from bokeh_tf.errors import DataError
-from bokeh_tf.paths import is_file, printable, read_bytes, why_no_folder
+from bokeh_tf.paths import is_file, printable, read_bytes, resolved, why_no_folder
 from bokeh_tf.photos import read, reduced_to_8_bits
 
 _LIMIT_BYTES = 256_000_000
@@ -127,7 +128,7 @@ def load_subjects(folder, *, split="train", long_side_px=_LONG_SIDE_PX):
 
 def _load(folder, row, long_side_px):
     stem, source = row["stem"], row["label_source"]
-    photo = reduced_to_8_bits(read(folder / "photos" / f"{stem}.jpg").pixels)
+    photo = reduced_to_8_bits(read(photo_of(folder, row)).pixels)
     scale = min(1.0, long_side_px / max(photo.shape[:2]))
     size = tuple(max(1, round(side_px * scale)) for side_px in photo.shape[1::-1])
     label = _grey(folder / "labels" / f"{stem}.png")
@@ -148,6 +149,16 @@ def _load(folder, row, long_side_px):
         is_subject=is_subject,
         is_cut_out=source in _CUT_OUT_SOURCES and 0.02 < coverage < 0.7 and _stands_free(label),
     )
+
+
+def photo_of(folder, row):
+    """The path of a row's photo, in `photos` or else where the row says it is."""
+    usual = folder / "photos" / f"{row['stem']}.jpg"
+    named = row.get("file")
+    if is_file(usual) or not named:
+        return usual
+    places = (place / named for place in (folder, *resolved(folder).parents))
+    return next(filter(is_file, places), usual)
 
 
 def _grey(path):
