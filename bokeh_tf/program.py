@@ -113,26 +113,42 @@ def guarded(name: str, command: Callable[[], int], *, when_interrupted: str = _W
     """
     global _caught
     _caught = None
-    with _unbreakable_streams() as (output, errors):
+    with _unbreakable_streams() as streams:
         try:
-            status = command()
-        except BokehError as error:
-            print(f"{name}: {_line(error)}", file=sys.stderr)
-            status = NOT_DONE
+            return _ended(name, command, when_interrupted, streams)
         except KeyboardInterrupt as interruption:
-            print(f"{name}: {when_interrupted}", file=sys.stderr)
-            status = _SIGNAL_BASE + getattr(interruption, "number", signal.SIGINT)
-        except SystemExit as stop:
-            # A parser that refuses or explains.
-            if isinstance(stop.code, int | None) and not stop.code and _is_lost(name, output):
-                raise SystemExit(NOT_DONE) from None
-            raise
-        except (ImportError, SystemError, AttributeError, RuntimeError) as error:
-            status = _status_of(error, name, when_interrupted)
-        is_lost = _is_lost(name, output)
-        if errors:
-            errors.flush()
-        return status or (NOT_DONE if is_lost else DONE)
+            # While the last words were written, which nobody may be reading.
+            for stream in filter(None, streams):
+                stream.let_go()
+            return _status_after(interruption)
+
+
+def _ended(name, command, when_interrupted, streams):
+    """The status of a command that is run to its end, all of whose words are written."""
+    output, errors = streams
+    try:
+        status = command()
+    except BokehError as error:
+        print(f"{name}: {_line(error)}", file=sys.stderr)
+        status = NOT_DONE
+    except KeyboardInterrupt as interruption:
+        print(f"{name}: {when_interrupted}", file=sys.stderr)
+        status = _status_after(interruption)
+    except SystemExit as stop:
+        # A parser that refuses or explains.
+        if isinstance(stop.code, int | None) and not stop.code and _is_lost(name, output):
+            raise SystemExit(NOT_DONE) from None
+        raise
+    except (ImportError, SystemError, AttributeError, RuntimeError) as error:
+        status = _status_of(error, name, when_interrupted)
+    is_lost = _is_lost(name, output)
+    if errors:
+        errors.flush()
+    return status or (NOT_DONE if is_lost else DONE)
+
+
+def _status_after(interruption):
+    return _SIGNAL_BASE + getattr(interruption, "number", signal.SIGINT)
 
 
 def _is_lost(name, output):
@@ -198,9 +214,9 @@ class StandardStream:
             act()
         except OSError as error:
             self.failure = error
-            self._let_go()
+            self.let_go()
 
-    def _let_go(self):
+    def let_go(self) -> None:
         """Sends what Python still holds back to nowhere, so that it does not
         complain while it shuts down.
         """

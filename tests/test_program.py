@@ -139,6 +139,46 @@ def test_signals_end_a_command_through_its_clean_up(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+# What it prints is held back until the end, when the pipe behind it takes nothing more.
+FILLS_ITS_PIPE = """
+import os, signal, sys
+from bokeh_tf.program import run_program
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def command():
+    os.set_blocking(1, False)
+    try:
+        while True:
+            os.write(1, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(1, True)
+    print("the last words")
+    print("ready", file=sys.stderr, flush=True)
+    return 0
+sys.exit(run_program("test", lambda: command))
+"""
+
+
+def test_ctrl_c_ends_a_command_whose_last_words_nobody_reads():
+    child = subprocess.Popen(
+        [sys.executable, "-c", FILLS_ITS_PIPE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Set, it would have nothing held back.
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+    )
+    assert child.stderr.readline() == "ready\n"
+    deadline_s = time.monotonic() + 600
+    # The first may come before it waits for the reader.
+    while child.poll() is None and time.monotonic() < deadline_s:
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    assert child.returncode == 130
+    assert "Traceback" not in child.stderr.read()
+    child.stdout.close()
+    child.stderr.close()
+
+
 def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path):
     ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     child = subprocess.Popen(
