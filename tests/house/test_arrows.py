@@ -146,7 +146,7 @@ ROOM_ARROWS: dict[str, dict[str, set[str]]] = {
         "engines": {"findings", "probing", "unchecked"},
         "judging": {"check", "engines", "findings", "probing", "unchecked"},
         "linting": {"findings", "rules"},
-        "openvino": {"answer", "probing", "unchecked"},
+        "openvino": {"answer", "plugin_log", "probing", "unchecked"},
         "probing": {"findings", "rules"},
         "reconciliation": {"findings", "probing", "unchecked"},
         "rules": {"findings"},

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bokeh_tf.delegate.answer import Answer
-from bokeh_tf.delegate.openvino import libraries, log
+from bokeh_tf.delegate import plugin_log
+from bokeh_tf.delegate.openvino import libraries
 from bokeh_tf.delegate.probing.jobs import Jobs
 from bokeh_tf.delegate.probing.probe import PASSED_THROUGH, failures, judge, probe_request
 from bokeh_tf.delegate.probing.verdicts import Verdict
@@ -57,7 +58,7 @@ class OpenVinoReport(Answer):
         """How the graph was parted, and how near the numbers come to the CPU's."""
         if self.operators is None:
             return ""
-        parting = log.Parting(self.operators, self.taken or 0, self.partitions or 0)
+        parting = plugin_log.Parting(self.operators, self.taken or 0, self.partitions or 0)
         shares = [
             check.difference.max_abs / check.scale for check in self.outputs if check.difference
         ]
@@ -114,7 +115,7 @@ class _Run:
         if answer.traceback:
             raise RuntimeError(f"the check's own worker failed:\n{answer.traceback}")
         is_passed = any(signature["passed_through"] for signature in reference["signatures"])
-        return self._judged(answer, log.parse(answer.child.stderr), is_passed)
+        return self._judged(answer, plugin_log.parse(answer.child.stderr), is_passed)
 
     def _judged(self, answer, said, is_passed):
         if answer.error_kind == "libraries":
