@@ -31,6 +31,7 @@ conditions of --fail-on, a comma between them (default: refused,wrong):
   fp16           the half-precision audit finds errors (turns --audit on)
   opengl         v2 would refuse the file or compute it wrong on phones and in apps without OpenCL
   npu            LiteRT's NPU path does not take all of the file, or computes it wrong (needs the engine openvino)
+  npu-compiler   the compiler that --npu-compiler names does not take all of the file
   partitions:N   a target sees N or more separate parts that it could take
   macs:PERCENT   less than this share of the multiply-accumulates runs on the GPU
 They apply to every delegate named by --target. Where the lint and the real delegate disagree about mldrift, the real
@@ -89,7 +90,7 @@ def _add_steps(parser):
         metavar="LIST",
         help="auto (what is there, the default), none (as --no-probe), or names of engines, which"
         " must run:"
-        " mldrift, classic-gl, openvino",
+        " mldrift, classic-gl, openvino, npu-compiler",
     )
     group.add_argument(
         "--classic-gl-python",
@@ -97,6 +98,13 @@ def _add_steps(parser):
         metavar="FILE",
         help="a Python with mediapipe, which has the classic engine; run without network (or"
         " BOKEH_CLASSIC_GL_PYTHON)",
+    )
+    group.add_argument(
+        "--npu-compiler",
+        metavar="VENDOR:SOC=DIR",
+        help="have each file compiled for a phone's NPU by its vendor's own libraries, which you"
+        " bring: google, intel, mediatek, qualcomm or samsung, such as"
+        " qualcomm:SM8750=/opt/qairt/lib/x86_64-linux-clang",
     )
     group.add_argument(
         "--require-probe",
@@ -272,6 +280,7 @@ def _settings(options):
             timeout_s=options.timeout,
             classic_gl_python=check_engines.classic_gl_python(options, asked, required),
             openvino=check_engines.asks_openvino(policy, asked, required),
+            npu_compiler=check_engines.npu_compiler(policy, options, asked, required),
             runtime=options.runtime,
         )
     except ValueError as error:

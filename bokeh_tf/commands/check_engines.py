@@ -19,12 +19,14 @@ def read(options) -> tuple[frozenset[str], frozenset[str]]:
 
 def require_answerable(policy, asked, options) -> None:
     """Refuses what only an engine can answer that the options leave out."""
-    from bokeh_tf.delegate.engines import ML_DRIFT, NPU, OPENVINO
+    from bokeh_tf.delegate.engines import ML_DRIFT, NPU, NPU_COMPILER, OPENVINO
 
     for condition, needed, engine in (
         ("--require-probe", options.require_probe, ML_DRIFT),
         ("--bisect", options.bisect, ML_DRIFT),
         (f"--fail-on {NPU}", NPU in policy.criteria, OPENVINO),
+        (f"--fail-on {NPU_COMPILER}", NPU_COMPILER in policy.criteria, NPU_COMPILER),
+        ("--npu-compiler", options.npu_compiler, NPU_COMPILER),
     ):
         if not needed or engine in asked:
             continue
@@ -48,6 +50,20 @@ def classic_gl_python(options, asked, required):
             f"classic-gl needs --classic-gl-python FILE or {VARIABLE}: a Python with mediapipe"
         )
     return python
+
+
+def npu_compiler(policy, options, asked, required):
+    """The compiler that the options name, None where they name none and nobody needs one."""
+    from bokeh_tf.delegate.engines import NPU_COMPILER
+    from bokeh_tf.delegate.npu_compiler.vendors import FORM, NpuCompiler
+
+    if NPU_COMPILER not in asked:
+        return None
+    if options.npu_compiler is not None:
+        return NpuCompiler.parse(options.npu_compiler)
+    if NPU_COMPILER in required or NPU_COMPILER in policy.criteria:
+        raise ValueError(f"{NPU_COMPILER} needs --npu-compiler {FORM}: the vendor's own libraries")
+    return None
 
 
 def asks_openvino(policy, asked, required) -> bool:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from bokeh_tf.delegate.audit.audit import AuditReport
     from bokeh_tf.delegate.bisecting.search import Bisection
     from bokeh_tf.delegate.classic_gl.engine import ClassicReport
+    from bokeh_tf.delegate.npu_compiler.engine import NpuCompilerReport
+    from bokeh_tf.delegate.npu_compiler.vendors import NpuCompiler
     from bokeh_tf.delegate.openvino.engine import OpenVinoReport
     from bokeh_tf.delegate.probing.probe import ProbeReport
 
@@ -48,8 +50,8 @@ class Steps:
     `inputs` what the audit runs instead. `timeout_s` limits each of probe, bisection and audit;
     None leaves them their own limits. `classic_gl_python` is an interpreter that has the classic
     engine, which answers for "v2"; None asks nobody. `openvino` asks LiteRT's NPU path, whatever
-    the targets are. `runtime` is the release by whose rules to judge for "mldrift"; None is the
-    newest that the rules know.
+    the targets are, and `npu_compiler` a vendor's compiler. `runtime` is the release by whose rules
+    to judge for "mldrift"; None is the newest that the rules know.
     """
 
     targets: tuple[str, ...] = TARGETS
@@ -61,6 +63,7 @@ class Steps:
     timeout_s: float | None = None
     classic_gl_python: Path | None = None
     openvino: bool = False
+    npu_compiler: "NpuCompiler | None" = None
     runtime: str | None = None
 
     def __post_init__(self):
@@ -110,6 +113,7 @@ class Report:
     memory: MemoryEstimate | None = None
     classic_gl: "ClassicReport | None" = None
     openvino: "OpenVinoReport | Answer | Unchecked | None" = None
+    npu_compiler: "NpuCompilerReport | Unchecked | None" = None
     runtime: str | None = None
 
     def target(self, name: str) -> TargetReport | None:
@@ -244,6 +248,7 @@ def _examine(subject: Subject, steps: Steps) -> Report:
         memory=memory,
         classic_gl=_classic_gl(subject, steps),
         openvino=_openvino(subject, steps),
+        npu_compiler=_npu_compiler(subject, steps),
         runtime=steps.runtime,
     )
 
@@ -322,6 +327,15 @@ def _openvino(subject: Subject, steps: Steps):
     from bokeh_tf.delegate.openvino.engine import DEFAULT_TIMEOUT_S, run
 
     return run(subject, photo=steps.photo, timeout_s=steps.timeout_s or DEFAULT_TIMEOUT_S)
+
+
+def _npu_compiler(subject: Subject, steps: Steps):
+    if steps.npu_compiler is None:
+        return None
+    from bokeh_tf.delegate.npu_compiler.engine import DEFAULT_TIMEOUT_S, run
+
+    limit_s = steps.timeout_s or DEFAULT_TIMEOUT_S
+    return run(subject, steps.npu_compiler, timeout_s=limit_s)
 
 
 def _audit(subject: Subject, steps: Steps):

@@ -31,6 +31,8 @@ class Engine:
         criterion: the condition of `--fail-on` that its findings meet; of the probe, whose
             findings are those of its target, it has none.
         instead: what to do about each way to fail.
+        is_brought: whether whoever checks brings the engine along: where nobody did, a report
+            does not name it.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Engine:
     field: str
     criterion: str
     instead: Mapping[Verdict, str]
+    is_brought: bool = False
 
     def answer(self, report):
         """What it made of a report's file; None where it was not asked."""
@@ -52,12 +55,12 @@ class Engine:
             return "not asked"
         if isinstance(answer, Unchecked):
             return "did not answer"
-        words = {Verdict.UNAVAILABLE: "not there", Verdict.FULL: "ran"}
+        words = {Verdict.UNAVAILABLE: "not there", Verdict.FULL: "ran", Verdict.TAKEN: "compiled"}
         return words.get(answer.verdict, str(answer.verdict))
 
 
 # ML Drift is called as the target is that it alone answers for.
-CLASSIC_GL, OPENVINO = "classic-gl", "openvino"
+CLASSIC_GL, OPENVINO, NPU_COMPILER = "classic-gl", "openvino", "npu-compiler"
 OPENGL, NPU = "opengl", "npu"
 ENGINES = (
     Engine(
@@ -91,6 +94,20 @@ ENGINES = (
             Verdict.CRASHED: "Halve the model until it compiles: one operation does it.",
         },
     ),
+    Engine(
+        NPU_COMPILER,
+        "NPU compiler",
+        "the vendor's NPU compiler",
+        None,
+        "npu_compiler",
+        NPU_COMPILER,
+        {
+            Verdict.REFUSED: "Replace the operators that it names, or let the CPU compute them"
+            " between the parts.",
+            Verdict.CRASHED: "Halve the model until it compiles: one operation does it.",
+        },
+        is_brought=True,
+    ),
 )
 # Those whose answer is an `Answer`, and no part of a target's verdict.
 BESIDE_PROBE = tuple(engine for engine in ENGINES if engine.name != ML_DRIFT)
@@ -117,7 +134,12 @@ def behind(report) -> str:
     if report.error:
         return ""
     targets = [target.target for target in report.targets]
-    engines = [engine for engine in ENGINES if engine.target in (None, *targets)]
+    engines = [
+        engine
+        for engine in ENGINES
+        if engine.target in (None, *targets)
+        and not (engine.is_brought and engine.answer(report) is None)
+    ]
     rules = ", ".join(named(target, report) for target in targets)
     return "; ".join([f"rules {rules}", *(f"{one.title} {one.word(report)}" for one in engines)])
 

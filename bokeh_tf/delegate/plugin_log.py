@@ -1,7 +1,7 @@
-"""Reading what the runtime and Intel's plugin write to stderr: the only place that says how a
-graph was parted.
+"""Reading what the runtime and a vendor's compiler plugin write to stderr: the only place that
+says how a graph was parted.
 
-Grammar (ai-edge-litert 2.3):
+Grammar (ai-edge-litert 2.3; what names an operator, a device or an exception is Intel's plugin's):
 
     INFO: [openvino_compiler_plugin.cc:497] op type <code> is not supported
     INFO: [compiler_plugin.cc:693] Inlined <n> composite ops into subgraph<0>
@@ -14,7 +14,7 @@ Grammar (ai-edge-litert 2.3):
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from bokeh_tf.tflite.schema import names_of
 
@@ -72,6 +72,26 @@ class PluginLog:
     against_whole: tuple[str, ...]
     asks_for_npu: bool
     errors: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is an operator, and all of them are taken."""
+        parting = self.parting
+        return parting is not None and 0 < parting.operators <= parting.taken
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The parting's numbers by name, for a report; empty where nothing was parted."""
+        return {} if self.parting is None else asdict(self.parting)
+
+    @property
+    def left(self) -> str:
+        """What is not taken, in words; there must be a parting."""
+        assert self.parting is not None
+        count = self.parting.operators - self.parting.taken
+        noun = "operator stays" if count == 1 else "operators stay"
+        words = ", ".join((*self.refused, *self.against_whole))
+        return f"{count} {noun} on the CPU{f': {words}' if words else ''}"
 
 
 def parse(text: str) -> PluginLog:

@@ -72,8 +72,8 @@ def test_engines_that_make_no_sense_are_named(text):
 def test_engines_are_chosen_by_name(capsys, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     names = [engine.name for engine in ENGINES]
-    assert names == ["classic-gl", "mldrift", "openvino"]
-    assert asked("openvino, mldrift, classic-gl") == set(names)
+    assert names == ["classic-gl", "mldrift", "openvino", "npu-compiler"]
+    assert asked("openvino, mldrift, classic-gl, npu-compiler") == set(names)
     assert main(["check", str(MODEL), "--engines", "none"]) == PASSED
     assert "ML Drift not asked" in capsys.readouterr().out
     # An engine that is named must run: of v2 alone nothing is asked.

@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bokeh_tf.delegate.answer import Answer
 from bokeh_tf.delegate import plugin_log
+from bokeh_tf.delegate.answer import Answer
 from bokeh_tf.delegate.openvino import libraries
 from bokeh_tf.delegate.probing.jobs import Jobs
 from bokeh_tf.delegate.probing.probe import PASSED_THROUGH, failures, judge, probe_request
@@ -131,8 +131,8 @@ class _Run:
         if said.parting is None:
             words = answer.message if answer.error_kind else "no word of it"
             return self._unchecked(f"the plugin parted nothing ({words})")
-        if said.parting.taken < said.parting.operators or not said.parting.operators:
-            return _reported(Verdict.REFUSED, _left(said), said, operators_left=said.refused)
+        if not said.is_whole:
+            return _reported(Verdict.REFUSED, (said.left,), said, operators_left=said.refused)
         if answer.error_kind == "compile":
             if said.asks_for_npu:
                 return self._unchecked(_ONE_PART.format(said.parting))
@@ -166,22 +166,8 @@ class _Run:
         return Unchecked(self._subject.label, printable_path(reason))
 
 
-def _left(said):
-    count = said.parting.operators - said.parting.taken
-    noun = "operator stays" if count == 1 else "operators stay"
-    words = ", ".join((*said.refused, *said.against_whole))
-    return (f"{count} {noun} on the CPU{f': {words}' if words else ''}",)
-
-
 def _reported(verdict, reasons, said, **more):
-    parted = {}
-    if said.parting is not None:
-        parted = {
-            "operators": said.parting.operators,
-            "taken": said.parting.taken,
-            "partitions": said.parting.partitions,
-        }
-    return OpenVinoReport(verdict, tuple(reasons), **parted, **more)
+    return OpenVinoReport(verdict, tuple(reasons), **said.counts, **more)
 
 
 def _search_path():

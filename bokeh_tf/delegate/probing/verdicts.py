@@ -9,6 +9,7 @@ class Verdict(enum.StrEnum):
     """The outcome of a check, from best to worst; a report's verdict is the worst of its parts."""
 
     FULL = "full"
+    TAKEN = "taken, not run"
     UNAVAILABLE = "unavailable"
     TIMED_OUT = "timed out"
     WRONG = "wrong"
@@ -23,7 +24,7 @@ class Verdict(enum.StrEnum):
     @property
     def exit_code(self) -> int:
         """0 passed, 1 could not be checked, 3 checked and failed."""
-        if self is Verdict.FULL:
+        if self in (Verdict.FULL, Verdict.TAKEN):
             return 0
         return 1 if self in (Verdict.UNAVAILABLE, Verdict.TIMED_OUT) else 3
 

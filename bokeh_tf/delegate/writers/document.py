@@ -6,16 +6,18 @@ not be read), `runtime` (the release that was asked for, null where none was), `
 (`verdict`: compatible | incompatible | accepted_but_wrong, `release`, `coverage`, `findings[]` with `node`,
 `op`, `version`, `layer`, `rule`, `kind`, `tensors`, `reason`, `instead`, `standing`, `cause` and
 `site`, and `without_opencl[]`, the same for what changes no verdict), `memory` (`peak_bytes` of
-tensors at `node`, `place` in words, `weights_bytes`), `probe`, `classic_gl`, `openvino`, `audit`
-and `bisection` (null where there is none), `reconciliation[]`, `notes[]`, `failures[]` (why it does
-not pass, in words), and `error`, null unless the file could not be read. `standing` is fails |
-tolerated | known (in the baseline) | overruled (by the real delegate) | other_release (of what
-ran, than the one asked for). JSON has no infinity and no NaN: they are strings, "inf" and "nan".
+tensors at `node`, `place` in words, `weights_bytes`), `probe`, `classic_gl`, `openvino`,
+`npu_compiler`, `audit` and `bisection` (null where there is none), `reconciliation[]`, `notes[]`,
+`failures[]` (why it does not pass, in words), and `error`, null unless the file could not be read.
+`standing` is fails | tolerated | known (in the baseline) | overruled (by the real delegate) |
+other_release (of what ran, than the one asked for). JSON has no infinity and no NaN: they are
+strings, "inf" and "nan".
 
-`classic_gl` and `openvino` have `verdict`, `reasons[]`, `operators_left[]`, `wrong_outputs[]` and
-`not_finite[]` (those of them with values that are not finite); the first `is_common` (its refusal
-is that of phones with OpenCL, too) and `psnr_db`, the second `operators`, `taken` and `partitions`
-(null where it did not come so far), `outputs[]`, `compile_s` and `run_s[]`.
+`classic_gl`, `openvino` and `npu_compiler` have `verdict`, `reasons[]`, `operators_left[]`,
+`wrong_outputs[]` and `not_finite[]` (those of them with values that are not finite); the first
+`is_common` (its refusal is that of phones with OpenCL, too) and `psnr_db`, the second `operators`,
+`taken` and `partitions` (null where it did not come so far), `outputs[]`, `compile_s` and
+`run_s[]`, the third `compiler`, the same counts, `compiled_bytes` and `compile_s`.
 """
 
 import enum
