@@ -10,6 +10,7 @@ from benchmarks import (
     flagship,
     overhead,
     quality,
+    repairs,
     repeatability,
     subject,
     zoo,
@@ -50,6 +51,11 @@ SUITES = {
     ),
     "quality": Suite(
         "score rendered photos against real shallow-focus pairs", quality.add_options, quality.run
+    ),
+    "repairs": Suite(
+        "repair a folder of files and run what comes out on every engine",
+        repairs.add_options,
+        repairs.run,
     ),
     "repeatability": Suite(
         "run the flagship suite several times and show the spread",

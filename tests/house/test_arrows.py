@@ -264,6 +264,7 @@ OUTER_ARROWS = {
     | {
         "bench",
         "data",
+        "delegate",
         "evaluation",
         "exporting",
         "metrics",
@@ -271,6 +272,7 @@ OUTER_ARROWS = {
         "ops",
         "photos",
         "rendering",
+        "repairing",
         "tflite",
     },
 }
