@@ -24,6 +24,7 @@ def assert_runs_on_gpu(
     require_probe=False,
     timeout_s=None,
     baseline=None,
+    runtime=None,
 ) -> Report:
     """Raises an `AssertionError` that says which nodes a GPU delegate refuses or computes
     wrongly, and what to write.
@@ -37,10 +38,13 @@ def assert_runs_on_gpu(
         probe: also compile and run it on the real delegate, in a child process.
         require_probe: fail where there is no Vulkan adapter to probe with; implies `probe`.
         baseline: path of a baseline file; findings in it do not fail.
+        runtime: the release of LiteRT by whose rules to judge, such as "2.1.5", as `--runtime`;
+            None for the newest that they know. With `require_probe` it must be the one installed.
 
     Raises:
         ModelFileError: the file cannot be read as a model.
         ConversionError: the Keras model cannot become a `.tflite`.
+        ValueError: the rules do not know that release, or "mldrift" is not among the targets.
     """
     # What failed is in the message; where this function said so helps nobody.
     __tracebackhide__ = True
@@ -54,6 +58,7 @@ def assert_runs_on_gpu(
         audit="fp16" in policy.criteria,
         timeout_s=timeout_s,
         openvino="npu" in policy.criteria,
+        runtime=runtime,
     )
     known = read(baseline) if baseline else Baseline()
     if known.warning:

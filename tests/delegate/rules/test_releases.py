@@ -14,6 +14,7 @@ from bokeh_tf.delegate.writers.explanation import explanation_of
 from bokeh_tf.delegate.writers.formats import FORMATS, write
 from bokeh_tf.delegate.writers.running_report import RunningReport
 from bokeh_tf.repairing.outcome import RANKS, rank
+from bokeh_tf.testing import assert_runs_on_gpu
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running import release
 from tests.delegate.check_reports import finding, probed, report, target
@@ -215,6 +216,15 @@ def test_what_an_older_release_refuses_is_repaired_for_it(tmp_path, capsys):
     assert f"mldrift of {oldest} incompatible -> compatible" in capsys.readouterr().out
     for path, code in ((source, 3), (str(out), 0)):
         assert main(["check", path, "--no-probe", "--runtime", oldest]) == code
+
+
+def test_the_assertion_of_a_test_judges_by_a_release(tmp_path):
+    oldest, source = known_releases("mldrift")[0], model(tmp_path, COSINE)
+    assert assert_runs_on_gpu(source).runtime is None
+    with pytest.raises(AssertionError, match=f"mldrift of {oldest}: "):
+        assert_runs_on_gpu(source, runtime=oldest)
+    with pytest.raises(ValueError, match=r"Received: '9\.9\.9'"):
+        assert_runs_on_gpu(source, runtime="9.9.9")
 
 
 def test_what_stays_refused_by_an_older_release_is_said(tmp_path, capsys):
