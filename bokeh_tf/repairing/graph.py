@@ -251,7 +251,8 @@ class Graph:
             like: a tensor whose quantisation it takes.
             quantization: the schema's object instead.
         """
-        values = np.ascontiguousarray(values)
+        # Engines tell a scalar from a vector of one: OpenVINO wants the axis of CUMSUM as a scalar.
+        values = np.asarray(values)
         if like is not None:
             quantization = self.tensors[like].quantization
         key = (values.dtype.str, values.shape, values.tobytes(), id(quantization))
@@ -260,6 +261,7 @@ class Graph:
             buffer.data = np.frombuffer(values.tobytes(), np.uint8)
             self.buffers.append(buffer)
             tensor = self.new_tensor(values.shape, dtype=values.dtype.name)
+            self.tensors[tensor].hasRank = True
             self.tensors[tensor].buffer = len(self.buffers) - 1
             self.tensors[tensor].quantization = quantization
             self._constants[key] = tensor

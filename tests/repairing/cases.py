@@ -125,6 +125,13 @@ CASES = {
             kept=options("BroadcastTo"),
             version=2,
         ),
+        one(
+            OP.BROADCAST_TO,
+            [(1, 1, 1, 1), ints(*IMAGE)],
+            IMAGE,
+            kept=options("BroadcastTo"),
+            version=2,
+        ),
     ],
     "padding": [
         one(OP.PAD, [(5, 6), PAIRS[1:3].copy()], (8, 9), kept=options("Pad")),
@@ -194,7 +201,11 @@ CASES = {
     "depth-multiplier": [depthwise(), depthwise(np.int8)],
     "grouped-convolution": [grouped()],
     "dilation": [dilated()],
-    "full-operand": [broadcast_both_ways()],
+    "full-operand": [
+        broadcast_both_ways((1, 4, 6, 1), (1, 1, 1, 5)),
+        broadcast_both_ways((1, 4, 1, 5), (1, 1, 6, 5)),
+        broadcast_both_ways((1, 4, 3, 1), (1, 1, 3, 5)),
+    ],
     "one-tensor-twice": [twice(OP.SUB, "Sub"), twice(OP.MAXIMUM, "MaximumMinimum")],
     "transposed-activation": [transposed(activation=RELU, version=4)],
     "transposed-same": [transposed(size=11)],

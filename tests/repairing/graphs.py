@@ -197,10 +197,11 @@ def dilated():
     )
 
 
-def broadcast_both_ways():
+def broadcast_both_ways(*shapes):
     graph = Graph()
-    first, second = graph.input((1, 4, 6, 1)), graph.input((1, 1, 1, 5))
-    return graph.file(graph.node(OP.MUL, [first, second], (1, 4, 6, 5), kept=options("Mul")))
+    made = np.broadcast_shapes(*shapes)
+    inputs = [graph.input(shape) for shape in shapes]
+    return graph.file(graph.node(OP.MUL, inputs, made, kept=options("Mul")))
 
 
 def twice(code, table):

@@ -44,6 +44,20 @@ def test_refused_before_whole_after_and_equal(name, number):
     assert bound or proof.largest == 0
 
 
+def test_an_axis_stays_a_scalar():
+    # OpenVINO refuses a CUMSUM whose axis is a vector of one.
+    graph = Graph(repaired(CASES["cumsum"][0])[0])
+    (summed,) = [node for node in graph.nodes if node.name == "CUMSUM"]
+    assert graph.shape(summed.inputs[1]) == () and graph.tensors[summed.inputs[1]].hasRank
+
+
+@pytest.mark.parametrize("number", range(len(CASES["full-operand"])))
+def test_single_rows_columns_and_channels_are_spread_without_a_tile(number):
+    # OpenVINO turns what a TILE behind a convolution reads, and not how often it repeats.
+    graph = Graph(repaired(CASES["full-operand"][number])[0])
+    assert not {"TILE", "BROADCAST_TO"} & {node.name for node in graph.nodes}
+
+
 @pytest.mark.parametrize("name", list(SECOND_CASES))
 def test_second_forms_compute_the_same(name):
     content = SECOND_CASES[name]

@@ -54,7 +54,7 @@ def _sum_put_out(writer, node):
 
 FULL_OPERAND = Recipe(
     name="full-operand",
-    does="MUL that broadcasts both ways: TILE of one operand to the full shape first",
+    does="MUL that broadcasts both ways: one operand repeated to the full shape first",
     rules=("v2.mul.broadcast",),
     ops=frozenset({"MUL"}),
     rewrite=_full_operand,

@@ -1,4 +1,8 @@
-"""TILE of more than four dimensions, and BROADCAST_TO, which is one."""
+"""TILE of more than four dimensions, and BROADCAST_TO, which is one.
+
+Single rows, columns and channels of floats are spread without a TILE: behind a convolution OpenVINO
+turns the shape of what a TILE reads, but not how often it repeats.
+"""
 
 from math import prod
 
@@ -37,9 +41,23 @@ def repeated(writer, tensor, multiples):
     counts = padded([prod(multiples[axis] for axis in group) for group in groups])
     if set(counts) == {1}:
         return tensor
+    return writer.view(_on_four(writer, writer.view(tensor, view), view, counts), target)
+
+
+def _on_four(writer, tensor, view, counts):
+    """A tensor of four dimensions repeated."""
     made = [size * count for size, count in zip(view, counts, strict=True)]
-    result = writer.add("TILE", [writer.view(tensor, view), np.array(counts, np.int32)], made)
-    return writer.view(result, target)
+    repeats_single = all(size == 1 for size, count in zip(view, counts, strict=True) if count > 1)
+    if not repeats_single or counts[0] > 1 or writer.graph.dtype(tensor) != "float32":
+        return writer.add("TILE", [tensor, np.array(counts, np.int32)], made)
+    if made[1:3] != list(view[1:3]):
+        size = np.array(made[1:3], np.int32)
+        tensor = writer.add("RESIZE_NEAREST_NEIGHBOR", [tensor, size], (*made[:3], view[3]))
+    if counts[3] == 1:
+        return tensor
+    # Each channel is the only one times 1.
+    ones, zeros = np.ones((made[3], 1, 1, 1), np.float32), np.zeros(made[3], np.float32)
+    return writer.add("CONV_2D", [tensor, ones, zeros], made, padding=1, strideH=1, strideW=1)
 
 
 def _groups(shape, multiples):
@@ -61,7 +79,10 @@ def _groups(shape, multiples):
 
 RECIPE = Recipe(
     name="tile",
-    does="BROADCAST_TO, and TILE of more than four dimensions: TILE on four",
+    does=(
+        "BROADCAST_TO, and TILE of more than four dimensions: TILE on four, or for single rows,"
+        " columns and channels a resize and a convolution with ones"
+    ),
     rules=("*.rank", "*.op.broadcast_to", "*.op_version"),
     ops=frozenset({"TILE", "BROADCAST_TO"}),
     rewrite=_rewrite,
