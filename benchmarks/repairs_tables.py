@@ -10,9 +10,9 @@ from rich.text import Text
 
 from bokeh_tf.delegate.probing.verdicts import PRECISIONS, Verdict
 
-NO_ANSWER = "no answer"
+_NO_ANSWER, _WORSE = "no answer", "made worse"
 _VERDICTS = [str(verdict) for verdict in Verdict if verdict is not Verdict.UNAVAILABLE]
-_COLUMNS = (*_VERDICTS, NO_ANSWER)
+_COLUMNS = (*_VERDICTS, _NO_ANSWER)
 
 
 def show(rows, engines):
@@ -21,10 +21,12 @@ def show(rows, engines):
     counted = counts(rows, [engine.name for engine in engines])
     whole = sum(is_whole(row) for row in rows)
     table = Table(title=f"{len(rows)} files, {whole} whole by the rules; these on the engines")
-    for heading in ("engine", *_COLUMNS, "made worse"):
-        table.add_column(heading, justify="left" if heading == "engine" else "right")
+    used = [column for column in _COLUMNS if any(row[column] for row in counted.values())]
+    table.add_column("engine", no_wrap=True)
+    for heading in (*used, _WORSE):
+        table.add_column(heading, justify="right")
     for name, counter in counted.items():
-        table.add_row(name, *(str(counter[column]) for column in (*_COLUMNS, "made worse")))
+        table.add_row(name, *(str(counter[column]) for column in (*used, _WORSE)))
     console.print(table)
     for line in exceptions(rows):
         console.print(Text(line), soft_wrap=True)
@@ -47,7 +49,7 @@ def counts(rows, names):
             counted[heading] = Counter(
                 _word(row["engines"][name], precision) for row in rows if is_whole(row)
             )
-        counted[name]["made worse"] = sum(
+        counted[name][_WORSE] = sum(
             row["error"] is None and row["engines"].get(name, {}).get("is_worse", False)
             for row in rows
         )
@@ -66,7 +68,7 @@ def _precisions(rows, name):
 
 def _word(entry, precision):
     verdict = entry["precisions"].get(precision) if precision else entry["verdict"]
-    return verdict if verdict in _VERDICTS else NO_ANSWER
+    return verdict if verdict in _VERDICTS else _NO_ANSWER
 
 
 def exceptions(rows):

@@ -365,6 +365,24 @@ def split_of_one():
     return graph.file(graph.node(OP.NEG, [part], IMAGE))
 
 
+def heads_split(axis):
+    """Queries, keys and values of two heads, apart on an axis of five dimensions; the two scores."""
+    graph, inner = Graph(), (1, 6, 3, 2, 4) if axis == 2 else (1, 6, 2, 3, 4)
+    x, sizes = graph.input((1, 6, 24)), tuple(1 if at == axis else n for at, n in enumerate(inner))
+    x = graph.node(
+        OP.RESHAPE, [x, ints(*inner)], inner, kept=options("Reshape", newShape=ints(*inner))
+    )
+    place, rows = graph.made(np.asarray(axis - 5, np.int32)), (1, 6, 2, 4)
+    parts = [graph.made(sizes) for _ in range(3)]
+    graph.operator(OP.SPLIT, [place, x], parts, options=options("Split", numSplits=3))
+    kept = options("Reshape", newShape=ints(*rows))
+    queries, keys, values = (
+        graph.node(OP.RESHAPE, [part, ints(*rows)], rows, kept=kept) for part in parts
+    )
+    scores = graph.node(OP.MUL, [queries, keys], rows, kept=options("Mul"))
+    return graph.file(graph.node(OP.ADD, [scores, values], rows, kept=options("Add")))
+
+
 def local_response():
     kept = options("LocalResponseNormalization", radius=2, bias=1.0, alpha=0.3, beta=0.5)
     return one(OP.LOCAL_RESPONSE_NORMALIZATION, [IMAGE], IMAGE, kept=kept)

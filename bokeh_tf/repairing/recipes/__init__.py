@@ -63,6 +63,7 @@ RECIPES: tuple[Recipe, ...] = (
     dense.ON_ROWS,
     dense.UNSIGNED,
     concatenation.RECIPE,
+    splitting.ON_FOUR,
     splitting.JOINED,
     splitting.OPERANDS,
     weighted_sums.RECIPE,

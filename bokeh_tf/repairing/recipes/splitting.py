@@ -1,4 +1,4 @@
-"""SPLIT whose parts the delegate confuses when they are joined again."""
+"""SPLIT whose parts the delegate confuses when they are joined again, or of more than four dimensions."""
 
 from bokeh_tf.repairing.nodes import Declined
 from bokeh_tf.repairing.recipe import Recipe
@@ -33,7 +33,10 @@ def _sliced(writer, tensor):
 
 def _as_slices(writer, node):
     for output in node.outputs:
-        writer.deliver(_sliced(writer, output), output)
+        part = _sliced(writer, output)
+        if part == output:
+            raise Declined("its axis is made while running")
+        writer.deliver(part, output)
 
 
 def _of_one_part(writer, node):
@@ -42,6 +45,15 @@ def _of_one_part(writer, node):
     )
 
 
+ON_FOUR = Recipe(
+    name="split-rank",
+    does=(
+        "SPLIT of more than four dimensions (queries, keys and values of attention): SLICEs on four"
+    ),
+    rules=("*.rank",),
+    ops=frozenset({"SPLIT", "SPLIT_V"}),
+    rewrite=_as_slices,
+)
 JOINED = Recipe(
     name="split-joined",
     does="parts of a SPLIT joined again: SLICEs of the whole",
