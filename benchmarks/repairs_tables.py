@@ -5,7 +5,7 @@ exception.
 from collections import Counter
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from bokeh_tf.delegate.probing.verdicts import PRECISIONS, Verdict
@@ -20,9 +20,9 @@ def show(rows, engines):
     console = Console()
     counted = counts(rows, [engine.name for engine in engines])
     whole = sum(is_whole(row) for row in rows)
-    table = Table(title=f"{len(rows)} files, {whole} whole by the rules; these on the engines")
+    console.print(f"{len(rows)} files, {whole} whole by the rules; these on the engines:")
     used = [column for column in _COLUMNS if any(row[column] for row in counted.values())]
-    table.add_column("engine", no_wrap=True)
+    table = Table(Column("engine", no_wrap=True))
     for heading in (*used, _WORSE):
         table.add_column(heading, justify="right")
     for name, counter in counted.items():
