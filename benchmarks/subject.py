@@ -141,7 +141,7 @@ def tap_scores(labelled, model, count):
     """
     if not getattr(model, "takes_focus", False):
         return None
-    maker = SubjectMaker(labelled, shape=_SCENE_SHAPE, is_tapped=True)
+    maker = SubjectMaker(labelled, shape=_SCENE_SHAPE, tapped_share=1.0)
     told, untold = [], []
     for number in _tracked(range(count)):
         image, label, trust, tap = maker.tapped_scene(np.random.default_rng([_SCENE_SEED, number]))

@@ -232,7 +232,7 @@ def _summary(lines):
 
 def _job(phase, model, examples, plan, settings, workers):
     seed = settings.run.seed
-    if phase.data in ("subjects", "tapped_subjects"):
+    if phase.data in subjects.TAPPED_SHARES:
         # A later phase begins with what the one before has made of the encoder.
         encoder = None if phase.starts_from else settings.encoder
         return subjects.subjects_job(model, phase, examples, seed=seed, encoder=encoder)

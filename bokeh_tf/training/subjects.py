@@ -17,6 +17,8 @@ from bokeh_tf.training.optimizers import build_optimizer
 
 # What is trained, and the layers that give it.
 _OUTPUTS = {"focus_logit": "focus_logit", "presence_logit": "subject_confidence_logit"}
+# How many of the examples have a tap, by a phase's data.
+TAPPED_SHARES = {"subjects": 0.0, "tapped_subjects": 1.0, "partly_tapped_subjects": 0.4}
 # The share of the learning rate that a pretrained encoder gets.
 ENCODER_RATE = 0.25
 # A picture in which less than this is labelled has no overlap worth measuring.
@@ -101,7 +103,7 @@ def subjects_job(model, phase, photos, *, seed, encoder=None):
     }
     trainer.compute_loss(y=nothing, y_pred={name: part[..., :1] for name, part in nothing.items()})
     shape = tuple(trainer.input["image"].shape[1:3])
-    maker = SubjectMaker(photos, shape=shape, is_tapped=phase.data == "tapped_subjects")
+    maker = SubjectMaker(photos, shape=shape, tapped_share=TAPPED_SHARES[phase.data])
     return Job(
         model=model,
         trainer=trainer,

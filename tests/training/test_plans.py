@@ -17,6 +17,7 @@ OWN_LOSSES = {
     "scenes": ("weight_maps", "picture"),
     "subjects": _SUBJECT_LOSSES,
     "tapped_subjects": _SUBJECT_LOSSES,
+    "partly_tapped_subjects": _SUBJECT_LOSSES,
 }
 PHASE = Phase(
     "whole", losses=(Term("l1"),), learning_rate=LearningRate(1e-4), image_shape=(64, 64), steps=4

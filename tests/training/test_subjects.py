@@ -49,7 +49,7 @@ def examples(photos):
 
 @pytest.fixture(scope="module")
 def tapped_examples(photos):
-    maker = SubjectMaker(photos, shape=SHAPE, is_tapped=True)
+    maker = SubjectMaker(photos, shape=SHAPE, tapped_share=1.0)
     return [maker.draw(np.random.default_rng([2, number])) for number in range(20)]
 
 
@@ -135,7 +135,7 @@ def test_taps_lie_on_what_stays_sharp(tapped_examples):
 
 
 def test_of_several_things_a_tap_means_one(photos):
-    maker = SubjectMaker(photos, shape=SHAPE, is_tapped=True)
+    maker = SubjectMaker(photos, shape=SHAPE, tapped_share=1.0)
     several = 0
     for number in range(20):
         _, seen, _ = maker.scene(np.random.default_rng([1, number]))
@@ -152,7 +152,7 @@ def test_of_several_things_a_tap_means_one(photos):
 def test_scenes_need_something_to_cut_out(photos):
     with pytest.raises(DataError, match="a subject that can be cut out"):
         SubjectMaker(
-            [photo for photo in photos if not photo.is_cut_out], shape=SHAPE, is_tapped=True
+            [photo for photo in photos if not photo.is_cut_out], shape=SHAPE, tapped_share=1.0
         )
 
 

@@ -27,16 +27,16 @@ _LIMIT_BYTES = 256_000_000
 # Copies of this size leave room for crops of a network's input of 288 or 384 columns.
 _LONG_SIDE_PX = 480
 # A label's source that is no person's outline nor agreed upon by two networks counts less.
-_SOURCE_WEIGHTS = {"selfie+grabcut2": 0.3, "focus": 0.3, "real:coco_full": 0.3, "prior": 0.15}
+_SOURCE_WEIGHTS = {"selfie+grabcut2": 0.3, "focus": 0.5, "real:coco_full": 0.3, "prior": 0.4}
 # How often an example's photo is of a group: people most, and the few objects
 # more than their number.
 _GROUP_SHARES = {
-    "people": 0.36,
-    "animals": 0.22,
-    "objects": 0.18,
-    "flowers": 0.10,
-    "none": 0.07,
-    "unlabelled": 0.07,
+    "people": 0.39,
+    "animals": 0.11,
+    "objects": 0.24,
+    "flowers": 0.06,
+    "none": 0.08,
+    "unlabelled": 0.12,
 }
 # How often an example is composed of cut-outs.
 _COMPOSITE_SHARE = 0.25
@@ -181,12 +181,12 @@ class SubjectMaker:
     Args:
         photos: `LabelledPhoto`s.
         shape: (rows, columns) of the images, even numbers.
-        is_tapped: draw scenes of several things of which one is tapped and the others are not
-            meant. Only these teach what a tap is for: in a photo of one subject it says
-            nothing that is not seen.
+        tapped_share: how many of the examples are scenes of several things of which one is
+            tapped and the others are not meant. Only these teach what a tap is for: in a photo
+            of one subject it says nothing that is not seen.
     """
 
-    def __init__(self, photos, *, shape, is_tapped=False):
+    def __init__(self, photos, *, shape, tapped_share=0.0):
         groups = {
             group: [photo for photo in photos if photo.group == group] for group in _GROUP_SHARES
         }
@@ -200,8 +200,8 @@ class SubjectMaker:
         self._backdrops = [photo for photo in photos if not photo.is_subject]
         self._subjects = [photo for photo in photos if photo.is_subject and photo.weight == 1]
         self.shape = shape
-        self.is_tapped = is_tapped
-        if is_tapped and not (self._cut_outs and self._backdrops):
+        self.tapped_share = tapped_share
+        if tapped_share and not (self._cut_outs and self._backdrops):
             raise DataError(
                 "Scenes need a subject that can be cut out and a photo without one. Name more"
                 " photos."
@@ -210,7 +210,7 @@ class SubjectMaker:
     def draw(self, random):
         """Returns an `Example` drawn with the NumPy generator `random`."""
         tap = NO_TAP
-        if self.is_tapped:
+        if self.tapped_share and random.random() < self.tapped_share:
             image, focus, trust, tap = self.tapped_scene(random)
             presence, presence_weight = 1.0, 0.0
         elif self._cut_outs and self._backdrops and random.random() < _COMPOSITE_SHARE:

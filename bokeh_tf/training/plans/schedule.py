@@ -16,7 +16,7 @@ TARGETS = ("bokeh", "saliency")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 # Pairs of photographs, scenes composed of cut-out photographs, or photographs with labelled
 # subjects; see `bokeh_tf.data.scenes.scenes` and `bokeh_tf.data.scenes.subjects`.
-DATA = ("pairs", "scenes", "subjects", "tapped_subjects")
+DATA = ("pairs", "scenes", "subjects", "tapped_subjects", "partly_tapped_subjects")
 _POSITIVE_FIELDS = ("batch_size", "accumulated_batches")
 
 
