@@ -26,6 +26,7 @@ def encoder_model(encoder, image_shape=(32, 64)):
     ("encoder", "whole", "normalised"),
     [(backbones.RESNET50, 25_557_032, 26_560), (backbones.RESNEXT50, 25_028_904, 34_112)],
 )
+@pytest.mark.once
 def test_parameters_are_the_published_ones(encoder, whole, normalised):
     model = encoder_model(encoder)
     assert elements(model.trainable_weights) == whole - 2_049_000
@@ -38,6 +39,7 @@ def test_parameters_are_the_published_ones(encoder, whole, normalised):
     ]
 
 
+@pytest.mark.once
 def test_layers_are_called_as_in_torchvision():
     shapes = {
         layer.name: layer.kernel.shape

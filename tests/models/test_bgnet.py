@@ -39,6 +39,7 @@ def small():
     return network
 
 
+@pytest.mark.once
 def test_parameters_are_the_released_ones(model):
     for stage, parameters in STAGE_PARAMETERS.items():
         assert (
@@ -47,6 +48,7 @@ def test_parameters_are_the_released_ones(model):
     assert model.count_params() == trainable(model.layers) == 10_352_784
 
 
+@pytest.mark.once
 def test_layers_are_those_of_the_released_graph(model):
     kinds = [type(layer).__name__ for layer in model.layers]
     counted = ("Conv2D", "Conv2DTranspose", "InstanceNormalization", "Concatenate")

@@ -66,6 +66,7 @@ def with_logits(model, logits):
     return copy
 
 
+@pytest.mark.once
 def test_full_size_keeps_to_the_budget(full_size):
     _, file = full_size
     assert file.macs <= 8e9
@@ -77,6 +78,7 @@ def test_full_size_keeps_to_the_budget(full_size):
     ]
 
 
+@pytest.mark.once
 def test_at_most_eight_channels_at_full_resolution(full_size):
     # Elements, not last dimensions: a reshape may keep several pixels side by side as channels.
     pixels = FULL_SHAPE[0] * FULL_SHAPE[1]
@@ -89,6 +91,7 @@ def test_at_most_eight_channels_at_full_resolution(full_size):
     assert {name: count for name, count in channels.items() if count > 8} == {}
 
 
+@pytest.mark.once
 def test_one_set_of_weights_serves_every_size(full_size, model):
     shapes = [weight.shape for weight in model.weights]
     assert shapes == full_size[0] == [weight.shape for weight in built(PHONE_SHAPE).weights]

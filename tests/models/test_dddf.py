@@ -60,6 +60,7 @@ def outputs_of(model, names, values):
     return [np.asarray(output)[0] for output in keras.tree.flatten(probe(values, training=False))]
 
 
+@pytest.mark.once
 def test_parameters_are_the_released_ones(model):
     for part, parameters in PART_PARAMETERS.items():
         assert (
@@ -69,6 +70,7 @@ def test_parameters_are_the_released_ones(model):
     assert model.count_params() - trainable(model.layers) == 53_440
 
 
+@pytest.mark.once
 def test_inputs_are_the_image_and_its_maps(model):
     assert [(tensor.name, tensor.shape[1:]) for tensor in model.inputs] == [
         ("image", (*SHAPE, 3)),
@@ -77,6 +79,7 @@ def test_inputs_are_the_image_and_its_maps(model):
     ]
 
 
+@pytest.mark.once
 def test_features_are_those_of_the_released_graph(model):
     shapes = {
         layer.name: tuple(layer.output.shape[1:]) for layer in model.layers if layer.name != "image"
@@ -96,6 +99,7 @@ def test_features_are_those_of_the_released_graph(model):
     assert {name: shapes[name] for name in expected} == expected
 
 
+@pytest.mark.once
 def test_statistics_of_the_image_have_the_same_trainable_parameters_and_no_moving_ones():
     network = dddf.build(replace(dddf.Config(), encoder_norm="image"), image_shape=SHAPE)
     assert network.count_params() == trainable(network.layers) == 13_839_968

@@ -40,6 +40,7 @@ def test_parameters_are_the_published_ones():
         assert elements_of(model, f"level{level}_") == 1_808_131
 
 
+@pytest.mark.once
 def test_stacked_parameters_are_the_published_ones():
     model = dmshn.build(dmshn.VARIANTS["stacked"], image_shape=(16, 16))
     assert model.count_params() == 10_848_786

@@ -75,6 +75,7 @@ def elements(weights):
     return sum(int(np.prod(weight.shape)) for weight in weights)
 
 
+@pytest.mark.once
 def test_parameters(model):
     assert model.count_params() == elements(model.trainable_weights) == 5_429_292
     by_part = {

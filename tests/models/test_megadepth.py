@@ -25,6 +25,7 @@ BLOCK_TABLE = [
 ]
 STEM_AND_HEAD_PARAMETERS = 7 * 7 * 3 * 128 + 128 + 2 * 128 + 3 * 3 * 64 + 1
 STEM_CHANNELS = 128
+TINY_SHAPE = (64, 96)
 # float32 sums of a few hundred terms of order one.
 FORWARD_TOLERANCE = 1e-5
 
@@ -38,6 +39,7 @@ def elements(weights):
     return sum(int(np.prod(weight.shape)) for weight in weights)
 
 
+@pytest.mark.once
 def test_parameters_are_the_published_ones(model):
     assert elements(model.trainable_weights) == 5_357_153
     assert elements(model.non_trainable_weights) == 14_144
@@ -53,6 +55,7 @@ def test_the_block_table_adds_up_to_the_published_total():
 @pytest.mark.parametrize(
     ("letter", "channels", "out_channels", "parameters", "normalised", "uses"), BLOCK_TABLE
 )
+@pytest.mark.once
 def test_block_types(model, letter, channels, out_channels, parameters, normalised, uses):
     image = keras.Input((16, 16, channels))
     block = keras.Model(image, blocks.inception(image, blocks.INCEPTIONS[letter], name="block"))
@@ -62,6 +65,7 @@ def test_block_types(model, letter, channels, out_channels, parameters, normalis
     assert sum(layer.name.endswith(f"_{letter}_concat") for layer in model.layers) == uses
 
 
+@pytest.mark.once
 def test_levels_halve_the_resolution(model):
     sizes = {layer.name: layer.output.shape[1:] for layer in model.layers}
     assert sizes["stem_relu"] == (32, 48, 128)
@@ -116,8 +120,8 @@ def test_inception_block_equals_numpy():
     )
 
 
-def test_tiny_is_the_same_network_with_a_quarter_of_the_channels(model):
-    tiny = megadepth.build(megadepth.VARIANTS["tiny"], image_shape=(32, 64))
+@pytest.mark.once
+def test_tiny_is_the_same_network_with_a_quarter_of_the_channels(model, tiny):
     assert elements(tiny.trainable_weights) == 339_833
     assert elements(tiny.non_trainable_weights) == 14_144 // 4
     published = {layer.name: layer for layer in model.layers}
@@ -130,11 +134,21 @@ def test_tiny_is_the_same_network_with_a_quarter_of_the_channels(model):
     ] == ["log_depth"]
 
 
-def test_tiny_works_at_half_the_size_and_fits_a_phone():
-    shape = (64, 96)
-    tiny = megadepth.build(megadepth.VARIANTS["tiny"], image_shape=shape)
+@pytest.fixture(scope="module")
+def tiny():
+    return megadepth.build(megadepth.VARIANTS["tiny"], image_shape=TINY_SHAPE)
+
+
+@pytest.mark.once
+def test_tiny_fits_a_phone(tiny):
+    # Every operator is proportional to the pixels.
+    macs_per_pixel = inspect(convert(tiny, precision="float32")).macs / np.prod(TINY_SHAPE)
+    assert macs_per_pixel * 512 * 768 < 8e9
+
+
+def test_tiny_works_at_half_the_size(tiny):
     assert tiny.get_layer("stem_relu").output.shape[1:] == (32, 48, 32)
-    image = np.random.default_rng(2).random((1, *shape, 3), dtype=np.float32)
+    image = np.random.default_rng(2).random((1, *TINY_SHAPE, 3), dtype=np.float32)
     names = ("reduced_image", "reduced_log_depth", "log_depth")
     probe = keras.Model(tiny.input, [tiny.get_layer(name).output for name in names])
     reduced_image, reduced, log_depth = (
@@ -144,9 +158,6 @@ def test_tiny_works_at_half_the_size_and_fits_a_phone():
     np.testing.assert_allclose(reduced_image, means, atol=FORWARD_TOLERANCE)
     enlarged = cv2.resize(reduced, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)[..., None]
     np.testing.assert_allclose(log_depth, enlarged, atol=FORWARD_TOLERANCE)
-    # Every operator is proportional to the pixels.
-    macs_per_pixel = inspect(convert(tiny, precision="float32")).macs / np.prod(shape)
-    assert macs_per_pixel * 512 * 768 < 8e9
 
 
 @pytest.mark.parametrize("fields", [{"width_divisor": 3}, {"width_divisor": 32}, {"decimation": 0}])

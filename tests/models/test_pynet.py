@@ -85,6 +85,7 @@ def test_parameters_of_each_level_are_the_released_ones():
         ),
     ],
 )
+@pytest.mark.once
 def test_parameters(variant, parameters, inputs):
     model = pynet.build(pynet.VARIANTS[variant], image_shape=SHAPE)
     assert trainable(model.layers) == parameters

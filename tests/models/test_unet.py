@@ -21,6 +21,7 @@ def photo(seed=0):
 @pytest.mark.parametrize(
     ("variant", "parameters"), [("base", 2_942_963), ("width32", 11_765_731), ("tiny", 736_507)]
 )
+@pytest.mark.once
 def test_parameters(variant, parameters):
     model = unet.build(unet.VARIANTS[variant], image_shape=SHAPE)
     assert (

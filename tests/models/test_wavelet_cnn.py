@@ -21,6 +21,7 @@ def photo(seed=0):
     ("variant", "parameters"),
     [("base", 1_560_019), ("width32", 6_235_043), ("width64", 24_930_115), ("tiny", 390_635)],
 )
+@pytest.mark.once
 def test_parameters(variant, parameters):
     model = wavelet_cnn.build(wavelet_cnn.VARIANTS[variant], image_shape=SHAPE)
     assert (

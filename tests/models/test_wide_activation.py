@@ -29,6 +29,7 @@ def features(model, names, seed=0):
 
 
 @pytest.mark.parametrize(("variant", "parameters"), [("base", 629_376), ("tiny", 276_594)])
+@pytest.mark.once
 def test_parameters(variant, parameters):
     model = wide_activation.build(wide_activation.VARIANTS[variant], image_shape=SHAPE)
     assert (
@@ -46,6 +47,7 @@ def test_parameters(variant, parameters):
         ("colours", 13_872),
     ],
 )
+@pytest.mark.once
 def test_parameters_of_each_part(model, prefix, parameters):
     assert (
         sum(layer.count_params() for layer in model.layers if layer.name.startswith(prefix))

@@ -249,6 +249,7 @@ def _convert(layer, image_shape, precision):
 
 
 @pytest.mark.parametrize("size_px", KERNEL_SIZES_PX)
+@pytest.mark.once
 def test_cost_per_kernel(size_px):
     from bokeh_tf.tflite.inspection import inspect
 

@@ -117,6 +117,8 @@ print("equal")
 """
 
 
+# JAX has kernels of its own.
+@pytest.mark.once
 def test_values_and_gradients_equal_those_of_keras():
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
