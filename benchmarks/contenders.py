@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bokeh_tf.errors import DataError, ModelFileError
 from bokeh_tf.models.weights import PACKAGED_FILES
-from bokeh_tf.paths import is_file, sha256_of
+from bokeh_tf.paths import is_file, names_apart, sha256_of
 from bokeh_tf.rendering import load_model, render
 
 
@@ -30,7 +30,8 @@ class Contender:
 
 
 def load_contenders(texts, *, input_range=None) -> dict[str, Contender]:
-    """The contenders that `texts` write, by their names; None is the shipped flagship.
+    """The contenders that `texts` write, by their names; None is the shipped flagship. Files of one
+    name are told apart by their folders.
 
     Args:
         input_range: as `bokeh_tf.rendering.load_model` takes it.
@@ -39,27 +40,35 @@ def load_contenders(texts, *, input_range=None) -> dict[str, Contender]:
         DataError: an aperture is no number from 0 to 1.
         ModelFileError: a model cannot be read, cannot be told an aperture, or is given twice.
     """
+    parsed = [(text, *_parse(text)) for text in texts]
+    files = {source: _file_of(source) for _, source, _ in parsed}
+    paths = list(dict.fromkeys(path for path in files.values() if path is not None))
+    names = dict(zip(paths, names_apart(paths), strict=True))
     found: dict[str, Contender] = {}
-    for text in texts:
-        contender = _load(text, input_range)
+    for text, source, aperture in parsed:
+        contender = _load(text, source, aperture, names.get(files[source]), input_range)
         if contender.name in found:
-            raise ModelFileError(
-                f"{text}: a model called {contender.name} is already given. Rename one of them."
-            )
+            raise ModelFileError(f"{text}: {contender.name} is already given. Name it once.")
         found[contender.name] = contender
     return found
 
 
-def _load(text, input_range):
-    source, aperture = _parse(text)
-    model = load_model(source, input_range=input_range)
+def _file_of(source):
+    """The file behind a model, None for one that is built from its name."""
     path = PACKAGED_FILES.get(source) or Path(source)
-    digest = sha256_of(path) if is_file(path) else None
+    return path if is_file(path) else None
+
+
+def _load(text, source, aperture, file_name, input_range):
+    model = load_model(source, input_range=input_range)
+    path = _file_of(source)
+    digest = None if path is None else sha256_of(path)
+    name = file_name or model.name
     if aperture is None:
-        return Contender(model.name, model, None, digest)
+        return Contender(name, model, None, digest)
     if not getattr(model, "takes_focus", False):
         raise ModelFileError(f"{text}: this model cannot be told an aperture. Leave out the @.")
-    return Contender(f"{model.name}@{aperture:g}", model, aperture, digest)
+    return Contender(f"{name}@{aperture:g}", model, aperture, digest)
 
 
 def _parse(text):

@@ -39,3 +39,13 @@ def test_a_model_that_cannot_be_told_is_refused():
 def test_two_models_of_one_name_are_refused():
     with pytest.raises(ModelFileError, match=f"{BASE_FILE.name} is already given"):
         load_contenders([BASE_FILE, BASE_FILE])
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    paths = [tmp_path / folder / BASE_FILE.name for folder in ("mine", "theirs")]
+    for path in paths:
+        path.parent.mkdir()
+        shutil.copy(BASE_FILE, path)
+    found = load_contenders([str(path) for path in paths])
+    assert list(found) == [f"mine/{BASE_FILE.name}", f"theirs/{BASE_FILE.name}"]
+    assert len({id(one.model) for one in found.values()}) == 2
