@@ -168,7 +168,18 @@ def test_a_checkpoint_holds_critics_their_optimizer_and_the_random_state(data):
     )
 
 
+@pytest.mark.usefixtures("layer_by_layer")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 def test_a_crashed_run_with_critics_ends_with_the_same_bits(data, tmp_path, monkeypatch):
+    assert_a_crash_changes_nothing(data, tmp_path, monkeypatch)
+
+
+@pytest.mark.slow
+def test_a_crashed_run_with_critics_ends_with_the_same_bits_as_graphs(data, tmp_path, monkeypatch):
+    assert_a_crash_changes_nothing(data, tmp_path, monkeypatch)
+
+
+def assert_a_crash_changes_nothing(data, tmp_path, monkeypatch):
     train(PLAN, data=data, out=tmp_path / "whole", settings=settings())
     expected = checkpoints.newest(tmp_path / "whole" / "checkpoints")
 

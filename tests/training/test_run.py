@@ -1,4 +1,8 @@
-"""A plan's run in its folder: what it leaves, how it goes on, and what stops it."""
+"""A plan's run in its folder: what it leaves, how it goes on, and what stops it.
+
+Steps run layer by layer here, but for one test; killed and resumed as graphs, networks are trained
+in `test_interruptions.py`.
+"""
 
 import csv
 import dataclasses
@@ -24,6 +28,12 @@ from bokeh_tf.training.run import RunOptions
 from bokeh_tf.training.session import Settings, train
 from tests.training_pairs import write_pairs
 
+pytestmark = [
+    pytest.mark.usefixtures("module_layer_by_layer"),
+    pytest.mark.filterwarnings(
+        "ignore:Even though the `tf.config.experimental_run_functions_eagerly`"
+    ),
+]
 FIRST = Phase(
     "first",
     losses=(Term("l1"),),
@@ -53,7 +63,7 @@ def pairs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(pairs, tmp_path_factory):
+def finished(pairs, tmp_path_factory, module_layer_by_layer):
     """The output folder of a whole run of two phases."""
     out = tmp_path_factory.mktemp("run") / "größe" / "run"
     assert train(PLAN, data=pairs, out=out, settings=settings()) == out / "unet_tiny.weights.h5"
@@ -243,6 +253,8 @@ def test_a_second_run_in_one_folder_says_that_one_is_at_work(pairs, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+# Whether a batch is a step's last is a branch of the graph.
+@pytest.mark.usefixtures("as_graphs")
 def test_accumulated_batches_are_one_large_batch(pairs, tmp_path):
     whole = dataclasses.replace(ONE_PHASE, phases=(dataclasses.replace(FIRST, steps=2),))
     halves = dataclasses.replace(FIRST, batch_size=1, accumulated_batches=2, steps=4)

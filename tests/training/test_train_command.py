@@ -289,6 +289,8 @@ def test_every_network_has_mixed_precision(name, float32_afterwards):
     assert {output.dtype for output in traced.outputs} == {tf.bfloat16}
 
 
+@pytest.mark.usefixtures("layer_by_layer")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
 def test_the_result_is_the_average_of_the_weights_where_a_plan_says_so(
     tmp_path, precision, float32_afterwards

@@ -1,8 +1,8 @@
 """Every plan, phase after phase, for a few steps on two pictures: what it learns, and what a
 phase leaves to the next.
 
-Steps run layer by layer here: to trace the graph of one would take as long as ten of them. As users
-run them, by the command and at its sizes, the plans are run in the slow test.
+Steps run layer by layer here. As users run them, by the command and at its sizes, the plans are run
+in the slow test.
 """
 
 import dataclasses
@@ -27,9 +27,12 @@ from tests.photographs import write_folder
 from tests.training.learning import assert_descends
 from tests.training_pairs import write_pairs
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Even though the `tf.config.experimental_run_functions_eagerly`"
-)
+pytestmark = [
+    pytest.mark.usefixtures("module_layer_by_layer"),
+    pytest.mark.filterwarnings(
+        "ignore:Even though the `tf.config.experimental_run_functions_eagerly`"
+    ),
+]
 TIME_LIMIT_S = 1_200
 SHALLOW = Encoder(planes=16, blocks=(1, 1, 1, 1), groups=8, width=32)
 
@@ -92,13 +95,6 @@ def pair_folder(folder, size_px, *, maps=(), is_target_a_map=False):
         shutil.rmtree(folder / "Training" / "bokeh")
         (folder / "Training" / "saliency").rename(folder / "Training" / "bokeh")
     return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def layer_by_layer():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def arrays_of(variables):

@@ -1,5 +1,7 @@
 """A run watched on held-out pairs: scores, the best weights beside the last, early
 stopping, exact after a crash.
+
+Steps run layer by layer here.
 """
 
 import csv
@@ -25,6 +27,12 @@ from bokeh_tf.training.session import Settings, Watch, train
 from bokeh_tf.training.supervised import build_model
 from tests.training_pairs import write_pairs
 
+pytestmark = [
+    pytest.mark.usefixtures("module_layer_by_layer"),
+    pytest.mark.filterwarnings(
+        "ignore:Even though the `tf.config.experimental_run_functions_eagerly`"
+    ),
+]
 SIZE = (32, 48)
 PHASE = Phase(
     "only",
@@ -60,7 +68,7 @@ def held_out(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def watched(pairs, held_out, tmp_path_factory):
+def watched(pairs, held_out, tmp_path_factory, module_layer_by_layer):
     out = tmp_path_factory.mktemp("run") / "watched"
     train(PLAN, data=pairs, out=out, settings=settings(held_out))
     return out
