@@ -1,12 +1,10 @@
 """Bilinear upsampling of float32 features `[B, H, W, C]` channel by channel, with
 or without aligned corners.
 
-`BilinearUpsampling` in `resize` mixes columns in a dense convolution, which is cheap for
-three channels and dear for
-256. Here every output phase of a pixel is that pixel plus constant shares of its
-  differences to its neighbours: no
-multiply-accumulate more than a resize needs, and no sampling positions that
-half precision could lose.
+`BilinearUpsampling` in `resize` mixes columns in a dense convolution, which is cheap for three
+channels and dear for 256. Here every output phase of a pixel is that pixel plus constant shares of
+its differences to its neighbours: no multiply-accumulate more than a resize needs, and no sampling
+positions that half precision could lose.
 
 With aligned corners the first and last pixels of input and output coincide, so the shares change
 along the axis: output `factor * i + p` lies at `i + (p * (n - 1) - i * (factor - 1)) / (factor * n
@@ -19,19 +17,20 @@ from keras import ops
 
 
 def phase_offsets(size, factor, *, align_corners):
-    """Where output pixels lie relative to their input pixel i, float64 `[factor,
-    size]`, between -1 and 1.
+    """Where output pixels lie relative to their input pixel i, float64 `[factor, size]`, or
+    `[factor, 1]` where all pixels have the same offsets; between -1 and 1.
+
+    Without aligned corners the first and last pixels have nothing beyond to move towards; as
+    differences beyond the border are zero, their offsets do not matter.
     """
     phases, pixels = np.arange(factor)[:, None], np.arange(size)[None]
     if align_corners:
         return (phases * (size - 1) - pixels * (factor - 1)) / max(factor * size - 1, 1)
-    offsets = (phases + 0.5) / factor - 0.5 + 0 * pixels
-    # Beyond the first and last pixel there is nothing to move towards.
-    return np.clip(offsets, np.where(pixels == 0, 0, -1), np.where(pixels == size - 1, 0, 1))
+    return (phases + 0.5) / factor - 0.5
 
 
 def _phases(features, axis, offsets):
-    """The features at `offsets` `[factor, size]` from each pixel along `axis`: a list of
+    """The features at `offsets` `[factor, size or 1]` from each pixel along `axis`: a list of
     tensors of the same shape.
     """
     size = features.shape[axis]
@@ -39,15 +38,27 @@ def _phases(features, axis, offsets):
     padding[axis] = [1, 1]
     steps = ops.pad(_part(features, axis, 1, size) - _part(features, axis, 0, size - 1), padding)
     before, after = _part(steps, axis, 0, size), _part(steps, axis, 1, size + 1)
-    shape = (1, size, 1, 1) if axis == 1 else (1, 1, size, 1)
     phases = []
     for row in offsets.astype("float32"):
         phase = features
         for share, step in ((np.minimum(row, 0), before), (np.maximum(row, 0), after)):
             if share.any():
-                phase = phase + step * ops.convert_to_tensor(share.reshape(shape), dtype=step.dtype)
+                phase = phase + step * ops.convert_to_tensor(
+                    _spread(share, axis, features.shape), dtype=step.dtype
+                )
         phases.append(phase)
     return phases
+
+
+def _spread(share, axis, shape):
+    """One value, or one per row or column written out for the whole picture: the classic
+    delegate's OpenGL half computes products with a constant of one row or column wrongly.
+    """
+    if share.size == 1:
+        return share[0]
+    _, height, width, _ = shape
+    along = (1, -1, 1, 1) if axis == 1 else (1, 1, -1, 1)
+    return np.broadcast_to(share.reshape(along), (1, height, width, 1)).copy()
 
 
 def _part(features, axis, first, last):
