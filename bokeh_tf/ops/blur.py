@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from bokeh_tf.ops.resize import multiply_left, spline_taps, taps_variance, upsample_extended
+from bokeh_tf.ops.resize import spline_taps, taps_variance, upsample_columns
 
 
 def default_sigma_px(kernel_size_px):
@@ -136,9 +136,6 @@ class GaussianBlurBank(keras.layers.Layer):
     multiply-accumulates per pixel, channel and kernel, of which the last upsampling takes 9.
     Smaller images pay relatively more for the margins beyond their border. Right in half precision
     to 2e-3 of the range at any width.
-
-    Runs on the delegates of LiteRT and, where a phone has OpenCL, of classic TFLite: that one's
-    OpenGL backend lacks BATCH_MATMUL and TRANSPOSE.
 
     Height and width are static multiples of 4 (of 8 for speed). An image needs about 50
     pixels along either axis.
@@ -272,7 +269,7 @@ def _mirrored_cells(images, margin_cells):
         images[:, :, width_px - 1 - margin_px : width_px - 1], margin_cells
     )
     middle = _cells_with_mirrored_rows(images, margin_cells)
-    return ops.concatenate([_reversed_columns(left), middle, _reversed_columns(right)], axis=2)
+    return ops.concatenate([_reversed(left, axis=2), middle, _reversed(right, axis=2)], axis=2)
 
 
 def _cells_with_mirrored_rows(images, margin_cells):
@@ -282,7 +279,7 @@ def _cells_with_mirrored_rows(images, margin_cells):
     top = _cell_means(images[:, 1 : 1 + margin_px])
     bottom = _cell_means(images[:, height_px - 1 - margin_px : height_px - 1])
     return ops.concatenate(
-        [_reversed_rows(top), _cell_means(images), _reversed_rows(bottom)], axis=1
+        [_reversed(top, axis=1), _cell_means(images), _reversed(bottom, axis=1)], axis=1
     )
 
 
@@ -290,15 +287,15 @@ def _cell_means(images):
     return ops.average_pool(images, CELL_PX, strides=CELL_PX, padding="valid")
 
 
-def _reversed_rows(images):
-    """A product with the exchange matrix: delegates refuse a slice that reverses."""
-    _, height, width, channels = images.shape
-    rows = ops.reshape(images, (-1, 1, height, width * channels))
-    return ops.reshape(multiply_left(np.eye(height)[::-1], rows), (-1, height, width, channels))
-
-
-def _reversed_columns(images):
-    return ops.transpose(_reversed_rows(ops.transpose(images, (0, 2, 1, 3))), (0, 2, 1, 3))
+def _reversed(images, *, axis):
+    """The rows (axis 1) or columns (2), last first: delegates refuse a slice that reverses, but
+    what mirrors beyond the first row is just that.
+    """
+    size = images.shape[axis]
+    padding = [[0, 0] for _ in images.shape]
+    padding[axis] = [size - 1, 0]
+    mirrored = ops.pad(images, padding, mode="reflect")
+    return mirrored[:, :size] if axis == 1 else mirrored[:, :, :size]
 
 
 def _coarse_grid(cells, margin_cells):
@@ -323,7 +320,20 @@ def _blur_grid(grid, margin_points, plan):
         grid = grid[:, spare:-spare, spare:-spare]
     rows = _correlate_rows(grid, plan.weights, group=grid.shape[2])
     blurred = blur_columns(rows, plan.weights)
-    return upsample_extended(blurred, spline_taps(plan.step * CELL_PX), with_products=True)
+    return _upsample(blurred, spline_taps(plan.step * CELL_PX))
+
+
+def _upsample(images, taps):
+    """What `upsample_extended` computes, with each phase of the rows by one convolution, as
+    `blur_rows` has it, instead of sums of shifted rows.
+    """
+    _, extended_height, width, channels = images.shape
+    group = _group(width)
+    grouped = ops.reshape(images, (-1, extended_height, width // group, group * channels))
+    phases = [_depthwise(grouped, weights, axis=1) for weights in taps]
+    height = (extended_height - 2) * len(taps)
+    rows = ops.reshape(ops.concatenate(phases, axis=2), (-1, height, width, channels))
+    return upsample_columns(rows, taps)
 
 
 def blur_rows(images, weights):
@@ -331,8 +341,12 @@ def blur_rows(images, weights):
 
     Neighbouring columns go side by side as channels, which fills a processor's vector lanes.
     """
-    group = next(size for size in range(_MAX_GROUP, 0, -1) if images.shape[2] % size == 0)
-    return _correlate_rows(images, weights, group=group)
+    return _correlate_rows(images, weights, group=_group(images.shape[2]))
+
+
+def _group(width):
+    """The largest number of columns, `_MAX_GROUP` at most, that the width is a multiple of."""
+    return next(size for size in range(_MAX_GROUP, 0, -1) if width % size == 0)
 
 
 def _correlate_rows(images, weights, *, group, step=1):

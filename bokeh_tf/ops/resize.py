@@ -6,9 +6,8 @@ hundred pixels they lose the fractions they need, so a x4 upsampling is wrong fr
 512 on and a x2 one from 1024. An integer factor needs no positions. Output pixel `factor * i +
 phase` is a fixed mixture of the input pixels i - 1, i and i + 1, and depends on the phase only:
 
-- rows: each phase is a weighted sum of three shifted copies, or all of them are one
-  matrix product; the phases side by side along the width are, in memory, already the
-  finer rows, so a reshape finishes;
+- rows: each phase is a weighted sum of three shifted copies; the phases side by side along the
+  width are, in memory, already the finer rows, so a reshape finishes;
 - columns: one convolution writes all phases of a pixel as channels, which a
   reshape spreads along the width.
 
@@ -53,17 +52,14 @@ def _phase_offsets(factor):
     return (np.arange(factor) + 0.5) / factor - 0.5
 
 
-def upsample_extended(images, taps, *, with_products=False, added=None):
+def upsample_extended(images, taps, *, added=None):
     """Upsamples by `len(taps)` images that carry one more row and column on every
     side, which the taps use up.
 
     Args:
         added: what is added to the result, of its shape, or None.
-        with_products: compute rows by matrix products, which are faster on a CPU. The classic
-            delegate has them in its OpenCL backend only; sums of shifted rows run everywhere.
     """
-    rows = _multiply_row_phases(images, taps) if with_products else _add_row_phases(images, taps)
-    return _upsample_columns(rows, taps, added)
+    return upsample_columns(_add_row_phases(images, taps), taps, added=added)
 
 
 def _add_row_phases(images, taps):
@@ -81,39 +77,8 @@ def _add_row_phases(images, taps):
     return ops.reshape(ops.concatenate(phases, axis=2), (-1, height * factor, width, channels))
 
 
-def _multiply_row_phases(images, taps):
-    _, extended_height, width, channels = images.shape
-    factor, height = len(taps), extended_height - 2
-    # More rows in one product repeat fewer neighbours but multiply more zeros.
-    group = next(size for size in (factor // 2, 2, 1) if height % size == 0)
-    rows = ops.reshape(images, (-1, extended_height, 1, width * channels))
-    shape = (-1, height // group, group, width * channels)
-    previous, same, following = (
-        ops.reshape(rows[:, first : first + height], shape) for first in range(3)
-    )
-    neighbourhoods = ops.concatenate([previous, same[:, :, -1:], following[:, :, -1:]], axis=2)
-    product = np.zeros((group * factor, group + 2))
-    for row in range(group):
-        product[row * factor : (row + 1) * factor, row : row + 3] = taps
-    return ops.reshape(
-        multiply_left(product, neighbourhoods), (-1, height * factor, width, channels)
-    )
-
-
-def multiply_left(matrix, images):
-    """Products of a constant `[M, K]` with the `[K, C]` of every row of images `[B,
-    H, K, C]`: `[B, H, M, C]`.
-
-    Delegates refuse a product whose first factor is a constant. Adding nothing of the
-    images makes it a computed one.
-    """
-    nothing = images[:, :, :1, :1] * 0
-    # Delegates add tensors of as many dimensions alone.
-    matrix = ops.convert_to_tensor(matrix[None, None], dtype=images.dtype)
-    return ops.matmul(nothing + matrix, images)
-
-
-def _upsample_columns(images, taps, added=None):
+def upsample_columns(images, taps, *, added=None):
+    """The half of `upsample_extended` that is about columns."""
     _, height, extended_width, channels = images.shape
     factor = len(taps)
     kernel = taps.T[:, None, :, None] * np.eye(channels)[None, :, None, :]
