@@ -115,11 +115,14 @@ class LightWeight(layers.Layer):
 
     def call(self, image, weight):
         """Returns `weight` `[B, H, W, 1]`, per channel, with saturated pixels replaced."""
-        brightest = ops.max(image, axis=-1, keepdims=True)
+        # Not the maximum over an axis, for which the classic delegate's OpenGL half has no kernel.
+        brightest = ops.maximum(ops.maximum(image[..., :1], image[..., 1:2]), image[..., 2:])
         ramp = (brightest - (_SATURATED - _SATURATION_RAMP)) * (1 / _SATURATION_RAMP)
         saturated = ops.clip(ramp, 0.0, 1.0)
         square = image * image
-        return weight * (1.0 - saturated) + 3.0 * square * square * image * saturated
+        light = 3.0 * square * square * image * saturated
+        # As many channels as the light: OpenGL adds one channel to nothing else.
+        return ops.concatenate([weight * (1.0 - saturated)] * 3, axis=-1) + light
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")

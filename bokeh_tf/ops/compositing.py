@@ -48,4 +48,6 @@ def composite(images, masks, blurs, *, epsilon):
         light, clear = layer[..., :channels], layer[..., channels:]
         total = light if total is None else total * clear + light
         uncovered = clear if uncovered is None else uncovered * clear
-    return total / (1.0 - uncovered + epsilon)
+    # A product with the reciprocal: a division by one channel ends the classic delegate's OpenGL
+    # half.
+    return total * (1.0 / (1.0 - uncovered + epsilon))
