@@ -29,7 +29,8 @@ train-demo: $(READY) try-software-gpu ## train for minutes, killed and resumed; 
 
 test: $(READY) try-software-gpu ## run the tests, the numeric ones with oneDNN and without
 	$(WITH_ONEDNN) $(BIN)/python -m pytest $(SIDE_BY_SIDE)
-	$(WITHOUT_ONEDNN) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "numeric and not slow and not device and not gpu"
+	$(WITHOUT_ONEDNN) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "numeric and not slow and not device and not gpu" \
+		$$($(BIN)/python -m tests.numeric)
 
 lint: $(READY) ## check style, formatting and types
 	$(BIN)/ruff check .
@@ -51,7 +52,7 @@ fuzz-sources: $(READY)
 
 nightly: $(READY) try-software-gpu ## run the slow tests and a long fuzz too
 	BOKEH_ADBD=$$(.ci/adbd.sh) $(WITH_ONEDNN) $(BIN)/python -m pytest -m "not device"
-	$(WITHOUT_ONEDNN) $(BIN)/python -m pytest -m "numeric and not device and not gpu"
+	$(WITHOUT_ONEDNN) $(BIN)/python -m pytest -m "numeric and not device and not gpu" $$($(BIN)/python -m tests.numeric)
 	$(BIN)/python -m tests.fuzz --cases 1000000 --seconds 1800 --seed $$(date +%Y%m%d)
 	$(BIN)/python -m tests.fuzz --reader documents --cases 1000000 --seconds 900 --seed $$(date +%Y%m%d)
 	$(BIN)/python -m tests.fuzz --reader sources --cases 20000 --seconds 900 --seed $$(date +%Y%m%d)

@@ -3,7 +3,8 @@
 TensorFlow turns oneDNN on for some processors only, and with it other kernels compute, and
 differentiate, nearly all there is. So what trains, and what compares the numbers of operations and
 networks, is tested with both, on whatever processor: `make test` says how. Files are named by their
-place below `tests/`.
+place below `tests/`; `python -m tests.numeric` lists them for `make`, so that the second run does
+not import all the others to leave them out.
 """
 
 NUMERIC_FILES = frozenset(
@@ -49,3 +50,6 @@ NUMERIC_FILES = frozenset(
         "models/test_wide_activation.py",
     }
 )
+
+if __name__ == "__main__":
+    print("\n".join(sorted(f"tests/{place}" for place in NUMERIC_FILES)))

@@ -1,6 +1,8 @@
 """The list of files that run with oneDNN and without: complete, and asked for by `make test`."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,12 @@ def test_what_trains_is_listed(path):
         assert place(path) in NUMERIC_FILES
 
 
+def test_the_list_can_be_asked_for():
+    command = [sys.executable, "-m", "tests.numeric"]
+    said = subprocess.run(command, cwd=TESTS.parent, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == sorted(f"tests/{place}" for place in NUMERIC_FILES)
+
+
 def test_training_is_seen():
     assert trains("from bokeh_tf.training.session import Settings, train\n")
     assert trains("    with tf.GradientTape() as tape:\n")
@@ -44,8 +52,9 @@ def test_training_is_seen():
 def test_make_runs_all_tests_with_onednn_and_the_listed_ones_without():
     lines = (TESTS.parent / "Makefile").read_text(encoding="utf-8").splitlines()
     first = lines.index(next(line for line in lines if line.startswith("test:"))) + 1
-    with_onednn, without = lines[first], lines[first + 1]
+    with_onednn, without = lines[first], " ".join(lines[first + 1 : first + 3])
     assert "$(WITH_ONEDNN)" in with_onednn and " -m " not in with_onednn.replace("-m pytest", "")
-    assert "$(WITHOUT_ONEDNN)" in without and "numeric" in without
+    assert "$(WITHOUT_ONEDNN)" in without and '-m "numeric and' in without
+    assert "$$($(BIN)/python -m tests.numeric)" in without
     assert "WITHOUT_ONEDNN := TF_ENABLE_ONEDNN_OPTS=0" in lines
     assert "WITH_ONEDNN := TF_ENABLE_ONEDNN_OPTS=1" in lines
