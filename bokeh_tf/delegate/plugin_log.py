@@ -15,6 +15,7 @@ Grammar (ai-edge-litert 2.3; what names an operator, a device or an exception is
 
 import re
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from bokeh_tf.tflite.schema import names_of
 
@@ -80,7 +81,7 @@ class PluginLog:
         return parting is not None and 0 < parting.operators <= parting.taken
 
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, Any]:
         """The parting's numbers by name, for a report; empty where nothing was parted."""
         return {} if self.parting is None else asdict(self.parting)
 
