@@ -269,7 +269,10 @@ def build(config=Config(), *, image_shape):
     # Colours plus the filtered photo.
     colours = _colours(_branch(shared, half, config, name="colour"), centred, config)
     filtered = _filtered(_branch(shared, half, config, name="filter"), centred, config)
-    total = layers.Add(name="sum")([layers.Add(name="deviations")([colours, filtered]), mean])
+    deviations = layers.Add(name="deviations")([colours, filtered])
+    # The mean first: Keras adds a second operand of this shape as a bias of one dimension, which
+    # the classic delegate's OpenGL half refuses while running.
+    total = layers.Add(name="sum")([mean, deviations])
     rendered = ClipAtInference(name="rendered")(total)
     inputs = image if config.are_maps_estimated else [image, saliency, depth]
     return keras.Model(inputs, rendered, name="dddf")

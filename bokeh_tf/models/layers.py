@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from bokeh_tf.ops.means import picture_means
+
 
 def image_input(image_shape, *, multiple):
     """Input of RGB images of (height, width) `image_shape`; both must be
@@ -108,8 +110,8 @@ class InstanceNormalization(layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs):
-        centred = inputs - ops.mean(inputs, axis=(1, 2), keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=(1, 2), keepdims=True)
+        centred = inputs - picture_means(inputs)
+        variance = picture_means(ops.square(centred))
         normalised = centred * ops.rsqrt(variance + self.epsilon)
         return normalised * self.gamma + self.beta if self.affine else normalised
 
