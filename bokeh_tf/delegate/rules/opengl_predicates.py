@@ -7,6 +7,9 @@ Each was found by running the engine; each function answers for any graph.
 from bokeh_tf.delegate.rules.views import NodeView, TensorView, bhwc
 
 _PICTURE_AXES = [1, 2]
+# The kernel of a mean by tiles: a tile's side, what its threads reach, and when it is chosen.
+_TILE_PX, _TILED_PX, _TILE_MEMORY_BYTES = 8, 64, 32768
+_FLOAT32_BYTES = 4
 # What OpenGL computes value by value: with what makes the values in one kernel.
 _JOINED = frozenset(
     {
@@ -43,6 +46,20 @@ def mean_not_over_pictures(node: NodeView) -> str:
     is_whole = all(isinstance(axis, int) for axis in axes.values)
     over = sorted({axis % 4 for axis in axes.values}) if is_whole else []
     return "" if over == _PICTURE_AXES else f"over the axes {', '.join(map(str, over))}"
+
+
+def mean_is_cut(node: NodeView) -> str:
+    """A mean over rows and columns of a picture that the kernel by tiles takes, and is too large
+    for: it has 8 x 8 threads, each for a tile of 8 x 8 pixels.
+    """
+    source = (*node.inputs, None)[0]
+    if source is None or source.rank != 4 or mean_not_over_pictures(node):
+        return ""
+    _, height, width, channels = source.shape
+    if height % _TILE_PX or width % _TILE_PX or channels % 4 or max(height, width) <= _TILED_PX:
+        return ""
+    sums_bytes = height * width // _TILE_PX**2 * channels * _FLOAT32_BYTES
+    return f"{height}x{width} pixels" if sums_bytes <= _TILE_MEMORY_BYTES else ""
 
 
 def running_operands_differ(node: NodeView) -> str:
@@ -195,6 +212,7 @@ _OWN = (
     output_is_joined,
     root_after_points,
     first_dimension_differs,
+    mean_is_cut,
     mean_not_over_pictures,
     running_operands_differ,
     constant_is_no_vector,

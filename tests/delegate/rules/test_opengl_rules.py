@@ -22,6 +22,7 @@ def points(width=8, kernel=1, more="", then=""):
     return f"{first}SQRT v1: a -> b = float32[1,6,{width},4]\n{then}"
 
 
+MEAN = "MEAN v1 {{keep_dims=1}}: float32[1,{0},{1},{2}], constant int32[2] (1, 2) -> float32[1,1,1,{2}]"
 KEPT = f"TANH v1: x = {WIDE} -> b = output {WIDE}\n"
 TAKEN = {
     "a vector of channels added": f"ADD v1: {VECTOR}, {WIDE} -> {WIDE}",
@@ -38,6 +39,10 @@ TAKEN = {
     " -> float32[1,1,8,4]",
     "a mean over rows and columns": f"MEAN v1: {WIDE}, constant int32[2] (1, 2) -> {VECTOR}",
     "the same from the other end": f"MEAN v1: {WIDE}, constant int32[2] (-2, -3) -> {VECTOR}",
+    "a mean of 64 rows and columns": MEAN.format(64, 64, 24),
+    "a mean of three channels": MEAN.format(64, 96, 3),
+    "a mean of rows that are no tiles": MEAN.format(100, 96, 24),
+    "a mean whose sums do not fit": MEAN.format(256, 256, 12),
     "a larger picture": "RESIZE_BILINEAR v1: float32[1,4,4,4], constant int32[2] (8, 8) ->"
     " float32[1,8,8,4]",
     "zeros that are joined": f"CONCATENATION v1: {ONE}, constant float32[1,1,8,1] (0, 0, 0, 0, 0,"
@@ -120,7 +125,14 @@ OUTPUTS = {
     "an output plus something that others read": f"{KEPT}SOFTMAX v1 {{beta=1}}: x -> c = {WIDE}\n"
     f"ADD v1: b, c -> {WIDE}\nEXP v1: c -> {WIDE}",
 }
+CUT = {
+    "a mean of more than 64 columns": MEAN.format(64, 96, 24),
+    "a mean of more than 64 rows": MEAN.format(128, 64, 24),
+    "a mean of few rows and many columns": MEAN.format(8, 128, 24),
+    "a mean whose sums just fit": MEAN.format(256, 256, 8),
+}
 WRONG = {
+    **{name: (graph, "tiled_mean") for name, graph in CUT.items()},
     **{name: (graph, "output_read_on") for name, graph in OUTPUTS.items()},
     **{name: (graph, "spread_constant") for name, graph in SPREAD.items()},
     **{name: (graph, "padding_value") for name, graph in PADDED.items()},
