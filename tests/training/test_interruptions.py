@@ -17,15 +17,17 @@ from bokeh_tf.data.archives import read_archive
 from bokeh_tf.training import checkpoints
 from tests.training_pairs import write_pairs
 
-# Fifty batches and a checkpoint after every second one: about half of the time
-# something is being written.
+# A checkpoint after every second batch: about half of the time something is being written.
 PROGRAM = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 from bokeh_tf.cli import main
-sys.exit(main(["train", "unet", "--scale", "small", "--steps", "50", "--checkpoint-every", "2", "--deterministic",
-               "--allow-refused", "--data", sys.argv[1], "--out", sys.argv[2], *sys.argv[3:]]))
+data, out, steps, *options = sys.argv[1:]
+sys.exit(main(["train", "unet", "--scale", "small", "--steps", steps, "--checkpoint-every", "2", "--deterministic",
+               "--allow-refused", "--data", data, "--out", out, *options]))
 """
+# A process that is killed has made two steps at least: room for two kills, and for twenty.
+FEW_STEPS, MANY_STEPS = 12, 50
 WEIGHTS = "unet_tiny.weights.h5"
 TIME_LIMIT_S = 600
 
@@ -37,14 +39,20 @@ def pairs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(pairs, tmp_path_factory):
-    out = tmp_path_factory.mktemp("killed") / "whole"
-    finish(pairs, out)
-    return read_archive(out / "phases" / "whole.npz")
+    """`undisturbed(steps)`: the weights after a run of so many steps that nothing disturbs."""
+
+    @functools.cache
+    def weights(steps):
+        out = tmp_path_factory.mktemp("killed") / "whole"
+        finish(pairs, out, steps)
+        return read_archive(out / "phases" / "whole.npz")
+
+    return weights
 
 
-def start(pairs, out):
+def start(pairs, out, steps):
     options = ["--resume"] if (out / "manifest.json").exists() else []
-    command = [sys.executable, "-c", PROGRAM, str(pairs), str(out), *options]
+    command = [sys.executable, "-c", PROGRAM, str(pairs), str(out), str(steps), *options]
     # Tests that run in the background have Ctrl-C switched off, which children inherit.
     listen = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(
@@ -52,8 +60,8 @@ def start(pairs, out):
     )
 
 
-def finish(pairs, out):
-    child = start(pairs, out)
+def finish(pairs, out, steps):
+    child = start(pairs, out, steps)
     output, _ = child.communicate(timeout=TIME_LIMIT_S)
     assert child.returncode == 0, output
 
@@ -67,12 +75,12 @@ def wait_for_progress(child, out, *, since):
         time.sleep(0.005)
 
 
-def disturb(pairs, out, number, *, after_s=0.0):
+def disturb(pairs, out, steps, number, *, after_s=0.0):
     """Starts or resumes the run and sends it the signal `number` so long after its first
     progress.
     """
     since = set(out.glob("checkpoints/*.npz"))
-    child = start(pairs, out)
+    child = start(pairs, out, steps)
     wait_for_progress(child, out, since=since)
     time.sleep(after_s)
     child.send_signal(number)
@@ -80,30 +88,34 @@ def disturb(pairs, out, number, *, after_s=0.0):
     return child.returncode, output
 
 
-def assert_undisturbed(out, expected):
+def assert_undisturbed(out, steps, expected):
     actual = read_archive(out / "phases" / "whole.npz")
     for name in expected:
         np.testing.assert_array_equal(actual[name], expected[name], err_msg=name)
     rows = (out / "log.csv").read_text(encoding="utf-8").splitlines()[1:]
-    assert [int(row.split(",")[1]) for row in rows] == list(range(2, 51, 2))
+    assert [int(row.split(",")[1]) for row in rows] == list(range(2, steps + 1, 2))
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_random_moments(pairs, tmp_path, undisturbed, kills):
+@pytest.mark.parametrize(
+    ("kills", "steps"), [(2, FEW_STEPS), pytest.param(20, MANY_STEPS, marks=pytest.mark.slow)]
+)
+def test_killed_at_random_moments(pairs, tmp_path, undisturbed, kills, steps):
     moments = random.Random(kills)
     done = 0
     while done < kills and not (tmp_path / WEIGHTS).exists():
-        code, output = disturb(pairs, tmp_path, signal.SIGKILL, after_s=moments.uniform(0, 0.3))
+        code, output = disturb(
+            pairs, tmp_path, steps, signal.SIGKILL, after_s=moments.uniform(0, 0.3)
+        )
         assert code in (0, -signal.SIGKILL), output
         done += code == -signal.SIGKILL
         # Whatever was being written, what can be read is whole.
         assert checkpoints.newest(tmp_path / "checkpoints") is not None
-    finish(pairs, tmp_path)
-    assert_undisturbed(tmp_path, undisturbed)
+    finish(pairs, tmp_path, steps)
+    assert_undisturbed(tmp_path, steps, undisturbed(steps))
 
 
 def test_ctrl_c_saves_and_leaves(pairs, tmp_path, undisturbed):
-    code, output = disturb(pairs, tmp_path, signal.SIGINT)
+    code, output = disturb(pairs, tmp_path, FEW_STEPS, signal.SIGINT)
     assert code == 130, output
     assert "interrupted" in output and "Traceback" not in output
     assert not (tmp_path / WEIGHTS).exists()
@@ -113,5 +125,5 @@ def test_ctrl_c_saves_and_leaves(pairs, tmp_path, undisturbed):
         ]
         == []
     )
-    finish(pairs, tmp_path)
-    assert_undisturbed(tmp_path, undisturbed)
+    finish(pairs, tmp_path, FEW_STEPS)
+    assert_undisturbed(tmp_path, FEW_STEPS, undisturbed(FEW_STEPS))
