@@ -110,7 +110,10 @@ class InstanceNormalization(layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs):
-        centred = inputs - picture_means(inputs)
+        # Twice: half precision rounds the first mean as coarsely as the values, the second one as
+        # finely as what is left of them.
+        nearly = inputs - picture_means(inputs)
+        centred = nearly - picture_means(nearly)
         variance = picture_means(ops.square(centred))
         normalised = centred * ops.rsqrt(variance + self.epsilon)
         return normalised * self.gamma + self.beta if self.affine else normalised
