@@ -110,10 +110,10 @@ class InstanceNormalization(layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs):
-        # Twice: half precision rounds the first mean as coarsely as the values, the second one as
-        # finely as what is left of them.
-        nearly = inputs - picture_means(inputs)
-        centred = nearly - picture_means(nearly)
+        # Half precision rounds the first mean as coarsely as the values, the mean of what it leaves
+        # of them as finely as that is. Not subtracted one after the other: OpenGL gets that wrong.
+        nearly = picture_means(inputs)
+        centred = inputs - (nearly + picture_means(inputs - nearly))
         variance = picture_means(ops.square(centred))
         normalised = centred * ops.rsqrt(variance + self.epsilon)
         return normalised * self.gamma + self.beta if self.affine else normalised
