@@ -33,9 +33,19 @@ def module_layer_by_layer():
         yield
 
 
+@pytest.fixture(
+    scope="module", params=["layer by layer", pytest.param("as graphs", marks=pytest.mark.slow)]
+)
+def module_steps(request):
+    """`module_layer_by_layer` by day; by night all of it as graphs too, as users run it."""
+    with _layer_by_layer() if request.param == "layer by layer" else contextlib.nullcontext():
+        yield
+
+
 @pytest.fixture
-def as_graphs(module_layer_by_layer):
+def as_graphs(module_steps):
     """The test's steps run as graphs all the same."""
+    was_layer_by_layer = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(False)
     yield
-    tf.config.run_functions_eagerly(True)
+    tf.config.run_functions_eagerly(was_layer_by_layer)

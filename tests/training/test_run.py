@@ -1,7 +1,7 @@
 """A plan's run in its folder: what it leaves, how it goes on, and what stops it.
 
-Steps run layer by layer here, but for one test; killed and resumed as graphs, networks are trained
-in `test_interruptions.py`.
+By day steps run layer by layer here, but for one test; killed and resumed as graphs, networks are
+trained in `test_interruptions.py`, and all tests here by night.
 """
 
 import csv
@@ -29,7 +29,7 @@ from bokeh_tf.training.session import Settings, train
 from tests.training_pairs import write_pairs
 
 pytestmark = [
-    pytest.mark.usefixtures("module_layer_by_layer"),
+    pytest.mark.usefixtures("module_steps"),
     pytest.mark.filterwarnings(
         "ignore:Even though the `tf.config.experimental_run_functions_eagerly`"
     ),
@@ -63,7 +63,7 @@ def pairs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(pairs, tmp_path_factory, module_layer_by_layer):
+def finished(pairs, tmp_path_factory, module_steps):
     """The output folder of a whole run of two phases."""
     out = tmp_path_factory.mktemp("run") / "größe" / "run"
     assert train(PLAN, data=pairs, out=out, settings=settings()) == out / "unet_tiny.weights.h5"

@@ -126,6 +126,14 @@ def test_photos_come_without_a_tap(examples):
     assert all((example.tap == NO_TAP).all() for example in examples)
 
 
+def test_a_share_of_the_examples_has_a_tap(photos):
+    maker = SubjectMaker(photos, shape=SHAPE, tapped_share=0.4)
+    drawn = [maker.draw(np.random.default_rng([3, number])) for number in range(100)]
+    tapped = sum((example.tap != NO_TAP).any() for example in drawn)
+    # Three standard deviations of 100 draws.
+    assert abs(tapped - 40) <= 15
+
+
 def test_taps_lie_on_what_stays_sharp(tapped_examples):
     for example in tapped_examples:
         row, column, aperture, grade = example.tap.reshape(4)

@@ -1,7 +1,7 @@
 """A run watched on held-out pairs: scores, the best weights beside the last, early
 stopping, exact after a crash.
 
-Steps run layer by layer here.
+By day steps run layer by layer here, by night as graphs too.
 """
 
 import csv
@@ -28,7 +28,7 @@ from bokeh_tf.training.supervised import build_model
 from tests.training_pairs import write_pairs
 
 pytestmark = [
-    pytest.mark.usefixtures("module_layer_by_layer"),
+    pytest.mark.usefixtures("module_steps"),
     pytest.mark.filterwarnings(
         "ignore:Even though the `tf.config.experimental_run_functions_eagerly`"
     ),
@@ -68,7 +68,7 @@ def held_out(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def watched(pairs, held_out, tmp_path_factory, module_layer_by_layer):
+def watched(pairs, held_out, tmp_path_factory, module_steps):
     out = tmp_path_factory.mktemp("run") / "watched"
     train(PLAN, data=pairs, out=out, settings=settings(held_out))
     return out
