@@ -30,6 +30,15 @@ AVERAGE_POOL_2D v1 {filter_height=2, filter_width=2, stride_h=2, stride_w=2}: \
 a -> b = output float32[1,8,8,3]
 MUL v1: b, g = float32[1,8,8,1] -> output float32[1,8,8,3]
 """
+# None of its inputs is a picture, and the root would be no kernel with the mixture before it.
+OTHER_PORTS = """\
+SQRT v1: x = float32[1,8,12,4] -> a = float32[1,8,12,4]
+RESHAPE v1: b = float32[1,6], constant int32[4] (1, 1, 1, 6) -> c = float32[1,1,1,6]
+PAD v1: c, constant int32[4,2] (0, 0, 0, 7, 0, 11, 0, 0) -> d = float32[1,8,12,6]
+CONCATENATION v1 {axis=3}: a, d -> e = float32[1,8,12,10]
+RESHAPE v1: v = float32[1,96,3], constant int32[4] (1, 8, 12, 3) -> w = float32[1,8,12,3]
+CONCATENATION v1 {axis=3}: e, w -> output float32[1,8,12,13]
+"""
 GL_STAGE = list(child.STAGES)[1]
 RIGHT = {"max_error": 0.001, "mean_squared_error": 1e-8, "scale": 1.0, "non_finite": 0}
 FAILS = 'CalculatorGraph::Run() failed: Calculator::Open() for node "a" failed: '
@@ -145,17 +154,25 @@ def test_a_child_that_hangs_or_says_nonsense_is_an_answer_too(tmp_path):
 
 @pytest.mark.parametrize(
     "others",
-    ["float32[1,16,17,1]", "int32[1,4]", "float32[1,4,4]", "float32[1,32,4,1]", "float32[2,4]"],
+    ["int32[1,4]", "bool[1,16,16,3]", "float32[2,4]", "float32[3]", "float32[1,2,4,4,1]"],
 )
 def test_what_cannot_be_fed_is_not_asked(others, tmp_path):
     graph = f"CUSTOM v1: float32[1,16,16,3], {others} -> float32[1,8]"
     found = run(subject_of(build_graph(graph)), python=tmp_path / "absent")
-    assert found.verdict is Verdict.UNAVAILABLE and "one float32 picture" in found.reasons[0]
+    assert found.verdict is Verdict.UNAVAILABLE and "a batch of one" in found.reasons[0]
 
 
-@pytest.mark.parametrize("others", ["float32[1,1,1,4]", "float32[1,16,16,1], float32[1,5]"])
-def test_inputs_beside_the_picture_are_fed_from_it(others, tmp_path):
-    graph = f"CUSTOM v1: {others}, float32[1,16,16,3] -> float32[1,8]"
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        "float32[1,16,16,1], float32[1,5], float32[1,16,16,3]",
+        "float32[1,8,12,4]",
+        "int8[1,16,16,3], uint8[1,4]",
+        "float32[1,6,8], float32[1], float32[1,16,17,1]",
+    ],
+)
+def test_what_is_no_picture_can_be_fed_from_one(inputs, tmp_path):
+    graph = f"CUSTOM v1: {inputs} -> float32[1,8]"
     python = interpreter(tmp_path, *SAID["right"][:3])
     assert run(subject_of(build_graph(graph)), python=python).verdict is Verdict.FULL
 
@@ -223,7 +240,12 @@ def test_the_command_asks_it_and_says_so(tmp_path, capsys):
 )
 @pytest.mark.parametrize(
     ("graph", "verdict"),
-    [(PICTURE, Verdict.FULL), (VECTOR, Verdict.REFUSED), (PORTS, Verdict.FULL)],
+    [
+        (PICTURE, Verdict.FULL),
+        (VECTOR, Verdict.REFUSED),
+        (PORTS, Verdict.FULL),
+        (OTHER_PORTS, Verdict.FULL),
+    ],
 )
 def test_the_real_engine_answers(graph, verdict):
     assert run(subject_of(build_graph(graph)), python=default_python()).verdict is verdict

@@ -9,7 +9,6 @@ how far a child came that died.
 
 import ctypes
 import json
-import math
 import os
 import resource
 import sys
@@ -21,8 +20,9 @@ _IDENTIFIER = b"M001"
 STAGES = {"running on the CPU": "CPU", "running on OpenGL": "GPU"}
 _OTHER_SHAPE = {"max_error": None, "mean_squared_error": None, "scale": None, "non_finite": 0}
 # What stands in front of an input that is not the picture, by its code in the schema.
-_CONV_2D, _RESHAPE, _SLICE = 3, 22, 65
+_CONV_2D, _DEQUANTIZE, _RESHAPE, _SLICE, _QUANTIZE = 3, 6, 22, 65, 114
 _FLOAT32, _INT32 = 0, 2
+_VERSIONS = {_DEQUANTIZE: 2}
 
 
 def main(model_path: str, answer_path: str) -> int:
@@ -81,10 +81,10 @@ def _adapted(content):
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
     graph = model.subgraphs[0]
-    pictures = [index for index in graph.inputs if is_picture(graph.tensors[index].shape)]
-    picture = max(pictures, key=lambda index: math.prod(graph.tensors[index].shape))
-    _feed_from_picture(_Feeding(model, schema), picture)
-    _, height, width, _ = map(int, graph.tensors[picture].shape)
+    graph.inputs, graph.outputs = list(map(int, graph.inputs)), list(map(int, graph.outputs))
+    feeding = _Feeding(model, schema)
+    height, width = _feed_from_picture(feeding)
+    _unquantise(feeding)
     image = about.ImagePropertiesT()
     image.colorSpace = about.ColorSpaceType.RGB
     normalisation = about.NormalizationOptionsT()
@@ -116,13 +116,13 @@ def _adapted(content):
     return height, width, bytes(builder.Output())
 
 
-def is_picture(shape) -> bool:
-    """Whether a tensor of this shape can be a picture; the largest such input is taken for it."""
-    return len(shape) == 4 and shape[3] == 3
+def as_picture(shape) -> tuple[int, ...]:
+    """A shape of at most four dimensions as rows, columns and channels of a batch of one."""
+    return (1,) * (4 - len(shape)) + tuple(map(int, shape))
 
 
 class _Feeding:
-    """Puts nodes in front of all others of a model."""
+    """Puts nodes in front of all others of a model, or behind them."""
 
     def __init__(self, model, schema):
         self.model, self.schema = model, schema
@@ -141,11 +141,11 @@ class _Feeding:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def node(self, code, inputs, output, options):
+    def node(self, code, inputs, output, options, *, last=False):
         """Adds a node with the options of its kind."""
         operator_code = self.schema.OperatorCodeT()
         operator_code.builtinCode = operator_code.deprecatedBuiltinCode = code
-        operator_code.version = 1
+        operator_code.version = _VERSIONS.get(code, 1)
         self.model.operatorCodes.append(operator_code)
         node = self.schema.OperatorT()
         node.opcodeIndex = len(self.model.operatorCodes) - 1
@@ -153,42 +153,79 @@ class _Feeding:
         kind = type(options).__name__.removesuffix("T")
         node.builtinOptionsType = getattr(self.schema.BuiltinOptions, kind)
         node.builtinOptions = options
+        if last:
+            self.graph.operators.append(node)
+            return
         self.graph.operators.insert(self._count, node)
         self._count += 1
 
 
-def _feed_from_picture(feeding, picture):
-    """Makes all other inputs of the mean of the colours in the picture's corner, as large as they
-    are: the engine is handed a picture only.
+def _feed_from_picture(feeding):
+    """(height, width) of the one picture that is left as an input: all others are made of its
+    colours, each channel of another mixture of them, as the engine is handed a picture only.
     """
     import numpy as np
 
+    graph = feeding.graph
+    mixtures = np.random.default_rng(0)
+    shapes = {index: as_picture(graph.tensors[index].shape) for index in graph.inputs}
+    height, width = (max(shape[axis] for shape in shapes.values()) for axis in (1, 2))
+    given = list(graph.inputs)
+    floats = [index for index in given if graph.tensors[index].type == _FLOAT32]
+    whole = [
+        index for index in floats if tuple(graph.tensors[index].shape) == (1, height, width, 3)
+    ]
+    picture = whole[0] if whole else feeding.tensor((1, height, width, 3), _FLOAT32)
+    for index in given:
+        if index != picture:
+            _feed(feeding, picture, index, shapes[index], mixtures)
+    graph.inputs = [picture]
+    return height, width
+
+
+def _feed(feeding, picture, given, view, mixtures):
+    import numpy as np
+
     schema, graph = feeding.schema, feeding.graph
-    for given in [index for index in graph.inputs if index != picture]:
-        shape = [int(length) for length in graph.tensors[given].shape]
-        rows, columns = shape[1:3] if len(shape) == 4 else (1, 1)
+    _, rows, columns, channels = view
+    target, shape = given, list(map(int, graph.tensors[given].shape))
+    if graph.tensors[given].type != _FLOAT32:
+        target = feeding.tensor(shape, _FLOAT32)
+    corner = picture
+    if (rows, columns) != tuple(graph.tensors[picture].shape[1:3]):
         corner = feeding.tensor([1, rows, columns, 3], _FLOAT32)
         places = [
             feeding.tensor([4], _INT32, np.array(values, np.int32))
             for values in ([0, 0, 0, 0], [1, rows, columns, 3])
         ]
         feeding.node(_SLICE, [picture, *places], corner, schema.SliceOptionsT())
-        channels = shape[-1]
-        weights = feeding.tensor(
-            [channels, 1, 1, 3], _FLOAT32, np.full((channels, 1, 1, 3), 1 / 3, np.float32)
-        )
-        biases = feeding.tensor([channels], _FLOAT32, np.zeros(channels, np.float32))
-        options = schema.Conv2DOptionsT()
-        options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
-        is_flat = len(shape) == 2
-        spread = feeding.tensor([1, 1, 1, channels], _FLOAT32) if is_flat else given
-        feeding.node(_CONV_2D, [corner, weights, biases], spread, options)
-        if is_flat:
-            lengths = feeding.tensor([2], _INT32, np.array(shape, np.int32))
-            options = schema.ReshapeOptionsT()
-            options.newShape = shape
-            feeding.node(_RESHAPE, [spread, lengths], given, options)
-    graph.inputs = [picture]
+    shares = mixtures.random((channels, 1, 1, 3)) + 0.1
+    shares /= shares.sum(axis=3, keepdims=True)
+    weights = feeding.tensor([channels, 1, 1, 3], _FLOAT32, shares.astype(np.float32))
+    biases = feeding.tensor([channels], _FLOAT32, np.zeros(channels, np.float32))
+    options = schema.Conv2DOptionsT()
+    options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
+    # Changes nothing, and keeps a root of the file out of this kernel.
+    options.fusedActivationFunction = schema.ActivationFunctionType.RELU
+    mixed = target if len(shape) == 4 else feeding.tensor(list(view), _FLOAT32)
+    feeding.node(_CONV_2D, [corner, weights, biases], mixed, options)
+    if mixed != target:
+        lengths = feeding.tensor([len(shape)], _INT32, np.array(shape, np.int32))
+        options = schema.ReshapeOptionsT()
+        options.newShape = shape
+        feeding.node(_RESHAPE, [mixed, lengths], target, options)
+    if target != given:
+        feeding.node(_QUANTIZE, [target], given, schema.QuantizeOptionsT())
+
+
+def _unquantise(feeding):
+    """Lets every output be floats."""
+    graph = feeding.graph
+    for place, index in enumerate(graph.outputs):
+        if graph.tensors[index].type != _FLOAT32:
+            real = feeding.tensor(list(map(int, graph.tensors[index].shape)), _FLOAT32)
+            feeding.node(_DEQUANTIZE, [index], real, feeding.schema.DequantizeOptionsT(), last=True)
+            graph.outputs[place] = real
 
 
 def _output(about, number):

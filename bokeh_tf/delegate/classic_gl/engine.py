@@ -27,6 +27,7 @@ _CHECKER = re.compile(
 )
 _DELEGATE_FAILED = re.compile(r".*\bfailed: ")
 _CPU_STAGE, _ = child.STAGES
+_FED_TYPES = frozenset({"float32", "int8", "uint8"})
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ def run(subject: Subject, *, python: Path, timeout_s: float = DEFAULT_TIMEOUT_S)
         return ClassicReport(
             Verdict.UNAVAILABLE,
             (
-                "its inputs are not one float32 picture of three channels and smaller ones of"
-                " float32 [1, h, w, c] or [1, n]",
+                "it can be fed with numbers of a batch of one alone: float32, int8 or uint8 of"
+                " [1, ...] with at most four dimensions",
             ),
         )
     with tempfile.TemporaryDirectory(prefix="bokeh-classic-gl-") as folder:
@@ -72,18 +73,15 @@ def run(subject: Subject, *, python: Path, timeout_s: float = DEFAULT_TIMEOUT_S)
 
 
 def _can_be_fed(inputs):
-    """Whether one picture can be handed to the engine, and all other inputs be made of it."""
-    if any(tensor.dtype != "float32" or tensor.shape[:1] != (1,) for tensor in inputs):
-        return False
-    pictures = [tensor.shape for tensor in inputs if child.is_picture(tensor.shape)]
-    if not pictures:
-        return False
-    _, height, width, _ = max(pictures, key=math.prod)
-    return all(_fits(tensor.shape, height, width) for tensor in inputs)
+    """Whether all inputs can be made of the one picture that the engine is handed."""
+    return bool(inputs) and all(
+        tensor.dtype in _FED_TYPES and 1 <= len(tensor.shape) <= 4 and _is_one(tensor.shape)
+        for tensor in inputs
+    )
 
 
-def _fits(shape, height, width):
-    return len(shape) == 2 or (len(shape) == 4 and shape[1] <= height and shape[2] <= width)
+def _is_one(shape):
+    return shape[0] == 1 and all(size is not None and size > 0 for size in shape)
 
 
 def _ask(python, model, timeout_s):
