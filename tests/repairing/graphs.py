@@ -246,6 +246,22 @@ def masked():
     return graph.file(graph.node(OP.ADD, [chosen, share], IMAGE, kept=options("Add")))
 
 
+def mask_cast(*readers, is_output=False):
+    """A comparison cast to floats, which `readers`, (operator, table, the cast's places), read."""
+    graph = Graph()
+    x = graph.input(IMAGE)
+    high = graph.node(
+        OP.GREATER, [x, np.asarray(0.1, np.float32)], IMAGE, kept=options("Greater"), dtype=bool
+    )
+    kept = options("Cast", inDataType=BOOL, outDataType=schema.TensorType.FLOAT32)
+    mask = graph.node(OP.CAST, [high], IMAGE, kept=kept)
+    made = [
+        graph.node(code, [mask] * places, IMAGE, kept=table and options(table))
+        for code, table, places in readers
+    ]
+    return graph.file(*([mask] if is_output or not made else []), *made)
+
+
 def cumulated(**fields):
     return one(
         OP.CUMSUM, [IMAGE, np.asarray(-1, np.int32)], IMAGE, kept=options("Cumsum", **fields)

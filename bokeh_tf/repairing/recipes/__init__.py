@@ -88,6 +88,7 @@ RECIPES: tuple[Recipe, ...] = (
     rounding.CEIL,
     rounding.ROUND,
     masks.RECIPE,
+    masks.READ_ONCE,
     sums.CUMSUM,
     sums.ADD_N,
     sums.CLIPPED,

@@ -1,5 +1,5 @@
 """Masks that several nodes read, or that logic joins: as floats 0 and 1, each use with a comparison
-of its own.
+of its own. Floats made of a mask go on behind one node alone.
 """
 
 import numpy as np
@@ -63,10 +63,28 @@ def as_float(writer, tensor, *, depth=0):
     return writer.add("MINIMUM" if node.name == "LOGICAL_AND" else "MAXIMUM", parts, shape)
 
 
+def _read_once(writer, node):
+    mask, result = node.inputs[0], node.outputs[0]
+    if writer.graph.dtype(result) != "float32":
+        raise Declined("the mask becomes float16")
+    shape = writer.graph.shape(result)
+    made = writer.again(node, [mask], shape, like=result)
+    writer.deliver(writer.add("RELU", [made], shape), result)
+
+
 RECIPE = Recipe(
     name="masks",
     does="comparisons that several nodes or logic read: one for each use, as floats 0 and 1",
     rules=("v2.comparison", "v2.op.logic", "v2.type.logic", "v2.cast.bool"),
     ops=_COMPARISONS | _LOGIC,
     rewrite=_rewrite,
+)
+
+# All that reads the floats then reads what one node made of them, which keeps 0 and 1.
+READ_ONCE = Recipe(
+    name="mask-read-once",
+    does="CAST of a comparison that is an output or that several nodes read: CAST, RELU",
+    rules=("v2.cast.bool_readers",),
+    ops=frozenset({"CAST"}),
+    rewrite=_read_once,
 )

@@ -89,8 +89,10 @@ def slice_file(begins, ends, strides, output, **masks):
     )
 
 
-def mask_file(*readers):
-    """A comparison whose result goes to the operators `readers`."""
+def mask_file(*readers, then=0):
+    """A comparison whose result goes to the operators `readers`, and that of the last to as many
+    others as `then` says.
+    """
 
     def build(writer, x):
         mask = writer.tensor("mask", SHAPE, dtype=BOOL)
@@ -98,7 +100,10 @@ def mask_file(*readers):
         for code in readers:
             y = writer.tensor("y", SHAPE)
             writer.operator(code, [mask] if code == OP.CAST else [mask, x, x], [y])
-        return y
+        for _ in range(then):
+            last = writer.tensor("last", SHAPE)
+            writer.operator(OP.RELU, [y], [last])
+        return last if then else y
 
     return file_of(build)
 
@@ -109,6 +114,8 @@ BEYOND = {
     "type": (one_node(OP.RELU, output_dtype=INT32), "v2.type"),
     "version": (one_node(OP.RELU, version=3), "v2.op_version"),
     "comparison read twice": (mask_file(OP.SELECT_V2, OP.SELECT_V2), "v2.comparison"),
+    "cast that is an output": (mask_file(OP.CAST), "v2.cast.bool_readers"),
+    "cast read twice": (mask_file(OP.CAST, then=2), "v2.cast.bool_readers"),
     "reverse slice": (
         slice_file([0, 0, -1, 0], [0] * 4, [1, 1, -1, 1], SHAPE, endMask=15),
         "v2.strided_slice.reverse",
@@ -141,8 +148,9 @@ BEYOND = {
 }
 TAKEN = {
     "rank": one_node(OP.RELU),
-    "comparison cast": mask_file(OP.CAST),
+    "comparison cast": mask_file(OP.CAST, then=1),
     "comparison selected by": mask_file(OP.SELECT_V2),
+    "choice read twice": mask_file(OP.SELECT_V2, then=2),
     "slice": slice_file([0, 0, 1, 0], [1, 4, 5, 8], [1, 1, 2, 1], [1, 4, 2, 8]),
     "slice by negative ends": slice_file(
         [0, -3, 0, 0], [0, -1, 0, 0], [1] * 4, [1, 2, 6, 8], endMask=13

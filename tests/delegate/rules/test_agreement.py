@@ -35,7 +35,12 @@ TYPE = (
 BROADCAST = (
     "operands of different ranks, which later checkers refuse and that of TensorFlow 2.15.1 takes"
 )
+MASK = (
+    "a mask made floats whose result is an output or is read several times, which the delegate of"
+    " LiteRT refuses and the checker takes"
+)
 BEYOND_THE_CHECKER = {
+    **dict.fromkeys(("equal_cast", "greater_cast", "greater_runtime_cast", "f16c_less_const"), MASK),
     **dict.fromkeys(
         (
             *(
