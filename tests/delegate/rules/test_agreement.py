@@ -40,7 +40,9 @@ MASK = (
     " LiteRT refuses and the checker takes"
 )
 BEYOND_THE_CHECKER = {
-    **dict.fromkeys(("equal_cast", "greater_cast", "greater_runtime_cast", "f16c_less_const"), MASK),
+    **dict.fromkeys(
+        ("equal_cast", "greater_cast", "greater_runtime_cast", "f16c_less_const"), MASK
+    ),
     **dict.fromkeys(
         (
             *(
