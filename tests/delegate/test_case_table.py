@@ -1,8 +1,8 @@
 """Files whose verdict was once wrong, as the smallest graphs of their kind: what is
 right, delegate by delegate.
 
-What stands in it for ML Drift and for the NPU path was seen on the real ones, which are asked
-again where there is an adapter, and OpenVINO.
+What stands in it for ML Drift, the NPU path and the classic engine was seen on the real ones, which
+are asked again where there is an adapter, OpenVINO, and a Python with mediapipe.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from bokeh_tf.delegate.check import check
+from bokeh_tf.delegate.classic_gl import engine as classic_gl
 from bokeh_tf.delegate.openvino import engine as openvino
 from bokeh_tf.delegate.openvino import libraries
 from bokeh_tf.delegate.probing.probe import probe
@@ -22,8 +23,9 @@ FINE, REFUSED, WRONG = "compatible", "incompatible", "accepted_but_wrong"
 
 @dataclass(frozen=True)
 class Case:
-    """A graph, the right verdicts for both delegates, whether OpenGL refuses it, and
-    what ML Drift and the NPU path do with it; None where they are not asked.
+    """A graph, the right verdicts for both delegates, whether OpenGL alone refuses it, and
+    what ML Drift, the NPU path and the classic engine on OpenGL do with it; None where they are
+    not asked.
     """
 
     graph: str
@@ -32,6 +34,7 @@ class Case:
     needs_opencl: bool = False
     real: Verdict | None = None
     npu: Verdict | None = None
+    opengl: Verdict | None = None
 
 
 ONES = ", ".join(["1"] * 8)
@@ -43,6 +46,8 @@ CASES = {
         mldrift=FINE,
         real=Verdict.FULL,
         npu=Verdict.FULL,
+        needs_opencl=True,
+        opengl=Verdict.REFUSED,
     ),
     "padding of rows at rank 3, first dimension 1": Case(
         "PAD v1: float32[1,6,8], constant int32[3,2] (0, 0, 0, 1, 0, 0) -> float32[1,7,8]",
@@ -50,6 +55,8 @@ CASES = {
         mldrift=FINE,
         real=Verdict.FULL,
         npu=Verdict.FULL,
+        needs_opencl=True,
+        opengl=Verdict.REFUSED,
     ),
     "padding of rows at rank 3, first dimension 4": Case(
         "PAD v1: float32[4,6,8], constant int32[3,2] (0, 0, 0, 1, 0, 0) -> float32[4,7,8]",
@@ -57,6 +64,7 @@ CASES = {
         mldrift=WRONG,
         real=Verdict.WRONG,
         npu=Verdict.FULL,
+        needs_opencl=True,
     ),
     "windows as a batch": Case(
         "RESHAPE v1: float32[1,4,4,8], constant int32[3] (4, 4, 8) -> a = float32[4,4,8]\n"
@@ -66,6 +74,7 @@ CASES = {
         needs_opencl=True,
         real=Verdict.FULL,
         npu=Verdict.FULL,
+        opengl=Verdict.REFUSED,
     ),
     "a matrix times itself": Case(
         "BATCH_MATMUL v1: x = float32[1,8,8], x -> float32[1,8,8]",
@@ -74,6 +83,7 @@ CASES = {
         needs_opencl=True,
         real=Verdict.CRASHED,
         npu=Verdict.FULL,
+        opengl=Verdict.REFUSED,
     ),
     "a sum that is an output and is reduced": Case(
         "ADD v1: float32[1,4,4,8], float32[1,4,4,8] -> a = output float32[1,4,4,8]\n"
@@ -81,6 +91,7 @@ CASES = {
         v2=FINE,
         mldrift=WRONG,
         real=Verdict.WRONG,
+        opengl=Verdict.FULL,
     ),
     "a constant beside two dimensions": Case(
         f"SUB v1: float32[2,4], constant float32[2,4] ({RISING}) -> float32[2,4]",
@@ -104,6 +115,7 @@ CASES = {
         v2=FINE,
         mldrift=WRONG,
         npu=Verdict.WRONG,
+        needs_opencl=True,
     ),
     "a composite": Case(
         "STABLEHLO_COMPOSITE v1: float32[1,4,4,8] -> float32[1,4,4,8]", v2=REFUSED, mldrift=REFUSED
@@ -115,6 +127,7 @@ CASES = {
         v2=FINE,
         mldrift=WRONG,
         npu=Verdict.CRASHED,
+        opengl=Verdict.FULL,
     ),
 }
 
@@ -142,3 +155,15 @@ def test_the_real_delegate_does_what_the_table_says(name):
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.npu is not None])
 def test_the_npu_path_does_what_the_table_says(name):
     assert openvino.run(subject_of(build_graph(CASES[name].graph))).verdict is CASES[name].npu
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    classic_gl.default_python() is None,
+    reason="BOKEH_CLASSIC_GL_PYTHON names no Python with mediapipe",
+)
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.opengl is not None])
+def test_the_classic_engine_does_what_the_table_says(name):
+    subject = subject_of(build_graph(CASES[name].graph))
+    report = classic_gl.run(subject, python=classic_gl.default_python())
+    assert report.verdict is CASES[name].opengl and not report.is_common

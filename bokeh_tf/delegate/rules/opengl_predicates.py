@@ -4,12 +4,20 @@ operands, axes of a mean.
 Each was found by running the engine; each function answers for any graph.
 """
 
+import math
+import struct
+
 from bokeh_tf.delegate.rules.views import NodeView, TensorView, bhwc
 
 _PICTURE_AXES = [1, 2]
 # The kernel of a mean by tiles: a tile's side, what its threads reach, and when it is chosen.
 _TILE_PX, _TILED_PX, _TILE_MEMORY_BYTES = 8, 64, 32768
 _FLOAT32_BYTES = 4
+# By how much a resize may miss its places, root mean square: of values without any order, what is
+# further off is not within 35 dB of the CPU.
+_COARSE_PX = 1 / 16
+# Beyond are no numbers of half precision.
+_LARGEST_HALF = 65504
 # What OpenGL computes value by value: with what makes the values in one kernel.
 _JOINED = frozenset(
     {
@@ -60,6 +68,38 @@ def mean_is_cut(node: NodeView) -> str:
         return ""
     sums_bytes = height * width // _TILE_PX**2 * channels * _FLOAT32_BYTES
     return f"{height}x{width} pixels" if sums_bytes <= _TILE_MEMORY_BYTES else ""
+
+
+def coordinates_are_coarse(node: NodeView) -> str:
+    """A resize that enlarges so wide a picture that half precision, in which OpenGL computes where
+    it reads, misses the places.
+    """
+    source, result = (*node.inputs, None)[0], (*node.outputs, None)[0]
+    if source is None or result is None or source.rank != 4 or result.rank != 4:
+        return ""
+    sizes = list(zip(source.shape[1:3], result.shape[1:3], strict=True))
+    if any(made < given for given, made in sizes):
+        return ""  # Refused already.
+    squares = [_missed_px2(*size, node.options) for size in sizes]
+    missed_px = math.sqrt(sum(squares))
+    if missed_px <= _COARSE_PX:
+        return ""
+    return f"{source} to {result}, read {missed_px:.2f} pixels beside the right places"
+
+
+def _missed_px2(given, made, options):
+    """Along one side, the mean square of what the places lose when they are rounded to half."""
+    lost = 0.0
+    for place in range(made):
+        if options.get("align_corners") and made > 1:
+            right = place * (given - 1) / (made - 1)
+        elif options.get("half_pixel_centers"):
+            right = (place + 0.5) * given / made - 0.5
+        else:
+            right = place * given / made
+        (half,) = struct.unpack("e", struct.pack("e", min(right, _LARGEST_HALF)))
+        lost += (half - right) ** 2
+    return lost / made
 
 
 def running_operands_differ(node: NodeView) -> str:
@@ -212,6 +252,7 @@ _OWN = (
     output_is_joined,
     root_after_points,
     first_dimension_differs,
+    coordinates_are_coarse,
     mean_is_cut,
     mean_not_over_pictures,
     running_operands_differ,

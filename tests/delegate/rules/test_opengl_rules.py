@@ -23,6 +23,17 @@ def points(width=8, kernel=1, more="", then=""):
 
 
 MEAN = "MEAN v1 {{keep_dims=1}}: float32[1,{0},{1},{2}], constant int32[2] (1, 2) -> float32[1,1,1,{2}]"
+RESIZED = (
+    "RESIZE_BILINEAR v3 {{{}}}: float32[1,4,{},4], constant int32[2] ({}, {}) -> float32[1,{},{},4]"
+)
+
+
+def resized(width, times, mode="half_pixel_centers=true"):
+    """A picture of 4 rows that is enlarged; without a mode the corners lie at whole places."""
+    size = (int(4 * times), int(width * times))
+    return RESIZED.format(mode, width, *size, *size)
+
+
 KEPT = f"TANH v1: x = {WIDE} -> b = output {WIDE}\n"
 TAKEN = {
     "a vector of channels added": f"ADD v1: {VECTOR}, {WIDE} -> {WIDE}",
@@ -45,6 +56,11 @@ TAKEN = {
     "a mean whose sums do not fit": MEAN.format(256, 256, 12),
     "a larger picture": "RESIZE_BILINEAR v1: float32[1,4,4,4], constant int32[2] (8, 8) ->"
     " float32[1,8,8,4]",
+    "twice as large, 512 wide": resized(512, 2),
+    "four times as large, 256 wide": resized(256, 4),
+    "half as large again, 512 wide": resized(512, 1.5),
+    "twice as large by corners, 1024 wide": resized(1024, 2, "half_pixel_centers=false"),
+    "twice as large by aligned corners, 512 wide": resized(512, 2, "align_corners=true"),
     "zeros that are joined": f"CONCATENATION v1: {ONE}, constant float32[1,1,8,1] (0, 0, 0, 0, 0,"
     " 0, 0, 0)"
     " -> float32[1,7,8,1]",
@@ -67,6 +83,8 @@ TAKEN = {
     f"MAXIMUM v1: b, constant float32[1] (-60000) -> {WIDE}\nLOGISTIC v1: b -> {WIDE}",
     "padding with zeros": f"PAD v1: {WIDE}, {AROUND} -> {WIDER}",
     "padding with the value 0": f"PADV2 v1: {WIDE}, {AROUND}, constant float32[1] (0) -> {WIDER}",
+    "padding of one row": "PAD v1: float32[1,1,6,8], constant int32[4,2] (0, 0, 0, 0, 1, 1, 0, 0)"
+    " -> float32[1,1,8,8]",
     "padding by nothing": f"PADV2 v1: {WIDE}, {BY_NOTHING}, constant float32[1] (1) -> {WIDE}",
 }
 REFUSED = {
@@ -93,6 +111,20 @@ REFUSED = {
         points(then=f"ADD v1: b, constant float32[4] -> {WIDE}"),
         "root_after_points",
     ),
+    "padding of three dimensions": (
+        "PAD v1: float32[1,6,8], constant int32[3,2] (0, 0, 1, 1, 0, 0) -> float32[1,8,8]",
+        "padded_rank",
+    ),
+    "padding of three dimensions by nothing": (
+        "PAD v1: float32[1,6,8], constant int32[3,2] (0, 0, 0, 0, 0, 0) -> float32[1,6,8]",
+        "padded_rank",
+    ),
+    "mirrored borders of three dimensions": (
+        "MIRROR_PAD v1 {mode=0}: float32[1,6,8], constant int32[3,2] (0, 0, 1, 1, 0, 0)"
+        " -> float32[1,8,8]",
+        "padded_rank",
+    ),
+    "an input that is an output": (f"RELU v1: x = output {WIDE} -> {WIDE}", "output_is_input"),
     "values that are joined": (
         f"CONCATENATION v1: {WIDE}, constant {WIDE} -> float32[1,12,8,4]",
         "joined_constant",
@@ -131,7 +163,16 @@ CUT = {
     "a mean of few rows and many columns": MEAN.format(8, 128, 24),
     "a mean whose sums just fit": MEAN.format(256, 256, 8),
 }
+COARSE = {
+    "twice as large, 1024 wide": resized(1024, 2),
+    "four times as large, 512 wide": resized(512, 4),
+    "half as large again, 1024 wide": resized(1024, 1.5),
+    "twice as large by corners, 2048 wide": resized(2048, 2, "half_pixel_centers=false"),
+    "twice as large by aligned corners, 1024 wide": resized(1024, 2, "align_corners=true"),
+    "wider than half precision counts": resized(70000, 2),
+}
 WRONG = {
+    **{name: (graph, "resize_places") for name, graph in COARSE.items()},
     **{name: (graph, "tiled_mean") for name, graph in CUT.items()},
     **{name: (graph, "output_read_on") for name, graph in OUTPUTS.items()},
     **{name: (graph, "spread_constant") for name, graph in SPREAD.items()},

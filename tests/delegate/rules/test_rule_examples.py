@@ -121,7 +121,10 @@ def test_an_explanation_shows_code_or_a_graph():
     ("received", "known"),
     [
         ("v2.shrink", "v2.strided_slice.shrink_axis, mldrift.strided_slice.shrink_axis and "),
-        ("v2.pad", "v2.pad.mode, v2.pad.shape, v2.pad.rank, v2.opengl.padding_value, mldrift.pad"),
+        (
+            "v2.pad",
+            "v2.pad.mode, v2.pad.shape, v2.pad.rank, v2.opengl.padded_rank, v2.opengl.padding_value, mldrift.pad",
+        ),
         ("SPLIT_V", "mldrift.split_v.inputs and "),
         ("v2.softmaks.beta", "v2.softmax.beta, "),
         ("", "v2.op"),
