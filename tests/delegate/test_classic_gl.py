@@ -102,7 +102,7 @@ SAID = {
         ("importing mediapipe: ModuleNotFoundError: No module named 'mediapipe'",),
     ),
     "the CPU cannot": (
-        {"stage": next(iter(child.STAGES)), "refusal": "no such file"},
+        {"stage": next(iter(child.STAGES)), "refusal": f"{FAILS}no such file"},
         "",
         "",
         Verdict.UNAVAILABLE,

@@ -112,9 +112,8 @@ def _judged(answer: dict, done: ChildResult) -> ClassicReport:
         return ClassicReport(Verdict.TIMED_OUT, (f"{stage}: {done.ending}",))
     if stage not in child.STAGES or stage == _CPU_STAGE:
         # Whatever fails before the engine is asked says nothing of it.
-        return ClassicReport(
-            Verdict.UNAVAILABLE, (answer.get("refusal") or f"{stage}: {done.ending}",)
-        )
+        own = _DELEGATE_FAILED.sub("", answer.get("refusal", ""))
+        return ClassicReport(Verdict.UNAVAILABLE, (own or f"{stage}: {done.ending}",))
     if "refusal" not in answer:
         last_line = gpu_log.without_stamp(done.last_line)
         return ClassicReport(Verdict.CRASHED, (done.signal_name or last_line,))
