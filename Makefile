@@ -11,6 +11,8 @@ SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadsc
 # Left alone, TensorFlow chooses by the processor, and a test's verdict would depend on whose machine it is.
 WITH_ONEDNN := TF_ENABLE_ONEDNN_OPTS=1
 WITHOUT_ONEDNN := TF_ENABLE_ONEDNN_OPTS=0
+# Images of containers often forbid bytecode, and then every process that a test starts compiles our modules anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo train-demo test check lint fuzz fuzz-models fuzz-documents fuzz-sources nightly oldest newest software-gpu browser clean
