@@ -1,6 +1,7 @@
 """What the rules of the house look at: every module of the product, and the parts of its syntax."""
 
 import ast
+import functools
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,12 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
 )
 MODULES = [path.relative_to(ROOT).as_posix() for path in SOURCES]
+
+
+@functools.cache
+def tree_of(name):
+    """The syntax of a module, parsed once for all rules; they leave it as it is."""
+    return ast.parse((ROOT / name).read_text(encoding="utf-8"))
 
 
 def imports_of(path):

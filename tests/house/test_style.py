@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.house.sources import MODULES, ROOT, functions_of
+from tests.house.sources import MODULES, functions_of, tree_of
 
 # A file holds one idea, and more code than this is seldom one; tables, comments and docstrings are
 # not counted, because they make an idea easier to read, not larger.
@@ -41,11 +41,10 @@ def is_table(node):
     return isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, data)
 
 
-def code_lines(text):
+def code_lines(tree):
     """Numbers of the lines that hold code other than tables; comments,
     docstrings and blank lines do not.
     """
-    tree = ast.parse(text)
     lines = {node.lineno for node in ast.walk(tree) if hasattr(node, "lineno")}
     for node in ast.walk(tree):
         is_documented = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
@@ -58,20 +57,20 @@ def code_lines(text):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_files_and_functions_are_short(name):
-    text = (ROOT / name).read_text(encoding="utf-8")
-    assert len(code_lines(text)) <= MOST_CODE_LINES
-    for node in ast.walk(ast.parse(text)):
+    tree = tree_of(name)
+    assert len(code_lines(tree)) <= MOST_CODE_LINES
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             assert line_count(node) <= MOST_FUNCTION_LINES, node.name
 
 
 def test_what_counts_as_code():
-    text = (
+    tree = ast.parse(
         '"""Says\nwhat."""\n\n# Why.\nTABLE = {\n    1: 2,\n}\n\n\ndef f(x):\n    """Doc."""\n '
         "   return x\n"
     )
-    assert code_lines(text) == {10, 12}
-    [(function, _)] = functions_of(ast.parse(text))
+    assert code_lines(tree) == {10, 12}
+    [(function, _)] = functions_of(tree)
     assert line_count(function) == 1
 
 
@@ -90,15 +89,17 @@ def shared_options(functions):
     one may hand on one by one.
     """
     options = [(function.name, optional_parameters(function)) for function in functions]
+    # Pairs of all functions are millions; few have enough options to share so many.
+    rich = [(name, names) for name, names in options if len(names) > MOST_SHARED_OPTIONS]
     return [
         (one, other, some & more)
-        for (one, some), (other, more) in itertools.combinations(options, 2)
+        for (one, some), (other, more) in itertools.combinations(rich, 2)
         if len(some & more) > MOST_SHARED_OPTIONS
     ]
 
 
 def test_options_that_travel_together_are_one_object():
-    trees = [ast.parse((ROOT / name).read_text(encoding="utf-8")) for name in MODULES]
+    trees = map(tree_of, MODULES)
     assert not shared_options([function for tree in trees for function, _ in functions_of(tree)])
 
 
@@ -179,7 +180,7 @@ def repeats_its_name(node, owners):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings_are_where_they_say_something(name):
-    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+    tree = tree_of(name)
     assert not undocumented(tree)
     classes = [(node, ()) for node in tree.body if isinstance(node, ast.ClassDef)]
     for node, owners in (*classes, *functions_of(tree)):
