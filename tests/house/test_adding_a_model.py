@@ -83,6 +83,8 @@ def test_a_model_added_by_the_paragraph_keeps_all_contracts(tmp_path):
         "tests/models/test_catalogue.py",
         "tests/export/test_model_page.py",
     )
-    shown = run(tmp_path, "pytest", "-q", "-m", "not gpu", "-k", "toy or catalogue or page", *tests)
+    # What the classic engine says of a model is in its measured row, where somebody has that engine.
+    chosen = "(toy or catalogue or page) and not classic_engine"
+    shown = run(tmp_path, "pytest", "-q", "-m", "not gpu", "-k", chosen, *tests)
     passed = int(re.search(r"(\d+) passed", shown)[1])
     assert passed > 20 and "failed" not in shown
