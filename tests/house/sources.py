@@ -22,15 +22,21 @@ def tree_of(name):
 
 def imports_of(path):
     """Names of all modules that a file imports, in functions too."""
+    return _imports_in(path, path.read_text(encoding="utf-8"))
+
+
+# By text too: some tests write one file again and again.
+@functools.cache
+def _imports_in(path, text):
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
+    return frozenset(names)
 
 
 def project_files():
