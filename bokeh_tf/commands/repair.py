@@ -50,6 +50,14 @@ def add(commands):
     parser.add_argument("--list", action="store_true", help="print the recipes, and stop")
     shapes.add_free_sizes(parser)
     shapes.add_interface(parser)
+    parser.add_argument(
+        "--also",
+        type=shapes.names,
+        default=(),
+        metavar="LIST",
+        help="what else is to take the file whole: opengl, phones without OpenCL; npu, LiteRT's NPU"
+        " path; where that cannot be, the file is as without, and a note says why",
+    )
     _add_proof(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default text")
     parser.set_defaults(run=run, usage_error=parser.error)
@@ -65,12 +73,13 @@ def _add_proof(parser):
 def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
     from bokeh_tf.repairing import report
+    from bokeh_tf.repairing.recipes import ALSO
     from bokeh_tf.repairing.repair import NAMES, repair
 
     if options.list:
         print(report.recipe_list(), end="")
         return 0
-    _check_usage(options, NAMES)
+    _check_usage(options, NAMES, ALSO)
     with working(), stage(f"repairing {options.model.name}"):
         repaired = repair(
             options.model,
@@ -82,6 +91,7 @@ def run(options):
             timeout_s=options.timeout or _TIMEOUT_S,
             allow=list(options.allow_interface),
             runtime=options.runtime,
+            also=options.also,
         )
     written = None
     if repaired.content is not None and not options.dry_run:
@@ -94,7 +104,7 @@ def run(options):
     return repaired.exit_code
 
 
-def _check_usage(options, known):
+def _check_usage(options, known, also):
     """Ends with status 2 where the options make no sense."""
     if options.model is None:
         options.usage_error("the following arguments are required: MODEL")
@@ -103,6 +113,9 @@ def _check_usage(options, known):
     unknown = set(_names(options)) - set(known)
     if unknown:
         options.usage_error(f"--only takes recipes of --list, not {', '.join(sorted(unknown))}")
+    unknown = set(options.also) - set(also)
+    if unknown:
+        options.usage_error(f"--also takes {', '.join(also)}, not {', '.join(sorted(unknown))}")
     shapes.check(options)
     proving.check_runtime(options)
     proving.require_files([options.photo])

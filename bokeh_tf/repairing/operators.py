@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 _SHARED_OPTIONS = {
     **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"), "Reducer"),
     **dict.fromkeys(("MAXIMUM", "MINIMUM"), "MaximumMinimum"),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), "Pool2D"),
     "CONV_2D": "Conv2D",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2D",
     "BATCH_MATMUL": "BatchMatMul",

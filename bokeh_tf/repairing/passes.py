@@ -53,18 +53,27 @@ def lint_all(content, *, runtime: str | None = None) -> tuple[TargetReport, ...]
     return tuple(lint(model_file, target, runtime=runtime) for target in TARGETS)
 
 
-def run_passes(graph: Graph, recipes, journal: Journal, *, runtime: str | None = None) -> None:
-    """Rewrites the graph in place as far as the recipes go, by the rules of the release `runtime`."""
+def run_passes(
+    graph: Graph,
+    recipes,
+    journal: Journal,
+    *,
+    runtime: str | None = None,
+    without_opencl: bool = False,
+) -> None:
+    """Rewrites the graph in place as far as the recipes go, by the rules of the release `runtime`;
+    `without_opencl` adds what phones without OpenCL refuse or get wrong.
+    """
     blocked: set[tuple[str, int]] = set()
     tidy(graph)
-    rules, layers = _objections(graph, runtime)
+    rules, layers = _objections(graph, runtime, without_opencl)
     for _ in range(_MOST_PASSES):
         before = graph.snapshot()
         attempts = _one_pass(graph, recipes, rules, layers, blocked, journal)
         if not attempts:
             return
         tidy(graph)
-        new_rules, new_layers = _objections(graph, runtime)
+        new_rules, new_layers = _objections(graph, runtime, without_opencl)
         useless = [attempt for attempt in attempts if _left_the_same(graph, attempt, new_rules)]
         if useless:
             graph.restore(before)
@@ -93,12 +102,13 @@ def run_second_forms(graph: Graph, recipes, journal: Journal) -> None:
     tidy(graph)
 
 
-def _objections(graph, runtime):
+def _objections(graph, runtime, without_opencl):
     """(rules by node, layers by node), nodes by their first output."""
     rules: dict[int, tuple[str, ...]] = {}
     layers: dict[int, str | None] = {}
     for report in lint_all(graph.content(), runtime=runtime):
-        for finding in report.findings:
+        others = report.without_opencl if without_opencl else ()
+        for finding in (*report.findings, *others):
             if finding.node is None or not graph.nodes[finding.node].outputs:
                 continue
             place = graph.nodes[finding.node].outputs[0]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bokeh_tf.delegate.check import is_other_release, other_release_note
+from bokeh_tf.delegate.engines import NPU
 from bokeh_tf.delegate.findings import TARGETS, Kind, TargetReport, TargetVerdict
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.probing.probe import ProbeReport
@@ -26,14 +27,17 @@ from bokeh_tf.repairing.interface import KINDS, PortChange
 from bokeh_tf.repairing.outcome import RANKS, Left, Repair, RolledBack, rank
 from bokeh_tf.repairing.passes import Applied, lint_all
 from bokeh_tf.repairing.proof import Proof
-from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
+from bokeh_tf.repairing.recipes import ALL_RECIPES, ALSO, ON_THE_NPU, RECIPES, SECOND_FORMS
 from bokeh_tf.repairing.sizes import NAME as SIZES
 from bokeh_tf.tflite.associated_files import why_lost
 from bokeh_tf.tflite.subject import Model, subject_of
 
 DEFAULT_TIMEOUT_S = 600.0
-NAMES = (SIZES, *(recipe.name for recipe in RECIPES + SECOND_FORMS))
-_BOUNDS = {recipe.name: recipe.bound for recipe in RECIPES + SECOND_FORMS}
+NAMES = (SIZES, *(recipe.name for recipe in ALL_RECIPES))
+_BOUNDS = {recipe.name: recipe.bound for recipe in ALL_RECIPES}
+_SECOND_NAMES = frozenset(recipe.name for recipe in SECOND_FORMS)
+_ALSO_NOTE = "--also"
+_NPU_NAMES = frozenset(recipe.name for recipe in ON_THE_NPU)
 # Rounding adds up from one rewriting to the next, but beyond this it is no rounding.
 _LARGEST_BOUND = 1e-4
 
@@ -59,6 +63,7 @@ def repair(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     allow: Iterable[str] = (),
     runtime: str | None = None,
+    also: Iterable[str] = (),
 ) -> Repair:
     """Rewrites what delegates refuse into what they take, where that can be proved equal.
 
@@ -74,6 +79,9 @@ def repair(
             `Repair.interface` then says which were, and what the app must do.
         runtime: the release by whose rules to repair, None for the newest that they know. A real
             delegate of another one then decides nothing.
+        also: of `recipes.ALSO`, what else is to take the file whole: "opengl", phones without
+            OpenCL; "npu", LiteRT's NPU path. The delegates come first: where one of them would take
+            less, or the proof fails, the file stays as it is without, and a note says so.
 
     Raises:
         ModelFileError: the file cannot be read as a model.
@@ -84,15 +92,21 @@ def repair(
         raise ValueError(
             f"recipes by name. Received: {sorted(unknown)}. Known: {', '.join(NAMES)}."
         )
+    unknown = set(also) - set(ALSO)
+    if unknown:
+        raise ValueError(
+            f"what else to repair for. Received: {sorted(unknown)}. Known: {', '.join(ALSO)}."
+        )
     unknown = set(allow) - set(KINDS)
     if unknown:
         raise ValueError(
             f"changes to allow. Received: {sorted(unknown)}. Known: {', '.join(KINDS)}."
         )
+    also = tuple(name for name in ALSO if name in set(also))
     subject = subject_of(model)
     label, content = subject.label, subject.content
     before = tuple(lint(subject.model_file, target, runtime=runtime) for target in TARGETS)
-    if not probe and all(report.verdict is TargetVerdict.COMPATIBLE for report in before):
+    if not (probe or also) and all(report.verdict is TargetVerdict.COMPATIBLE for report in before):
         return _untouched(label, content, before, None, runtime)
     with tempfile.TemporaryDirectory(prefix="bokeh_tf_repair_") as folder:
         children = Children(label, Path(folder), content, time.monotonic() + timeout_s)
@@ -102,10 +116,18 @@ def repair(
             "batch": batch,
             "allow": sorted(set(allow)),
             "second_forms": False,
+            "also": [],
             "photo": None if photo is None else str(resolved(photo)),
             "runtime": runtime,
         }
-        return _Search(label, content, before, children, request, probe).run()
+        search = _Search(label, content, before, children, request, probe)
+        repaired = search.run()
+        reached: tuple[str, ...] = ()
+        for wanted in also:
+            wider = search.widened(repaired, (*reached, wanted))
+            reached = (*reached, wanted) if wider.content != repaired.content else reached
+            repaired = wider
+        return repaired
 
 
 class _Search:
@@ -146,7 +168,7 @@ class _Search:
 
     def _of_sound_file(self):
         """What the lint finds nothing in may still be computed wrongly by the real delegate."""
-        self._probe_before = self._probe(self._content)
+        self._probe_before = self._probe(self._content) if self._probes else None
         second = None
         if (self._rank(self._probe_before) or 0) >= RANKS.index(Verdict.WRONG):
             second = self._second_form()
@@ -196,14 +218,50 @@ class _Search:
             rolled_back = [RolledBack(name, whole.fault) for name in used]
         return best, tuple(rolled_back)
 
-    def _candidate(self, names, *, second_forms=False) -> _Candidate:
+    def widened(self, repaired: Repair, also: Sequence[str]) -> Repair:
+        """The repair with what else is asked for, where nothing speaks against it; else the same
+        with a note that says what does.
+        """
+        wanted = also[-1]
+        if not _lacks(wanted, repaired):
+            return repaired
+        rolled_back = {one.recipe for one in repaired.rolled_back}
+        names = [name for name in self._request["recipes"] if name not in rolled_back]
+        second_forms = not _SECOND_NAMES.isdisjoint(one.recipe for one in repaired.applied)
+        candidate = self._candidate(names, second_forms=second_forms, also=also)
+        if wanted == NPU and _NPU_NAMES.isdisjoint(_used(candidate.journal)):
+            return repaired
+        fault = candidate.fault or self._why_not_wider(candidate, repaired, wanted)
+        if fault:
+            return replace(repaired, notes=(*repaired.notes, f"{_ALSO_NOTE} {wanted}: {fault}"))
+        wider = self._repair(candidate, repaired.rolled_back)
+        kept = [note for note in repaired.notes if note.startswith(_ALSO_NOTE)]
+        return replace(wider, notes=(*wider.notes, *kept))
+
+    def _why_not_wider(self, candidate, repaired, wanted):
+        """What speaks against a candidate beside a repair that asks for less, None for nothing."""
+        now_rank, then_rank = self._rank(candidate.probe), self._rank(repaired.probe)
+        if now_rank and then_rank is not None and then_rank < now_rank:
+            return (
+                f"on the real delegate {candidate.probe.verdict}, {repaired.probe.verdict} without"
+            )
+        return _why_not_better(repaired.after, candidate.after, is_equal_enough=True)
+
+    def _candidate(self, names, *, second_forms=False, also=()) -> _Candidate:
         """The file rewritten by these recipes, with the fault that speaks against it."""
-        request = {**self._request, "recipes": list(names), "second_forms": second_forms}
+        request = {
+            **self._request,
+            "recipes": list(names),
+            "second_forms": second_forms,
+            "also": list(also),
+        }
         content, journal = self._children.rewrite(request)
         candidate = _Candidate(content, journal, lint_all(content, runtime=self._runtime))
-        fault = _why_not_better(self._before, candidate.after, is_equal_enough=second_forms)
+        equal_enough = second_forms or bool(also)
+        fault = _why_not_better(self._before, candidate.after, is_equal_enough=equal_enough)
         if not _used(journal) and not self._changes:
             fault = "no recipe fits"
+        fault = (also and _what_is_lacking(also[-1], candidate)) or fault
         if fault:
             return replace(candidate, fault=fault)
         bound = min(sum(_BOUNDS[one["recipe"]] for one in journal["applied"]), _LARGEST_BOUND)
@@ -285,6 +343,19 @@ class _Search:
         now_rank = self._rank(candidate.probe)
         if now_rank and now_rank == self._rank(self._probe_before):
             yield f"the real delegate says {candidate.probe.verdict} of the original, too"
+
+
+def _lacks(wanted, repaired):
+    """Whether a repair has not yet what else is asked for; of the NPU no rule tells."""
+    return wanted == NPU or any(report.without_opencl for report in repaired.after)
+
+
+def _what_is_lacking(wanted, candidate):
+    """What a candidate lacks of what else is asked for, None for nothing."""
+    if wanted == NPU:
+        return None
+    left = [one for report in candidate.after for one in report.without_opencl]
+    return f"{len(left)} objections would stay, as {left[0].op}: {left[0].reason}" if left else None
 
 
 def _used(journal):

@@ -7,21 +7,22 @@ from bokeh_tf.delegate.engines import named
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import line_by_line
 from bokeh_tf.repairing.outcome import Repair
-from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
+from bokeh_tf.repairing.recipes import ALL_RECIPES, ON_THE_NPU
 from bokeh_tf.repairing.sizes import DOES as SIZES_DO
 from bokeh_tf.repairing.sizes import NAME as SIZES
 
 SCHEMA_VERSION = 1
-_DOES = {SIZES: SIZES_DO, **{recipe.name: recipe.does for recipe in RECIPES + SECOND_FORMS}}
+_DOES = {SIZES: SIZES_DO, **{recipe.name: recipe.does for recipe in ALL_RECIPES}}
 _MOST_LAYERS = 6
 
 
 def recipe_list() -> str:
     """Every recipe: its name, what it does and which rules it answers."""
     lines = [f"{SIZES}\n    {SIZES_DO}"]
-    for recipe in RECIPES + SECOND_FORMS:
+    for recipe in ALL_RECIPES:
         bound = "same bits" if not recipe.bound else f"within {recipe.bound:g} of an output's range"
-        answers = ", ".join(recipe.rules) or "wrong numbers on the real delegate"
+        by_no_rule = "--also npu" if recipe in ON_THE_NPU else "wrong numbers on the real delegate"
+        answers = ", ".join(recipe.rules) or by_no_rule
         lines.append(
             f"{recipe.name}\n    {recipe.does}\n    on the CPU: {bound}; answers {answers}"
         )

@@ -6,6 +6,7 @@ leaves `repaired.tflite` there, "prove" compares the two, and each writes `<JOB>
 
 from dataclasses import asdict
 
+from bokeh_tf.delegate.engines import NPU, OPENGL
 from bokeh_tf.errors import BokehError
 from bokeh_tf.processes import Job, answer_job
 from bokeh_tf.repairing.children import (
@@ -21,7 +22,7 @@ from bokeh_tf.repairing.nodes import Declined
 from bokeh_tf.repairing.passes import Journal, lint_all, run_passes, run_second_forms
 from bokeh_tf.repairing.proving import prove, prove_interface
 from bokeh_tf.repairing.recipe import MALFORMED
-from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
+from bokeh_tf.repairing.recipes import ON_THE_NPU, RECIPES, SECOND_FORMS, WITHOUT_OPENCL
 from bokeh_tf.repairing.sizes import NAME as SIZES
 from bokeh_tf.repairing.sizes import fix_sizes, has_free_sizes, input_shapes
 from bokeh_tf.tflite.associated_files import carried_over
@@ -39,10 +40,14 @@ def _rewrite(folder, request):
     allowed = set(request["recipes"])
     if has_free_sizes(graph):
         shapes, sizes = _fixed(graph, request) if SIZES in allowed else (None, "not asked for")
-    recipes = tuple(recipe for recipe in RECIPES if recipe.name in allowed)
-    run_passes(graph, recipes, journal, runtime=request["runtime"])
+    run_passes(graph, _of(RECIPES, allowed), journal, runtime=request["runtime"])
     if request["second_forms"]:
-        run_second_forms(graph, tuple(one for one in SECOND_FORMS if one.name in allowed), journal)
+        run_second_forms(graph, _of(SECOND_FORMS, allowed), journal)
+    if OPENGL in request["also"]:
+        recipes = _of(RECIPES + WITHOUT_OPENCL, allowed)
+        run_passes(graph, recipes, journal, runtime=request["runtime"], without_opencl=True)
+    if NPU in request["also"]:
+        run_second_forms(graph, _of(ON_THE_NPU, allowed), journal)
     left = _left(graph, journal, request["runtime"])
     graph.compact()
     (folder / REPAIRED_NAME).write_bytes(carried_over(graph.content(), content))
@@ -53,6 +58,10 @@ def _rewrite(folder, request):
         "folded": sizes if isinstance(sizes, int) else None,
         "sizes_declined": sizes if isinstance(sizes, str) else None,
     }
+
+
+def _of(recipes, allowed):
+    return tuple(recipe for recipe in recipes if recipe.name in allowed)
 
 
 def _fixed(graph, request):

@@ -179,15 +179,27 @@ def joins_a_constant(node: NodeView) -> str:
 
 def root_after_points(node: NodeView) -> str:
     """A root or a logarithm that is written into the kernel of the convolution before it, which
-    computes two or four points at once and then declares one name as often.
+    computes two or four points at once and then declares one name as often. Sums and products
+    with constants between the two become a part of the convolution.
     """
     source, result = node.inputs[0], node.outputs[0]
+    while source is not None and _is_linear(source.producer_node) and source.consumers == 1:
+        (source,) = source.producer_node.runtime_inputs
     if source is None or result is None or source.rank != 4 or source.consumers != 1:
         return ""
     convolution = source.producer_node
     if convolution is None or not _computes_several_points(convolution) or _is_joined(result):
         return ""
     return f"{node.name} right after a 1x1 convolution of a width that is even, {source}"
+
+
+def _is_linear(node):
+    return (
+        node is not None
+        and node.name in ("ADD", "MUL")
+        and len(node.runtime_inputs) == len(node.constant_inputs) == 1
+        and node.options.get("fused_activation") == "NONE"
+    )
 
 
 def _computes_several_points(node):

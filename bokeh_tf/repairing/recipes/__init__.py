@@ -1,9 +1,12 @@
 """The recipes, one line each; where several answer a node, the first that fits rewrites it.
 
 `SECOND_FORMS` answer no rule: they are tried where the real delegate computes something else, or
-dies, and the lint does not know why.
+dies, and the lint does not know why. `WITHOUT_OPENCL` answer what only phones without OpenCL refuse
+or get wrong, `ON_THE_NPU` what LiteRT's NPU path leaves to the CPU: both are used where that is
+asked for.
 """
 
+from bokeh_tf.delegate.engines import NPU, OPENGL
 from bokeh_tf.repairing.recipe import Recipe
 from bokeh_tf.repairing.recipes import (
     arithmetic,
@@ -22,6 +25,10 @@ from bokeh_tf.repairing.recipes import (
     mirroring,
     nearest,
     normalising,
+    npu,
+    opengl_operands,
+    opengl_order,
+    opengl_sums,
     padding,
     products,
     reductions,
@@ -96,3 +103,21 @@ RECIPES: tuple[Recipe, ...] = (
     versions.RECIPE,
 )
 SECOND_FORMS: tuple[Recipe, ...] = (splitting.AS_SLICES,)
+WITHOUT_OPENCL: tuple[Recipe, ...] = (
+    opengl_sums.SUMS,
+    opengl_sums.TILED,
+    opengl_sums.EXTREMES,
+    opengl_sums.CUMULATED,
+    opengl_order.GATHER,
+    opengl_order.TRANSPOSE,
+    opengl_operands.SPREAD,
+    opengl_operands.WRITTEN_OUT,
+    opengl_operands.OPPOSITE,
+    opengl_operands.PADDING,
+    opengl_operands.ROOT,
+    opengl_operands.PUT_OUT,
+)
+ON_THE_NPU: tuple[Recipe, ...] = (npu.NEGATIVE, npu.LEAST, npu.SQUARES)
+ALL_RECIPES = RECIPES + SECOND_FORMS + WITHOUT_OPENCL + ON_THE_NPU
+# What a file may be repaired for beside the two delegates.
+ALSO = (OPENGL, NPU)

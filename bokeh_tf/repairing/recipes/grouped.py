@@ -44,7 +44,11 @@ def cut_constant(writer, tensor, rows):
 RECIPE = Recipe(
     name="grouped-convolution",
     does="grouped convolution: one CONV_2D for each group, CONCATENATION",
-    rules=("mldrift.grouped_convolution", "mldrift.grouped_convolution.dies"),
+    rules=(
+        "mldrift.grouped_convolution",
+        "mldrift.grouped_convolution.dies",
+        "v2.opengl.groups",
+    ),
     ops=frozenset({"CONV_2D"}),
     rewrite=_rewrite,
     bound=1e-6,

@@ -48,9 +48,10 @@ def _of_one_part(writer, node):
 ON_FOUR = Recipe(
     name="split-rank",
     does=(
-        "SPLIT of more than four dimensions (queries, keys and values of attention): SLICEs on four"
+        "SPLIT of more than four dimensions (queries, keys and values of attention), or without"
+        " OpenCL: SLICEs on four"
     ),
-    rules=("*.rank",),
+    rules=("*.rank", "v2.opengl.operator"),
     ops=frozenset({"SPLIT", "SPLIT_V"}),
     rewrite=_as_slices,
 )

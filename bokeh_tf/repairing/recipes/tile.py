@@ -10,6 +10,7 @@ import numpy as np
 
 from bokeh_tf.repairing.nodes import Declined
 from bokeh_tf.repairing.recipe import Recipe
+from bokeh_tf.repairing.recipes.points import mixed
 from bokeh_tf.repairing.shapes import RANK, padded
 
 
@@ -56,8 +57,7 @@ def _on_four(writer, tensor, view, counts):
     if counts[3] == 1:
         return tensor
     # Each channel is the only one times 1.
-    ones, zeros = np.ones((made[3], 1, 1, 1), np.float32), np.zeros(made[3], np.float32)
-    return writer.add("CONV_2D", [tensor, ones, zeros], made, padding=1, strideH=1, strideW=1)
+    return mixed(writer, tensor, np.ones((made[3], 1)))
 
 
 def _groups(shape, multiples):

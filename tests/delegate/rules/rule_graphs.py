@@ -24,7 +24,7 @@ _OUTSIDE_BRACKETS = re.compile(r", (?![^\[(]*[\])])")
 # Operators whose options are not called after them.
 _TABLES = {
     **dict.fromkeys(("AVERAGE_POOL_2D", "L2_POOL_2D", "MAX_POOL_2D"), "POOL_2D"),
-    **dict.fromkeys(("MEAN", "SUM"), "REDUCER"),
+    **dict.fromkeys(("MEAN", "REDUCE_MAX", "REDUCE_MIN", "SUM"), "REDUCER"),
 }
 _FIELDS = {"fused_activation": "fused_activation_function"}
 _ENUMERATIONS = {

@@ -67,6 +67,9 @@ TAKEN = {
     "a root after points, odd": points(width=7),
     "a root after a wider kernel": points(kernel=3),
     "a root after an activation": points(more="fused_activation=RELU, "),
+    "a root after points and a limit": points().replace(
+        "SQRT v1: a ->", f"MAXIMUM v1: a, constant float32[1] (0.5) -> c = {WIDE}\nSQRT v1: c ->"
+    ),
     "a root of points that others read": points(then=f"ABS v1: a -> {WIDE}"),
     "a root of points whose sign is dropped": points(then=f"ABS v1: b -> {WIDE}"),
     "a root of points times itself": points(then=f"MUL v1: b, b -> {WIDE}"),
@@ -125,6 +128,12 @@ REFUSED = {
         "padded_rank",
     ),
     "an input that is an output": (f"RELU v1: x = output {WIDE} -> {WIDE}", "output_is_input"),
+    "a root after points and a constant": (
+        points().replace(
+            "SQRT v1: a ->", f"ADD v1: a, constant float32[1] (0.5) -> c = {WIDE}\nSQRT v1: c ->"
+        ),
+        "root_after_points",
+    ),
     "values that are joined": (
         f"CONCATENATION v1: {WIDE}, constant {WIDE} -> float32[1,12,8,4]",
         "joined_constant",
