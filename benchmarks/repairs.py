@@ -27,6 +27,7 @@ from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import BokehError, CheckError, DataError
 from bokeh_tf.repairing.outcome import RANKS
+from bokeh_tf.repairing.recipes import ALSO
 from bokeh_tf.repairing.repair import repair
 
 SCHEMA_VERSION = 1
@@ -54,6 +55,12 @@ def add_options(parser):
         help=f"names of engines, or none: {', '.join(_ENGINES)} (default: %(default)s)",
     )
     parser.add_argument(
+        "--also",
+        default="",
+        metavar="LIST",
+        help=f"what else to repair for, as bokeh-tf repair does: {', '.join(ALSO)}",
+    )
+    parser.add_argument(
         "--classic-gl-python",
         type=Path,
         metavar="FILE",
@@ -72,7 +79,10 @@ def run(options):
     """Runs the suite, prints its tables, writes the JSON and returns its path."""
     if not 0 < options.timeout < math.inf:
         raise CheckError("--timeout takes a number of seconds above 0.")
-    examination = Examination(_asked(options), _python(options), options.timeout)
+    also = tuple(name for name in options.also.split(",") if name)
+    if set(also) - set(ALSO):
+        raise CheckError(f"--also takes {', '.join(ALSO)}.")
+    examination = Examination(_asked(options), _python(options), options.timeout, also)
     sizes = read_sizes(options.sizes) if options.sizes else {}
     paths = sorted(find_models(options.files), key=lambda path: (_size_bytes(path), path.name))
     environment, created_utc = read_environment(), utc_now()
@@ -81,6 +91,7 @@ def run(options):
         "schema_version": SCHEMA_VERSION,
         "engines": sorted(one.name for one in examination.engines),
         "timeout_s": options.timeout,
+        "also": sorted(also),
         "git_commit": environment.git_commit,
         "runtime": environment.runtime,
     }
@@ -146,16 +157,23 @@ def _size_bytes(path):
 class Examination:
     """What is done with each file: `engines` are asked, each for at most `timeout_s`."""
 
-    def __init__(self, names, classic_gl_python, timeout_s):
+    def __init__(self, names, classic_gl_python, timeout_s, also=()):
         self.engines = tuple(one for one in engines.ENGINES if one.name in names)
         self._python = classic_gl_python
         self._timeout_s = timeout_s
+        self._also = also
 
     def row(self, path, shapes):
         """All that became of one file; `error` where it could not be repaired at all."""
         is_probed = any(one.name == engines.ML_DRIFT for one in self.engines)
         try:
-            repaired = repair(path, input_shapes=shapes, probe=is_probed, timeout_s=self._timeout_s)
+            repaired = repair(
+                path,
+                input_shapes=shapes,
+                probe=is_probed,
+                timeout_s=self._timeout_s,
+                also=self._also,
+            )
         except BokehError as error:
             return {"error": str(error)}
         row = _what_was_repaired(repaired)
