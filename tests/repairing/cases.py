@@ -21,6 +21,7 @@ from tests.repairing.graphs import (
     composite,
     cumulated,
     dense_of_bytes,
+    dense_of_four_bits,
     depthwise,
     dilated,
     gram,
@@ -56,6 +57,7 @@ PAIRS = np.array([[0, 0], [1, 2], [2, 1], [0, 0]], np.int32)
 CASES = {
     "composite": [composite()],
     "dense-weights": [sparse_like()],
+    "four-bit-weights": [dense_of_four_bits()],
     "squeeze": [
         one(OP.SQUEEZE, [(1, 1, 6, 8)], (6, 8), kept=options("Squeeze", squeezeDims=ints(0, 1)))
     ],

@@ -140,6 +140,19 @@ def dense_of_bytes():
     return graph.file(graph.scaled(y, 0.02, 128))
 
 
+def dense_of_four_bits():
+    graph = Quantised()
+    x = graph.input((1, 8))
+    values = (np.arange(40) * 7 % 16 - 8).astype(np.uint8) & 15
+    weights = graph.scaled(graph.made(values[::2] | values[1::2] << 4), 0.25)
+    table = graph.graph.tensors[weights]
+    table.shape, table.type = [5, 8], schema.TensorType.INT4
+    kept = options("FullyConnected")
+    return graph.file(
+        graph.node(OP.FULLY_CONNECTED, [x, weights, noise(5)], (1, 5), kept=kept, version=6)
+    )
+
+
 def joined_constant():
     """A class token before the rows of a transformer, its float16 values behind a DEQUANTIZE."""
     graph = Quantised()

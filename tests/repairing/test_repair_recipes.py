@@ -4,8 +4,10 @@ import pytest
 
 from bokeh_tf.delegate.findings import TargetVerdict
 from bokeh_tf.repairing.graph import Graph
+from bokeh_tf.repairing.nodes import Declined
 from bokeh_tf.repairing.passes import Journal, lint_all, run_passes, run_second_forms
 from bokeh_tf.repairing.proving import KEPT, PLAIN, XNNPACK, prove
+from bokeh_tf.repairing.recipe import apply
 from bokeh_tf.repairing.recipes import RECIPES, SECOND_FORMS
 from bokeh_tf.tflite.inspection import inspect
 from tests.repairing.cases import CASES, SECOND_CASES
@@ -56,6 +58,21 @@ def test_single_rows_columns_and_channels_are_spread_without_a_tile(number):
     # OpenVINO turns what a TILE behind a convolution reads, and not how often it repeats.
     graph = Graph(repaired(CASES["full-operand"][number])[0])
     assert not {"TILE", "BROADCAST_TO"} & {node.name for node in graph.nodes}
+
+
+def test_weights_of_four_bits_keep_their_values():
+    graph = Graph(repaired(CASES["four-bit-weights"][0])[0])
+    weights = graph.nodes[0].inputs[1]
+    assert graph.stored(weights).ravel().tolist() == [one * 7 % 16 - 8 for one in range(40)]
+    assert graph.dtype(weights) == "int8" and graph.scales(weights) == ([0.25], [0])
+
+
+def test_weights_of_four_bits_with_a_scale_for_each_block_stay():
+    graph = Graph(CASES["four-bit-weights"][0])
+    (node,) = graph.nodes
+    graph.tensors[node.inputs[1]].quantization.details = object()
+    with pytest.raises(Declined, match="a scale for each block"):
+        apply(RECIPE["four-bit-weights"], graph, node)
 
 
 @pytest.mark.parametrize("name", list(SECOND_CASES))

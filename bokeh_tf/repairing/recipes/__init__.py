@@ -17,6 +17,7 @@ from bokeh_tf.repairing.recipes import (
     depth_to_space,
     depthwise,
     dilation,
+    four_bits,
     gathering,
     grouped,
     largest,
@@ -51,6 +52,7 @@ from bokeh_tf.repairing.recipes import (
 RECIPES: tuple[Recipe, ...] = (
     composite.RECIPE,
     weights.RECIPE,
+    four_bits.RECIPE,
     casting.RECIPE,
     squeeze.RECIPE,
     slices.RECIPE,
