@@ -87,21 +87,13 @@ def repair(
         ModelFileError: the file cannot be read as a model.
         CheckError: a child process died or ran out of time while rewriting.
     """
-    unknown = set(recipes) - set(NAMES)
-    if unknown:
-        raise ValueError(
-            f"recipes by name. Received: {sorted(unknown)}. Known: {', '.join(NAMES)}."
-        )
-    unknown = set(also) - set(ALSO)
-    if unknown:
-        raise ValueError(
-            f"what else to repair for. Received: {sorted(unknown)}. Known: {', '.join(ALSO)}."
-        )
-    unknown = set(allow) - set(KINDS)
-    if unknown:
-        raise ValueError(
-            f"changes to allow. Received: {sorted(unknown)}. Known: {', '.join(KINDS)}."
-        )
+    for what, given, known in (
+        ("recipes by name", recipes, NAMES),
+        ("changes to allow", allow, KINDS),
+        ("what else to repair for", also, ALSO),
+    ):
+        if unknown := sorted(set(given) - set(known)):
+            raise ValueError(f"{what}. Received: {unknown}. Known: {', '.join(known)}.")
     also = tuple(name for name in ALSO if name in set(also))
     subject = subject_of(model)
     label, content = subject.label, subject.content

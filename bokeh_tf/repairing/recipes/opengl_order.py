@@ -10,7 +10,6 @@ from bokeh_tf.repairing.nodes import Declined
 from bokeh_tf.repairing.recipe import Recipe
 from bokeh_tf.repairing.recipes.points import mixed
 from bokeh_tf.repairing.shapes import RANK
-from bokeh_tf.repairing.tidying import is_view
 
 _MOST_SLICES, _MOST_JOINED = 64, 8
 # A few slices move what a convolution would have to multiply.
@@ -97,9 +96,9 @@ def _chain(graph, node):
 
 
 def _moves(graph, node):
-    if is_view(graph, node):
-        return True
-    return node.name == "TRANSPOSE" and graph.stored(node.inputs[1]) is not None
+    if node.is_custom or node.name not in ("RESHAPE", "TRANSPOSE"):
+        return False
+    return len(node.inputs) == 1 or graph.stored(node.inputs[1]) is not None
 
 
 def _pixels(writer, source, output, chain):
