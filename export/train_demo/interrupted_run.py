@@ -16,10 +16,8 @@ from bokeh_tf.models.weights import weights_name
 from bokeh_tf.paths import exists
 from bokeh_tf.training import checkpoints
 
-# The plan is called as its model.
-MODEL, VARIANT = "dbsi_mobile", "base"
-# Small batches: in the same time more of them fit, and the plan averages the
-# weights over 500 steps.
+PLAN, MODEL, VARIANT = "dbsi_mobile_focus", "dbsi_mobile", "focus"
+# Small batches: in the same time more of them fit.
 _SCALE = "small"
 # The first is written before the first batch.
 _CHECKPOINTS_BEFORE_THE_KILL = 3
@@ -41,13 +39,13 @@ def train_interrupted(photos, out, *, steps, batches_per_checkpoint, console) ->
     there are a few checkpoints.
 
     Args:
-        steps: batches of the whole training.
+        steps: batches of each phase of the plan.
 
     Raises:
         TrainingError: a process failed, or the first one was done before it could be killed.
     """
     _remove_earlier_run(out)
-    arguments = ["train", MODEL, "--data", photos, "--out", out, "--scale", _SCALE]
+    arguments = ["train", PLAN, "--data", photos, "--out", out, "--scale", _SCALE]
     arguments = [
         *map(str, arguments),
         "--steps",

@@ -1,16 +1,20 @@
 """Photographs that nobody took: a subject of known outline before a
-backdrop, drawn from a seed alone.
+backdrop, drawn from a seed alone, and labels that say what is the subject.
 
 Surfaces are dead leaves (Lee, Mumford and Huang 2001): shapes of many sizes that hide each other,
 which gives edges at every scale as in nature. Colours are float32 `[H, W, 3]`, RGB, sRGB-encoded,
 [0, 1]; coverage is float32 `[H, W]`.
 """
 
+import csv
+import io
+
 import cv2
 import numpy as np
 
 from bokeh_tf.data.lens.renderer import FAST, Layer, render
-from bokeh_tf.files import make_folder
+from bokeh_tf.data.scenes.subjects import DRAWN
+from bokeh_tf.files import make_folder, write_text
 from bokeh_tf.photos import Photo, write
 
 PHOTO_SHAPE = (400, 600)
@@ -30,17 +34,27 @@ _GRAIN, _SENSOR_NOISE = 0.03, 0.005
 
 
 def write_photographs(folder, *, subjects, backdrops, seed):
-    """Fills `folder` with so many photos of a subject in focus and so many that are
-    sharp all over; returns it.
+    """Fills `folder` with so many labelled photos of a subject in focus and so many that are
+    sharp all over and have none, as `bokeh_tf.data.scenes.subjects` reads them; returns it.
     """
-    make_folder(folder)
+    for part in ("photos", "labels"):
+        make_folder(folder / part)
+    index = io.StringIO()
+    rows = csv.writer(index)
+    rows.writerow(["stem", "group", "label_source", "split"])
     for number in range(subjects):
         random = np.random.default_rng([seed, 0, number])
-        picture = with_shallow_focus(draw_layers(random, PHOTO_SHAPE), random).bokeh
-        _write(folder / f"subject_{number:03d}.jpg", picture, random)
+        layers = draw_layers(random, PHOTO_SHAPE)
+        picture = with_shallow_focus(layers, random).bokeh
+        stem = f"subject_{number:03d}"
+        _write(folder, stem, picture, layers[1].alpha, random)
+        rows.writerow([stem, "objects", DRAWN, "train"])
     for number in range(backdrops):
         random = np.random.default_rng([seed, 1, number])
-        _write(folder / f"backdrop_{number:03d}.jpg", _backdrop(random, PHOTO_SHAPE), random)
+        stem = f"backdrop_{number:03d}"
+        _write(folder, stem, _backdrop(random, PHOTO_SHAPE), np.zeros(PHOTO_SHAPE), random)
+        rows.writerow([stem, "none", DRAWN, "train"])
+    write_text(folder / "index.csv", index.getvalue())
     return folder
 
 
@@ -67,9 +81,10 @@ def to_8_bits(picture):
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
-def _write(path, picture, random):
+def _write(folder, stem, picture, label, random):
     noisy = picture + random.normal(0, _SENSOR_NOISE, picture.shape)
-    write(path, Photo(to_8_bits(noisy), "JPEG"))
+    write(folder / "photos" / f"{stem}.jpg", Photo(to_8_bits(noisy), "JPEG"))
+    write(folder / "labels" / f"{stem}.png", Photo(to_8_bits(label)[..., None], "PNG"))
 
 
 def _palette(random, *, saturation, value):

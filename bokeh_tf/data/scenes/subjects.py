@@ -49,8 +49,10 @@ _LEAST_SEEN = 0.015
 NO_TAP = np.full((1, 1, 4), -1, np.float32)
 # Below this the teachers contradicted one another.
 _LEAST_TRUST = 64
+# The source of labels that are known because the photo was made from them.
+DRAWN = "drawn"
 # Sources whose outlines are good enough to cut a subject out along.
-_CUT_OUT_SOURCES = ("real:oxford_trimap", "real:coco_person", "selfie+deeplab")
+_CUT_OUT_SOURCES = ("real:oxford_trimap", "real:coco_person", "selfie+deeplab", DRAWN)
 _MAX_STRETCH = 1.15
 
 
