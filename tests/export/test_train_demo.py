@@ -36,7 +36,7 @@ LEAST_OVERLAP, LEAST_MEDIAN_OVERLAP = 0.6, 0.85
 STEPS, BATCHES_PER_CHECKPOINT = 12, 2
 # 8 bits on both sides.
 ROUNDING = 2
-START_LIMIT_S, END_LIMIT_S = 300, 60
+START_LIMIT_S, END_LIMIT_S = 600, 600
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def test_an_unusable_folder_is_one_line(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_nothing_running(tmp_path):
+def test_ctrl_c_leaves_nothing_running(tmp_path, hears_ctrl_c):
     demo = subprocess.Popen(
         [sys.executable, "-m", "export.train_demo", str(tmp_path)],
         cwd=ROOT,
