@@ -3,9 +3,11 @@ overwritten, and the push.
 """
 
 import argparse
+import csv
 import hashlib
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -341,3 +343,16 @@ def test_wrong_usage_ends_with_2(words, capsys):
 def test_command_names_a_missing_file(tmp_path):
     status, error = run(tmp_path / "none.tflite", "-o", tmp_path / "pack")
     assert status == 1 and "none.tflite" in error and "\n" not in error
+
+
+def test_the_packs_that_ship_hold_the_files_that_ship():
+    assets = Path(__file__).resolve().parents[2] / "android_assets"
+    packs = sorted((assets / "ai_benchmark").iterdir())
+    assert packs
+    for pack in packs:
+        shipped = (assets / f"{pack.name}.tflite").read_bytes()
+        assert (pack / "model.tflite").read_bytes() == shipped
+        digest = hashlib.sha256(shipped).hexdigest()
+        assert digest in (pack / "card.md").read_text(encoding="utf-8")
+        with (pack / "results.csv").open(encoding="utf-8") as file:
+            assert {row["model_sha256"] for row in csv.DictReader(file)} == {digest}

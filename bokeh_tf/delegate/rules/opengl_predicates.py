@@ -18,6 +18,8 @@ _FLOAT32_BYTES = 4
 _COARSE_PX = 1 / 16
 # Beyond are no numbers of half precision.
 _LARGEST_HALF = 65504
+# So many places along a side are looked at: a file may claim billions.
+_LOOKED_AT = 4096
 # What OpenGL computes value by value: with what makes the values in one kernel.
 _JOINED = frozenset(
     {
@@ -90,7 +92,8 @@ def coordinates_are_coarse(node: NodeView) -> str:
 def _missed_px2(given, made, options):
     """Along one side, the mean square of what the places lose when they are rounded to half."""
     lost = 0.0
-    for place in range(made):
+    places = range(0, made, max(1, made // _LOOKED_AT))
+    for place in places:
         if options.get("align_corners") and made > 1:
             right = place * (given - 1) / (made - 1)
         elif options.get("half_pixel_centers"):
@@ -99,7 +102,7 @@ def _missed_px2(given, made, options):
             right = place * given / made
         (half,) = struct.unpack("e", struct.pack("e", min(right, _LARGEST_HALF)))
         lost += (half - right) ** 2
-    return lost / made
+    return lost / max(1, len(places))
 
 
 def running_operands_differ(node: NodeView) -> str:

@@ -179,6 +179,7 @@ COARSE = {
     "twice as large by corners, 2048 wide": resized(2048, 2, "half_pixel_centers=false"),
     "twice as large by aligned corners, 1024 wide": resized(1024, 2, "align_corners=true"),
     "wider than half precision counts": resized(70000, 2),
+    "as wide as a file can claim": resized(2**30, 1.5),
 }
 WRONG = {
     **{name: (graph, "resize_places") for name, graph in COARSE.items()},
