@@ -2,7 +2,7 @@
 
 One file per model, named as the entry in `MODELS`; each has `Config`, `VARIANTS` and `build`. A
 model takes one batch of images, float32 `[B, H, W, 3]`, RGB, sRGB-encoded, [0, 1]; some also take
-maps `[B, H, W, 1]` in [0, 1], "depth" or "saliency", see `maps`, and one "focus", by which it is
+maps `[B, H, W, 1]` in [0, 1], "depth" or "saliency", see `maps`, or "guide", and one "focus", by which it is
 told what to do. A bokeh model's first output, "rendered", has the image's shape and range; a second
 one, "in_focus_weight" `[B, H, W, 1]` in [0, 1], says how much of the photo itself each pixel keeps.
 
@@ -37,6 +37,7 @@ _TENSOR_FACTS = {
     "image": {"range": _UNIT, "encoding": "sRGB RGB"},
     "depth": {"range": _UNIT},
     "saliency": {"range": _UNIT},
+    "guide": {"range": _UNIT},
     # -1 leaves a choice to the model.
     "focus": {"range": (-1, 1)},
     "rendered": {"range": _UNIT},

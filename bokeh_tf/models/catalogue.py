@@ -118,6 +118,11 @@ ENTRIES = (
             Variant(
                 "focus", "with a network that knows subjects, a tap, an aperture and a lens's discs"
             ),
+            Variant(
+                "guided",
+                "without a network: a mask or a disparity of the phone says what is in focus",
+                ("guide",),
+            ),
             Variant("base", "DBSI's phone model; ours, trained weights come with the package"),
         ),
         check_size_px=(256, 384),

@@ -185,6 +185,26 @@ class FastGuidedFilter(layers.Layer):
         return {**super().get_config(), **own}
 
 
+def chosen_aperture(focus, default):
+    """The aperture `[B, 1, 1, 1]` in [0, 1] of a focus input `[B, 1, 1, 4]`; `default` where it is
+    negative.
+    """
+    aperture = focus[..., 2:3]
+    has_none = ops.clip(aperture * -1000.0, 0.0, 1.0)
+    return ops.clip(aperture, 0.0, 1.0) + has_none * default
+
+
+def passed_nodes(radius, radii_px):
+    """How far a map of radii, in parts of the largest of `radii_px`, has come from each disc, the
+    photo itself first, to the next: a list of maps from 0 to 1.
+    """
+    nodes = np.concatenate([[0.0], radii_px]) / radii_px[-1]
+    return [
+        ops.clip(radius * (1 / (upper - lower)) + -lower / (upper - lower), 0.0, 1.0)
+        for lower, upper in zip(nodes[:-1].tolist(), nodes[1:].tolist(), strict=True)
+    ]
+
+
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class LensStrength(layers.Layer):
     """How much of each disc every place gets: `[B, h, w, 1 + n]`, the photo itself
@@ -207,16 +227,11 @@ class LensStrength(layers.Layer):
             "float32"
         )
         near = features[..., :1] * 0.0 + ops.convert_to_tensor(near, dtype=features.dtype)
-        aperture, grade = focus[..., 2:3], ops.clip(focus[..., 3:], 0.0, 1.0)
-        has_none = ops.clip(aperture * -1000.0, 0.0, 1.0)
-        aperture = ops.clip(aperture, 0.0, 1.0) + has_none * self.default_aperture
+        aperture = chosen_aperture(focus, self.default_aperture)
+        grade = ops.clip(focus[..., 3:], 0.0, 1.0)
         # The radius in parts of the largest, by distance in graded pictures.
         radius = (near * (grade * -1.0) + 1.0) * aperture
-        nodes = np.concatenate([[0.0], self.radii_px]) / self.radii_px[-1]
-        passed = [
-            ops.clip(radius * (1 / (upper - lower)) + -lower / (upper - lower), 0.0, 1.0)
-            for lower, upper in zip(nodes[:-1].tolist(), nodes[1:].tolist(), strict=True)
-        ]
+        passed = passed_nodes(radius, self.radii_px)
         own = [passed[0] * -1.0 + 1.0]
         between = [before - after for before, after in itertools.pairwise(passed)]
         return [*own, *between, passed[-1]]

@@ -27,7 +27,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from bokeh_tf.models import dbsi_focus
+from bokeh_tf.models import dbsi_focus, dbsi_guided
 from bokeh_tf.models.layers import Channel, PositionBias, image_input
 from bokeh_tf.ops.blur import default_sigma_px
 from bokeh_tf.ops.filtering import gaussian_blur_inside, guided_filter, luminance
@@ -71,7 +71,11 @@ class Config:
             raise ValueError(f"focus_range must rise within [0, 1]. Received: {self.focus_range}")
 
 
-VARIANTS = {"base": Config(), "focus": dbsi_focus.Config()}
+VARIANTS = {
+    "base": Config(),
+    "focus": dbsi_focus.Config(),
+    "guided": dbsi_guided.Config(),
+}
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
@@ -179,6 +183,8 @@ def build(config=Config(), *, image_shape):
     """Builds the network for images of (height, width) `image_shape`."""
     if isinstance(config, dbsi_focus.Config):
         return dbsi_focus.build(config, image_shape=image_shape)
+    if isinstance(config, dbsi_guided.Config):
+        return dbsi_guided.build(config, image_shape=image_shape)
     # The grid.
     decimation = max(1, image_shape[0] // GRID_ROWS)
     image = image_input(image_shape, multiple=_GRID_MULTIPLE * decimation)

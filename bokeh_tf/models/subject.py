@@ -32,22 +32,32 @@ _LEAST_TAP_MEAN = 1e-3
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class TapMap(layers.Layer):
-    """Where somebody tapped: 1 at the tapped place, falling to 0 at each of `TAP_RADII`; 0
+    """Where somebody tapped: 1 at the tapped place, falling to 0 at each of `radii`, in heights; 0
     everywhere without a tap.
 
     The positions are added to nothing of the features: classic engines get a product or sum of a
     constant map and a single running number wrong.
     """
 
+    def __init__(self, radii=TAP_RADII, **kwargs):
+        super().__init__(**kwargs)
+        self.radii = tuple(radii)
+
+    def get_config(self):
+        """Adds the radii."""
+        return {**super().get_config(), "radii": self.radii}
+
     def call(self, features, focus):
-        """Returns `[B, h, w, 3]` for features `[B, h, w, C]` and a focus input `[B, 1, 1, 4]`."""
+        """Returns a map for each radius, `[B, h, w, n]`, for features `[B, h, w, C]`, C at least 2,
+        and a focus input `[B, 1, 1, 4]`.
+        """
         height, width = features.shape[1:3]
         y, x = ((np.arange(size) + 0.5) / size for size in (height, width))
         places = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)[None].astype("float32")
         nothing = features[..., :2] * 0.0
         offsets = nothing + ops.convert_to_tensor(places, dtype=features.dtype)
         offsets = offsets + focus[..., :2] * -1.0
-        curvature = np.reshape([1, (width / height) ** 2], (1, 1, 2, 1)) / -np.square(TAP_RADII)
+        curvature = np.reshape([1, (width / height) ** 2], (1, 1, 2, 1)) / -np.square(self.radii)
         kernel = ops.convert_to_tensor(curvature.astype("float32"), dtype=features.dtype)
         return ops.relu(ops.conv(offsets * offsets, kernel) + 1.0)
 

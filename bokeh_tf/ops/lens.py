@@ -44,10 +44,21 @@ def disc_blur_inside(images, radius_px, *, rank):
     Meant for premultiplied images whose last channel is the mask itself: dividing by the blurred
     mask takes the border, like everything masked, out of the mean. Height and width are static.
     """
+    return _blurred(images, radius_px, rank, "constant")
+
+
+def disc_blur(images, radius_px, *, rank):
+    """Blur with a disc, mirrored at the border without the edge pixel; height and width are static
+    and larger than the disc's reach.
+    """
+    return _blurred(images, radius_px, rank, "reflect")
+
+
+def _blurred(images, radius_px, rank, border):
     rows, columns = separable_parts(disc_kernel(radius_px), rank)
     reach_px = rows.shape[1] // 2
     margins_px = [reach_px, reach_px]
-    padded = ops.pad(images, [[0, 0], margins_px, margins_px, [0, 0]])
+    padded = ops.pad(images, [[0, 0], margins_px, margins_px, [0, 0]], mode=border)
     blurred = blur_columns(blur_rows(padded, rows[0]), columns[0])
     for row, column in zip(rows[1:], columns[1:], strict=True):
         blurred = blurred + blur_columns(blur_rows(padded, row), column)
