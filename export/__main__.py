@@ -122,7 +122,8 @@ def convert_recipe(recipe, weights_folder, build=None) -> bytes:
     model = exporting.build_model(
         recipe.model, variant=recipe.variant, image_shape=shape, build=build
     )
-    load_weights(model, Path(weights_folder) / recipe.weights_name)
+    if model.weights:
+        load_weights(model, Path(weights_folder) / recipe.weights_name)
     return exporting.convert_model(model, precision=recipe.precision)
 
 

@@ -1,7 +1,7 @@
 """`python -m export.pictures`: the pictures of the README, each the photo beside its rendering.
 
 The photographs in `docs/pictures/photos` may be shipped (see NOTICE); what is done to each is what
-the command beside it in `PICTURES` does with the flagship.
+the command beside it in `PICTURES` does with the flagship, or the model named there.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from PIL import Image
 import bokeh_tf.quiet_start  # noqa: F401 (before what takes time to import)
 from bokeh_tf import photos
 from bokeh_tf.files import make_folder, replacing
+from bokeh_tf.models.weights import GUIDED_NAME
 from bokeh_tf.program import DONE, guarded, run_program
 from bokeh_tf.rendering import load_model, render
 
@@ -30,7 +31,7 @@ class Picture:
     """One picture: `docs/pictures/<name>.jpg`, of `photos/<photo>.jpg`.
 
     `wishes` are arguments of `bokeh_tf.rendering.render`; `mask` and `depth` name grey pictures
-    beside the photo.
+    beside the photo; `model` is the flagship if None.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Picture:
     wishes: dict = field(default_factory=dict)
     mask: str | None = None
     depth: str | None = None
+    model: str | None = None
 
 
 PICTURES = (
@@ -51,6 +53,13 @@ PICTURES = (
     Picture("shape", "city", {"shape": "6", "aperture": 0.3}, mask="city_mask.png"),
     Picture("mask", "city", mask="city_mask.png"),
     Picture("depth", "otters", {"aperture": 0.4}, depth="otters_depth.png"),
+    Picture(
+        "guided",
+        "otters",
+        {"aperture": 0.5, "focus": (0.5, 0.6)},
+        depth="otters_depth.png",
+        model=GUIDED_NAME,
+    ),
 )
 
 
@@ -65,12 +74,14 @@ def main(arguments=None) -> int:
 
 
 def _write_all(folder):
-    model = load_model()
+    models = {name: load_model(name) for name in {picture.model for picture in PICTURES}}
     make_folder(folder)
     for picture in PICTURES:
         path = folder / f"{picture.name}.jpg"
         with replacing(path) as temporary:
-            Image.fromarray(draw(picture, model)).save(temporary, "JPEG", quality=_QUALITY)
+            Image.fromarray(draw(picture, models[picture.model])).save(
+                temporary, "JPEG", quality=_QUALITY
+            )
         print(path)
     return DONE
 

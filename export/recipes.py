@@ -37,4 +37,6 @@ RECIPES = (
     # The flagship before it, of one input: to be left out after one release.
     Recipe("dbsi_mobile", "base", "float16", 1024, 1536, is_packaged=True),
     Recipe("dbsi_mobile", "base", "float16", 512, 768),
+    # Without weights: what is in focus comes from the phone.
+    Recipe("dbsi_mobile", "guided", "float16", 1024, 1536, is_packaged=True),
 )

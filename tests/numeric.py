@@ -34,6 +34,7 @@ NUMERIC_FILES = frozenset(
         "models/test_bgnet.py",
         "models/test_dbsi.py",
         "models/test_dbsi_focus.py",
+        "models/test_dbsi_guided.py",
         "models/test_dbsi_mobile.py",
         "models/test_dddf.py",
         "models/test_defocus.py",

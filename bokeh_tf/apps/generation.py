@@ -102,6 +102,9 @@ def _common(facts, target):
 
 def _pictures(facts):
     """What the README says of photos."""
+    if facts.beside_photo:
+        others = " and ".join(port.name for port in facts.beside_photo)
+        return f"Beside the photo it takes what no photo holds, {others}, so you fill the arrays."
     if facts.photo is None:
         return (
             "No input is a photo of floats whose range is known, so you fill the arrays. If one is"

@@ -102,6 +102,14 @@ class Facts:
     focus: Port | None
     picture: Port | None
 
+    @property
+    def beside_photo(self) -> tuple[Port, ...]:
+        """Where one input is a photo, those that must be filled beside it: no photo holds them."""
+        photos = [port for port in self.inputs if is_picture(port, channels=(RGB_CHANNELS,))]
+        if len(photos) != 1 or self.photo is not None:
+            return ()
+        return tuple(port for port in self.inputs if port is not photos[0])
+
 
 def facts_of(
     model: Model,

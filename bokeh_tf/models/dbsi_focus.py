@@ -53,6 +53,9 @@ GRID_ROWS = 256
 # The least mask that blurs are divided by: far above half precision's
 # resolution, far below what shows.
 _LEAST_MASK = 0.02
+# The share of that which is left of what is before the subject: beneath a transparent rim there
+# is what lies behind it.
+_BEFORE_MASK = 0.05
 # Light of a pixel that is neither black nor noise; the root of less has no slope to speak of.
 _LEAST_LIGHT = 1e-4
 # Share of the frame below which nothing is marked: far above half precision's resolution.
@@ -259,7 +262,7 @@ class LensBackground(layers.Layer):
             highlight_gain,
         )
 
-    def call(self, image, in_focus, strengths):
+    def call(self, image, in_focus, strengths, before=None):
         """Returns the background's colours at half the image's size, of no
         meaning inside the subject.
 
@@ -267,11 +270,14 @@ class LensBackground(layers.Layer):
             image: `[B, 2 h, 2 w, 3]` in [0, 1].
             in_focus: `[B, 2 h, 2 w, 1]`, what to leave out.
             strengths: maps `[B, h, w, 1]`, one for each disc.
+            before: `[B, 2 h, 2 w, 1]`, what of it to leave out even beside the subject.
         """
         bright = luminance(image)
         bright = bright * bright
         bright = bright * bright
         mask = ops.relu(in_focus * -1.0 + (1.0 - _LEAST_MASK)) + _LEAST_MASK
+        if before is not None:
+            mask = mask * (before * (_BEFORE_MASK - 1.0) + 1.0)
         mask = mask * (bright * bright * self.highlight_gain + 1.0)
         light = image * image * mask
         light = ops.average_pool(

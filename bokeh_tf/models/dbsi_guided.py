@@ -241,7 +241,7 @@ def build(config=Config(), *, image_shape):
     in_or_before = Complement(name="in_or_before")(OtherDistance(name="is_behind")(behind))
     radii_px = grid_radii_px(config, decimation)
     rest = LensBackground(radii_px, config.ranks, config.highlight_gain, name="background")(
-        grid, in_or_before, [layers.Add(name="first_share")([own_half, first]), *others]
+        grid, in_or_before, [layers.Add(name="first_share")([own_half, first]), *others], is_before
     )
     _, *spread = shares(halved(before), focus)
     front, cover = LensForeground(radii_px, config.ranks, name="foreground")(

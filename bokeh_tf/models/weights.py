@@ -19,7 +19,7 @@ SUFFIX = ".weights.h5"
 _DAMAGE = (OSError, ValueError, LookupError, RuntimeError, MemoryError, UserWarning)
 _HEAD_BYTES = 100
 _SHOWN_REASON_CHARACTERS = 200
-# What comes with the package: weights with their model cards, and two of them as a
+# What comes with the package: weights with their model cards, and some models as a
 # `.tflite`, the flagship first.
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
 FLAGSHIP_NAME = "dbsi_mobile_focus"
@@ -27,8 +27,16 @@ FLAGSHIP_FILE = WEIGHTS_FOLDER / f"{FLAGSHIP_NAME}_float16_1024x1536.tflite"
 # The flagship before it, of one input; it stays for one release.
 BASE_NAME = "dbsi_mobile_base"
 BASE_FILE = WEIGHTS_FOLDER / f"{BASE_NAME}_float16_1024x1536.tflite"
+# The one that a mask or depth guides; it has no weights.
+GUIDED_NAME = "dbsi_mobile_guided"
+GUIDED_FILE = WEIGHTS_FOLDER / f"{GUIDED_NAME}_float16_1024x1536.tflite"
 # By the names that rendering knows them by; None asks for the flagship.
-PACKAGED_FILES = {None: FLAGSHIP_FILE, FLAGSHIP_NAME: FLAGSHIP_FILE, BASE_NAME: BASE_FILE}
+PACKAGED_FILES = {
+    None: FLAGSHIP_FILE,
+    FLAGSHIP_NAME: FLAGSHIP_FILE,
+    BASE_NAME: BASE_FILE,
+    GUIDED_NAME: GUIDED_FILE,
+}
 
 
 def weights_name(model: str, variant: str) -> str:

@@ -50,8 +50,9 @@ class BokehModel(Protocol):
     """What rendering needs of a model.
 
     One that can be told where to focus says so by an attribute `takes_focus` and takes the four
-    numbers of `bokeh_tf.rendering.focus` as a second argument of `run`. One that has a single size
-    says so by `has_one_size`.
+    numbers of `bokeh_tf.rendering.focus` as a second argument of `run`. One that must be told how
+    near everything is says so by `takes_guide` and takes a map, float32 `[h, w]`, as a third. One
+    that has a single size says so by `has_one_size`.
     """
 
     name: str
@@ -125,8 +126,8 @@ class TfliteModel:
     """A `.tflite` with an image input `[1, H, W, 3]`, an output of that shape and,
     optionally, one `[1, H, W, 1]`.
 
-    It may have a second input `[1, 1, 1, 4]`, where to focus, and a further output `[1, 1, 1, 1]`,
-    how sure it is that there is a subject.
+    It may have a further input `[1, 1, 1, 4]`, where to focus, beside that one `[1, H, W, 1]`, how
+    near everything is, and a further output `[1, 1, 1, 1]`, how sure it is that there is a subject.
     """
 
     has_one_size = True
@@ -142,7 +143,9 @@ class TfliteModel:
             runtime.verify_loads(path)
         self.name = path.name
         self._runner = runtime.load(path)
-        self._image_input, self.takes_focus = _input_roles(path, self._runner.inputs)
+        self._roles = _input_roles(path, self._runner.inputs)
+        self._image_input = self._roles.index("image")
+        self.takes_focus, self.takes_guide = (name in self._roles for name in ("focus", "guide"))
         _, self._height, self._width, _ = self._runner.inputs[self._image_input].shape
         self._outputs = _Outputs.find(
             str(path), [spec.shape for spec in self._runner.outputs], self._height, self._width
@@ -158,12 +161,14 @@ class TfliteModel:
         """The size the file was converted for, whatever the photo's."""
         return self._height, self._width
 
-    def run(self, canvas, focus=None):
+    def run(self, canvas, focus=None, guide=None):
         low, high = self._input_range
-        inputs = [canvas[None] * np.float32(high - low) + np.float32(low)]
-        if self.takes_focus:
-            inputs.insert(1 - self._image_input, _AUTOMATIC if focus is None else focus)
-        output = self._outputs.pick(self._runner.run(*inputs))
+        inputs = {
+            "image": canvas[None] * np.float32(high - low) + np.float32(low),
+            "focus": _AUTOMATIC if focus is None else focus,
+            "guide": None if guide is None else guide[None, ..., None],
+        }
+        output = self._outputs.pick(self._runner.run(*(inputs[role] for role in self._roles)))
         low, high = self._output_range
         return dataclasses.replace(
             output, rendered=(output.rendered - np.float32(low)) / np.float32(high - low)
@@ -355,13 +360,15 @@ def _known(pair, path, holder, option):
 
 
 def _input_roles(path, inputs):
-    """Which input is the image, and whether there is another that says where to focus."""
+    """What each input is: the "image", "focus", where to focus, or, beside that, the "guide"."""
     shapes = [tuple(spec.shape) for spec in inputs]
-    takes_focus = len(shapes) == 2 and FOCUS_SHAPE in shapes
-    images = [index for index, shape in enumerate(shapes) if shape != FOCUS_SHAPE]
-    shape = shapes[images[0]] if len(images) == 1 and len(shapes) == 1 + takes_focus else ()
+    images = [shape for shape in shapes if len(shape) == 4 and shape[3] == 3]
+    shape = images[0] if len(images) == 1 else (0, 0, 0, 3)
+    by_shape = {shape: "image", FOCUS_SHAPE: "focus", (*shape[:3], 1): "guide"}
+    roles = [by_shape.get(shape) for shape in shapes]
     is_float = all(spec.dtype == np.float32 for spec in inputs)
-    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or not is_float:
+    known = [["image"], ["focus", "image"], ["focus", "guide", "image"]]
+    if shape[0] != 1 or None in roles or sorted(roles) not in known or not is_float:
         found = ", ".join(f"{spec.dtype} {list(spec.shape)}" for spec in inputs)
         raise ModelFileError(
             f"{path}: no bokeh model; its input must be one float32 [1, H, W, 3]. It takes {found}."
@@ -370,4 +377,4 @@ def _input_roles(path, inputs):
         raise ModelFileError(
             f"{path}: its input is {shape[1]}x{shape[2]} pixels. Convert it with a fixed size."
         )
-    return images[0], takes_focus
+    return roles

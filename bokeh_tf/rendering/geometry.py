@@ -52,7 +52,18 @@ def to_canvas(photo, placement):
     """
     full_scale = np.iinfo(photo.dtype).max
     resized = resize(photo, placement.height, placement.width, enlarge=cv2.INTER_CUBIC)
-    image = np.clip(resized.astype(np.float32) / full_scale, 0, 1)
+    return _bordered(np.clip(resized.astype(np.float32) / full_scale, 0, 1), placement)
+
+
+def plane_to_canvas(plane, placement):
+    """A map of the photo, float32 `[h, w]` in [0, 1] of any size, in the model's canvas, float32
+    `[canvas H, canvas W]`.
+    """
+    resized = resize(plane, placement.height, placement.width)
+    return _bordered(np.clip(resized, 0, 1).astype(np.float32), placement)
+
+
+def _bordered(image, placement):
     bottom = placement.canvas_height - placement.top - placement.height
     right = placement.canvas_width - placement.left - placement.width
     # BORDER_REFLECT repeats as often as it must, even for a photo one pixel high.

@@ -11,7 +11,7 @@ from bokeh_tf.rendering.apertures import DISC
 from bokeh_tf.rendering.backends import ModelOutput
 from bokeh_tf.rendering.composite import composite
 from bokeh_tf.rendering.focus import SURE_FROM, Wishes
-from bokeh_tf.rendering.geometry import place, to_canvas
+from bokeh_tf.rendering.geometry import place, plane_to_canvas, to_canvas
 from bokeh_tf.rendering.grain import Grain
 from bokeh_tf.rendering.lens import through_lens
 from bokeh_tf.rendering.weight_maps import estimate_in_focus_weight
@@ -54,7 +54,8 @@ def render(
     """Renders bokeh into a photo of any size.
 
     With a mask, depth or shape the blur is computed here (`bokeh_tf.rendering.lens`), and the model
-    only says what stays sharp, if it is asked at all.
+    only says what stays sharp, if it is asked at all; but a model that takes such a map computes
+    the blur itself, and in focus is the tapped thing, or else the nearest.
 
     Args:
         photo: `[H, W, 3]` RGB, uint8 or uint16, sRGB-encoded.
@@ -77,7 +78,8 @@ def render(
         A `Rendering`.
 
     Raises:
-        ModelFileError: a focus or an aperture is asked for and the model cannot be told.
+        ModelFileError: a focus or an aperture is asked for and the model cannot be told, or it must
+            be told how near everything is and is not.
     """
     if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype not in (np.uint8, np.uint16):
         raise ValueError(
@@ -91,7 +93,10 @@ def render(
     height, width, _ = photo.shape
     placement = place(height, width, *model.canvas_size(height, width))
     canvas = to_canvas(photo, placement)
-    if mask is None and depth is None and shape is None:
+    if getattr(model, "takes_guide", False):
+        output, decision = _by_guide(model, canvas, placement, wishes, mask, depth)
+        rendered, weight = placement.crop(output.rendered), _weight(output, canvas, placement)
+    elif mask is None and depth is None and shape is None:
         output, decision = _run(model, canvas, placement, wishes)
         rendered, weight = placement.crop(output.rendered), _weight(output, canvas, placement)
     else:
@@ -115,6 +120,20 @@ def _weight(output, canvas, placement):
     if output.in_focus_weight is None:
         return estimate_in_focus_weight(placement.crop(canvas), placement.crop(output.rendered))
     return np.ascontiguousarray(placement.crop(output.in_focus_weight))
+
+
+def _by_guide(model, canvas, placement, wishes, mask, depth):
+    """What a model made of a mask or depth, and what was decided."""
+    guide = depth if mask is None else mask
+    if guide is None or wishes.shape is not None:
+        raise ModelFileError(
+            f"{model.name}: blurs by itself what a mask or depth says. Give one of them, and no"
+            " shape; or name another model."
+        )
+    output = model.run(canvas, wishes.numbers(placement), plane_to_canvas(guide, placement))
+    if wishes.focus is not None:
+        return output, "tap"
+    return output, "depth" if mask is None else "mask"
 
 
 def _by_own_lens(model, canvas, placement, wishes, mask, depth):

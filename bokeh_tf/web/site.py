@@ -70,6 +70,12 @@ def site(
     """
     subject = subject_of(model)
     facts = facts_of(subject, input_range=input_range, output_range=output_range)
+    if facts.beside_photo:
+        others = " and ".join(port.name for port in facts.beside_photo)
+        raise ModelFileError(
+            f"{facts.asset}: takes {others} beside a photo, which a page cannot give it. Name a"
+            " model that takes a photo alone, or with a focus."
+        )
     if facts.photo is None:
         raise ModelFileError(
             f"{facts.asset}: no input is known to be a picture of floats, so a page cannot show it."

@@ -16,7 +16,7 @@ from bokeh_tf.apps.generation import TARGETS, app_texts
 from bokeh_tf.apps.ports import facts_of
 from bokeh_tf.cli import main
 from bokeh_tf.commands.app import KINDS
-from bokeh_tf.models.weights import BASE_FILE, FLAGSHIP_FILE
+from bokeh_tf.models.weights import BASE_FILE, FLAGSHIP_FILE, GUIDED_FILE
 from bokeh_tf.tflite.rewriting import pack
 from tests.delegate.rules.mldrift_graphs import OP, Graph, options
 
@@ -177,6 +177,15 @@ def test_ranges_are_asked_for_not_guessed(tmp_path):
     texts = app_texts(facts, TARGETS["web"])
     assert "[LOW, HIGH] = [-1, 1]" in texts["photos.js"]
     assert "[PICTURE_LOW, PICTURE_HIGH] = [0, 255]" in texts["photos.js"]
+
+
+def test_what_no_photo_holds_is_named():
+    facts = facts_of(GUIDED_FILE)
+    assert facts.photo is None
+    for target in TARGETS.values():
+        readme = app_texts(facts, target)["README.md"]
+        assert "no photo holds, focus and guide, so" in readme and "--input-range" not in readme
+    assert facts_of(FLAGSHIP_FILE).beside_photo == ()
 
 
 def test_buffers_follow_the_graph_not_the_signature(tmp_path):

@@ -8,8 +8,8 @@ import pytest
 
 from bokeh_tf import photos
 from bokeh_tf.cli import main
-from bokeh_tf.errors import OutputError, PhotoError
-from bokeh_tf.rendering import render, render_files
+from bokeh_tf.errors import ModelFileError, OutputError, PhotoError
+from bokeh_tf.rendering import load_model, render, render_files
 from bokeh_tf.rendering.destinations import check_naming
 from bokeh_tf.rendering.focus import Wishes
 from bokeh_tf.rendering.maps import Brought, notes_on
@@ -56,6 +56,53 @@ def test_depth_alone_asks_the_model_for_its_subject(photo, left_half):
     assert (rendering.decision, rendering.subject_confidence) == ("depth", 0.9)
     # Wide open, so that the weight is that of the subject alone.
     assert model.numbers == [[-1, -1, 1, 0]]
+
+
+class Guided(Told):
+    """A model that must be told how near everything is; remembers that too."""
+
+    name = "guided.tflite"
+    takes_guide = True
+
+    def run(self, canvas, focus, guide):
+        self.guide = guide
+        return super().run(canvas, focus)
+
+
+@pytest.mark.parametrize(
+    ("brought", "focus", "decision"),
+    [("mask", None, "mask"), ("depth", None, "depth"), ("depth", (0.5, 0.25), "tap")],
+)
+def test_a_guided_model_blurs_by_itself(photo, left_half, brought, focus, decision):
+    model = Guided()
+    rendering = render(photo, model, focus=focus, aperture=0.5, **{brought: left_half})
+    assert rendering.decision == decision
+    row, column, *others = model.numbers[0]
+    assert others == [0.5, 0] and (row, column) == ((0.25, 0.5) if focus else (-1, -1))
+    np.testing.assert_array_equal(model.guide, left_half)
+
+
+def test_a_guide_lies_in_the_canvas_as_the_photo_does(left_half):
+    model = Guided()
+    standing = np.full((96, 32, 3), 128, np.uint8)
+    render(standing, model, mask=np.ascontiguousarray(left_half.T))
+    # A canvas of 32x48: the photo is 11 wide in its middle, and mirrored beside it.
+    assert model.guide.shape == (32, 48)
+    assert model.guide[:15, 18:29].min() == 1 and model.guide[17:, 18:29].max() == 0
+    assert model.guide[:15].min() == 1
+
+
+@pytest.mark.parametrize("wishes", [{}, {"shape": "disc", "mask": np.ones((2, 2), np.float32)}])
+def test_a_guided_model_without_a_guide_or_with_a_shape_is_refused(photo, wishes):
+    with pytest.raises(ModelFileError, match=r"guided.tflite: .*mask or depth"):
+        render(photo, Guided(), **wishes)
+
+
+def test_the_packaged_guided_file_keeps_what_the_mask_marks(photo, left_half):
+    model = load_model("dbsi_mobile_guided")
+    rendering = render(photo, model, mask=left_half, aperture=1.0)
+    np.testing.assert_array_equal(rendering.image[:, :40], photo[:, :40])
+    assert rendering.image[:, 56:].std() < 0.3 * photo[:, 56:].std()
 
 
 def test_a_shape_leaves_only_the_subject_to_the_model(photo):

@@ -14,7 +14,7 @@ import pytest
 
 from bokeh_tf.cli import main
 from bokeh_tf.errors import ModelFileError, OutputError
-from bokeh_tf.models.weights import BASE_FILE, FLAGSHIP_FILE
+from bokeh_tf.models.weights import BASE_FILE, FLAGSHIP_FILE, GUIDED_FILE
 from bokeh_tf.web import runtime
 from bokeh_tf.web.server import HOST, SiteServer
 from bokeh_tf.web.site import site
@@ -114,6 +114,11 @@ def test_it_listens_to_this_machine_alone_and_says_where(server, scripts):
 def test_a_model_whose_photo_is_not_known_is_asked_about(tiny_convolution, scripts):
     with pytest.raises(ModelFileError, match="--input-range 0 1"):
         site(tiny_convolution, runtime=scripts)
+
+
+def test_a_model_that_takes_more_than_a_photo_is_not_shown(scripts):
+    with pytest.raises(ModelFileError, match="takes focus and guide beside a photo"):
+        site(GUIDED_FILE, runtime=scripts)
 
 
 def test_help_says_how_much_is_kept(capsys):
