@@ -47,8 +47,9 @@ from bokeh_tf.ops.resize import BilinearUpsampling, UpsampledSum
 
 # What differs in nearness from the plane of focus by less is as far away.
 SAME_DISTANCE = 0.04
-# By how much more it must differ to count wholly as something else.
-_OTHER_DISTANCE = 0.06
+# By how much more it must differ to count wholly as behind the plane, or as before it. Of what is
+# sharp the rim is a little behind, where a guide is soft, and its colours must not bleed.
+_BEHIND_DISTANCE, _BEFORE_DISTANCE = 0.4, 0.06
 # A tap asks for the mean nearness this far around it, in heights of the image.
 _TAP_RADIUS = 0.03
 # Of the mean of a tap's map, which is 1/4 in a corner, so that nothing is divided by zero
@@ -148,10 +149,20 @@ class DiscShares(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
 class OtherDistance(layers.Layer):
-    """Whether something counts as not in the plane of focus, 0 to 1, by its defocus."""
+    """Whether something counts as not in the plane of focus, 0 to 1, by its defocus; wholly from
+    `distance` on.
+    """
+
+    def __init__(self, distance, **kwargs):
+        super().__init__(**kwargs)
+        self.distance = distance
 
     def call(self, defocus):
-        return ops.clip(defocus * (1 / _OTHER_DISTANCE), 0.0, 1.0)
+        return ops.clip(defocus * (1 / self.distance), 0.0, 1.0)
+
+    def get_config(self):
+        """Adds the distance."""
+        return {**super().get_config(), "distance": self.distance}
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")
@@ -234,11 +245,12 @@ def build(config=Config(), *, image_shape):
     halved = layers.AveragePooling2D(2, name="half_defocus")
     own_behind, *_ = shares(behind, focus)
     own_before, *_ = shares(before, focus)
-    is_before = OtherDistance(name="is_before")(before)
+    is_before = OtherDistance(_BEFORE_DISTANCE, name="is_before")(before)
 
     # What is behind it, without the rest, and what is before it.
     own_half, first, *others = shares(halved(behind), focus)
-    in_or_before = Complement(name="in_or_before")(OtherDistance(name="is_behind")(behind))
+    is_behind = OtherDistance(_BEHIND_DISTANCE, name="is_behind")(behind)
+    in_or_before = Complement(name="in_or_before")(is_behind)
     radii_px = grid_radii_px(config, decimation)
     rest = LensBackground(radii_px, config.ranks, config.highlight_gain, name="background")(
         grid, in_or_before, [layers.Add(name="first_share")([own_half, first]), *others], is_before

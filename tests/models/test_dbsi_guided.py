@@ -26,6 +26,8 @@ ROWS, COLUMNS = np.mgrid[: SHAPE[0], : SHAPE[1]]
 SUBJECT = (ROWS >= 64) & (ROWS < 192) & (COLUMNS >= 96) & (COLUMNS < 208)
 # Around edges the guided filter's and the grid's own softness show, in pixels.
 EDGE_PX = 12
+# As `DISC_TOLERANCE`, and beside a subject what its soft rim adds.
+RIM_TOLERANCE = 0.045
 # Three distances side by side: far, middle, near.
 THREE = np.float32([0.1, 0.5, 0.9])[COLUMNS // 128]
 
@@ -108,7 +110,7 @@ def test_a_mask_keeps_what_it_marks_and_blurs_the_rest_without_it(model, photo, 
     # Of the subject's red as much as divisors must not fall below.
     kept = np.where(SUBJECT, 0.02, 1.0)
     expected = in_light(image, disc_kernel(radius_px * SHAPE[0] / 1024), kept)
-    assert np.abs(rendered - expected)[outside].max() < DISC_TOLERANCE
+    assert np.abs(rendered - expected)[outside].max() < RIM_TOLERANCE
 
 
 @pytest.mark.parametrize("column", [0, 1, 2])
