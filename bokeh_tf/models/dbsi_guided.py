@@ -221,6 +221,17 @@ class VisibleShares(layers.Layer):
         return own + rest + uncovered * -1.0, uncovered + own * -1.0
 
 
+def _defocus(grid, half_grid, guide, focus, config):
+    """`Defocus` of the photo on the grid, whose edges the guide of that size is fitted to."""
+    cells = layers.AveragePooling2D(2, name="guide_cells")(guide)
+    nearness = FastGuidedFilter(
+        config.guide_radius_px, config.guide_epsilon, (0.0, 1.0), name="nearness"
+    )(cells, half_grid, grid)
+    tap = TapMap((_TAP_RADIUS,), name="tap")(half_grid, focus)
+    plane = FocusPlane(name="plane")(cells, tap, HasTap(name="has_tap")(focus))
+    return Defocus(name="defocus")(nearness, plane)
+
+
 def build(config=Config(), *, image_shape):
     """Builds the graph for images of (height, width) `image_shape`."""
     decimation = grid_of(image_shape)
@@ -234,13 +245,7 @@ def build(config=Config(), *, image_shape):
 
     # How far everything is from what is in focus.
     half_grid = layers.AveragePooling2D(2, name="half_grid")(grid)
-    cells = layers.AveragePooling2D(2, name="guide_cells")(guide_grid)
-    nearness = FastGuidedFilter(
-        config.guide_radius_px, config.guide_epsilon, (0.0, 1.0), name="nearness"
-    )(cells, half_grid, grid)
-    tap = TapMap((_TAP_RADIUS,), name="tap")(half_grid, focus)
-    plane = FocusPlane(name="plane")(cells, tap, HasTap(name="has_tap")(focus))
-    behind, before = Defocus(name="defocus")(nearness, plane)
+    behind, before = _defocus(grid, half_grid, guide_grid, focus, config)
     shares = DiscShares(config.radii_px, config.default_aperture, name="shares")
     halved = layers.AveragePooling2D(2, name="half_defocus")
     own_behind, *_ = shares(behind, focus)
