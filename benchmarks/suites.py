@@ -12,6 +12,7 @@ from benchmarks import (
     quality,
     repairs,
     repeatability,
+    strength,
     subject,
     zoo,
 )
@@ -61,6 +62,11 @@ SUITES = {
         "run the flagship suite several times and show the spread",
         repeatability.add_options,
         repeatability.run,
+    ),
+    "strength": Suite(
+        "say what a blur's strength is worth on real pairs: one for all, a picture or a place",
+        strength.add_options,
+        strength.run,
     ),
     "subject": Suite(
         "score weight maps against labelled subjects", subject.add_options, subject.run
