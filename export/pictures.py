@@ -53,13 +53,7 @@ PICTURES = (
     Picture("shape", "city", {"shape": "6", "aperture": 0.3}, mask="city_mask.png"),
     Picture("mask", "city", mask="city_mask.png"),
     Picture("depth", "otters", {"aperture": 0.4}, depth="otters_depth.png"),
-    Picture(
-        "guided",
-        "otters",
-        {"aperture": 0.5, "focus": (0.5, 0.6)},
-        depth="otters_depth.png",
-        model=GUIDED_NAME,
-    ),
+    Picture("guided", "city", {"aperture": 0.4}, mask="city_mask.png", model=GUIDED_NAME),
 )
 
 

@@ -88,13 +88,16 @@ def random_inputs(model, *, seed=0):
 
 
 def photo_inputs(model):
-    """The packaged photograph, and its luminance for every map, by name."""
+    """The packaged photograph, and its luminance for every map, by name; of what tells a model
+    where to focus, -1, which leaves that to it.
+    """
     height_px, width_px = model.inputs[0].shape[1:3]
     with Image.open(PACKAGED_PHOTO) as picture:
         fitted = ImageOps.fit(picture.convert("RGB"), (width_px, height_px), Image.LANCZOS)
     pixels = np.asarray(fitted, np.float32)[None] / 255
     maps = (pixels @ _LUMA)[..., None]
-    return {tensor.name: pixels if tensor.shape[-1] == 3 else maps for tensor in model.inputs}
+    by_channels = {3: pixels, 1: maps, 4: np.full((1, 1, 1, 4), -1, np.float32)}
+    return {tensor.name: by_channels[tensor.shape[-1]] for tensor in model.inputs}
 
 
 def predict(model, inputs):
