@@ -64,7 +64,7 @@ SUITES = {
         repeatability.run,
     ),
     "strength": Suite(
-        "say what a blur's strength is worth on real pairs: one for all, a picture or a place",
+        "say what a blur's strength is worth on real pairs",
         strength.add_options,
         strength.run,
     ),
