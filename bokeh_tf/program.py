@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import TextIO
 
@@ -31,6 +32,8 @@ _LONGEST_MESSAGE = 6000
 _HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
 # The number of the signal that was caught last, None before.
 _caught: int | None = None
+# How long after its exception was dropped a signal comes once more.
+_AGAIN_S = 0.01
 
 
 class Interruption(KeyboardInterrupt):
@@ -64,9 +67,36 @@ def ending_signals() -> list[int]:
 
 
 def catch_signals() -> None:
-    """Makes the signals that end this process raise `Interruption`."""
+    """Makes the signals that end this process raise `Interruption`, wherever they come."""
     for number in ending_signals():
         signal.signal(number, interrupt)
+    if getattr(sys.unraisablehook, "func", None) is not _dropped:
+        sys.unraisablehook = partial(_dropped, sys.unraisablehook)
+
+
+def _dropped(before, unraisable):
+    """Python drops what is raised in destructors and in callbacks of its collector, of which
+    libraries have some: an interruption that comes there would be lost, so it comes once more.
+    """
+    global _caught
+    if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+        before(unraisable)
+        return
+    import threading
+
+    _caught = None
+    number = getattr(unraisable.exc_value, "number", signal.SIGINT)
+    # Later, from another thread: at once it would be raised in here.
+    again = threading.Timer(_AGAIN_S, _send, [threading.main_thread().ident, number])
+    again.daemon = True
+    again.start()
+
+
+def _send(thread, number):
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(thread, number)
+    else:
+        signal.raise_signal(number)
 
 
 def run_program(name: str, load: Callable[[], Callable[[], int]]) -> int:

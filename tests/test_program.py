@@ -194,6 +194,34 @@ def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path):
     child.communicate()
 
 
+# The signal comes while the collector calls back, where Python drops what is raised.
+COLLECTS = """
+import gc, os, signal, sys, time
+from bokeh_tf.program import run_program
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def collected(phase, _):
+    if phase == "start":
+        gc.callbacks.remove(collected)
+        os.kill(os.getpid(), int(sys.argv[1]))
+        time.sleep(5)
+def command():
+    gc.callbacks.append(collected)
+    gc.collect()
+    time.sleep(30)
+    return 0
+sys.exit(run_program("test", lambda: command))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_not_lost_where_python_drops_exceptions(number):
+    ended = subprocess.run(
+        [sys.executable, "-c", COLLECTS, str(int(number))], capture_output=True, text=True
+    )
+    assert ended.returncode == 128 + number
+    assert ended.stderr == "test: interrupted; everything written so far is whole\n"
+
+
 # What native modules make of Ctrl-C while they load: an error of their own that says nothing of it.
 LOADS_BADLY = """
 import os, signal, sys

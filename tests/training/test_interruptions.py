@@ -21,10 +21,13 @@ from tests.training_pairs import write_pairs
 PROGRAM = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-from bokeh_tf.cli import main
+from bokeh_tf.program import run_program
 data, out, steps, *options = sys.argv[1:]
-sys.exit(main(["train", "unet", "--scale", "small", "--steps", steps, "--checkpoint-every", "2", "--deterministic",
-               "--allow-refused", "--data", data, "--out", out, *options]))
+def load():
+    from bokeh_tf.cli import main
+    return lambda: main(["train", "unet", "--scale", "small", "--steps", steps, "--checkpoint-every", "2",
+                         "--deterministic", "--allow-refused", "--data", data, "--out", out, *options])
+sys.exit(run_program("bokeh-tf", load))
 """
 # A process that is killed has made two steps at least: room for two kills, and for twenty.
 FEW_STEPS, MANY_STEPS = 12, 50
