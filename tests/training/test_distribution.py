@@ -157,7 +157,7 @@ def test_a_lost_worker_costs_a_restart(pairs, alone, tmp_path):
     first, second = start_together(pairs, out)
     deadline_s = time.monotonic() + TIME_LIMIT_S
     while (
-        len(list(out.glob("checkpoints/*.npz"))) < 2
+        len(list(out.glob("checkpoints/phase*.npz"))) < 2
         and time.monotonic() < deadline_s
         and second.poll() is None
     ):

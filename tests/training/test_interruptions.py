@@ -32,6 +32,8 @@ sys.exit(run_program("bokeh-tf", load))
 # A process that is killed has made two steps at least: room for two kills, and for twenty.
 FEW_STEPS, MANY_STEPS = 12, 50
 WEIGHTS = "unet_tiny.weights.h5"
+# Whole ones: what is being written has another name, and the same ending.
+CHECKPOINTS = "checkpoints/phase*.npz"
 TIME_LIMIT_S = 600
 
 
@@ -73,7 +75,7 @@ def wait_for_progress(child, out, *, since):
     """Waits until the run has written a checkpoint that was not there before, or has ended."""
     deadline_s = time.monotonic() + TIME_LIMIT_S
     while child.poll() is None and time.monotonic() < deadline_s:
-        if set(out.glob("checkpoints/*.npz")) - since:
+        if set(out.glob(CHECKPOINTS)) - since:
             return
         time.sleep(0.005)
 
@@ -82,7 +84,7 @@ def disturb(pairs, out, steps, number, *, after_s=0.0):
     """Starts or resumes the run and sends it the signal `number` so long after its first
     progress.
     """
-    since = set(out.glob("checkpoints/*.npz"))
+    since = set(out.glob(CHECKPOINTS))
     child = start(pairs, out, steps)
     wait_for_progress(child, out, since=since)
     time.sleep(after_s)
