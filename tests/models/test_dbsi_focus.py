@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from bokeh_tf.delegate.findings import TARGETS
 from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.linting.memory import estimate_memory
 from bokeh_tf.models import dbsi_focus, dbsi_mobile, subject
@@ -32,6 +33,13 @@ def focus(row=-1.0, column=-1.0, aperture=-1.0, grade=0.0):
 def built(image_shape=SHAPE, **changes):
     keras.utils.set_random_seed(5)
     return dbsi_mobile.build(dbsi_focus.Config(**changes), image_shape=image_shape)
+
+
+def assert_no_rule_objects(file):
+    """Neither on phones with OpenCL nor on those without."""
+    for target in TARGETS:
+        report = lint(file, target)
+        assert report.findings == () and report.without_opencl == (), target
 
 
 def with_logit(logit, **changes):
@@ -235,16 +243,12 @@ def test_full_size_keeps_to_the_budget():
 def test_the_packaged_file_keeps_to_the_memory_and_to_all_rules():
     file = inspect(FLAGSHIP_FILE)
     assert estimate_memory(file).total_bytes <= BUDGET_MEMORY_BYTES
-    for target in ("v2", "mldrift"):
-        report = lint(file, target)
-        assert report.findings == () and report.without_opencl == (), target
+    assert_no_rule_objects(file)
 
 
 @pytest.mark.once
 def test_both_delegates_take_it_by_their_rules(model):
-    file = inspect(convert(model, precision="float16"))
-    for target in ("v2", "mldrift"):
-        assert lint(file, target).findings == (), target
+    assert_no_rule_objects(inspect(convert(model, precision="float16")))
 
 
 @pytest.mark.parametrize("image_shape", [(100, 384), (256, 100), (700, 960), ()])

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from bokeh_tf import models
-from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.delegate.linting.memory import estimate_memory
 from bokeh_tf.models import dbsi_guided
 from bokeh_tf.models.weights import GUIDED_FILE
@@ -17,6 +16,7 @@ from tests.models.test_dbsi_focus import (
     DISC_TOLERANCE,
     EXACT_TOLERANCE,
     FLOAT32_TOLERANCE,
+    assert_no_rule_objects,
     focus,
 )
 from tests.photographs import texture
@@ -195,16 +195,12 @@ def test_the_packaged_file_keeps_to_the_memory_and_to_all_rules():
     file = inspect(GUIDED_FILE)
     assert [entry["name"] for entry in file.metadata["inputs"]] == ["image", "focus", "guide"]
     assert estimate_memory(file).total_bytes <= BUDGET_MEMORY_BYTES
-    for target in ("v2", "mldrift"):
-        report = lint(file, target)
-        assert report.findings == () and report.without_opencl == (), target
+    assert_no_rule_objects(file)
 
 
 @pytest.mark.once
 def test_both_delegates_take_it_by_their_rules(model):
-    file = inspect(convert(model, precision="float16"))
-    for target in ("v2", "mldrift"):
-        assert lint(file, target).findings == (), target
+    assert_no_rule_objects(inspect(convert(model, precision="float16")))
 
 
 @pytest.mark.parametrize("image_shape", [(100, 384), (256, 100), (700, 960), ()])
