@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bokeh_tf.commands import outputs, proving, shapes
+from bokeh_tf.commands import outputs, proving, rewriting, shapes
 from bokeh_tf.commands.console import open_console, positive
 from bokeh_tf.paths import printable, resolved
 from bokeh_tf.tflite import PRECISIONS, QUANTISED
@@ -164,6 +164,7 @@ def _add_repair(parser):
         "--repair", action=argparse.BooleanOptionalAction, default=True, help="default: on"
     )
     shapes.add_interface(group)
+    rewriting.add_also(group)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -219,9 +220,12 @@ def _write(conversion, options):
 def _check_usage(options):
     """Ends with status 2 where the options make no sense."""
     shapes.check(options)
+    rewriting.check_also(options)
     proving.check_runtime(options)
     if options.size and options.input_shape:
         options.usage_error("--size and --input-shape exclude each other")
+    if options.also and not options.repair:
+        options.usage_error("--also asks for a repair, which --no-repair leaves out")
     if options.report and resolved(options.report) == resolved(options.out):
         options.usage_error("--report and --out must be different files")
     is_quantised = options.precision in QUANTISED
@@ -259,6 +263,7 @@ def _wishes(options):
         layer_costs=options.layer_costs,
         repair=options.repair,
         allow=tuple(options.allow_interface),
+        also=options.also,
         probe=not options.no_probe,
         timeout_s=options.timeout or DEFAULT_TIMEOUT_S,
         runtime=options.runtime,

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bokeh_tf.commands import outputs, proving, shapes
+from bokeh_tf.commands import outputs, proving, rewriting, shapes
 from bokeh_tf.commands.working import working
 from bokeh_tf.files import write_bytes
 from bokeh_tf.stages import stage
@@ -50,14 +50,7 @@ def add(commands):
     parser.add_argument("--list", action="store_true", help="print the recipes, and stop")
     shapes.add_free_sizes(parser)
     shapes.add_interface(parser)
-    parser.add_argument(
-        "--also",
-        type=shapes.names,
-        default=(),
-        metavar="LIST",
-        help="what else is to take the file whole: opengl, phones without OpenCL; npu, LiteRT's NPU"
-        " path; where that cannot be, the file is as without, and a note says why",
-    )
+    rewriting.add_also(parser)
     _add_proof(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default text")
     parser.set_defaults(run=run, usage_error=parser.error)
@@ -73,13 +66,12 @@ def _add_proof(parser):
 def run(options):
     """Runs the command with parsed `options`; returns the exit status."""
     from bokeh_tf.repairing import report
-    from bokeh_tf.repairing.recipes import ALSO
     from bokeh_tf.repairing.repair import NAMES, repair
 
     if options.list:
         print(report.recipe_list(), end="")
         return 0
-    _check_usage(options, NAMES, ALSO)
+    _check_usage(options, NAMES)
     with working(), stage(f"repairing {options.model.name}"):
         repaired = repair(
             options.model,
@@ -104,7 +96,7 @@ def run(options):
     return repaired.exit_code
 
 
-def _check_usage(options, known, also):
+def _check_usage(options, known):
     """Ends with status 2 where the options make no sense."""
     if options.model is None:
         options.usage_error("the following arguments are required: MODEL")
@@ -113,10 +105,8 @@ def _check_usage(options, known, also):
     unknown = set(_names(options)) - set(known)
     if unknown:
         options.usage_error(f"--only takes recipes of --list, not {', '.join(sorted(unknown))}")
-    unknown = set(options.also) - set(also)
-    if unknown:
-        options.usage_error(f"--also takes {', '.join(also)}, not {', '.join(sorted(unknown))}")
     shapes.check(options)
+    rewriting.check_also(options)
     proving.check_runtime(options)
     proving.require_files([options.photo])
     outputs.claim(options.out, inputs=[options.model, options.photo], overwrite=options.overwrite)

@@ -42,8 +42,9 @@ class Wishes:
     share of an output's range, None for that of the precision; with `bisect` the first layer beyond
     it is looked for. Quantised precisions are calibrated on `calibration`, leave the layers
     `keep_float` as they are, and with `layer_costs` say what each layer costs. `allow` names
-    changes of inputs and outputs that a repair may make. `timeout_s` limits all of it. `runtime` is
-    the release by whose rules to judge and repair, None for the newest that they know.
+    changes of inputs and outputs that a repair may make, `also` what else than the two delegates it
+    is for (`repairing.repair.repair`). `timeout_s` limits all of it. `runtime` is the release by
+    whose rules to judge and repair, None for the newest that they know.
     """
 
     precision: str = "float16"
@@ -64,6 +65,7 @@ class Wishes:
     layer_costs: bool = False
     repair: bool = True
     allow: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     probe: bool = True
     timeout_s: float = DEFAULT_TIMEOUT_S
     runtime: str | None = None
@@ -209,9 +211,11 @@ def _first_layer(children, request, tolerance):
 
 
 def _checked(label, content, wishes, children):
-    """(the file, the check's word on it, the repair): repaired where the check finds something."""
+    """(the file, the check's word on it, the repair): repaired where the check finds something, or
+    more than it looks at is asked for.
+    """
     judged = _judge(label, content, wishes, children)
-    if judged.code == PASSED or not wishes.repair:
+    if not wishes.repair or (judged.code == PASSED and not wishes.also):
         return content, judged, None
     repaired = repair(
         subject_of(content, label=label),
@@ -219,6 +223,7 @@ def _checked(label, content, wishes, children):
         photo=wishes.photo,
         timeout_s=max(children.remaining_s, 1),
         allow=wishes.allow,
+        also=wishes.also,
         runtime=wishes.runtime,
     )
     if repaired.content is None:
@@ -237,6 +242,7 @@ def _quantised(label, content, wishes, children):
             probe=False,
             photo=wishes.photo,
             allow=wishes.allow,
+            also=wishes.also,
             runtime=wishes.runtime,
         )
         content = content if repaired.content is None else repaired.content
@@ -248,7 +254,7 @@ def _quantised(label, content, wishes, children):
         "layer_costs": wishes.layer_costs,
     }
     content, costs = children.quantise(content, request)
-    is_needed = repaired is not None and repaired.content is not None
+    is_needed = repaired is not None and (repaired.content is not None or bool(wishes.also))
     return content, costs, _judge(label, content, wishes, children), repaired if is_needed else None
 
 

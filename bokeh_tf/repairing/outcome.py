@@ -44,7 +44,8 @@ class Repair:
     are the static checks, one for each target; `probe` the real delegate's word on the repaired
     file, None where it was not asked. `shapes` are the sizes of the inputs that free ones were
     fixed to. `runtime` is the release that was asked for, None where the newest that the rules know
-    is meant.
+    is meant. `also` is what else the repair was asked for, of `recipes.ALSO`; where the file does
+    not have it, a note says why.
     """
 
     path: str
@@ -62,6 +63,7 @@ class Repair:
     size_before_bytes: int
     interface: tuple[PortChange, ...] = ()
     runtime: str | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:

@@ -119,7 +119,7 @@ def repair(
             wider = search.widened(repaired, (*reached, wanted))
             reached = (*reached, wanted) if wider.content != repaired.content else reached
             repaired = wider
-        return repaired
+        return replace(repaired, also=also)
 
 
 class _Search:

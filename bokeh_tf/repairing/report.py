@@ -120,6 +120,7 @@ def to_json(repair: Repair, *, written=None) -> str:
         "input_shapes": repair.shapes,
         "proof": _proof_entry(repair.proof),
         "probe": _probe_entry(repair.probe),
+        "also": repair.also,
         "notes": repair.notes,
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

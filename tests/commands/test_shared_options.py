@@ -10,7 +10,7 @@ import pytest
 
 from bokeh_tf import cli
 from bokeh_tf.cli import main
-from bokeh_tf.commands import proving, ranges, shapes
+from bokeh_tf.commands import proving, ranges, rewriting, shapes
 from bokeh_tf.processes import memory_bytes
 from tests.commands.command_calls import MODEL
 
@@ -24,6 +24,7 @@ HOMES = {
     "--runtime": (proving.add_runtime, {"check", "convert", "export", "repair"}),
     "--input-shape": (shapes.add_free_sizes, {"convert", "repair"}),
     "--batch": (shapes.add_free_sizes, {"convert", "repair"}),
+    "--also": (rewriting.add_also, {"convert", "repair"}),
     "--allow-interface": (shapes.add_interface, {"convert", "repair"}),
     "--input-range": (ranges.add, {"ai-benchmark", "app", "evaluate", "render", "web"}),
     "--output-range": (ranges.add, {"app", "render", "web"}),

@@ -10,11 +10,13 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from bokeh_tf.cli import main
+from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.tflite.associated_files import files_of
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.rewriting import pack
 from tests.converting import own_nets
 from tests.delegate.rules.rule_graphs import build_graph
+from tests.repairing.wider_cases import MATRICES, NORMALISED
 
 NETS = str(Path(own_nets.__file__))
 
@@ -100,6 +102,29 @@ def test_what_does_not_pass_is_written_only_where_that_was_asked_for(tmp_path, c
     assert status == 0 and document["repair"]["is_whole"] and document["parity"] == []
 
 
+def test_a_file_is_also_made_for_phones_without_opencl_and_the_npu_where_that_is_asked_for(
+    tmp_path, capsys
+):
+    path, out = tmp_path / "mine.tflite", tmp_path / "out.tflite"
+    path.write_bytes(build_graph(NORMALISED))
+    status, document = convert(capsys, path, "-o", out, "--no-probe")
+    assert status == 0 and document["repair"] is None, "both delegates take it as it is"
+    assert out.read_bytes() == path.read_bytes()
+    page = tmp_path / "page.html"
+    options = ("--no-probe", "--overwrite", "--also", "opengl,npu", "--report", page)
+    status, document = convert(capsys, path, "-o", out, *options)
+    assert status == 0 and document["repair"]["also"] == ["opengl", "npu"]
+    names = {one["recipe"] for one in document["repair"]["repaired"]}
+    assert {"opengl-sums", "npu-negative"} <= names
+    assert lint(inspect(path), "v2").without_opencl
+    assert not lint(inspect(out), "v2").without_opencl
+    assert "opengl-sums" in page.read_text(encoding="utf-8")
+    path.write_bytes(build_graph(MATRICES))
+    assert main(["convert", str(path), "-o", str(out), *map(str, options[:4])]) == 0
+    said = capsys.readouterr().out
+    assert "note: --also opengl: " in said and "BATCH_MATMUL has no kernel for OpenGL" in said
+
+
 def test_a_name_in_a_file_is_neither_a_line_of_ours_nor_a_page_long(tmp_path, capsys):
     content = build_graph("RELU v1: float32[1,6,8,4] -> float32[1,6,8,4]")
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
@@ -119,6 +144,8 @@ def test_a_name_in_a_file_is_neither_a_line_of_ours_nor_a_page_long(tmp_path, ca
     ("options", "message"),
     [
         (["--allow-interface", "all"], "--allow-interface takes"),
+        (["--also", "vulkan"], "--also takes opengl, npu, not vulkan"),
+        (["--also", "npu", "--no-repair"], "--no-repair leaves out"),
         (["--size", "8x8", "--input-shape", "1x8x8x3"], "exclude each other"),
         (["--size", "8"], "HEIGHTxWIDTH"),
         (["--report", "x.tflite"], "must be different files"),

@@ -14,18 +14,10 @@ from bokeh_tf.repairing.repair import repair
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.subject import subject_of
 from tests.delegate.rules.rule_graphs import build_graph
-from tests.repairing.wider_cases import NPU_CASES, ONE, OPENGL_CASES, WIDE
+from tests.repairing.wider_cases import MATRICES, NORMALISED, NPU_CASES, OPENGL_CASES
 
 BOUNDS = {recipe.name: recipe.bound for recipe in ALL_RECIPES}
 ALL = [(name, number) for name, graphs in OPENGL_CASES.items() for number in range(len(graphs))]
-NORMALISED = (
-    f"MEAN v1 {{keep_dims=1}}: x = {WIDE}, constant int32[1] (3) -> m = {ONE}\n"
-    f"SUB v1: x, m -> d = {WIDE}\nNEG v1: d -> {WIDE}"
-)
-MATRICES = (
-    "BATCH_MATMUL v1: x = float32[1,4,5,6], float32[1,4,6,5] -> y = float32[1,4,5,5]\n"
-    "NEG v1: y -> float32[1,4,5,5]"
-)
 
 
 def without_opencl(content):

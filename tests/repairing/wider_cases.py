@@ -10,6 +10,15 @@ POINTS = (
     f"EXP v1: {WIDE} -> e = {WIDE}\n"
     f"CONV_2D v1 {{stride_w=1, stride_h=1}}: e, {WEIGHTS}, constant float32[4] -> a = {WIDE}\n"
 )
+# The mean of the channels taken off, and the opposite of that.
+NORMALISED = (
+    f"MEAN v1 {{keep_dims=1}}: x = {WIDE}, constant int32[1] (3) -> m = {ONE}\n"
+    f"SUB v1: x, m -> d = {WIDE}\nNEG v1: d -> {WIDE}"
+)
+MATRICES = (
+    "BATCH_MATMUL v1: x = float32[1,4,5,6], float32[1,4,6,5] -> y = float32[1,4,5,5]\n"
+    "NEG v1: y -> float32[1,4,5,5]"
+)
 
 
 def _reduced(name, axes, output, source=WIDE, options=" {keep_dims=1}"):
