@@ -31,12 +31,7 @@ _ENGINE = "mediapipe 1.2.3 on OpenGL ES 3.2, Mesa's llvmpipe"
 _SCHEMA_VERSION = 1
 _LIMIT_S = 300.0
 
-_BUFFERS = (
-    "its kernel reads and writes 19 buffers, and this driver has 16 for one: a limit of the"
-    " driver's, of which no rule can know"
-)
 EXCEPTIONS = {
-    **dict.fromkeys(("b2_attention3", "dynfilter_3x3_shift_slices"), _BUFFERS),
     "floormod": "it jumps from 2 to 0, and half precision puts some numbers on the other side: 17 of"
     " 18,432 where the inputs alone are rounded, 30 dB, and the engine computes with such",
     "rng_softplus_big": "log(exp(x) + 1) is infinite on the CPU too, from 89, and in half precision"

@@ -1,5 +1,6 @@
 """Graphs that both delegates take and OpenGL or the NPU path does not, by the recipe that mends them."""
 
+from tests.delegate.rules.kernel_graphs import joined, summed
 from tests.delegate.rules.rule_graphs import build_graph
 
 WIDE, ONE, VECTOR = "float32[1,6,8,4]", "float32[1,6,8,1]", "float32[1,1,1,4]"
@@ -97,6 +98,8 @@ _TEXTS = {
         f"{POINTS}ADD v1: a, constant float32[1] (0.5) -> b = {WIDE}\nRSQRT v1: b -> {WIDE}",
     ],
     "opengl-output": [f"TANH v1: {WIDE} -> b = output {WIDE}\nLOGISTIC v1: b -> {WIDE}"],
+    "opengl-joined": [joined(16), joined(20, axis=1)],
+    "opengl-sum": [summed(6), summed(8), summed(8, options="fused_activation=RELU, ")],
     "split-rank": [
         "SPLIT v1 {num_splits=2}: constant int32[] (3), float32[1,6,8,4]"
         " -> float32[1,6,8,2], float32[1,6,8,2]"

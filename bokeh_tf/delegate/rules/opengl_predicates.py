@@ -1,5 +1,5 @@
 """What the OpenGL half of the classic delegate refuses or gets wrong and data cannot say: shapes of
-operands, axes of a mean.
+operands, axes of a mean, what becomes one kernel.
 
 Each was found by running the engine; each function answers for any graph.
 """
@@ -7,6 +7,7 @@ Each was found by running the engine; each function answers for any graph.
 import math
 import struct
 
+from bokeh_tf.delegate.rules.opengl_kernels import kernels_by_node
 from bokeh_tf.delegate.rules.views import NodeView, TensorView, bhwc
 
 _PICTURE_AXES = [1, 2]
@@ -18,6 +19,8 @@ _FLOAT32_BYTES = 4
 _COARSE_PX = 1 / 16
 # Beyond are no numbers of half precision.
 _LARGEST_HALF = 65504
+# To how many a kernel is bound where the engine was run; OpenGL ES 3.1 asks drivers for 4.
+_MOST_BUFFERS = 16
 # So many places along a side are looked at: a file may claim billions.
 _LOOKED_AT = 4096
 # What OpenGL computes value by value: with what makes the values in one kernel.
@@ -262,8 +265,19 @@ def _joins(node, tensor, reader):
     return True
 
 
+def kernel_has_many_buffers(node: NodeView) -> str:
+    """A kernel that reads and writes more buffers than the driver binds to one."""
+    kernel = kernels_by_node(node.graph).get(node.index)
+    if kernel is None or kernel.buffers <= _MOST_BUFFERS:
+        return ""
+    others = kernel.joined - 1
+    joined = f" and {others} {'node' if others == 1 else 'nodes'} around it" if others else ""
+    return f"{node.name}{joined} as one kernel of {kernel.buffers} buffers"
+
+
 _OWN = (
     joins_a_constant,
+    kernel_has_many_buffers,
     output_is_joined,
     root_after_points,
     first_dimension_differs,

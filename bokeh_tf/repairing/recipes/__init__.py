@@ -27,6 +27,7 @@ from bokeh_tf.repairing.recipes import (
     nearest,
     normalising,
     npu,
+    opengl_kernels,
     opengl_operands,
     opengl_order,
     opengl_sums,
@@ -118,6 +119,8 @@ WITHOUT_OPENCL: tuple[Recipe, ...] = (
     opengl_operands.PADDING,
     opengl_operands.ROOT,
     opengl_operands.PUT_OUT,
+    opengl_kernels.JOINED,
+    opengl_kernels.SUM,
 )
 ON_THE_NPU: tuple[Recipe, ...] = (npu.NEGATIVE, npu.LEAST, npu.SQUARES)
 ALL_RECIPES = RECIPES + SECOND_FORMS + WITHOUT_OPENCL + ON_THE_NPU

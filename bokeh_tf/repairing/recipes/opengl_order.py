@@ -8,10 +8,11 @@ import numpy as np
 
 from bokeh_tf.repairing.nodes import Declined
 from bokeh_tf.repairing.recipe import Recipe
+from bokeh_tf.repairing.recipes.opengl_kernels import joined_by_a_few
 from bokeh_tf.repairing.recipes.points import mixed
 from bokeh_tf.repairing.shapes import RANK
 
-_MOST_SLICES, _MOST_JOINED = 64, 8
+_MOST_SLICES = 64
 # A few slices move what a convolution would have to multiply.
 _FEW_SLICES = 3
 _MOST_WEIGHTS = 1 << 18
@@ -40,15 +41,7 @@ def _picked(writer, tensor, axis, indices):
     if len(runs) > _MOST_SLICES or axis == 0:
         raise Declined(f"{len(runs)} runs of entries would be as many slices")
     slices = [writer.cut_axis(tensor, axis, int(run[0]), len(run)) for run in runs]
-    return _joined(writer, slices, axis)
-
-
-def _joined(writer, tensors, axis):
-    """Joined by a few at a time: a shader reads at most 16 tensors."""
-    while len(tensors) > 1:
-        groups = [tensors[at : at + _MOST_JOINED] for at in range(0, len(tensors), _MOST_JOINED)]
-        tensors = [writer.join(group, axis) for group in groups]
-    return tensors[0]
+    return joined_by_a_few(writer, slices, axis)
 
 
 def _transpose(writer, node):
@@ -188,7 +181,7 @@ def _by_slices(writer, node):
         writer.view(writer.cut_axis(node.inputs[0], axis, index, 1), single)
         for index in range(shape[axis])
     ]
-    writer.deliver(_joined(writer, slices, place), node.outputs[0])
+    writer.deliver(joined_by_a_few(writer, slices, place), node.outputs[0])
 
 
 def _moved_axis(shape, order):

@@ -7,6 +7,7 @@ import pytest
 from bokeh_tf.delegate.check import check
 from bokeh_tf.delegate.judging.policy import FAILED, PASSED, Policy, judge
 from bokeh_tf.delegate.writers.summary import lines_of
+from tests.delegate.rules.kernel_graphs import joined, pooled, summed
 from tests.delegate.rules.rule_graphs import build_graph
 
 WIDE, ONE, VECTOR = "float32[1,6,8,4]", "float32[1,6,8,1]", "float32[1,1,1,4]"
@@ -32,6 +33,14 @@ def resized(width, times, mode="half_pixel_centers=true"):
     """A picture of 4 rows that is enlarged; without a mode the corners lie at whole places."""
     size = (int(4 * times), int(width * times))
     return RESIZED.format(mode, width, *size, *size)
+
+
+def weighed(count):
+    """A sum of that many tensors, each times a vector of its own."""
+    nodes = [f"MUL v1: p{n}, constant float32[4] -> c{n} = {WIDE}" for n in range(count)]
+    for n in range(1, count):
+        nodes.append(f"ADD v1: {f's{n - 1}' if n > 1 else 'c0'}, c{n} -> s{n} = {WIDE}")
+    return pooled(count, then=nodes)
 
 
 KEPT = f"TANH v1: x = {WIDE} -> b = output {WIDE}\n"
@@ -88,6 +97,13 @@ TAKEN = {
     "padding with the value 0": f"PADV2 v1: {WIDE}, {AROUND}, constant float32[1] (0) -> {WIDER}",
     "padding of one row": "PAD v1: float32[1,1,6,8], constant int32[4,2] (0, 0, 0, 0, 1, 1, 0, 0)"
     " -> float32[1,1,8,8]",
+    "fifteen tensors joined": joined(15),
+    "fifteen tensors joined along rows": joined(15, axis=1),
+    "a sum of five convolutions": summed(5),
+    "a sum of five convolutions and activations": summed(5, options="fused_activation=RELU, "),
+    "a sum of eight convolutions of points": summed(8, kernel=1),
+    "a sum of eight convolutions of one tensor": summed(8, sources=1),
+    "a sum of nine products with vectors": weighed(9),
     "padding by nothing": f"PADV2 v1: {WIDE}, {BY_NOTHING}, constant float32[1] (1) -> {WIDE}",
 }
 REFUSED = {
@@ -133,6 +149,13 @@ REFUSED = {
             "SQRT v1: a ->", f"ADD v1: a, constant float32[1] (0.5) -> c = {WIDE}\nSQRT v1: c ->"
         ),
         "root_after_points",
+    ),
+    "sixteen tensors joined": (joined(16), "storage_blocks"),
+    "sixteen tensors joined along columns": (joined(16, axis=2), "storage_blocks"),
+    "a sum of six convolutions": (summed(6), "storage_blocks"),
+    "a sum of six convolutions and activations": (
+        summed(6, options="fused_activation=RELU, "),
+        "storage_blocks",
     ),
     "values that are joined": (
         f"CONCATENATION v1: {WIDE}, constant {WIDE} -> float32[1,12,8,4]",
@@ -211,6 +234,23 @@ def test_what_the_engine_refuses_is_named(name):
 def test_what_the_engine_computes_wrong_is_named(name):
     graph, rule = WRONG[name]
     assert without_opencl(graph) == [f"v2.opengl.{rule}"]
+
+
+@pytest.mark.parametrize(
+    ("graph", "buffers"),
+    # What the engine said: "Too many compute shader storage blocks (…/16)".
+    [
+        (joined(16), 17),
+        (joined(17), 18),
+        (joined(16, axis=1), 17),
+        (summed(6), 19),
+        (summed(8), 25),
+        (summed(6, options="fused_activation=RELU, "), 19),
+    ],
+)
+def test_the_buffers_of_a_kernel_are_counted_as_the_engine_counts_them(graph, buffers):
+    (finding,) = check(build_graph(graph)).target("v2").without_opencl
+    assert f" as one kernel of {buffers} buffers" in finding.reason
 
 
 def test_the_summary_tells_wrong_from_refused():
