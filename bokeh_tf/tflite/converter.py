@@ -14,7 +14,6 @@ import keras
 import tensorflow as tf
 from absl import logging
 from tensorflow.lite.python.convert import ConverterError
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from bokeh_tf.errors import ConversionError
 from bokeh_tf.tflite.inspection import inspect
@@ -39,7 +38,7 @@ def convert_here(
 ) -> bytes:
     """What `conversion.convert` returns and raises, for a model that it found convertible."""
     with _quiet_native_output():
-        content = _run_converter(model, _frozen_function(model), precision)
+        content = _run_converter(model, _inference(model), precision)
     file = inspect(content)
     if strict:
         refuse_offenders(model.name, file_offenders(file))
@@ -98,9 +97,9 @@ def refuse_offenders(name, offenders):
     )
 
 
-def _frozen_function(model):
-    """The model's inference pass as one TensorFlow function of constants; its outputs
-    are in the model's order.
+def _inference(model):
+    """The model's inference pass as one TensorFlow function, whose variables the converter freezes;
+    its outputs are in the model's order.
     """
     specs = [
         tf.TensorSpec((tensor.shape[0] or 1, *tensor.shape[1:]), tensor.dtype, name=name)
@@ -116,9 +115,7 @@ def _frozen_function(model):
     function = infer.get_concrete_function()
     changes = [node for node in function.graph.get_operations() if node.type in _ASSIGNMENTS]
     refuse_offenders(model.name, [f"{node.name}: inference changes a variable" for node in changes])
-    # The converter leaves variable handles in the graph of a Keras 3 model
-    # unless it is frozen first.
-    return convert_variables_to_constants_v2(function)
+    return function
 
 
 def _run_converter(model, function, precision):

@@ -11,7 +11,6 @@ import warnings
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from tests.op_matrix import (
     arithmetic,
@@ -79,9 +78,6 @@ def _network(graph, shapes, dtype):
 def _converter(graph, shapes, dtype):
     specs = [tf.TensorSpec(shape, dtype) for shape in shapes]
     function = tf.function(graph, input_signature=specs, autograph=False).get_concrete_function()
-    # The converter leaves variable handles in the graph of a Keras 3 model
-    # unless it is frozen first.
-    frozen = convert_variables_to_constants_v2(function)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return converter
