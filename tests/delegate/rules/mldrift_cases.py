@@ -3,6 +3,7 @@
 import numpy as np
 
 from tests.delegate.rules.mldrift_graphs import (
+    ACTIVATION,
     HALF,
     OP,
     add,
@@ -40,11 +41,16 @@ from tests.delegate.rules.mldrift_graphs import (
     weighted_sums,
 )
 
+SIGNED = np.array([1, -2, 3, -0.5], np.float32)
 # Rule -> (a graph that meets it, the nearest one that is right). All are compiled and
 # run on the real delegate.
 CASES = {
     "mldrift.grouped_convolution": (grouped(8, 4, 8), grouped(8, 2, 8)),
     "mldrift.grouped_convolution.dies": (grouped(12, 2, 12), grouped(24, 2, 24)),
+    "mldrift.activation.tanh": (
+        add(HALF, SIGNED, activation=ACTIVATION.TANH),
+        add(HALF, SIGNED, activation=ACTIVATION.RELU_N1_TO_1),
+    ),
     "mldrift.arg_max": (arg_max(6), arg_max(8)),
     "mldrift.top_k": (top_k(6), top_k(8)),
     "mldrift.top_k.few_channels": (top_k(3), top_k(4)),

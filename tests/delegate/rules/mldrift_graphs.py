@@ -7,7 +7,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tests.model_writer import FileWriter
 
-OP = schema.BuiltinOperator
+OP, ACTIVATION = schema.BuiltinOperator, schema.ActivationFunctionType
 TYPES = {
     np.dtype(name): getattr(schema.TensorType, name.upper())
     for name in ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool")
@@ -176,12 +176,12 @@ def split_computed(op, table, order, *, parts=2, axis=3, read_again=None):
     return graph.file(*outputs)
 
 
-def add(computed, constant):
+def add(computed, constant, activation=ACTIVATION.NONE):
     return one(
         OP.ADD,
         [computed, constant],
         np.broadcast_shapes(computed, constant.shape),
-        kept=options("Add"),
+        kept=options("Add", fusedActivationFunction=activation),
     )
 
 
