@@ -3,16 +3,25 @@
 import json
 from collections import Counter
 
-from bokeh_tf.delegate.engines import named
+from bokeh_tf.delegate.engines import NPU, OPENGL, named
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import line_by_line
 from bokeh_tf.repairing.outcome import Repair
-from bokeh_tf.repairing.recipes import ALL_RECIPES, ON_THE_NPU
+from bokeh_tf.repairing.recipes import ALL_RECIPES, ON_THE_NPU, OPENGL_FORMS, SECOND_FORMS
 from bokeh_tf.repairing.sizes import DOES as SIZES_DO
 from bokeh_tf.repairing.sizes import NAME as SIZES
 
 SCHEMA_VERSION = 1
 _DOES = {SIZES: SIZES_DO, **{recipe.name: recipe.does for recipe in ALL_RECIPES}}
+_BY_NO_RULE = {
+    recipe.name: what
+    for recipes, what in (
+        (SECOND_FORMS, "wrong numbers on the real delegate"),
+        (OPENGL_FORMS, f"--also {OPENGL}"),
+        (ON_THE_NPU, f"--also {NPU}"),
+    )
+    for recipe in recipes
+}
 _MOST_LAYERS = 6
 
 
@@ -21,8 +30,7 @@ def recipe_list() -> str:
     lines = [f"{SIZES}\n    {SIZES_DO}"]
     for recipe in ALL_RECIPES:
         bound = "same bits" if not recipe.bound else f"within {recipe.bound:g} of an output's range"
-        by_no_rule = "--also npu" if recipe in ON_THE_NPU else "wrong numbers on the real delegate"
-        answers = ", ".join(recipe.rules) or by_no_rule
+        answers = ", ".join(recipe.rules) or _BY_NO_RULE[recipe.name]
         lines.append(
             f"{recipe.name}\n    {recipe.does}\n    on the CPU: {bound}; answers {answers}"
         )

@@ -22,7 +22,13 @@ from bokeh_tf.repairing.nodes import Declined
 from bokeh_tf.repairing.passes import Journal, lint_all, run_passes, run_second_forms
 from bokeh_tf.repairing.proving import prove, prove_interface
 from bokeh_tf.repairing.recipe import MALFORMED
-from bokeh_tf.repairing.recipes import ON_THE_NPU, RECIPES, SECOND_FORMS, WITHOUT_OPENCL
+from bokeh_tf.repairing.recipes import (
+    ON_THE_NPU,
+    OPENGL_FORMS,
+    RECIPES,
+    SECOND_FORMS,
+    WITHOUT_OPENCL,
+)
 from bokeh_tf.repairing.sizes import NAME as SIZES
 from bokeh_tf.repairing.sizes import fix_sizes, has_free_sizes, input_shapes
 from bokeh_tf.tflite.associated_files import carried_over
@@ -46,6 +52,7 @@ def _rewrite(folder, request):
     if OPENGL in request["also"]:
         recipes = _of(RECIPES + WITHOUT_OPENCL, allowed)
         run_passes(graph, recipes, journal, runtime=request["runtime"], without_opencl=True)
+        run_second_forms(graph, _of(OPENGL_FORMS, allowed), journal)
     if NPU in request["also"]:
         run_second_forms(graph, _of(ON_THE_NPU, allowed), journal)
     left = _left(graph, journal, request["runtime"])

@@ -105,6 +105,17 @@ _TEXTS = {
         " -> float32[1,6,8,2], float32[1,6,8,2]"
     ],
 }
+# What OpenGL computes right or dies of: no rule names it.
+QUANTISED_MEAN = (
+    "QUANTIZE v1: float32[1,{0},{1},{2}] -> q = quantised int8[1,{0},{1},{2}]\n"
+    "MEAN v2: q, constant int32[2] (1, 2) -> m = quantised int8[1,{2}]\n"
+    "DEQUANTIZE v2: m -> float32[1,{2}]"
+)
+OPENGL_FORM_CASES = {
+    "opengl-quantised-mean": [
+        build_graph(QUANTISED_MEAN.format(*sizes)) for sizes in ((8, 8, 16), (16, 24, 96))
+    ]
+}
 _NPU_TEXTS = {
     "npu-negative": [f"NEG v1: {WIDE} -> {WIDE}"],
     "npu-least": [_reduced("REDUCE_MIN", "1, 2", "float32[1,4]", options="")],

@@ -11,8 +11,9 @@ from bokeh_tf.repairing.recipe import Recipe
 from bokeh_tf.repairing.recipes.points import mixed, negated
 from bokeh_tf.repairing.shapes import RANK, padded
 
-# Beyond that the kernel of a mean by tiles of so many pixels leaves rows and columns out.
-_TILE_PX, _TILED_PX = 8, 64
+# The kernel of a mean by tiles of so many pixels: beyond 64 it leaves rows and columns out, and it
+# is chosen where its sums, of four bytes each, are at most so many.
+_TILE_PX, _TILED_PX, _TILE_MEMORY_BYTES, _SUM_BYTES = 8, 64, 32768, 4
 _MOST_SUMMED = 256
 
 
@@ -65,6 +66,25 @@ def _mean_along(writer, tensor, axes):
         _, height, width, _ = writer.graph.shape(tensor)
     inputs = [tensor, np.array([1, 2], np.int32)]
     return writer.add("MEAN", inputs, (1, 1, 1, channels), keepDims=True)
+
+
+def _in_one_row(writer, node):
+    """The same mean of the pixels in one row, which the kernel without tiles takes."""
+    graph, source = writer.graph, node.inputs[0]
+    axes, shape = graph.stored(node.inputs[1]), graph.shape(source)
+    if graph.dtype(source) not in ("int8", "uint8"):
+        # What reads a mean of floats may be compiled with this kernel, and is wrong then.
+        raise Declined(f"of {graph.dtype(source)}")
+    if axes is None or len(shape) != RANK or {int(axis) % RANK for axis in axes.ravel()} != {1, 2}:
+        raise Declined("not over rows and columns of a picture")
+    batch, height, width, channels = shape
+    sums_bytes = height * width // _TILE_PX**2 * channels * _SUM_BYTES
+    if height % _TILE_PX or width % _TILE_PX or channels % 4 or sums_bytes > _TILE_MEMORY_BYTES:
+        raise Declined("it is not computed by tiles")
+    row = writer.view(source, (batch, 1, height * width, channels))
+    output = node.outputs[0]
+    inputs = [row, node.inputs[1]]
+    writer.deliver(writer.again(node, inputs, graph.shape(output), like=output), output)
 
 
 def _pooled(writer, name, tensor, window):
@@ -174,6 +194,16 @@ TILED = Recipe(
     rewrite=_sum,
     # A sum of thousands of numbers one by one rounds more than that of means of a few.
     bound=1e-5,
+)
+IN_ONE_ROW = Recipe(
+    name="opengl-quantised-mean",
+    does=(
+        "the mean of 8x8, 8x16, … quantised pixels without OpenCL: of as many in one row, as the"
+        " kernel by tiles stores sums beyond its memory"
+    ),
+    rules=(),
+    ops=frozenset({"MEAN"}),
+    rewrite=_in_one_row,
 )
 EXTREMES = Recipe(
     name="opengl-extremes",
