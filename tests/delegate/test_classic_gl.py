@@ -5,9 +5,12 @@ real one where there is one.
 import json
 import math
 import shlex
+from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from bokeh_tf.cli import main
 from bokeh_tf.delegate.check import Steps, check_paths
@@ -249,3 +252,14 @@ def test_the_command_asks_it_and_says_so(tmp_path, capsys):
 )
 def test_the_real_engine_answers(graph, verdict):
     assert run(subject_of(build_graph(graph)), python=default_python()).verdict is verdict
+
+
+def test_outputs_that_are_one_tensor_say_nothing_of_the_engine():
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(build_graph(PICTURE), 0))
+    graph = model.subgraphs[0]
+    graph.outputs = [*graph.outputs, *graph.outputs]
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    report = run(subject_of(bytes(builder.Output())), python=Path("/bin/false"))
+    assert report.verdict is Verdict.UNAVAILABLE
+    assert report.reasons[0].startswith("two outputs are one tensor")

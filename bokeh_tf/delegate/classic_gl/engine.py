@@ -64,6 +64,12 @@ def run(subject: Subject, *, python: Path, timeout_s: float = DEFAULT_TIMEOUT_S)
                 " [1, ...] with at most four dimensions",
             ),
         )
+    outputs = [tensor.index for tensor in subject.model_file.outputs]
+    if len(set(outputs)) < len(outputs):
+        return ClassicReport(
+            Verdict.UNAVAILABLE,
+            ("two outputs are one tensor, which what hands it the picture does not take",),
+        )
     with tempfile.TemporaryDirectory(prefix="bokeh-classic-gl-") as folder:
         model = Path(folder) / "model.tflite"
         model.write_bytes(subject.content)
