@@ -86,23 +86,26 @@ CASES = {
         opengl=Verdict.REFUSED,
     ),
     "a sum that is an output and is reduced": Case(
-        "ADD v1: float32[1,4,4,8], float32[1,4,4,8] -> a = output float32[1,4,4,8]\n"
+        "ADD v1 {fused_activation=NONE}: float32[1,4,4,8], float32[1,4,4,8] -> a = output float32[1,4,4,8]\n"
         "MEAN v1: a, constant int32[2] (1, 2) -> float32[1,8]",
         v2=FINE,
         mldrift=WRONG,
         real=Verdict.WRONG,
+        npu=Verdict.FULL,
         opengl=Verdict.FULL,
     ),
     "a constant beside two dimensions": Case(
-        f"SUB v1: float32[2,4], constant float32[2,4] ({RISING}) -> float32[2,4]",
+        f"SUB v1 {{fused_activation=NONE}}: float32[2,4], constant float32[2,4] ({RISING}) -> float32[2,4]",
         v2=FINE,
         mldrift=WRONG,
+        npu=Verdict.FULL,
     ),
     "a uniform constant beside two dimensions": Case(
-        f"SUB v1: float32[2,4], constant float32[2,4] ({ONES}) -> float32[2,4]",
+        f"SUB v1 {{fused_activation=NONE}}: float32[2,4], constant float32[2,4] ({ONES}) -> float32[2,4]",
         v2=FINE,
         mldrift=FINE,
         real=Verdict.FULL,
+        npu=Verdict.FULL,
     ),
     "the largest of 19 channels": Case(
         "ARG_MAX v1 {output_type=2}: float32[1,4,4,19], constant int32[] (3) -> int32[1,4,4]",
@@ -116,6 +119,15 @@ CASES = {
         mldrift=WRONG,
         npu=Verdict.WRONG,
         needs_opencl=True,
+    ),
+    "a fused activation that the CPU ignores": Case(
+        "ADD v1 {fused_activation=TANH}: float32[1,4,4,4], constant float32[4] (1, -2, 3, -0.5)"
+        " -> float32[1,4,4,4]",
+        v2=WRONG,
+        mldrift=WRONG,
+        real=Verdict.WRONG,
+        npu=Verdict.WRONG,
+        opengl=Verdict.WRONG,
     ),
     "a composite": Case(
         "STABLEHLO_COMPOSITE v1: float32[1,4,4,8] -> float32[1,4,4,8]", v2=REFUSED, mldrift=REFUSED
