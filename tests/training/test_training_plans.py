@@ -54,7 +54,7 @@ class Trial:
 
 
 TRIALS = {
-    "dbsi": Trial(changes=(("width_divisor", 4),)),
+    "dbsi": Trial(),
     "bgnet": Trial(steps=6, averaged_gradients=16, changes=(("residual_blocks", 1),)),
     # With the unit that the published decoder never uses.
     "defocus": Trial(128, changes=(("encoder", GROUPED), ("has_idle_unit", True))),
