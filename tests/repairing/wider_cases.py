@@ -100,6 +100,10 @@ _TEXTS = {
     "opengl-output": [f"TANH v1: {WIDE} -> b = output {WIDE}\nLOGISTIC v1: b -> {WIDE}"],
     "opengl-joined": [joined(16), joined(20, axis=1)],
     "opengl-sum": [summed(6), summed(8), summed(8, options="fused_activation=RELU, ")],
+    "opengl-vector": [
+        f"{_reduced('MEAN', '1, 2', f'm = {VECTOR}', source=f'y = {WIDE}')}\n{name} v1: x = {WIDE}, m -> {WIDE}"
+        for name in ("SUB", "DIV", "MAXIMUM")
+    ],
     "split-rank": [
         "SPLIT v1 {num_splits=2}: constant int32[] (3), float32[1,6,8,4]"
         " -> float32[1,6,8,2], float32[1,6,8,2]"

@@ -8,9 +8,9 @@ The counts are those that the engine's words gave, in every file of which it sai
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from bokeh_tf.delegate.rules.views import GraphView, NodeView, bhwc
+from bokeh_tf.delegate.rules.views import GraphView, NodeView, TensorView, bhwc
 
 _BY_VALUE = frozenset(
     {
@@ -50,6 +50,7 @@ class Kernel:
             may change first.
         points: over which points it runs; None for those of its result.
         has_groups: whether it asks for groups of threads of a size of its own.
+        spread: what is made within it at each of its points although it has fewer itself.
     """
 
     node: NodeView
@@ -62,6 +63,7 @@ class Kernel:
     changes_in_place: bool = False
     points: tuple[int, ...] | None = None
     has_groups: bool = False
+    spread: list[TensorView] = field(default_factory=list)
 
     @property
     def buffers(self):
@@ -159,6 +161,9 @@ class _Kernels:
 
     def _take(self, kernel, maker):
         del self.left[maker]
+        own, result = maker.node.outputs[0], kernel.node.outputs[0]
+        if _points(own) != _points(result):
+            kernel.spread.append(own)
         kernel.constants += maker.constants
         kernel.joined += maker.joined
         for index in maker.reads:

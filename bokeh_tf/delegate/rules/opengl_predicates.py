@@ -275,9 +275,19 @@ def kernel_has_many_buffers(node: NodeView) -> str:
     return f"{node.name}{joined} as one kernel of {kernel.buffers} buffers"
 
 
+def makes_a_vector_at_each_point(node: NodeView) -> str:
+    """An operand of one point whose maker becomes a part of the kernel of several."""
+    kernel = kernels_by_node(node.graph).get(node.index)
+    if kernel is None or not kernel.spread:
+        return ""
+    vector = kernel.spread[0]
+    return f"{vector} and {node.name}, the one node that reads it"
+
+
 _OWN = (
     joins_a_constant,
     kernel_has_many_buffers,
+    makes_a_vector_at_each_point,
     output_is_joined,
     root_after_points,
     first_dimension_differs,

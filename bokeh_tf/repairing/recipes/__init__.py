@@ -121,6 +121,7 @@ WITHOUT_OPENCL: tuple[Recipe, ...] = (
     opengl_operands.PUT_OUT,
     opengl_kernels.JOINED,
     opengl_kernels.SUM,
+    opengl_kernels.VECTOR,
 )
 OPENGL_FORMS: tuple[Recipe, ...] = (opengl_sums.IN_ONE_ROW,)
 ON_THE_NPU: tuple[Recipe, ...] = (npu.NEGATIVE, npu.LEAST, npu.SQUARES)

@@ -8,10 +8,13 @@ import numpy as np
 
 from bokeh_tf.repairing.nodes import Declined
 from bokeh_tf.repairing.recipe import Recipe
+from bokeh_tf.repairing.recipes.points import mixed
 from bokeh_tf.repairing.shapes import RANK
 
 _MOST_JOINED = 8
 _BY_PLACE = frozenset({"ADD", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "SUB"})
+# Of a vector that goes through a convolution: a megabyte of weights.
+_MOST_CHANNELS = 512
 # A convolution with an activation that it learnt reads four buffers.
 _MOST_PARTS = 3
 
@@ -65,6 +68,26 @@ def _part(graph, node):
     return max(fitting, key=lambda one: parts[one.outputs[0]])
 
 
+def _apart(writer, node):
+    """The vector goes through a convolution that changes nothing: one point is a kernel of its own,
+    as OpenGL makes it a dense layer.
+    """
+    graph, inputs = writer.graph, list(node.inputs)
+    place = next((at for at, given in enumerate(inputs) if _is_vector(graph, given)), None)
+    if place is None or graph.dtype(inputs[place]) != "float32":
+        raise Declined("it reads no vector of floats")
+    channels = graph.shape(inputs[place])[3]
+    if channels > _MOST_CHANNELS:
+        raise Declined(f"its vector has more than {_MOST_CHANNELS} channels")
+    inputs[place] = mixed(writer, inputs[place], np.eye(channels))
+    writer.made.append(dataclasses.replace(node, inputs=tuple(inputs)))
+
+
+def _is_vector(graph, tensor):
+    shape = graph.shape(tensor)
+    return len(shape) == RANK and shape[:3] == (1, 1, 1) and graph.stored(tensor) is None
+
+
 JOINED = Recipe(
     name="opengl-joined",
     does="CONCATENATION of 16 tensors or more without OpenCL: of eight at a time",
@@ -81,4 +104,14 @@ SUM = Recipe(
     rules=("v2.opengl.storage_blocks",),
     ops=_BY_PLACE,
     rewrite=_cut,
+)
+VECTOR = Recipe(
+    name="opengl-vector",
+    does=(
+        "an operand of one point that OpenGL makes anew at each point of a picture: a 1x1 convolution"
+        " that changes nothing before it"
+    ),
+    rules=("v2.opengl.joined_vector",),
+    ops=frozenset({"DIV", "MAXIMUM", "MINIMUM", "POW", "SQUARED_DIFFERENCE", "SUB"}),
+    rewrite=_apart,
 )

@@ -43,6 +43,15 @@ def weighed(count):
     return pooled(count, then=nodes)
 
 
+POOLED = f"MEAN v1 {{keep_dims=1}}: y = {WIDE}, constant int32[2] (1, 2) -> m = {VECTOR}"
+PAIRS = ("SUB", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "POW")
+
+
+def weighed_by(vector, name="SUB", picture=f"x = {WIDE}", by="m"):
+    """A picture and a vector that is made of something, as operands of one node."""
+    return f"{vector}\n{name} v1: {picture}, {by} -> d = {WIDE}"
+
+
 KEPT = f"TANH v1: x = {WIDE} -> b = output {WIDE}\n"
 TAKEN = {
     "a vector of channels added": f"ADD v1: {VECTOR}, {WIDE} -> {WIDE}",
@@ -104,6 +113,15 @@ TAKEN = {
     "a sum of eight convolutions of points": summed(8, kernel=1),
     "a sum of eight convolutions of one tensor": summed(8, sources=1),
     "a sum of nine products with vectors": weighed(9),
+    "a mean that is added": weighed_by(POOLED, "ADD"),
+    "a product with a mean": weighed_by(POOLED, "MUL"),
+    "a picture less its own mean": weighed_by(POOLED, picture="y"),
+    "a picture less a mean that others read": f"{weighed_by(POOLED)}\nABS v1: m -> {VECTOR}",
+    "a picture less points of one point": weighed_by(
+        f"{POOLED}\nCONV_2D v1 {{stride_w=1, stride_h=1}}: m, constant float32[4,1,1,4],"
+        f" constant float32[4] -> r = {VECTOR}",
+        by="r",
+    ),
     "padding by nothing": f"PADV2 v1: {WIDE}, {BY_NOTHING}, constant float32[1] (1) -> {WIDE}",
 }
 REFUSED = {
@@ -204,7 +222,18 @@ COARSE = {
     "wider than half precision counts": resized(70000, 2),
     "as wide as a file can claim": resized(2**30, 1.5),
 }
+VECTORS = {
+    **{f"{name} of a mean": weighed_by(POOLED, name) for name in PAIRS},
+    "a difference of a pooling": weighed_by(
+        "AVERAGE_POOL_2D v1 {filter_height=6, filter_width=8, stride_h=6, stride_w=8}:"
+        f" y = {WIDE} -> m = {VECTOR}"
+    ),
+    "a difference of an activation": weighed_by(f"RELU v1: y = {VECTOR} -> m = {VECTOR}"),
+    "a difference of a root of a mean": weighed_by(f"{POOLED}\nSQRT v1: m -> r = {VECTOR}", by="r"),
+    "a difference of a mean that is an output": weighed_by(POOLED.replace("m =", "m = output")),
+}
 WRONG = {
+    **{name: (graph, "joined_vector") for name, graph in VECTORS.items()},
     **{name: (graph, "resize_places") for name, graph in COARSE.items()},
     **{name: (graph, "tiled_mean") for name, graph in CUT.items()},
     **{name: (graph, "output_read_on") for name, graph in OUTPUTS.items()},
