@@ -6,11 +6,14 @@ The channels fall into groups of C / groups, and every filter sees one group onl
 operation unless oneDNN replaces them, which it does on some processors only. Of phones' delegates,
 the OpenGL one has no such operation, and ML Drift computes it wrongly unless every group has a
 multiple of four channels. So here every group is sliced off, convolved with its own filters, and
-joined to the others: the same sums.
+joined to the others: the same sums. They are joined a few at a time, as OpenGL binds one kernel to
+16 tensors at most.
 """
 
 import keras
 from keras import ops
+
+_MOST_JOINED = 8
 
 
 # Keras files weights under the layer's class: by any other name, weights of its
@@ -37,4 +40,11 @@ class Conv2D(keras.layers.Conv2D):
             seen = inputs[..., group * channels : (group + 1) * channels]
             own = kernel[..., group * filters : (group + 1) * filters]
             outputs.append(super().convolution_op(seen, own))
-        return ops.concatenate(outputs, axis=-1)
+        return _joined(outputs)
+
+
+def _joined(parts):
+    while len(parts) > 1:
+        groups = [parts[at : at + _MOST_JOINED] for at in range(0, len(parts), _MOST_JOINED)]
+        parts = [ops.concatenate(group, axis=-1) for group in groups]
+    return parts[0]

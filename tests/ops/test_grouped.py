@@ -21,8 +21,8 @@ from bokeh_tf.tflite.inspection import inspect
 TOLERANCE = 1e-4
 TIME_LIMIT_S = 600
 # Input channels, filters, groups: two and three channels a group, as many groups
-# as channels, one group.
-WIDTHS = [(8, 8, 4), (6, 12, 2), (5, 10, 5), (4, 6, 1)]
+# as channels, one group, more groups than are joined at a time.
+WIDTHS = [(8, 8, 4), (6, 12, 2), (5, 10, 5), (4, 6, 1), (10, 10, 10)]
 STRIDES = [1, 2]
 HEIGHT, WIDTH, SIDE = 7, 10, 3
 
@@ -207,3 +207,13 @@ def test_right_on_the_delegate(gpu, tmp_path):
 def test_channels_in_front_are_refused():
     with pytest.raises(ValueError, match="data_format must be 'channels_last'"):
         grouped.Conv2D(8, 3, groups=2, data_format="channels_first")
+
+
+@pytest.mark.once
+def test_no_kernel_of_many_groups_is_beyond_opengl():
+    """Joined at once, 20 groups would be one kernel of 21 tensors: a driver binds 16."""
+    image = keras.Input((8, 8, 20))
+    outputs = grouped.Conv2D(20, 3, padding="same", groups=20)(image)
+    file = inspect(convert(keras.Model(image, outputs), precision="float16"))
+    assert groups_in(file) == [1] * 20
+    assert lint(file, "v2").without_opencl == ()
