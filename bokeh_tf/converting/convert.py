@@ -7,7 +7,7 @@ the file run in child processes only.
 
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bokeh_tf import exporting
@@ -27,6 +27,7 @@ from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.subject import subject_of
 
 DEFAULT_TIMEOUT_S = 1200.0
+_BEFORE_QUANTISING = "--also was asked of the floats, before quantising; `bokeh-tf repair --also` answers for this file"
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,8 @@ def _quantised(label, content, wishes, children):
         "layer_costs": wishes.layer_costs,
     }
     content, costs = children.quantise(content, request)
+    if repaired is not None and wishes.also:
+        repaired = replace(repaired, notes=(*repaired.notes, _BEFORE_QUANTISING))
     is_needed = repaired is not None and (repaired.content is not None or bool(wishes.also))
     return content, costs, _judge(label, content, wishes, children), repaired if is_needed else None
 

@@ -125,6 +125,14 @@ def test_a_file_is_also_made_for_phones_without_opencl_and_the_npu_where_that_is
     assert "note: --also opengl: " in said and "BATCH_MATMUL has no kernel for OpenGL" in said
 
 
+def test_what_is_also_asked_for_is_asked_of_the_floats_and_said_to_be(tmp_path, capsys):
+    path = tmp_path / "mine.tflite"
+    path.write_bytes(build_graph(NORMALISED))
+    options = ("--precision", "dynamic_int8", "--also", "opengl", "--no-probe")
+    _, document = convert(capsys, path, "-o", tmp_path / "out.tflite", *options)
+    assert any("before quantising" in note for note in document["repair"]["notes"])
+
+
 def test_a_name_in_a_file_is_neither_a_line_of_ours_nor_a_page_long(tmp_path, capsys):
     content = build_graph("RELU v1: float32[1,6,8,4] -> float32[1,6,8,4]")
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))

@@ -31,6 +31,8 @@ _CONVOLUTION_BUFFERS = 2
 _TAKES_PADDING = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 _STEPS = ("stride_h", "stride_w", "dilation_h_factor", "dilation_w_factor")
 _RANK = 4
+# Far beyond what any driver binds to one kernel: a chain of thousands of sums is not followed on.
+_MOST_COUNTED = 256
 
 
 @dataclass(eq=False)
@@ -39,6 +41,7 @@ class Kernel:
 
     Attributes:
         node: the one that the others joined, or the first of those that follow each other.
+        result: the first tensor that this node makes; what follows it has as many points.
         reads: the tensors made while running that it reads, each once.
         writes: the tensors that it writes.
         constants: how many buffers of constants it reads.
@@ -54,6 +57,7 @@ class Kernel:
     """
 
     node: NodeView
+    result: TensorView
     reads: list[int]
     writes: list[int]
     constants: int = 0
@@ -92,17 +96,43 @@ class _Kernels:
         self._same: dict[int, int] = {}
         self._readers: dict[int, list[Kernel]] = {}
         self._makers: dict[int, Kernel] = {}
+        # What convolutions make, also times or plus vectors of constants.
+        self._linear: set[int] = set()
         for node in graph.nodes:
-            made = [
-                index
+            made = {
+                index: tensor
                 for index, tensor in zip(node.output_indices, node.outputs, strict=True)
                 if tensor is not None and not tensor.is_constant
-            ]
+            }
             given = self._given(node)
-            if len(given) == len(made) == 1 and _is_left_out(node):
-                self._same[made[0]] = given[0]
+            if len(given) == len(made) == 1 and self._is_left_out(node, *made.items()):
+                self._same.update(zip(made, given, strict=True))
             elif made:
                 self._add(_kernel(node, given, made))
+            if node.name in _CONVOLUTIONS and _has_no_activation(node):
+                self._linear.update(made)
+
+    def _is_left_out(self, node, made):
+        """Whether a node of one running tensor changes nothing, or is made a part of a convolution."""
+        index, result = made
+        source = node.runtime_inputs[0]
+        if node.name == "RESHAPE":
+            return source.shape == result.shape
+        if node.name in ("ADD_N", "CONCATENATION"):
+            return len(node.inputs) == 1
+        if node.name == "PAD":
+            readers = result.consumer_nodes
+            return len(readers) == 1 and readers[0].name in _TAKES_PADDING
+        is_linear = (
+            node.name in ("ADD", "MUL")
+            and _has_no_activation(node)
+            and source.consumers == 1
+            and not self._linear.isdisjoint(node.input_indices)
+            and [_is_vector(constant) for constant in node.constant_inputs] == [True]
+        )
+        if is_linear:
+            self._linear.add(index)
+        return is_linear
 
     def _given(self, node):
         """The tensors made while running that a node reads."""
@@ -136,7 +166,9 @@ class _Kernels:
             return None
         (reader,) = readers
         is_chain = len(reader.reads) == len(reader.writes) == 1 and reader.takes and reader.gives
-        return reader if is_chain and reader.fits_into(kernel) else None
+        # Of two nodes that claim to make one tensor, each would take what reads it.
+        is_free = reader in self.left
+        return reader if is_free and is_chain and reader.fits_into(kernel) else None
 
     def _append(self, kernel, reader):
         del self.left[reader]
@@ -153,7 +185,7 @@ class _Kernels:
             own = [index for index in kernel.reads if index not in made]
             given = [index for maker in makers for index in maker.reads] + own
             # Kernels that read one thing in two places are not joined.
-            if not makers or len(set(given)) < len(given):
+            if not makers or len(given) > _MOST_COUNTED or len(set(given)) < len(given):
                 continue
             for maker in makers:
                 self._take(kernel, maker)
@@ -161,9 +193,8 @@ class _Kernels:
 
     def _take(self, kernel, maker):
         del self.left[maker]
-        own, result = maker.node.outputs[0], kernel.node.outputs[0]
-        if _points(own) != _points(result):
-            kernel.spread.append(own)
+        if _points(maker.result) != _points(kernel.result):
+            kernel.spread.append(maker.result)
         kernel.constants += maker.constants
         kernel.joined += maker.joined
         for index in maker.reads:
@@ -184,32 +215,19 @@ class _Kernels:
         return makers
 
 
-def _is_left_out(node):
-    """Whether a node of one running tensor changes nothing, or is made a part of a convolution."""
-    source, result = node.runtime_inputs[0], node.outputs[0]
-    if node.name == "RESHAPE":
-        return source.shape == result.shape
-    if node.name in ("ADD_N", "CONCATENATION"):
-        return len(node.inputs) == 1
-    if node.name == "PAD":
-        readers = result.consumer_nodes
-        return len(readers) == 1 and readers[0].name in _TAKES_PADDING
-    maker = source.producer_node
-    if node.name not in ("ADD", "MUL") or len(node.constant_inputs) != 1 or maker is None:
-        return False
-    (constant,) = node.constant_inputs
-    return (
-        bhwc(constant.shape)[3] == constant.elements
-        and source.consumers == 1
-        and maker.name in _CONVOLUTIONS
-        and node.options.get("fused_activation") == "NONE"
-        and maker.options.get("fused_activation") == "NONE"
-    )
+def _has_no_activation(node):
+    return node.options.get("fused_activation", "NONE") == "NONE"
 
 
-def _kernel(node, reads, writes):
-    kernel = Kernel(node, reads, writes)
-    points = _points(node.outputs[0])
+def _is_vector(constant):
+    """Whether a constant is of one value, or of one for each channel."""
+    return constant.elements == (constant.shape[-1] if constant.rank else 1)
+
+
+def _kernel(node, reads, made):
+    result = next(iter(made.values()))
+    kernel = Kernel(node, result, reads, list(made))
+    points = _points(result)
     vectors = sum(tensor.elements > 1 for tensor in node.constant_inputs)
     if node.name in _BY_VALUE:
         kernel.takes = True
@@ -233,7 +251,7 @@ def _kernel(node, reads, writes):
 
 def _points(tensor):
     """Width, height and channels by four, as kernels that name their points count them."""
-    if tensor is None or tensor.rank > _RANK:
+    if tensor.rank > _RANK:
         return None
     _, height, width, channels = bhwc(tensor.shape)
     return width, height, -(-channels // 4)

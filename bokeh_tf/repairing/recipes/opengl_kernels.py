@@ -75,7 +75,7 @@ def _apart(writer, node):
     graph, inputs = writer.graph, list(node.inputs)
     place = next((at for at, given in enumerate(inputs) if _is_vector(graph, given)), None)
     if place is None or graph.dtype(inputs[place]) != "float32":
-        raise Declined("it reads no vector of floats")
+        raise Declined("it reads no vector of floats of four dimensions")
     channels = graph.shape(inputs[place])[3]
     if channels > _MOST_CHANNELS:
         raise Declined(f"its vector has more than {_MOST_CHANNELS} channels")

@@ -199,7 +199,8 @@ IN_ONE_ROW = Recipe(
     name="opengl-quantised-mean",
     does=(
         "the mean of 8x8, 8x16, … quantised pixels without OpenCL: of as many in one row, as the"
-        " kernel by tiles stores sums beyond its memory"
+        " kernel by tiles stores sums beyond its memory; in files of which OpenGL refuses something"
+        " else, as no rule names it"
     ),
     rules=(),
     ops=frozenset({"MEAN"}),

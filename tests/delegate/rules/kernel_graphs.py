@@ -22,15 +22,24 @@ def joined(count, axis=3):
     return pooled(count, then=[f"CONCATENATION v1 {{axis={axis}}}: {names} -> {output}"])
 
 
-def summed(count, kernel=3, options="", sources=None):
-    """A sum of that many convolutions, each of a tensor of its own or of one of `sources`."""
+def summed(count, kernel=3, options="", sources=None, then=()):
+    """A sum of that many convolutions, each of a tensor of its own or of one of `sources`, and each
+    after operations `then` with a vector.
+    """
     weights = f"constant float32[4,{kernel},{kernel},4], constant float32[4]"
     nodes = [
         f"CONV_2D v1 {{{options}stride_w=1, stride_h=1}}: p{number % (sources or count)}, {weights}"
         f" -> c{number} = {WIDE}"
         for number in range(count)
     ]
+    last = "c"
+    for step, operator in enumerate(then):
+        nodes += [
+            f"{operator} v1: {last}{number}, constant float32[4] -> t{step}_{number} = {WIDE}"
+            for number in range(count)
+        ]
+        last = f"t{step}_"
     for number in range(1, count):
-        before = f"s{number - 1}" if number > 1 else "c0"
-        nodes.append(f"ADD v1: {before}, c{number} -> s{number} = {WIDE}")
+        before = f"s{number - 1}" if number > 1 else f"{last}0"
+        nodes.append(f"ADD v1: {before}, {last}{number} -> s{number} = {WIDE}")
     return pooled(count, then=nodes)

@@ -3,10 +3,12 @@ found to change its mind.
 """
 
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from bokeh_tf.delegate.check import check
 from bokeh_tf.delegate.judging.policy import FAILED, PASSED, Policy, judge
 from bokeh_tf.delegate.writers.summary import lines_of
+from bokeh_tf.tflite.rewriting import pack
 from tests.delegate.rules.kernel_graphs import joined, pooled, summed
 from tests.delegate.rules.rule_graphs import build_graph
 
@@ -109,6 +111,7 @@ TAKEN = {
     "fifteen tensors joined": joined(15),
     "fifteen tensors joined along rows": joined(15, axis=1),
     "a sum of five convolutions": summed(5),
+    "a sum of five convolutions times vectors": summed(5, then=["MUL"]),
     "a sum of five convolutions and activations": summed(5, options="fused_activation=RELU, "),
     "a sum of eight convolutions of points": summed(8, kernel=1),
     "a sum of eight convolutions of one tensor": summed(8, sources=1),
@@ -173,6 +176,11 @@ REFUSED = {
     "a sum of six convolutions": (summed(6), "storage_blocks"),
     "a sum of six convolutions and activations": (
         summed(6, options="fused_activation=RELU, "),
+        "storage_blocks",
+    ),
+    "a sum of six convolutions times vectors": (summed(6, then=["MUL"]), "storage_blocks"),
+    "a sum of six convolutions times and plus vectors": (
+        summed(6, then=["MUL", "ADD"]),
         "storage_blocks",
     ),
     "values that are joined": (
@@ -275,11 +283,44 @@ def test_what_the_engine_computes_wrong_is_named(name):
         (summed(6), 19),
         (summed(8), 25),
         (summed(6, options="fused_activation=RELU, "), 19),
+        (summed(6, then=["MUL"]), 19),
+        (summed(6, then=["MUL", "ADD"]), 19),
     ],
 )
 def test_the_buffers_of_a_kernel_are_counted_as_the_engine_counts_them(graph, buffers):
     (finding,) = check(build_graph(graph)).target("v2").without_opencl
     assert f" as one kernel of {buffers} buffers" in finding.reason
+
+
+TWICE_MADE = "RELU v1: x = {0} -> t = {0}\nRELU v1: x -> t\nNEG v1: t -> {0}"
+CIRCLE = "RELU v1: {0} -> a = {0}\nNEG v1: a -> b = {0}\nNEG v1: b -> a"
+
+
+@pytest.mark.parametrize("graph", [TWICE_MADE, CIRCLE])
+def test_tensors_that_two_nodes_make_have_a_report(graph):
+    assert check(build_graph(graph.format(WIDE))).target("v2").without_opencl == ()
+
+
+@pytest.mark.parametrize("maker", ["PAD v1: {0}, " + AROUND, "RESHAPE v1: {0}"])
+def test_an_output_that_is_left_out_is_no_tensor(maker):
+    content = build_graph(f"NEG v1: {WIDE} -> {WIDE}\n{maker.format(WIDE)} -> j = {WIDE}, {WIDE}")
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    graph = model.subgraphs[0]
+    first, *others = graph.operators[1].outputs
+    graph.operators[1].outputs = [-1, *others]
+    graph.outputs = [index for index in graph.outputs if index != first]
+    assert "None" not in str(check(pack(model)).target("v2").without_opencl)
+
+
+def test_long_chains_of_sums_are_counted_up_to_a_limit():
+    """Followed on, each sum would hold all inputs before it: seconds of counting."""
+    nodes = [
+        f"ADD v1: {f's{n - 1}' if n else f'x = {WIDE}'}, {WIDE} -> s{n} = {WIDE}"
+        for n in range(999)
+    ]
+    kernels = check(build_graph("\n".join(nodes))).target("v2").without_opencl
+    assert {finding.rule for finding in kernels} == {"v2.opengl.storage_blocks"}
+    assert len(kernels) > 2
 
 
 def test_the_summary_tells_wrong_from_refused():
