@@ -133,7 +133,9 @@ def test_a_quantised_mean_is_exchanged_only_where_opengl_is_asked_for():
     wider = repair(build_graph(text), probe=False, also=["opengl"])
     assert wider.is_whole and wider.proof.largest == 0
     assert {one.recipe for one in wider.applied} == {"opengl-sums", "opengl-quantised-mean"}
-    assert repair(build_graph(text), probe=False, also=["npu"]).content is None
+    text = text.replace("-> float32[1,1]", "-> s = float32[1,1]\nNEG v1: s -> float32[1,1]")
+    on_the_npu = repair(build_graph(text), probe=False, also=["npu"])
+    assert [one.recipe for one in on_the_npu.applied] == ["npu-negative"]
 
 
 def test_a_channel_shuffle_is_one_convolution_and_a_pixel_shuffle_one_more_node():
