@@ -42,6 +42,7 @@ from bokeh_tf.models.layers import image_input, map_input
 from bokeh_tf.models.lens_scale import DEFAULT_APERTURE, LARGEST_RADIUS_PX
 from bokeh_tf.models.subject import STRIDE, HasTap, TapMap
 from bokeh_tf.ops.lens import disc_blur
+from bokeh_tf.ops.extremes import picture_maxima
 from bokeh_tf.ops.means import picture_means
 from bokeh_tf.ops.resize import BilinearUpsampling, UpsampledSum
 
@@ -58,7 +59,6 @@ _LEAST_TAP_MEAN = 1e-3
 # Of what covers a place, so that nothing is divided by zero where nothing does.
 _LEAST_COVER = 0.005
 _LEAST_LIGHT = 1e-4
-_POOL_PX = 8
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,7 @@ class FocusPlane(layers.Layer):
         # Means near one, which half precision keeps: a paraboloid holds half of its circle.
         tap = tap * (height * width / (0.5 * math.pi * (_TAP_RADIUS * height) ** 2))
         tapped = picture_means(tap * guide) * (1.0 / (picture_means(tap) + _LEAST_TAP_MEAN))
-        return tapped * has_tap + _largest(guide) * (has_tap * -1.0 + 1.0)
-
-
-def _largest(maps):
-    """The largest value `[B, 1, 1, C]`; by poolings, as phones without OpenCL have no maximum."""
-    while all(size_px % _POOL_PX == 0 for size_px in maps.shape[1:3]):
-        maps = ops.max_pool(maps, _POOL_PX, strides=_POOL_PX, padding="valid")
-    return ops.max_pool(maps, tuple(maps.shape[1:3]), strides=1, padding="valid")
+        return tapped * has_tap + picture_maxima(guide) * (has_tap * -1.0 + 1.0)
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")

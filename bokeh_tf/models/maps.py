@@ -13,6 +13,7 @@ from keras import layers, ops
 from bokeh_tf.models import scrn
 from bokeh_tf.models.backbones import ENCODER_STRIDE, FirstInput
 from bokeh_tf.models.layers import HOURGLASS_STRIDE, hourglass, map_input
+from bokeh_tf.ops.extremes import picture_maxima
 from bokeh_tf.ops.resize import BilinearUpsampling
 
 # Pixels of the photos that SCRN was trained on, a square of 352.
@@ -23,11 +24,14 @@ _SCRN_PIXELS = 352 * 352
 class InverseDepth(layers.Layer):
     """exp(-y) of a log-depth map y `[B, H, W, 1]`, over its largest value; as exp(min
     y - y) it cannot overflow.
+
+    The minimum is a summand and made of a maximum: the classic delegate's OpenGL half has no
+    minimum over axes, and makes anew at each pixel what is subtracted from a picture.
     """
 
     def call(self, log_depth):
         """Returns the map, in (0, 1]."""
-        return ops.exp(ops.min(log_depth, axis=(1, 2), keepdims=True) - log_depth)
+        return ops.exp(-(log_depth + picture_maxima(-log_depth)))
 
 
 def depth_map(image, *, is_estimated):

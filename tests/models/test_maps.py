@@ -4,13 +4,18 @@ import keras
 import numpy as np
 import pytest
 
+from bokeh_tf.delegate.linting.lint import lint
 from bokeh_tf.models import maps, megadepth, scrn
 from bokeh_tf.models.backbones import Encoder
+from bokeh_tf.tflite.conversion import convert
+from bokeh_tf.tflite.inspection import inspect
 
 SHAPE = (64, 96)
 SMALL = scrn.Config(channels=4, units=1, encoder=Encoder(planes=4, blocks=(1, 1, 1, 1), width=4))
 # float32 roundings of values up to 1.
 TOLERANCE = 2e-6
+# One exponential.
+FLOAT32_RTOL = 1e-6
 # A few hundred float32 sums on the way to an exponential.
 DEPTH_TOLERANCE = 1e-4
 
@@ -67,6 +72,25 @@ def test_estimated_depth_is_megadepths_as_inverse_depth_over_its_largest():
     inverse = np.exp(-np.asarray(estimator(photo, training=False)))
     actual = np.asarray(model(photo, training=False))
     np.testing.assert_allclose(actual, inverse / inverse.max(), atol=DEPTH_TOLERANCE)
+
+
+@pytest.mark.parametrize("shift", [0.0, 300.0, -300.0])
+def test_inverse_depth_is_one_where_it_is_nearest_and_does_not_overflow(shift):
+    log_depth = np.random.default_rng(4).normal(shift, 2, (2, 16, 24, 1)).astype(np.float32)
+    nearest = log_depth.min(axis=(1, 2), keepdims=True)
+    expected = np.exp(nearest.astype(np.float64) - log_depth)
+    actual = np.asarray(maps.InverseDepth()(log_depth))
+    np.testing.assert_allclose(actual, expected, rtol=FLOAT32_RTOL)
+    assert (actual.max(axis=(1, 2)) == 1).all()
+
+
+@pytest.mark.once
+def test_opengl_takes_inverse_depth():
+    log_depth = keras.Input((16, 24, 1), batch_size=1)
+    moved = keras.layers.Rescaling(2.0, 1.0)(log_depth)
+    content = convert(keras.Model(log_depth, maps.InverseDepth()(moved)), precision="float16")
+    report = lint(inspect(content), "v2")
+    assert not (report.findings or report.without_opencl)
 
 
 @pytest.mark.once
