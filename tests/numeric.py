@@ -23,6 +23,7 @@ NUMERIC_FILES = frozenset(
         "ops/test_channelwise.py",
         "ops/test_disk.py",
         "ops/test_dynamic_filter.py",
+        "ops/test_extremes.py",
         "ops/test_filtering.py",
         "ops/test_grouped.py",
         "ops/test_lens.py",

@@ -41,8 +41,8 @@ from bokeh_tf.models.dbsi_focus import (
 from bokeh_tf.models.layers import image_input, map_input
 from bokeh_tf.models.lens_scale import DEFAULT_APERTURE, LARGEST_RADIUS_PX
 from bokeh_tf.models.subject import STRIDE, HasTap, TapMap
-from bokeh_tf.ops.lens import disc_blur
 from bokeh_tf.ops.extremes import picture_maxima
+from bokeh_tf.ops.lens import disc_blur
 from bokeh_tf.ops.means import picture_means
 from bokeh_tf.ops.resize import BilinearUpsampling, UpsampledSum
 
