@@ -6,8 +6,7 @@ from bokeh_tf.delegate.check import Report
 from bokeh_tf.delegate.findings import Coverage, Finding, Kind, TargetReport, TargetVerdict
 from bokeh_tf.delegate.probing.probe import PrecisionReport, ProbeReport
 from bokeh_tf.delegate.probing.verdicts import PRECISIONS, Verdict, worst
-from bokeh_tf.tflite.running.agreement import OutputCheck
-from bokeh_tf.tflite.running.parity import Difference
+from bokeh_tf.tflite.running.agreement import Difference, OutputCheck
 
 # Terminal escapes, ends of lines, and what XML, Markdown, HTML and workflow commands live on.
 HOSTILE = "a\x1b[31m\r\n::error::b|`c`<b>&\"'\\|@team %0A ]]>\x00\u202e ::set-output name=x::y"

@@ -13,8 +13,8 @@ from bokeh_tf.delegate.judging.baseline import Baseline, read
 from bokeh_tf.delegate.judging.policy import Policy, judge
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.writers.formats import write
+from bokeh_tf.tflite.running.agreement import Difference
 from bokeh_tf.tflite.running.gpu_log import without_stamp
-from bokeh_tf.tflite.running.parity import Difference
 from tests.delegate.check_reports import probed, report, target
 
 POLICY = Policy.parse("refused,wrong,opengl,npu")

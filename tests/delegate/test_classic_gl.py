@@ -42,8 +42,23 @@ CONCATENATION v1 {axis=3}: a, d -> e = float32[1,8,12,10]
 RESHAPE v1: v = float32[1,96,3], constant int32[4] (1, 8, 12, 3) -> w = float32[1,8,12,3]
 CONCATENATION v1 {axis=3}: e, w -> output float32[1,8,12,13]
 """
+# The sine turns many times within the range of its numbers.
+ROUNDED = """\
+QUANTIZE v1: float32[1,16,16,3] -> q = quantised int8[1,16,16,3]
+DEQUANTIZE v2: q -> x = float32[1,16,16,3]
+MUL v1: x, constant float32[] (12) -> y = float32[1,16,16,3]
+SIN v1: y -> output float32[1,16,16,3]
+"""
+UNROUNDED = "\n".join(ROUNDED.splitlines()[2:]).replace("x,", "float32[1,16,16,3],")
 GL_STAGE = list(child.STAGES)[1]
-RIGHT = {"max_error": 0.001, "mean_squared_error": 1e-8, "scale": 1.0, "non_finite": 0}
+RIGHT = {
+    "max_error": 0.001,
+    "mean_error": 0.0001,
+    "mean_squared_error": 1e-8,
+    "smallest": 0.0,
+    "largest": 1.0,
+    "non_finite": 0,
+}
 FAILS = 'CalculatorGraph::Run() failed: Calculator::Open() for node "a" failed: '
 CHECKER = (
     "Following operations are not supported by GPU delegate:\nCAST: Not supported Cast"
@@ -56,14 +71,14 @@ SAID = {
         "",
         "",
         Verdict.WRONG,
-        ("output 1: 20.0 dB in half precision",),
+        ("positive_random, output 1: 20.0 dB against the CPU (at least 35.0 dB)",),
     ),
     "not finite": (
         {"stage": "done", "outputs": [{**RIGHT, "max_error": None, "non_finite": 3}]},
         "",
         "",
         Verdict.WRONG,
-        ("output 0: 3 values are not finite",),
+        ("positive_random, output 0: 3 values are not finite",),
     ),
     "finite where the CPU is not": (
         {
@@ -73,7 +88,7 @@ SAID = {
         "",
         "",
         Verdict.WRONG,
-        ("output 0: not infinite, or not a number, where the CPU's values are",),
+        ("positive_random, output 0: not infinite, or not a number, where the CPU's values are",),
     ),
     "refused": (
         {"stage": GL_STAGE, "refusal": f"{FAILS}Batch size mismatch"},
@@ -143,6 +158,30 @@ def test_each_answer_is_understood(name, tmp_path):
         assert found.wrong_outputs == named[name]
 
 
+def in_db(psnr_db):
+    return {**RIGHT, "mean_squared_error": 10 ** (-psnr_db / 10)}
+
+
+@pytest.mark.parametrize(
+    ("graph", "psnr_db", "is_right"),
+    [
+        # On the CPU, inputs half a step of a photo off change what comes out by 32.9 dB.
+        (ROUNDED, 36, True),
+        (ROUNDED, 28, True),
+        (ROUNDED, 24, False),
+        (UNROUNDED, 36, True),
+        (UNROUNDED, 28, False),
+    ],
+)
+def test_what_rounding_does_to_a_quantised_file_is_not_the_engines(
+    graph, psnr_db, is_right, tmp_path
+):
+    answer = {"stage": "done", "outputs": [in_db(psnr_db)]}
+    found = run(subject_of(build_graph(graph)), python=interpreter(tmp_path, answer))
+    assert found.verdict is (Verdict.FULL if is_right else Verdict.WRONG), found.reasons
+    assert found.psnr_db == pytest.approx(psnr_db)
+
+
 def test_a_child_that_hangs_or_says_nonsense_is_an_answer_too(tmp_path):
     slow = interpreter(tmp_path, {"stage": GL_STAGE}, ending="sleep 60")
     assert (
@@ -196,7 +235,8 @@ def test_values_that_are_not_finite_on_the_cpu_are_compared_too():
         child.paired([expected], [np.array(found)])[0]
         for found in ([-np.inf, np.nan, 0.5, 0.25], [0, 0, 0.5, 0], [np.inf, np.nan, 0.5, 0])
     )
-    assert alike == {**RIGHT, "max_error": 0.25, "mean_squared_error": 0.25**2 / 4, "scale": 0.5}
+    errors = {"max_error": 0.25, "mean_error": 0.25 / 4, "mean_squared_error": 0.25**2 / 4}
+    assert alike == {**RIGHT, **errors, "largest": 0.5}
     assert zeros["max_error"] == other["max_error"] == math.inf
     assert zeros["non_finite"] == other["non_finite"] == 0
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
-from bokeh_tf.tflite.running.parity import Difference, compare
+from bokeh_tf.tflite.running.agreement import Difference
+from bokeh_tf.tflite.running.parity import compare
 
 
 def test_errors_worked_out_by_hand():

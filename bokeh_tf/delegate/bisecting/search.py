@@ -24,8 +24,7 @@ from bokeh_tf.delegate.probing.jobs import Jobs
 from bokeh_tf.delegate.probing.probe import DEFAULT_TIMEOUT_S, probe_request
 from bokeh_tf.delegate.probing.verdicts import PRECISIONS, Verdict
 from bokeh_tf.errors import CheckError
-from bokeh_tf.tflite.running.agreement import OutputCheck
-from bokeh_tf.tflite.running.parity import Difference
+from bokeh_tf.tflite.running.agreement import Difference, OutputCheck
 from bokeh_tf.tflite.subject import Model, subject_of
 
 # Half precision: a right layer adds up to 2e-3 of the range to the root mean square error, wrong

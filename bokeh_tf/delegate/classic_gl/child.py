@@ -18,7 +18,7 @@ _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
 _WORD = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
 STAGES = {"running on the CPU": "CPU", "running on OpenGL": "GPU"}
-_OTHER_SHAPE = {"max_error": None, "mean_squared_error": None, "scale": None, "non_finite": 0}
+_OTHER_SHAPE = {"max_error": None, "smallest": 0.0, "largest": 0.0, "non_finite": 0}
 # What stands in front of an input that is not the picture, by its code in the schema.
 _CONV_2D, _DEQUANTIZE, _RESHAPE, _SLICE, _QUANTIZE = 3, 6, 22, 65, 114
 _FLOAT32, _INT32 = 0, 2
@@ -289,17 +289,14 @@ def _compared(expected, found):
         return dict(_OTHER_SHAPE)
     is_number = np.isfinite(expected)
     numbers = expected[is_number]
-    scale = max(
-        float(np.ptp(numbers)) if numbers.size else 0,
-        float(np.abs(numbers).max(initial=0)),
-        2.0**-14,
-    )
     non_finite = int((is_number & ~np.isfinite(found)).sum())
     errors = _errors(expected, found)
     return {
         "max_error": None if non_finite else float(errors.max()),
+        "mean_error": None if non_finite else float(errors.mean()),
         "mean_squared_error": None if non_finite else float(np.mean(errors**2)),
-        "scale": scale,
+        "smallest": float(numbers.min()) if numbers.size else 0.0,
+        "largest": float(numbers.max()) if numbers.size else 0.0,
         "non_finite": non_finite,
     }
 

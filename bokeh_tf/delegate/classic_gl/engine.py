@@ -15,9 +15,20 @@ from pathlib import Path
 from bokeh_tf.delegate.answer import Answer
 from bokeh_tf.delegate.classic_gl import child
 from bokeh_tf.delegate.probing.verdicts import Verdict
+from bokeh_tf.errors import of_missing_module
 from bokeh_tf.processes import ChildResult, run_command
 from bokeh_tf.tflite.running import gpu_log
-from bokeh_tf.tflite.running.agreement import DEFAULT_MAX_ERROR, DEFAULT_MIN_PSNR_DB
+from bokeh_tf.tflite.running.agreement import (
+    Difference,
+    OutputCheck,
+    OutputKind,
+    failed_outputs,
+    failure_reason,
+    failures,
+    outputs_not_finite,
+    psnr_db,
+    scale_between,
+)
 from bokeh_tf.tflite.subject import Subject
 
 VARIABLE = "BOKEH_CLASSIC_GL_PYTHON"
@@ -27,6 +38,9 @@ _CHECKER = re.compile(
 )
 _DELEGATE_FAILED = re.compile(r".*\bfailed: ")
 _CPU_STAGE, _ = child.STAGES
+_TRIAL = "positive_random"
+_OTHER_SHAPE = "not the CPU's shape"
+_OTHER_NUMBERS = "not infinite, or not a number, where the CPU's values are"
 _FED_TYPES = frozenset({"float32", "int8", "uint8"})
 
 
@@ -73,9 +87,11 @@ def run(subject: Subject, *, python: Path, timeout_s: float = DEFAULT_TIMEOUT_S)
     with tempfile.TemporaryDirectory(prefix="bokeh-classic-gl-") as folder:
         model = Path(folder) / "model.tflite"
         model.write_bytes(subject.content)
-        first = _ask(python, model, timeout_s)
+        first = _ask(subject, python, model, timeout_s)
+        if first.verdict is not Verdict.CRASHED:
+            return first
         # Now and then its heap is corrupted; a crash counts where it comes again.
-        return _ask(python, model, timeout_s) if first.verdict is Verdict.CRASHED else first
+        return _ask(subject, python, model, timeout_s)
 
 
 def _can_be_fed(inputs):
@@ -90,7 +106,7 @@ def _is_one(shape):
     return shape[0] == 1 and all(size is not None and size > 0 for size in shape)
 
 
-def _ask(python, model, timeout_s):
+def _ask(subject, python, model, timeout_s):
     answer_path = model.with_name("answer.json")
     answer_path.unlink(missing_ok=True)
     # Isolated: that Python must find its own packages, and none of ours.
@@ -105,14 +121,14 @@ def _ask(python, model, timeout_s):
         answer = json.loads(answer_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ClassicReport(Verdict.UNAVAILABLE, (f"{python}: {done.ending}",))
-    return _judged(answer, done)
+    if "outputs" in answer:
+        return _compared(answer["outputs"], subject, timeout_s)
+    return _without_outputs(answer, done)
 
 
-def _judged(answer: dict, done: ChildResult) -> ClassicReport:
+def _without_outputs(answer: dict, done: ChildResult) -> ClassicReport:
     if "error" in answer:
         return ClassicReport(Verdict.UNAVAILABLE, (answer["error"],))
-    if "outputs" in answer:
-        return _compared(answer["outputs"])
     stage = answer.get("stage")
     if done.timed_out:
         return ClassicReport(Verdict.TIMED_OUT, (f"{stage}: {done.ending}",))
@@ -133,40 +149,63 @@ def _judged(answer: dict, done: ChildResult) -> ClassicReport:
     )
 
 
-def _compared(outputs) -> ClassicReport:
-    psnrs_db = [_psnr_db(output) for output in outputs]
-    wrong = {
-        f"output {number}": (output, psnr_db)
-        for number, (output, psnr_db) in enumerate(zip(outputs, psnrs_db, strict=True))
-        if psnr_db < DEFAULT_MIN_PSNR_DB
-        or output["max_error"] > DEFAULT_MAX_ERROR * output["scale"]
-    }
+def _compared(outputs, subject, timeout_s) -> ClassicReport:
+    checks = _checks(outputs, [0.0] * len(outputs))
+    if failed_outputs(checks) and subject.model_file.is_quantised:
+        checks = _checks(outputs, _spreads(subject, timeout_s))
     return ClassicReport(
-        Verdict.WRONG if wrong else Verdict.FULL,
-        tuple(f"{name}: {_in_words(*found)}" for name, found in wrong.items()),
-        wrong_outputs=tuple(wrong),
-        not_finite=tuple(name for name, (output, _) in wrong.items() if output["non_finite"]),
-        psnr_db=min(psnrs_db, default=math.inf),
+        Verdict.WRONG if failed_outputs(checks) else Verdict.FULL,
+        failures(checks),
+        wrong_outputs=failed_outputs(checks),
+        not_finite=outputs_not_finite(checks),
+        psnr_db=min((_psnr_db(check) for check in checks), default=math.inf),
     )
 
 
-def _psnr_db(output):
-    if output["max_error"] is None:
-        return -math.inf
-    squared = output["mean_squared_error"]
-    if squared == math.inf:
-        return -math.inf
-    return math.inf if squared == 0 else 10 * math.log10(output["scale"] ** 2 / squared)
+def _checks(outputs, spreads) -> tuple[OutputCheck, ...]:
+    numbered = enumerate(zip(outputs, spreads, strict=True))
+    return tuple(_check(f"output {number}", *output) for number, output in numbered)
 
 
-def _in_words(output, psnr_db):
+def _check(name, output, spread) -> OutputCheck:
+    """One output as what every engine's are; `spread` is a share of its scale."""
+    scale = scale_between(output["smallest"], output["largest"])
+    difference = _difference(output, scale)
+    if difference is None:
+        what = _OTHER_SHAPE if output["max_error"] is None else _OTHER_NUMBERS
+        return OutputCheck(_TRIAL, name, scale, None, what)
+    kind = OutputKind(scale, spread=spread * scale)
+    reason = failure_reason(difference, kind, is_coarse=True)
+    return OutputCheck(_TRIAL, name, scale, difference, reason)
+
+
+def _difference(output, scale) -> Difference | None:
+    """How far apart the numbers are; None where no number says it."""
     if output["non_finite"]:
-        return f"{output['non_finite']} values are not finite"
-    if output["max_error"] is None:
-        return "not the CPU's shape"
-    if psnr_db == -math.inf:
-        return "not infinite, or not a number, where the CPU's values are"
-    return f"{psnr_db:.1f} dB in half precision"
+        return Difference(math.nan, math.nan, math.nan, output["non_finite"])
+    if output["max_error"] in (None, math.inf):
+        return None
+    found_db = psnr_db(math.sqrt(output["mean_squared_error"]), scale)
+    return Difference(output["max_error"], output["mean_error"], found_db, 0)
+
+
+def _psnr_db(check):
+    is_number = check.difference is not None and not check.difference.non_finite_count
+    return check.difference.psnr_db if is_number else -math.inf
+
+
+def _spreads(subject, timeout_s):
+    """The spreads of the outputs of a quantised file, as shares of their scales: none where the
+    runtime that says them is not there.
+    """
+    try:
+        from bokeh_tf.delegate.probing.spread import spread_shares
+    except ModuleNotFoundError as error:
+        if of_missing_module(error) is None:
+            raise
+        return [0.0] * len(subject.model_file.outputs)
+    shares = spread_shares(subject, timeout_s=timeout_s)
+    return [shares.get(tensor.index, 0.0) for tensor in subject.model_file.outputs]
 
 
 def default_python() -> Path | None:

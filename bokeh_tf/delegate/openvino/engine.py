@@ -15,14 +15,19 @@ from bokeh_tf.delegate import plugin_log
 from bokeh_tf.delegate.answer import Answer
 from bokeh_tf.delegate.openvino import libraries
 from bokeh_tf.delegate.probing.jobs import Jobs
-from bokeh_tf.delegate.probing.probe import PASSED_THROUGH, failures, judge, probe_request
+from bokeh_tf.delegate.probing.probe import PASSED_THROUGH, judge, probe_request
 from bokeh_tf.delegate.probing.verdicts import Verdict
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.errors import CheckError, ModelFileError
 from bokeh_tf.processes import ask_module
 from bokeh_tf.stages import stage
 from bokeh_tf.tflite.running import gpu_log
-from bokeh_tf.tflite.running.agreement import OutputCheck, failed_outputs, outputs_not_finite
+from bokeh_tf.tflite.running.agreement import (
+    OutputCheck,
+    failed_outputs,
+    failures,
+    outputs_not_finite,
+)
 from bokeh_tf.tflite.subject import Subject, printable_path
 
 DEFAULT_TIMEOUT_S = 300.0

@@ -27,8 +27,13 @@ from bokeh_tf.tflite.model_file import ModelFile
 from bokeh_tf.tflite.rewriting import SIGNATURE_KEY
 from bokeh_tf.tflite.running import gpu_adapter as adapters
 from bokeh_tf.tflite.running import release
-from bokeh_tf.tflite.running.agreement import OutputCheck, OutputKind, failure_reason
-from bokeh_tf.tflite.running.parity import Difference
+from bokeh_tf.tflite.running.agreement import (
+    Difference,
+    OutputCheck,
+    OutputKind,
+    failure_reason,
+    failures,
+)
 from bokeh_tf.tflite.subject import Model, Subject, subject_of
 from bokeh_tf.tflite.value_ranges import stated_ranges
 
@@ -296,16 +301,6 @@ def probe_request(
 def judge(runs: Iterable[dict], *, is_coarse: bool) -> tuple[OutputCheck, ...]:
     """Judges every output of a job's runs."""
     return tuple(_judge(run, output, is_coarse) for run in runs for output in run["outputs"])
-
-
-def failures(outputs: Sequence[OutputCheck]) -> tuple[str, ...]:
-    """One line per output that failed; the signature is named where there are several."""
-    several = len({check.signature for check in outputs}) > 1
-    return tuple(
-        f"{f'{check.signature}, ' if several else ''}{check.trial}, {check.name}: {check.reason}"
-        for check in outputs
-        if not check.passed
-    )
 
 
 def _judge(run, output, is_coarse) -> OutputCheck:

@@ -73,7 +73,7 @@ def _reference_of(job, request, reference, number, picture, ranges):
     specs = reference.specs(graph)
     first = "photo" if any(map(holds_a_picture, specs)) else "positive_random"
     trials = request["trials"] or [first, "signed_random"]
-    spreads = {}
+    spreads, scales = {}, {}
     for trial in trials:
         job.enter(f"running the CPU interpreter on the {trial} input")
         declared = ranges if len(ranges) == len(specs) else [None] * len(specs)
@@ -89,9 +89,11 @@ def _reference_of(job, request, reference, number, picture, ranges):
             if request["is_quantised"]
             else [0.0] * len(outputs)
         )
+        scales[trial] = _scales(outputs, request["output_ranges"] if number == 0 else [])
     return {
         "trials": trials,
         "spreads": spreads,
+        "scales": scales,
         "inputs": [{"name": port.name, "index": port.index} for port in graph.inputs],
         "outputs": [
             {"name": port.name, "index": port.index, "is_quantised": port.is_quantised}
@@ -103,6 +105,15 @@ def _reference_of(job, request, reference, number, picture, ranges):
             port.name for port in graph.inputs if min(port.shape_signature[1:], default=0) < 0
         ],
     }
+
+
+def _scales(outputs, ranges):
+    """What errors of each output are relative to; None for text and empty ones."""
+    declared = ranges if len(ranges) == len(outputs) else [None] * len(outputs)
+    return [
+        output_scale(array, bounds) if array.dtype.kind not in "OS" and array.size else None
+        for array, bounds in zip(outputs, declared, strict=True)
+    ]
 
 
 def _saveable(array):
@@ -142,12 +153,11 @@ def run_trials(job, request, compiled) -> list[dict]:
     for number, signature in enumerate(reference.get("signatures", ())):
         for trial in signature["trials"]:
             job.enter(f"running on the {trial} input")
-            ranges = request["output_ranges"] if number == 0 else []
-            runs.append(_run_trial(job.folder, compiled, number, signature, trial, ranges))
+            runs.append(_run_trial(job.folder, compiled, number, signature, trial))
     return runs
 
 
-def _run_trial(folder, compiled, number, signature, trial, ranges):
+def _run_trial(folder, compiled, number, signature, trial):
     """Runs one trial of one signature and returns its outputs' errors, in the
     file's own order of outputs.
     """
@@ -164,11 +174,10 @@ def _run_trial(folder, compiled, number, signature, trial, ranges):
         zip(signature["outputs"], arrays["output"], strict=True)
     ):
         label = signature["labels"][position]
-        if expected.dtype.kind == "S" or not expected.size:
+        scale = signature["scales"][trial][position]
+        if scale is None:
             outputs.append({"name": label, "is_judged": False})
             continue
-        declared = ranges[position] if len(ranges) == len(arrays["output"]) else None
-        scale = output_scale(expected, declared)
         spread = signature["spreads"][trial][position]
         kind = _kind(
             actual[position],

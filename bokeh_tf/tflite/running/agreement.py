@@ -1,16 +1,13 @@
 """How far two computations of one file may differ, by precision and kind of output.
 
 Errors are judged relative to the scale of the output: the largest of the width of the CPU's values,
-their largest magnitude, and the width of the range the file itself declares for that output.
+their largest magnitude, and the width of the range the file itself declares for that output. Every
+engine is judged here, whoever measured what it computed; so nothing here needs NumPy.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bokeh_tf.tflite.running.parity import Difference
 
 # In float32 the delegate agrees with the CPU to 2e-6 on most operations, 2e-4 on sine and cosine,
 # 3e-4 on whole public networks; every wrong kernel met so far is wrong by more than 1e-2 somewhere.
@@ -46,8 +43,20 @@ _WIDEST_DECLARED_RANGE = 2.0
 
 
 @dataclass(frozen=True)
+class Difference:
+    """The errors of one pair of arrays, in the units of the arrays; `psnr_db` is
+    infinite for equal arrays.
+    """
+
+    max_abs: float
+    mean_abs: float
+    psnr_db: float
+    non_finite_count: int
+
+
+@dataclass(frozen=True)
 class OutputCheck:
-    """One output of one trial ("photo", "signed_random", …): GPU against CPU, judged.
+    """One output of one trial ("photo", "signed_random", …): an engine against the CPU, judged.
 
     `reason` is why it failed, None where it passed. `difference` is None where the CPU's own values
     are not finite for random input, which says nothing about the delegate, and for text and empty
@@ -57,7 +66,7 @@ class OutputCheck:
     trial: str
     name: str
     scale: float
-    difference: "Difference | None"
+    difference: Difference | None
     reason: str | None
     signature: str | None = None
 
@@ -81,24 +90,42 @@ def outputs_not_finite(checks: Iterable[OutputCheck]) -> tuple[str, ...]:
     )
 
 
+def failures(checks: Sequence[OutputCheck]) -> tuple[str, ...]:
+    """One line per output that failed; the signature is named where there are several."""
+    several = len({check.signature for check in checks}) > 1
+    return tuple(
+        f"{f'{check.signature}, ' if several else ''}{check.trial}, {check.name}: {check.reason}"
+        for check in checks
+        if not check.passed
+    )
+
+
 def output_scale(expected, declared_range) -> float:
-    """The scale that errors of an output are relative to;
-    `declared_range` is (low, high) or None.
+    """The scale that errors of an output are relative to, by its finite values, of which there
+    may be none; `declared_range` is (low, high) or None.
     """
-    # The limits above are read where there is nothing to compare, and no NumPy.
     import numpy as np
 
     values = np.asarray(expected, np.float64)
     values = values[np.isfinite(values)]
-    candidates = [_SMALLEST_SCALE]
+    extremes = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    return scale_between(*extremes, declared_range)
+
+
+def scale_between(smallest, largest, declared_range=None) -> float:
+    """`output_scale` by the smallest and the largest of the values."""
+    candidates = [_SMALLEST_SCALE, largest - smallest, abs(smallest), abs(largest)]
     if (
         declared_range is not None
         and declared_range[1] - declared_range[0] <= _WIDEST_DECLARED_RANGE
     ):
         candidates.append(declared_range[1] - declared_range[0])
-    if values.size:
-        candidates += [float(values.max() - values.min()), float(np.abs(values).max())]
     return max(candidates)
+
+
+def psnr_db(root_mean_square, scale) -> float:
+    """The peak signal-to-noise ratio of an error, infinite for none."""
+    return math.inf if root_mean_square == 0 else 20 * math.log10(scale / root_mean_square)
 
 
 @dataclass(frozen=True)
@@ -148,5 +175,5 @@ def min_psnr_db(scale, spread) -> float:
     """
     if spread <= 0:
         return DEFAULT_MIN_PSNR_DB
-    allowed_db = 20 * math.log10(scale / spread) - SPREAD_MARGIN_DB
+    allowed_db = psnr_db(spread, scale) - SPREAD_MARGIN_DB
     return min(DEFAULT_MIN_PSNR_DB, max(LOWEST_MIN_PSNR_DB, allowed_db))

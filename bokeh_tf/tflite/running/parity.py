@@ -5,21 +5,10 @@ finite is counted, and then every error of the pair is NaN: no number can stand 
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Difference:
-    """The errors of one pair of arrays, in the units of the arrays; `psnr_db` is
-    infinite for equal arrays.
-    """
-
-    max_abs: float
-    mean_abs: float
-    psnr_db: float
-    non_finite_count: int
+from bokeh_tf.tflite.running.agreement import Difference, psnr_db
 
 
 def compare(actual, expected, *, data_range=1.0) -> Difference:
@@ -42,9 +31,6 @@ def compare(actual, expected, *, data_range=1.0) -> Difference:
     if non_finite_count:
         return Difference(math.nan, math.nan, math.nan, non_finite_count)
     error = np.abs(actual - expected)
-    return Difference(float(error.max()), float(error.mean()), _psnr_db(error, data_range), 0)
-
-
-def _psnr_db(error, data_range):
     root_mean_square = math.sqrt(float(np.mean(np.square(error))))
-    return math.inf if root_mean_square == 0 else 20 * math.log10(data_range / root_mean_square)
+    found_db = psnr_db(root_mean_square, data_range)
+    return Difference(float(error.max()), float(error.mean()), found_db, 0)

@@ -26,13 +26,14 @@ from bokeh_tf.tflite.running.agreement import (
     FLOAT32_MAX_OTHER_SHARE,
     LOWEST_MIN_PSNR_DB,
     SPREAD_MARGIN_DB,
+    Difference,
     OutputKind,
     failure_reason,
     min_psnr_db,
     output_scale,
 )
 from bokeh_tf.tflite.running.feeding import load_picture, synthetic_picture, trial_inputs
-from bokeh_tf.tflite.running.parity import Difference, compare
+from bokeh_tf.tflite.running.parity import compare
 from bokeh_tf.tflite.running.runtime import TensorSpec
 from bokeh_tf.tflite.running.signatures import find_graphs
 from tests.delegate.rules.rule_graphs import build_graph
