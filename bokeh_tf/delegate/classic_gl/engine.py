@@ -169,7 +169,7 @@ def _checks(outputs, spreads) -> tuple[OutputCheck, ...]:
 
 def _check(name, output, spread) -> OutputCheck:
     """One output as what every engine's are; `spread` is a share of its scale."""
-    scale = scale_between(output["smallest"], output["largest"])
+    scale = scale_between(output["smallest"], output["largest"], None)
     difference = _difference(output, scale)
     if difference is None:
         what = _OTHER_SHAPE if output["max_error"] is None else _OTHER_NUMBERS

@@ -112,7 +112,7 @@ def output_scale(expected, declared_range) -> float:
     return scale_between(*extremes, declared_range)
 
 
-def scale_between(smallest, largest, declared_range=None) -> float:
+def scale_between(smallest, largest, declared_range) -> float:
     """`output_scale` by the smallest and the largest of the values."""
     candidates = [_SMALLEST_SCALE, largest - smallest, abs(smallest), abs(largest)]
     if (
