@@ -7,7 +7,6 @@ for each tensor that it reads or writes and for each set of weights, bias or vec
 The counts are those that the engine's words gave, in every file of which it said one.
 """
 
-import functools
 from dataclasses import dataclass, field
 
 from bokeh_tf.delegate.rules.views import GraphView, NodeView, TensorView, bhwc
@@ -79,9 +78,12 @@ class Kernel:
         return self.points is None or self.points == other.points
 
 
-@functools.lru_cache(maxsize=1)
 def kernels_by_node(graph: GraphView) -> dict[int, Kernel]:
     """The kernels of a graph by the index of the node that each is named after."""
+    return graph.answer(_kernels_by_node)
+
+
+def _kernels_by_node(graph):
     kernels = _Kernels(graph)
     kernels.join_followers()
     kernels.join_makers()

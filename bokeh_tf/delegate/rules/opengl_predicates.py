@@ -8,12 +8,10 @@ import math
 import struct
 
 from bokeh_tf.delegate.rules.opengl_kernels import kernels_by_node
+from bokeh_tf.delegate.rules.opengl_means import is_by_tiles, is_cut
 from bokeh_tf.delegate.rules.views import NodeView, TensorView, bhwc
 
 _PICTURE_AXES = [1, 2]
-# The kernel of a mean by tiles: a tile's side, what its threads reach, and when it is chosen.
-_TILE_PX, _TILED_PX, _TILE_MEMORY_BYTES = 8, 64, 32768
-_FLOAT32_BYTES = 4
 # By how much a resize may miss its places, root mean square: of values without any order, what is
 # further off is not within 35 dB of the CPU.
 _COARSE_PX = 1 / 16
@@ -63,16 +61,14 @@ def mean_not_over_pictures(node: NodeView) -> str:
 
 def mean_is_cut(node: NodeView) -> str:
     """A mean over rows and columns of a picture that the kernel by tiles takes, and is too large
-    for: it has 8 x 8 threads, each for a tile of 8 x 8 pixels.
+    for.
     """
     source = (*node.inputs, None)[0]
     if source is None or source.rank != 4 or mean_not_over_pictures(node):
         return ""
-    _, height, width, channels = source.shape
-    if height % _TILE_PX or width % _TILE_PX or channels % 4 or max(height, width) <= _TILED_PX:
-        return ""
-    sums_bytes = height * width // _TILE_PX**2 * channels * _FLOAT32_BYTES
-    return f"{height}x{width} pixels" if sums_bytes <= _TILE_MEMORY_BYTES else ""
+    _, height, width, _ = source.shape
+    is_wrong = is_by_tiles(source.shape) and is_cut(source.shape)
+    return f"{height}x{width} pixels" if is_wrong else ""
 
 
 def coordinates_are_coarse(node: NodeView) -> str:

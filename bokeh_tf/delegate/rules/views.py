@@ -175,7 +175,7 @@ class GraphView:
         self.output_indices = {tensor.index for tensor in model_file.outputs}
         self.producers, self.consumers = _edges(model_file.operators)
         self.folded_tensors = model_file.folded_weights.tensors
-        self._tensors, self._nodes = {}, {}
+        self._tensors, self._nodes, self._answers = {}, {}, {}
 
     @property
     def first_input(self):
@@ -200,6 +200,12 @@ class GraphView:
         if index not in self._nodes:
             self._nodes[index] = NodeView(self, self.model_file.operators[index])
         return self._nodes[index]
+
+    def answer(self, question):
+        """What `question` says of this graph, asked once; it is kept as long as the graph."""
+        if question not in self._answers:
+            self._answers[question] = question(self)
+        return self._answers[question]
 
     def tensor(self, index):
         """The tensor's view, the same one for each call; None where the file

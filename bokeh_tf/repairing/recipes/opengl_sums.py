@@ -6,14 +6,12 @@ from math import prod
 
 import numpy as np
 
+from bokeh_tf.delegate.rules.opengl_means import TILE_PX, has_tiles, is_by_tiles, is_cut
 from bokeh_tf.repairing.nodes import Declined
 from bokeh_tf.repairing.recipe import Recipe
 from bokeh_tf.repairing.recipes.points import mixed, negated
 from bokeh_tf.repairing.shapes import RANK, padded
 
-# The kernel of a mean by tiles of so many pixels: beyond 64 it leaves rows and columns out, and it
-# is chosen where its sums, of four bytes each, are at most so many.
-_TILE_PX, _TILED_PX, _TILE_MEMORY_BYTES, _SUM_BYTES = 8, 64, 32768, 4
 _MOST_SUMMED = 256
 
 
@@ -58,12 +56,8 @@ def _mean_along(writer, tensor, axes):
         return writer.view(_mean_along(writer, rows, {1}), (1, 1, width, channels))
     if axes == {2} and height > 1:
         return _pooled(writer, "AVERAGE_POOL_2D", tensor, (1, width))
-    while (
-        not (height % _TILE_PX or width % _TILE_PX or channels % 4)
-        and max(height, width) > _TILED_PX
-    ):
-        tensor = _pooled(writer, "AVERAGE_POOL_2D", tensor, (_TILE_PX, _TILE_PX))
-        _, height, width, _ = writer.graph.shape(tensor)
+    while has_tiles(writer.graph.shape(tensor)) and is_cut(writer.graph.shape(tensor)):
+        tensor = _pooled(writer, "AVERAGE_POOL_2D", tensor, (TILE_PX, TILE_PX))
     inputs = [tensor, np.array([1, 2], np.int32)]
     return writer.add("MEAN", inputs, (1, 1, 1, channels), keepDims=True)
 
@@ -78,8 +72,7 @@ def _in_one_row(writer, node):
     if axes is None or len(shape) != RANK or {int(axis) % RANK for axis in axes.ravel()} != {1, 2}:
         raise Declined("not over rows and columns of a picture")
     batch, height, width, channels = shape
-    sums_bytes = height * width // _TILE_PX**2 * channels * _SUM_BYTES
-    if height % _TILE_PX or width % _TILE_PX or channels % 4 or sums_bytes > _TILE_MEMORY_BYTES:
+    if not is_by_tiles(shape):
         raise Declined("it is not computed by tiles")
     row = writer.view(source, (batch, 1, height * width, channels))
     output = node.outputs[0]

@@ -2,12 +2,18 @@
 found to change its mind.
 """
 
+import gc
+import weakref
+
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from bokeh_tf.delegate.check import check
 from bokeh_tf.delegate.judging.policy import FAILED, PASSED, Policy, judge
+from bokeh_tf.delegate.rules.opengl_kernels import kernels_by_node
+from bokeh_tf.delegate.rules.views import GraphView
 from bokeh_tf.delegate.writers.summary import lines_of
+from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.rewriting import pack
 from tests.delegate.rules.kernel_graphs import joined, pooled, summed
 from tests.delegate.rules.rule_graphs import build_graph
@@ -321,6 +327,16 @@ def test_long_chains_of_sums_are_counted_up_to_a_limit():
     kernels = check(build_graph("\n".join(nodes))).target("v2").without_opencl
     assert {finding.rule for finding in kernels} == {"v2.opengl.storage_blocks"}
     assert len(kernels) > 2
+
+
+def test_a_graph_and_its_kernels_go_with_its_last_reader():
+    graph = GraphView(inspect(build_graph(summed(6))), {})
+    kernels = kernels_by_node(graph)
+    assert kernels and kernels_by_node(graph) is kernels
+    left = weakref.ref(graph)
+    del graph, kernels
+    gc.collect()
+    assert left() is None
 
 
 def test_the_summary_tells_wrong_from_refused():
