@@ -7,6 +7,7 @@ for each tensor that it reads or writes and for each set of weights, bias or vec
 The counts are those that the engine's words gave, in every file of which it said one.
 """
 
+import functools
 from dataclasses import dataclass, field
 
 from bokeh_tf.delegate.rules.views import GraphView, NodeView, TensorView, bhwc
@@ -53,6 +54,8 @@ class Kernel:
         points: over which points it runs; None for those of its result.
         has_groups: whether it asks for groups of threads of a size of its own.
         spread: what is made within it at each of its points although it has fewer itself.
+        changed: the node that changes each of several points before they are written, where that
+            is one alone.
     """
 
     node: NodeView
@@ -67,6 +70,7 @@ class Kernel:
     points: tuple[int, ...] | None = None
     has_groups: bool = False
     spread: list[TensorView] = field(default_factory=list)
+    changed: NodeView | None = None
 
     @property
     def buffers(self):
@@ -80,21 +84,36 @@ class Kernel:
 
 def kernels_by_node(graph: GraphView) -> dict[int, Kernel]:
     """The kernels of a graph by the index of the node that each is named after."""
-    return graph.answer(_kernels_by_node)
+    return graph.answer(_kernels).by_node
 
 
-def _kernels_by_node(graph):
+def kernels_by_changed(graph: GraphView) -> dict[int, Kernel]:
+    """The kernels that have a `Kernel.changed`, by the index of that node."""
+    return graph.answer(_kernels).by_changed
+
+
+def tensors_kept(graph: GraphView) -> dict[int, NodeView]:
+    """The tensors that no kernel writes, as the one node that reads each is in one kernel with what
+    makes it: by index, that node. What a kernel makes at each of its points is left out.
+    """
+    return graph.answer(_kernels).kept
+
+
+def _kernels(graph):
     kernels = _Kernels(graph)
     kernels.join_followers()
     kernels.join_makers()
-    return {kernel.node.index: kernel for kernel in kernels.left}
+    return kernels
 
 
 class _Kernels:
-    """Kernels that join; `left` has those that no other took, in the order of their nodes."""
+    """Kernels that join; `left` has those that no other took, in the order of their nodes, `kept`
+    is that of `tensors_kept`.
+    """
 
     def __init__(self, graph):
         self.left: dict[Kernel, None] = {}
+        self.kept: dict[int, NodeView] = {}
         self._same: dict[int, int] = {}
         self._readers: dict[int, list[Kernel]] = {}
         self._makers: dict[int, Kernel] = {}
@@ -111,7 +130,7 @@ class _Kernels:
                 self._same.update(zip(made, given, strict=True))
             elif made:
                 self._add(_kernel(node, given, made))
-            if node.name in _CONVOLUTIONS and _has_no_activation(node):
+            if node.name in _CONVOLUTIONS and has_no_activation(node):
                 self._linear.update(made)
 
     def _is_left_out(self, node, made):
@@ -127,14 +146,27 @@ class _Kernels:
             return len(readers) == 1 and readers[0].name in _TAKES_PADDING
         is_linear = (
             node.name in ("ADD", "MUL")
-            and _has_no_activation(node)
+            and has_no_activation(node)
             and source.consumers == 1
             and not self._linear.isdisjoint(node.input_indices)
             and [_is_vector(constant) for constant in node.constant_inputs] == [True]
         )
         if is_linear:
             self._linear.add(index)
+            self.kept |= {
+                given: node for given in node.input_indices if node.graph.tensor(given) is source
+            }
         return is_linear
+
+    @functools.cached_property
+    def by_node(self):
+        """See `kernels_by_node`."""
+        return {kernel.node.index: kernel for kernel in self.left}
+
+    @functools.cached_property
+    def by_changed(self):
+        """See `kernels_by_changed`."""
+        return {kernel.changed.index: kernel for kernel in self.left if kernel.changed is not None}
 
     def _given(self, node):
         """The tensors made while running that a node reads."""
@@ -159,8 +191,10 @@ class _Kernels:
             while kernel in self.left and kernel.gives and self._follower(kernel):
                 self._append(kernel, self._follower(kernel))
         for kernel in list(self.left):
-            if kernel in self.left and kernel.changes_in_place and self._follower(kernel):
-                self._append(kernel, self._follower(kernel))
+            reader = self._follower(kernel)
+            if kernel in self.left and kernel.changes_in_place and reader:
+                kernel.changed = reader.node if reader.joined == 1 else None
+                self._append(kernel, reader)
 
     def _follower(self, kernel):
         readers = self._readers.get(kernel.writes[0], []) if len(kernel.writes) == 1 else []
@@ -174,6 +208,7 @@ class _Kernels:
 
     def _append(self, kernel, reader):
         del self.left[reader]
+        self._keep(kernel.writes[0], reader.node)
         kernel.writes = reader.writes
         kernel.constants += reader.constants
         kernel.joined += reader.joined
@@ -197,11 +232,19 @@ class _Kernels:
         del self.left[maker]
         if _points(maker.result) != _points(kernel.result):
             kernel.spread.append(maker.result)
+        else:
+            self._keep(maker.writes[0], kernel.node)
         kernel.constants += maker.constants
         kernel.joined += maker.joined
         for index in maker.reads:
             self._readers[index].remove(maker)
             self._readers[index].append(kernel)
+
+    def _keep(self, made, reader):
+        # The reader may know it as what a node made of it that changes nothing.
+        self.kept |= {
+            index: reader for index in reader.input_indices if self._same.get(index, index) == made
+        }
 
     def _takeable(self, kernel):
         makers, has_groups = [], kernel.has_groups
@@ -217,7 +260,8 @@ class _Kernels:
         return makers
 
 
-def _has_no_activation(node):
+def has_no_activation(node: NodeView) -> bool:
+    """Whether a node computes no activation of its own result."""
     return node.options.get("fused_activation", "NONE") == "NONE"
 
 

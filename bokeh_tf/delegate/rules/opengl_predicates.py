@@ -7,7 +7,12 @@ Each was found by running the engine; each function answers for any graph.
 import math
 import struct
 
-from bokeh_tf.delegate.rules.opengl_kernels import kernels_by_node
+from bokeh_tf.delegate.rules.opengl_kernels import (
+    has_no_activation,
+    kernels_by_changed,
+    kernels_by_node,
+    tensors_kept,
+)
 from bokeh_tf.delegate.rules.opengl_means import is_by_tiles, is_cut
 from bokeh_tf.delegate.rules.views import NodeView, TensorView, bhwc
 
@@ -21,17 +26,6 @@ _LARGEST_HALF = 65504
 _MOST_BUFFERS = 16
 # So many places along a side are looked at: a file may claim billions.
 _LOOKED_AT = 4096
-# What OpenGL computes value by value: with what makes the values in one kernel.
-_JOINED = frozenset(
-    {
-        *("ABS", "COS", "ELU", "EXP", "FLOOR", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOG"),
-        *("LOGISTIC", "NEG", "RELU", "RELU6", "RSQRT", "SIN", "SQRT", "SQUARE", "TANH"),
-        *("DIV", "MAXIMUM", "MINIMUM", "MUL", "POW", "SQUARED_DIFFERENCE", "SUB"),
-    }
-)
-_BY_VALUE = _JOINED | {"ADD", "PRELU"}
-# What is never joined with the node that reads it.
-_APART = frozenset({"CONCATENATION", "FULLY_CONNECTED", "SOFTMAX"})
 
 
 def first_dimension_differs(node: NodeView) -> str:
@@ -180,85 +174,24 @@ def joins_a_constant(node: NodeView) -> str:
 
 
 def root_after_points(node: NodeView) -> str:
-    """A root or a logarithm that is written into the kernel of the convolution before it, which
-    computes two or four points at once and then declares one name as often. Sums and products
-    with constants between the two become a part of the convolution.
+    """A root or a logarithm that alone is written into the kernel of the convolution before it,
+    which computes two or four points at once and then declares one name as often.
     """
-    source, result = node.inputs[0], node.outputs[0]
-    while source is not None and _is_linear(source.producer_node) and source.consumers == 1:
-        (source,) = source.producer_node.runtime_inputs
-    if source is None or result is None or source.rank != 4 or source.consumers != 1:
+    kernel = kernels_by_changed(node.graph).get(node.index)
+    if kernel is None or not has_no_activation(kernel.node):
         return ""
-    convolution = source.producer_node
-    if convolution is None or not _computes_several_points(convolution) or _is_joined(result):
-        return ""
-    return f"{node.name} right after a 1x1 convolution of a width that is even, {source}"
-
-
-def _is_linear(node):
-    return (
-        node is not None
-        and node.name in ("ADD", "MUL")
-        and len(node.runtime_inputs) == len(node.constant_inputs) == 1
-        and node.options.get("fused_activation") == "NONE"
-    )
-
-
-def _computes_several_points(node):
-    weights = node.inputs[1] if node.name == "CONV_2D" else None
-    if weights is None or weights.rank != 4 or node.outputs[0].width % 2:
-        return False
-    options = node.options
-    steps = ("stride_h", "stride_w", "dilation_h_factor", "dilation_w_factor")
-    return (
-        tuple(weights.shape[1:3]) == (1, 1)
-        and all(options.get(name, 1) == 1 for name in steps)
-        and options.get("fused_activation") == "NONE"
-        and weights.shape[3] == node.inputs[0].shape[3]
-    )
-
-
-def _is_joined(tensor):
-    """Whether the one node that reads a tensor is compiled together with the one that makes it;
-    the two then stay out of the kernel before them.
-    """
-    readers = tensor.consumer_nodes
-    nodes = {reader.index for reader in readers}
-    if len(nodes) != 1:
-        return False
-    reader = readers[0]
-    return reader.name in _JOINED or (reader.name == "ADD" and not reader.constant_inputs)
+    return f"{node.name} right after a 1x1 convolution of a width that is even, {kernel.result}"
 
 
 def output_is_joined(node: NodeView) -> str:
     """An output that one node reads value by value: the two become one kernel, which keeps the
     values between them to itself.
     """
-    if node.name in _APART:
-        return ""
-    for tensor in node.outputs:
-        if tensor is not None and tensor.is_graph_output and not tensor.is_constant:
-            readers = {reader.index: reader for reader in tensor.consumer_nodes}
-            if len(readers) == 1 and _joins(node, tensor, *readers.values()):
-                return f"{tensor} that {tensor.consumer_ops[0]} reads"
+    for index, tensor in zip(node.output_indices, node.outputs, strict=True):
+        reader = tensors_kept(node.graph).get(index)
+        if reader is not None and tensor is not None and tensor.is_graph_output:
+            return f"{tensor} that {reader.name} reads"
     return ""
-
-
-def _joins(node, tensor, reader):
-    # What is repeated for several values is not read value by value.
-    if reader.name not in _BY_VALUE or any(
-        one.shape != tensor.shape for one in reader.runtime_inputs
-    ):
-        return False
-    # Kernels that read one thing in two places are not joined.
-    given = set(node.runtime_inputs)
-    for other in set(reader.runtime_inputs) - {tensor}:
-        # One that others read, too, is not joined and is read as it is.
-        maker = other.producer_node if other.consumers == 1 else None
-        beside = set(maker.runtime_inputs) if maker is not None else set()
-        if given & (beside | {other}):
-            return False
-    return True
 
 
 def kernel_has_many_buffers(node: NodeView) -> str:

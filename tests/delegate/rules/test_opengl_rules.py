@@ -61,6 +61,7 @@ def weighed_by(vector, name="SUB", picture=f"x = {WIDE}", by="m"):
 
 
 KEPT = f"TANH v1: x = {WIDE} -> b = output {WIDE}\n"
+BIASED = f"ADD v1: x = {WIDE}, constant float32[4] -> b = output {WIDE}\n"
 TAKEN = {
     "a vector of channels added": f"ADD v1: {VECTOR}, {WIDE} -> {WIDE}",
     "equal shapes": f"DIV v1: {WIDE}, {WIDE} -> {WIDE}",
@@ -102,6 +103,16 @@ TAKEN = {
     "an output that two nodes read": f"{KEPT}ABS v1: b -> {WIDE}\nEXP v1: b -> {WIDE}",
     "an output that is pooled": KEPT + "AVERAGE_POOL_2D v1 {filter_height=2, filter_width=2,"
     " stride_h=2, stride_w=2}: b -> float32[1,3,4,4]",
+    # A kernel that has points of its own is no part of one that has none.
+    "an output of constants plus something": f"{BIASED}ADD v1: b, z = {WIDE} -> {WIDE}",
+    "an output of constants minus something": f"{BIASED}SUB v1: b, z = {WIDE} -> {WIDE}",
+    "an output times something": f"{KEPT}MUL v1: b, z = {WIDE} -> {WIDE}",
+    "an output of points plus something": points()
+    .replace("-> a = ", "-> a = output ")
+    .replace("SQRT v1: a", f"ADD v1: a, z = {WIDE}"),
+    "an output of limited points plus a constant": points(more="fused_activation=RELU, ")
+    .replace("-> a = ", "-> a = output ")
+    .replace("SQRT v1: a", "ADD v1: a, constant float32[4]"),
     "an output times what it is made of": f"{KEPT}MUL v1: b, x -> {WIDE}",
     "an output that weighs channels": f"TANH v1: {ONE} -> b = output {ONE}\nMUL v1: {WIDE}, b -> {WIDE}",
     "an output plus something that only it reads": f"{KEPT}ABS v1: x -> c = {WIDE}\n"
@@ -149,6 +160,14 @@ REFUSED = {
     ),
     "a sum": (f"SUM v1: {WIDE}, constant int32[1] (3) -> {ONE}", "operator"),
     "a root after points": (points(), "root_after_points"),
+    "a root after points plus something": (
+        points(then=f"ADD v1: b, z = {WIDE} -> {WIDE}"),
+        "root_after_points",
+    ),
+    "a root after points times constants": (
+        points(then=f"MUL v1: b, constant float32[4] -> {WIDE}"),
+        "root_after_points",
+    ),
     "a root after points, read twice": (
         points(then=f"ABS v1: b -> {WIDE}\nTANH v1: b -> {WIDE}"),
         "root_after_points",
@@ -214,6 +233,15 @@ PADDED = {
 OUTPUTS = {
     "an output that goes on": f"{KEPT}LOGISTIC v1: b -> {WIDE}",
     "an output plus a constant": f"{KEPT}ADD v1: b, constant float32[4] -> {WIDE}",
+    "an output within limits": f"{KEPT}RELU_N1_TO_1 v1: b -> {WIDE}",
+    "an output minus a vector": f"{KEPT}SUB v1: b, z = {VECTOR} -> {WIDE}",
+    "an output in a list of sums": f"{KEPT}ADD_N v1: b, z = {WIDE} -> {WIDE}",
+    "an output of points plus a constant": points()
+    .replace("-> a = ", "-> a = output ")
+    .replace("SQRT v1: a", "ADD v1: a, constant float32[4]"),
+    "an output plus a constant that goes on": points(then=f"TANH v1: b -> {WIDE}").replace(
+        "SQRT v1: a -> b = ", "ADD v1: a, constant float32[4] -> b = output "
+    ),
     "an output times itself": f"{KEPT}MUL v1: b, b -> {WIDE}",
     "an output of points that goes on": points(then=f"TANH v1: b -> {WIDE}").replace(
         "b = ", "b = output "
