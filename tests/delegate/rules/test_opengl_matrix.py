@@ -17,7 +17,7 @@ from tests.op_matrix.feeding import fed_by_a_picture
 RECORD = opengl.read()
 _NUMBER = re.compile(r"[\d.]+")
 # So many tell what is said; what follows names the variant's own tensors.
-_WORDS = 3
+_WORDS = 4
 
 
 def _telling():
@@ -71,10 +71,10 @@ def test_a_variant_on_which_they_differ_is_seen(tmp_path):
 def test_the_engine_still_says_what_is_recorded(name, tmp_path):
     (path,) = build_all(tmp_path, [name]).values()
     answer = opengl.ask(name, path, default_python())
-    assert (answer.verdict, _NUMBER.sub("", answer.words)) == (
-        RECORD[name].verdict,
-        _NUMBER.sub("", RECORD[name].words),
-    )
+    assert answer.verdict is RECORD[name].verdict, answer.words
+    # How a wrong answer is wrong is another thing each time where a kernel reads what nobody wrote.
+    if answer.verdict is not Verdict.WRONG:
+        assert _NUMBER.sub("", answer.words) == _NUMBER.sub("", RECORD[name].words)
 
 
 @pytest.mark.parametrize(
