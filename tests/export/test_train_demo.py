@@ -242,5 +242,6 @@ def test_the_whole_demo(tmp_path, capfd):
     printed = capfd.readouterr().out
     assert "PASSED" in printed and "killed and resumed" in printed
     (path,) = (tmp_path / "after").iterdir()
-    assert [tensor.shape for tensor in inspect(path).inputs] == [(1, 512, 768, 3)]
+    # The flagship's own inputs: a photo, and where somebody tapped it.
+    assert [tensor.shape for tensor in inspect(path).inputs] == [(1, 512, 768, 3), (1, 1, 1, 4)]
     assert (tmp_path / "pictures" / "before_after_truth.png").exists()
