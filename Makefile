@@ -31,7 +31,7 @@ train-demo: $(READY) try-software-gpu ## train for minutes, killed and resumed; 
 
 test: $(READY) try-software-gpu ## run the tests, the numeric ones with oneDNN and without
 	$(WITH_ONEDNN) $(BIN)/python -m pytest $(SIDE_BY_SIDE)
-	$(WITHOUT_ONEDNN) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "numeric and not slow and not device and not gpu" \
+	$(WITHOUT_ONEDNN) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "numeric and not twice_nightly and not slow and not device and not gpu" \
 		$$($(BIN)/python -m tests.numeric)
 
 lint: $(READY) ## check style, formatting and types

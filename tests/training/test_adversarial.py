@@ -170,6 +170,7 @@ def test_a_checkpoint_holds_critics_their_optimizer_and_the_random_state(data):
 
 @pytest.mark.usefixtures("layer_by_layer")
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+@pytest.mark.twice_nightly
 def test_a_crashed_run_with_critics_ends_with_the_same_bits(data, tmp_path, monkeypatch):
     assert_a_crash_changes_nothing(data, tmp_path, monkeypatch)
 

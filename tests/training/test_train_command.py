@@ -3,6 +3,7 @@ before it has done anything.
 """
 
 import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ from bokeh_tf.training.session import Settings, train
 from bokeh_tf.training.supervised import build_model, trainer_of
 from tests.photographs import write_folder
 from tests.training.learning import LEAST_DESCENT, along, assert_falls
+from tests.training.smallest_networks import CHANGES
 from tests.training_pairs import write_pairs
 
 TIME_LIMIT_S = 600
@@ -279,6 +281,7 @@ def test_every_network_has_mixed_precision(name, float32_afterwards):
     shape, variant = ((256, 384), PLANS[name].variant) if is_flagship else ((128, 192), "tiny")
     plan = PLANS[name].small(image_shape=shape, variant=variant)
     phase = plan.phases[-1]
+    phase = dataclasses.replace(phase, changes=(*phase.changes, *CHANGES.get(name, ())))
     keras.config.set_dtype_policy("mixed_bfloat16")
     trainer = trainer_of(build_model(plan, phase), phase)
     # To trace it shows whether types fit, in seconds where computing takes minutes.

@@ -17,7 +17,6 @@ import tensorflow as tf
 
 from bokeh_tf.data.archives import read_archive
 from bokeh_tf.data.pairs.layouts import find_pairs
-from bokeh_tf.models.backbones import Encoder
 from bokeh_tf.training.adversarial import adversarial_job
 from bokeh_tf.training.plans import PLANS
 from bokeh_tf.training.run import Run, RunOptions
@@ -25,6 +24,7 @@ from bokeh_tf.training.supervised import pairs_job
 from tests.labelled_subjects import write_subjects
 from tests.photographs import write_folder
 from tests.training.learning import assert_descends
+from tests.training.smallest_networks import CHANGES
 from tests.training_pairs import write_pairs
 
 pytestmark = [
@@ -34,9 +34,6 @@ pytestmark = [
     ),
 ]
 TIME_LIMIT_S = 1_200
-# One of every kind of block: to dispatch the operations of the others takes long and shows nothing.
-GROUPED = Encoder(planes=16, blocks=(1, 1, 1, 1), groups=8, width=32)
-PLAIN = Encoder(planes=16, blocks=(1, 1, 1, 1), width=16)
 
 
 @dataclass(frozen=True)
@@ -49,27 +46,27 @@ class Trial:
     steps: int = 2
     # Dropout hides most of one gradient.
     averaged_gradients: int = 1
-    changes: tuple = ()
     maps: tuple[str, ...] = ()
 
 
 TRIALS = {
     "dbsi": Trial(),
-    "bgnet": Trial(steps=6, averaged_gradients=16, changes=(("residual_blocks", 1),)),
-    # With the unit that the published decoder never uses.
-    "defocus": Trial(128, changes=(("encoder", GROUPED), ("has_idle_unit", True))),
+    "bgnet": Trial(steps=6, averaged_gradients=16),
+    "defocus": Trial(128),
     "wavelet_cnn_cet_sp": Trial(),
     "wavelet_cnn_cet_cvlab": Trial(),
     "horizon": Trial(192),
     "dmshn": Trial(192),
-    "dddf": Trial(maps=("depth", "saliency"), changes=(("block_layers", (2, 2, 2)),)),
+    "dddf": Trial(maps=("depth", "saliency")),
     "unet": Trial(),
     "wide_activation": Trial(),
     "pynet": Trial(128, maps=("depth",)),
-    "scrn": Trial(changes=(("encoder", PLAIN),)),
+    "scrn": Trial(),
 }
 # Seven phases, the last of all five levels, take minutes.
-LONG = ("pynet",)
+LONG = {"pynet": pytest.mark.slow}
+# Half of the time of all plans, and of layers that the others train too.
+LONG |= dict.fromkeys(("dbsi", "bgnet", "dmshn"), pytest.mark.twice_nightly)
 
 
 @dataclass(frozen=True)
@@ -161,20 +158,18 @@ def assert_learns(phase, start, result):
     assert_descends(start.gradients, steps, phase.name)
 
 
-def tried(phase, trial):
-    """The phase on the trial's network; of critics no direction is asked, so that few steps do."""
+def tried(phase, name):
+    """The phase on the smallest network; of critics no direction is asked, so that few steps do."""
     if phase.adversary:
         phase = phase.shortened(Trial.steps)
-    return dataclasses.replace(phase, changes=(*phase.changes, *trial.changes))
+    return dataclasses.replace(phase, changes=(*phase.changes, *CHANGES.get(name, ())))
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in TRIALS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=LONG.get(name, ())) for name in TRIALS])
 def test_every_phase_learns_and_hands_over(name, tmp_path):
     trial = TRIALS[name]
     plan = PLANS[name].small(image_shape=(trial.size_px, trial.size_px), steps=trial.steps)
-    plan = dataclasses.replace(plan, phases=tuple(tried(phase, trial) for phase in plan.phases))
+    plan = dataclasses.replace(plan, phases=tuple(tried(phase, name) for phase in plan.phases))
     is_target_a_map = plan.phases[0].target == "saliency"
     pairs = find_pairs(
         pair_folder(
