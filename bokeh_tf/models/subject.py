@@ -16,6 +16,7 @@ from keras import layers, ops
 
 from bokeh_tf.models import efficientnet_lite
 from bokeh_tf.models.layers import PositionBias
+from bokeh_tf.ops.means import picture_means
 
 STRIDE = efficientnet_lite.STRIDE
 # Channels of the decoder at 1/32, 1/16, 1/8, 1/4 and 1/2 of the image.
@@ -79,8 +80,7 @@ class TappedMean(layers.Layer):
     """
 
     def call(self, features, tap):
-        total = ops.mean(features * tap, axis=(1, 2), keepdims=True)
-        return total * (1.0 / (ops.mean(tap, axis=(1, 2), keepdims=True) + _LEAST_TAP_MEAN))
+        return picture_means(features * tap) * (1.0 / (picture_means(tap) + _LEAST_TAP_MEAN))
 
 
 @keras.saving.register_keras_serializable(package="bokeh_tf")

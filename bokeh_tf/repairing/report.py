@@ -3,11 +3,11 @@
 import json
 from collections import Counter
 
-from bokeh_tf.delegate.engines import NPU, OPENGL, named
+from bokeh_tf.delegate.engines import NPU, named
 from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.escaping import line_by_line
 from bokeh_tf.repairing.outcome import Repair
-from bokeh_tf.repairing.recipes import ALL_RECIPES, ON_THE_NPU, OPENGL_FORMS, SECOND_FORMS
+from bokeh_tf.repairing.recipes import ALL_RECIPES, ON_THE_NPU, SECOND_FORMS
 from bokeh_tf.repairing.sizes import DOES as SIZES_DO
 from bokeh_tf.repairing.sizes import NAME as SIZES
 
@@ -17,7 +17,6 @@ _BY_NO_RULE = {
     recipe.name: what
     for recipes, what in (
         (SECOND_FORMS, "wrong numbers on the real delegate"),
-        (OPENGL_FORMS, f"--also {OPENGL}"),
         (ON_THE_NPU, f"--also {NPU}"),
     )
     for recipe in recipes

@@ -24,7 +24,6 @@ from bokeh_tf.repairing.proving import prove, prove_interface
 from bokeh_tf.repairing.recipe import MALFORMED
 from bokeh_tf.repairing.recipes import (
     ON_THE_NPU,
-    OPENGL_FORMS,
     RECIPES,
     SECOND_FORMS,
     WITHOUT_OPENCL,
@@ -52,7 +51,6 @@ def _rewrite(folder, request):
     if OPENGL in request["also"]:
         recipes = _of(RECIPES + WITHOUT_OPENCL, allowed)
         run_passes(graph, recipes, journal, runtime=request["runtime"], without_opencl=True)
-        run_second_forms(graph, _of(OPENGL_FORMS, allowed), journal)
     if NPU in request["also"]:
         run_second_forms(graph, _of(ON_THE_NPU, allowed), journal)
     left = _left(graph, journal, request["runtime"])

@@ -26,6 +26,8 @@ VECTOR = """\
 MEAN v1: x = float32[1,16,16,3], constant int32[3] (0, 1, 2) -> a = float32[3]
 ADD v1: x, a -> float32[1,16,16,3]
 """
+# Its kernel stores sums beyond its memory, which most runs bear.
+SMALL_MEAN = "MEAN v1: float32[1,32,48,4], constant int32[2] (1, 2) -> float32[1,4]"
 # Three inputs, three outputs that the engine hands on in another order.
 PORTS = """\
 MUL v1: p = float32[1,16,16,3], f = float32[1,1,1,3] -> a = output float32[1,16,16,3]
@@ -65,16 +67,16 @@ CHECKER = (
     " case.\n3 operations will run\n"
 )
 SAID = {
-    "right": ({"stage": "done", "outputs": [RIGHT]}, "", "", Verdict.FULL, ()),
+    "right": ({"stage": child.ENDING, "outputs": [RIGHT]}, "", "", Verdict.FULL, ()),
     "wrong": (
-        {"stage": "done", "outputs": [RIGHT, {**RIGHT, "mean_squared_error": 0.01}]},
+        {"stage": child.ENDING, "outputs": [RIGHT, {**RIGHT, "mean_squared_error": 0.01}]},
         "",
         "",
         Verdict.WRONG,
         ("positive_random, output 1: 20.0 dB against the CPU (at least 35.0 dB)",),
     ),
     "not finite": (
-        {"stage": "done", "outputs": [{**RIGHT, "max_error": None, "non_finite": 3}]},
+        {"stage": child.ENDING, "outputs": [{**RIGHT, "max_error": None, "non_finite": 3}]},
         "",
         "",
         Verdict.WRONG,
@@ -82,7 +84,7 @@ SAID = {
     ),
     "finite where the CPU is not": (
         {
-            "stage": "done",
+            "stage": child.ENDING,
             "outputs": [{**RIGHT, "max_error": math.inf, "mean_squared_error": math.inf}],
         },
         "",
@@ -105,6 +107,20 @@ SAID = {
         ("CAST: Not supported Cast case.",),
     ),
     "crashed": ({"stage": GL_STAGE}, "", "kill -ABRT $$", Verdict.CRASHED, ("SIGABRT",)),
+    "crashed where its heap is checked": (
+        {"stage": child.ENDING, "outputs": [RIGHT]},
+        "",
+        '[ "$MALLOC_CHECK_" != 3 ] || kill -ABRT $$',
+        Verdict.CRASHED,
+        ("SIGABRT",),
+    ),
+    "crashed once its outputs were read": (
+        {"stage": child.ENDING, "outputs": [RIGHT]},
+        "",
+        "kill -ABRT $$",
+        Verdict.CRASHED,
+        ("SIGABRT",),
+    ),
     "no network namespace": (
         {"stage": "leaving", "error": "no namespace"},
         "",
@@ -176,7 +192,7 @@ def in_db(psnr_db):
 def test_what_rounding_does_to_a_quantised_file_is_not_the_engines(
     graph, psnr_db, is_right, tmp_path
 ):
-    answer = {"stage": "done", "outputs": [in_db(psnr_db)]}
+    answer = {"stage": child.ENDING, "outputs": [in_db(psnr_db)]}
     found = run(subject_of(build_graph(graph)), python=interpreter(tmp_path, answer))
     assert found.verdict is (Verdict.FULL if is_right else Verdict.WRONG), found.reasons
     assert found.psnr_db == pytest.approx(psnr_db)
@@ -288,6 +304,7 @@ def test_the_command_asks_it_and_says_so(tmp_path, capsys):
         (VECTOR, Verdict.REFUSED),
         (PORTS, Verdict.FULL),
         (OTHER_PORTS, Verdict.FULL),
+        (SMALL_MEAN, Verdict.CRASHED),
     ],
 )
 def test_the_real_engine_answers(graph, verdict):

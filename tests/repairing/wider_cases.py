@@ -38,6 +38,11 @@ def _moved(*shapes, order):
     )
 
 
+QUANTISED_MEAN = (
+    "QUANTIZE v1: float32[1,{0},{1},{2}] -> q = quantised int8[1,{0},{1},{2}]\n"
+    "MEAN v2: q, constant int32[2] (1, 2) -> m = quantised int8[1,{2}]\n"
+    "DEQUANTIZE v2: m -> float32[1,{2}]"
+)
 _TEXTS = {
     "opengl-sums": [
         _reduced("SUM", "3", ONE),
@@ -49,7 +54,14 @@ _TEXTS = {
         _reduced("MEAN", "1, 3", "float32[1,1,8,1]"),
         _reduced("SUM", "1", "float32[1,1]", source="float32[1,5]"),
     ],
-    "opengl-large-mean": [_reduced("MEAN", "1, 2", VECTOR, source="float32[1,64,72,4]")],
+    "opengl-tiled-mean": [
+        _reduced("MEAN", "1, 2", VECTOR, source=f"float32[1,{size},4]")
+        for size in ("64,72", "8,8", "32,48", "56,56")
+    ]
+    + [_reduced("MEAN", "1, 2", "float32[1,4]", source="float32[1,16,24,4]", options="")],
+    "opengl-quantised-mean": [
+        QUANTISED_MEAN.format(*sizes) for sizes in ((8, 8, 16), (16, 24, 96), (64, 72, 4))
+    ],
     "opengl-extremes": [
         _reduced("REDUCE_MAX", "3", ONE),
         _reduced("REDUCE_MIN", "3", ONE, source="float32[1,6,8,7]"),
@@ -108,17 +120,6 @@ _TEXTS = {
         "SPLIT v1 {num_splits=2}: constant int32[] (3), float32[1,6,8,4]"
         " -> float32[1,6,8,2], float32[1,6,8,2]"
     ],
-}
-# What OpenGL computes right or dies of: no rule names it.
-QUANTISED_MEAN = (
-    "QUANTIZE v1: float32[1,{0},{1},{2}] -> q = quantised int8[1,{0},{1},{2}]\n"
-    "MEAN v2: q, constant int32[2] (1, 2) -> m = quantised int8[1,{2}]\n"
-    "DEQUANTIZE v2: m -> float32[1,{2}]"
-)
-OPENGL_FORM_CASES = {
-    "opengl-quantised-mean": [
-        build_graph(QUANTISED_MEAN.format(*sizes)) for sizes in ((8, 8, 16), (16, 24, 96))
-    ]
 }
 _NPU_TEXTS = {
     "npu-negative": [f"NEG v1: {WIDE} -> {WIDE}"],

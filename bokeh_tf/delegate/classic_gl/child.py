@@ -17,6 +17,7 @@ from pathlib import Path
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
 _WORD = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
+ENDING = "ending"
 STAGES = {"running on the CPU": "CPU", "running on OpenGL": "GPU"}
 _OTHER_SHAPE = {"max_error": None, "smallest": 0.0, "largest": 0.0, "non_finite": 0}
 # What stands in front of an input that is not the picture, by its code in the schema.
@@ -46,7 +47,7 @@ def main(model_path: str, answer_path: str) -> int:
             found[delegate] = _run(str(adapted_path), delegate, height, width)
         except (OSError, RuntimeError, ValueError) as error:
             return answer.end(refusal=" ".join(str(error).split()))
-    answer.enter("done")
+    answer.enter(ENDING)
     return answer.end(outputs=paired(found["CPU"], found["GPU"]))
 
 

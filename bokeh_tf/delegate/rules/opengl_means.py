@@ -6,7 +6,7 @@ there are fewer tiles than threads it stores sums beyond its memory.
 """
 
 TILE_PX = 8
-_REACHED_PX = 8 * TILE_PX
+_THREADS_PX = 8 * TILE_PX
 _MEMORY_BYTES, _FLOAT32_BYTES = 32768, 4
 
 
@@ -25,4 +25,9 @@ def is_by_tiles(shape: tuple[int, ...]) -> bool:
 
 def is_cut(shape: tuple[int, ...]) -> bool:
     """Whether the kernel's threads do not reach all rows and columns."""
-    return max(shape[1:3]) > _REACHED_PX
+    return max(shape[1:3]) > _THREADS_PX
+
+
+def is_overrun(shape: tuple[int, ...]) -> bool:
+    """Whether some of the kernel's threads have no tile, and store sums beyond its memory."""
+    return min(shape[1:3]) < _THREADS_PX

@@ -13,7 +13,7 @@ from bokeh_tf.delegate.rules.opengl_kernels import (
     kernels_by_node,
     tensors_kept,
 )
-from bokeh_tf.delegate.rules.opengl_means import is_by_tiles, is_cut
+from bokeh_tf.delegate.rules.opengl_means import is_by_tiles, is_cut, is_overrun
 from bokeh_tf.delegate.rules.views import NodeView, TensorView, bhwc
 
 _PICTURE_AXES = [1, 2]
@@ -57,12 +57,27 @@ def mean_is_cut(node: NodeView) -> str:
     """A mean over rows and columns of a picture that the kernel by tiles takes, and is too large
     for.
     """
+    shape = _shape_by_tiles(node)
+    return _pixels(shape) if shape and is_cut(shape) else ""
+
+
+def mean_is_overrun(node: NodeView) -> str:
+    """A mean over rows and columns of a picture that the kernel by tiles takes, and has more
+    threads than tiles for.
+    """
+    shape = _shape_by_tiles(node)
+    return _pixels(shape) if shape and is_overrun(shape) and not is_cut(shape) else ""
+
+
+def _shape_by_tiles(node):
     source = (*node.inputs, None)[0]
     if source is None or source.rank != 4 or mean_not_over_pictures(node):
-        return ""
-    _, height, width, _ = source.shape
-    is_wrong = is_by_tiles(source.shape) and is_cut(source.shape)
-    return f"{height}x{width} pixels" if is_wrong else ""
+        return None
+    return source.shape if is_by_tiles(source.shape) else None
+
+
+def _pixels(shape):
+    return f"{shape[1]}x{shape[2]} pixels"
 
 
 def coordinates_are_coarse(node: NodeView) -> str:
@@ -222,6 +237,7 @@ _OWN = (
     first_dimension_differs,
     coordinates_are_coarse,
     mean_is_cut,
+    mean_is_overrun,
     mean_not_over_pictures,
     running_operands_differ,
     constant_is_no_vector,

@@ -2,8 +2,8 @@
 
 `SECOND_FORMS` answer no rule: they are tried where the real delegate computes something else, or
 dies, and the lint does not know why. `WITHOUT_OPENCL` answer what only phones without OpenCL refuse
-or get wrong, `OPENGL_FORMS` what they compute right or die of, as it happens, so that no rule names
-it; `ON_THE_NPU` what LiteRT's NPU path leaves to the CPU. These are used where that is asked for.
+or get wrong, `ON_THE_NPU` what LiteRT's NPU path leaves to the CPU. These two are used where that is
+asked for.
 """
 
 from bokeh_tf.delegate.engines import NPU, OPENGL
@@ -109,6 +109,7 @@ SECOND_FORMS: tuple[Recipe, ...] = (splitting.AS_SLICES,)
 WITHOUT_OPENCL: tuple[Recipe, ...] = (
     opengl_sums.SUMS,
     opengl_sums.TILED,
+    opengl_sums.IN_ONE_ROW,
     opengl_sums.EXTREMES,
     opengl_sums.CUMULATED,
     opengl_order.GATHER,
@@ -123,8 +124,7 @@ WITHOUT_OPENCL: tuple[Recipe, ...] = (
     opengl_kernels.SUM,
     opengl_kernels.VECTOR,
 )
-OPENGL_FORMS: tuple[Recipe, ...] = (opengl_sums.IN_ONE_ROW,)
 ON_THE_NPU: tuple[Recipe, ...] = (npu.NEGATIVE, npu.LEAST, npu.SQUARES)
-ALL_RECIPES = RECIPES + SECOND_FORMS + WITHOUT_OPENCL + OPENGL_FORMS + ON_THE_NPU
+ALL_RECIPES = RECIPES + SECOND_FORMS + WITHOUT_OPENCL + ON_THE_NPU
 # What a file may be repaired for beside the two delegates.
 ALSO = (OPENGL, NPU)

@@ -6,13 +6,14 @@ from math import prod
 
 import numpy as np
 
-from bokeh_tf.delegate.rules.opengl_means import TILE_PX, has_tiles, is_by_tiles, is_cut
+from bokeh_tf.delegate.rules.opengl_means import TILE_PX, has_tiles, is_cut, is_overrun
 from bokeh_tf.repairing.nodes import Declined
 from bokeh_tf.repairing.recipe import Recipe
 from bokeh_tf.repairing.recipes.points import mixed, negated
 from bokeh_tf.repairing.shapes import RANK, padded
 
 _MOST_SUMMED = 256
+_BY_TILES = ("v2.opengl.tiled_mean", "v2.opengl.small_mean")
 
 
 def _sum(writer, node):
@@ -56,24 +57,27 @@ def _mean_along(writer, tensor, axes):
         return writer.view(_mean_along(writer, rows, {1}), (1, 1, width, channels))
     if axes == {2} and height > 1:
         return _pooled(writer, "AVERAGE_POOL_2D", tensor, (1, width))
-    while has_tiles(writer.graph.shape(tensor)) and is_cut(writer.graph.shape(tensor)):
+    while _is_wrong_by_tiles(writer.graph.shape(tensor)):
         tensor = _pooled(writer, "AVERAGE_POOL_2D", tensor, (TILE_PX, TILE_PX))
+    if writer.graph.shape(tensor)[1:3] == (1, 1):
+        return tensor
     inputs = [tensor, np.array([1, 2], np.int32)]
     return writer.add("MEAN", inputs, (1, 1, 1, channels), keepDims=True)
+
+
+def _is_wrong_by_tiles(shape):
+    return has_tiles(shape) and (is_cut(shape) or is_overrun(shape))
 
 
 def _in_one_row(writer, node):
     """The same mean of the pixels in one row, which the kernel without tiles takes."""
     graph, source = writer.graph, node.inputs[0]
-    axes, shape = graph.stored(node.inputs[1]), graph.shape(source)
     if graph.dtype(source) not in ("int8", "uint8"):
         # What reads a mean of floats may be compiled with this kernel, and is wrong then.
         raise Declined(f"of {graph.dtype(source)}")
-    if axes is None or len(shape) != RANK or {int(axis) % RANK for axis in axes.ravel()} != {1, 2}:
-        raise Declined("not over rows and columns of a picture")
-    batch, height, width, channels = shape
-    if not is_by_tiles(shape):
-        raise Declined("it is not computed by tiles")
+    if graph.stored(node.inputs[1]) is None:
+        raise Declined("its axes are made while running")
+    batch, height, width, channels = graph.shape(source)
     row = writer.view(source, (batch, 1, height * width, channels))
     output = node.outputs[0]
     inputs = [row, node.inputs[1]]
@@ -180,9 +184,12 @@ SUMS = Recipe(
     bound=1e-6,
 )
 TILED = Recipe(
-    name="opengl-large-mean",
-    does="the mean of more than 64 rows or columns without OpenCL: of means of 8x8 pixels",
-    rules=("v2.opengl.tiled_mean",),
+    name="opengl-tiled-mean",
+    does=(
+        "the mean of 8x8, 8x16, … pixels, or of more than 64 rows or columns, without OpenCL: of"
+        " means of 8x8 pixels"
+    ),
+    rules=_BY_TILES,
     ops=frozenset({"MEAN"}),
     rewrite=_sum,
     # A sum of thousands of numbers one by one rounds more than that of means of a few.
@@ -191,11 +198,10 @@ TILED = Recipe(
 IN_ONE_ROW = Recipe(
     name="opengl-quantised-mean",
     does=(
-        "the mean of 8x8, 8x16, … quantised pixels without OpenCL: of as many in one row, as the"
-        " kernel by tiles stores sums beyond its memory; in files of which OpenGL refuses something"
-        " else, as no rule names it"
+        "the mean of 8x8, 8x16, … quantised pixels without OpenCL: of as many in one row, which the"
+        " kernel by tiles does not take"
     ),
-    rules=(),
+    rules=_BY_TILES,
     ops=frozenset({"MEAN"}),
     rewrite=_in_one_row,
 )

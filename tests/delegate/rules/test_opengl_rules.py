@@ -79,6 +79,9 @@ TAKEN = {
     "the same from the other end": f"MEAN v1: {WIDE}, constant int32[2] (-2, -3) -> {VECTOR}",
     "a mean of 64 rows and columns": MEAN.format(64, 64, 24),
     "a mean of three channels": MEAN.format(64, 96, 3),
+    "a small mean of six channels": MEAN.format(8, 8, 6),
+    "a small mean of rows that are no tiles": MEAN.format(12, 8, 24),
+    "a small mean whose sums do not fit": MEAN.format(32, 32, 516),
     "a mean of rows that are no tiles": MEAN.format(100, 96, 24),
     "a mean whose sums do not fit": MEAN.format(256, 256, 12),
     "a larger picture": "RESIZE_BILINEAR v1: float32[1,4,4,4], constant int32[2] (8, 8) ->"
@@ -255,6 +258,12 @@ CUT = {
     "a mean of few rows and many columns": MEAN.format(8, 128, 24),
     "a mean whose sums just fit": MEAN.format(256, 256, 8),
 }
+OVERRUN = {
+    "a mean of one tile": MEAN.format(8, 8, 16),
+    "a mean of few rows": MEAN.format(8, 64, 4),
+    "a mean of few columns": MEAN.format(64, 56, 24),
+    "a small mean whose sums just fit": MEAN.format(32, 32, 512),
+}
 COARSE = {
     "twice as large, 1024 wide": resized(1024, 2),
     "four times as large, 512 wide": resized(512, 4),
@@ -278,6 +287,7 @@ WRONG = {
     **{name: (graph, "joined_vector") for name, graph in VECTORS.items()},
     **{name: (graph, "resize_places") for name, graph in COARSE.items()},
     **{name: (graph, "tiled_mean") for name, graph in CUT.items()},
+    **{name: (graph, "small_mean") for name, graph in OVERRUN.items()},
     **{name: (graph, "output_read_on") for name, graph in OUTPUTS.items()},
     **{name: (graph, "spread_constant") for name, graph in SPREAD.items()},
     **{name: (graph, "padding_value") for name, graph in PADDED.items()},
