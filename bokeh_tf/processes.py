@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bokeh_tf import standstill
 from bokeh_tf.paths import is_file
 
 _STDERR_TAIL_BYTES = 1_000_000
@@ -52,13 +53,14 @@ _OUT_OF_MEMORY = (
 @dataclass(frozen=True)
 class ChildResult:
     """How a child process ended. `return_code` is negative for a signal,
-    `stderr` is its last megabyte.
+    `stderr` is its last megabyte. One that stood still was killed.
     """
 
     return_code: int
     stderr: str
     timed_out: bool
     wall_s: float
+    stood_still: bool = False
 
     @property
     def signal_name(self) -> str | None:
@@ -74,6 +76,8 @@ class ChildResult:
     @property
     def ending(self) -> str:
         """How it failed, in the few words that a message has room for."""
+        if self.stood_still:
+            return "it stands still, as its threads wait for each other"
         if self.timed_out:
             return f"not done after {self.wall_s:.0f} s"
         lines = self.stderr.strip().splitlines()
@@ -108,11 +112,15 @@ def run_module(module, arguments, *, timeout_s, environment=None) -> ChildResult
     return run_command(command, timeout_s=timeout_s, environment=environment)
 
 
-def run_command(command, *, timeout_s, environment=None) -> ChildResult:
+def run_command(
+    command, *, timeout_s, environment=None, standstill_s: float | None = None
+) -> ChildResult:
     """Runs a program in its own process group and kills the whole group at the end.
 
     Args:
         environment: variables to add to the child's environment.
+        standstill_s: after how long without a thread that runs it is given up, for a program that
+            computes and waits for nothing outside it; None for others.
     """
     with tempfile.TemporaryFile() as stderr:
         start_ns = time.perf_counter_ns()
@@ -123,9 +131,12 @@ def run_command(command, *, timeout_s, environment=None) -> ChildResult:
             stderr=stderr,
             environment=environment,
         )
-        timed_out = False
+        timed_out = stands_still = False
         try:
-            child.wait(timeout=max(timeout_s, 0))
+            if standstill_s is None:
+                child.wait(timeout=max(timeout_s, 0))
+            else:
+                stands_still = standstill.wait(child, timeout_s, standstill_s)
         except subprocess.TimeoutExpired:
             timed_out = True
         finally:
@@ -133,7 +144,11 @@ def run_command(command, *, timeout_s, environment=None) -> ChildResult:
         wall_s = (time.perf_counter_ns() - start_ns) / 1e9
         text = stderr_tail(stderr)
     return ChildResult(
-        -signal.SIGKILL if child.returncode is None else child.returncode, text, timed_out, wall_s
+        -signal.SIGKILL if child.returncode is None else child.returncode,
+        text,
+        timed_out,
+        wall_s,
+        stands_still,
     )
 
 

@@ -1,5 +1,5 @@
 // Runs dbsi_mobile_focus_float16_1024x1536.tflite on the GPU through WebGPU, or on the CPU where the browser has none or it refuses the file.
-// Made by bokeh-tf 0.1.0 for the file with sha256 8809a76d0bfae318d79e791f55314b69faa5c0beeba453df0f86911057d30332; yours to change.
+// Made by bokeh-tf 0.1.0 for the file with sha256 339b4a6093ddb7f9c7037a25e1d37b5348495ac6c5ffd693c0ff5879518ce80c; yours to change.
 // Tried in Chromium 156 on its CPU with @litertjs/core 2.5.3; our tests check the syntax.
 //
 // Inputs:

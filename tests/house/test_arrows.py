@@ -24,7 +24,7 @@ FOUNDATION = {
         "processes",
         "program",
     ),
-    *("quiet_start", "stages", "zips", ""),
+    *("quiet_start", "stages", "standstill", "zips", ""),
 }
 ARROWS = {
     "ops": set(),
@@ -36,8 +36,9 @@ ARROWS = {
     "paths": {"errors"},
     "checkout": {"paths"},
     "native_messages": set(),
-    "processes": {"paths"},
+    "processes": {"paths", "standstill"},
     "stages": set(),
+    "standstill": set(),
     "zips": set(),
     "program": {"errors", "paths"},
     "documents": {"errors", "paths"},

@@ -40,8 +40,10 @@ _DELEGATE_FAILED = re.compile(r".*\bfailed: ")
 _, _GL_STAGE = child.STAGES
 # Some kernels store numbers beyond their memory. As the heap is, that ends the process in some runs
 # and is not seen in others; glibc's checked heap ends it in all. Where that library is not there,
-# it is passed over.
+# it is passed over. Now and then glibc's own word of what it found waits for the heap's lock, which
+# it holds itself.
 _CHECKED_HEAP = {"LD_PRELOAD": "libc_malloc_debug.so.0", "MALLOC_CHECK_": "3"}
+_STANDSTILL_S = 10.0
 _TRIAL = "positive_random"
 _OTHER_SHAPE = "not the CPU's shape"
 _OTHER_NUMBERS = "not infinite, or not a number, where the CPU's values are"
@@ -112,7 +114,12 @@ def _ask(subject, python, model, timeout_s):
     # Isolated: that Python must find its own packages, and none of ours.
     command = [str(python), "-I", child.__file__, str(model), str(answer_path)]
     try:
-        done = run_command(command, timeout_s=timeout_s, environment=_CHECKED_HEAP)
+        done = run_command(
+            command,
+            timeout_s=timeout_s,
+            environment=_CHECKED_HEAP,
+            standstill_s=_STANDSTILL_S,
+        )
     except OSError as error:
         return ClassicReport(
             Verdict.UNAVAILABLE, (f"{python}: cannot be started ({error.strerror})",)
@@ -136,6 +143,8 @@ def _without_outputs(answer: dict, done: ChildResult) -> ClassicReport:
         # Whatever fails before the engine is asked says nothing of it.
         own = _DELEGATE_FAILED.sub("", answer.get("refusal", ""))
         return ClassicReport(Verdict.UNAVAILABLE, (own or f"{stage}: {done.ending}",))
+    if done.stood_still:
+        return ClassicReport(Verdict.CRASHED, (done.ending,))
     if "refusal" not in answer:
         last_line = gpu_log.without_stamp(done.last_line)
         return ClassicReport(Verdict.CRASHED, (done.signal_name or last_line,))
