@@ -40,6 +40,11 @@ class Subject:
         """Whether right computations of it may differ by whole steps."""
         return self.model_file.is_quantised
 
+    @property
+    def quantised_outputs(self) -> frozenset[int]:
+        """The indices of the outputs whose integers stand for real values."""
+        return frozenset(port.index for port in self.model_file.outputs if port.is_quantised)
+
 
 def distinct_names(paths: Sequence[str | Path]) -> list[str]:
     """A distinct name per path: its stem, numbered where another file has the same."""

@@ -136,6 +136,15 @@ def test_wrong_outputs_are_seen():
     assert "shape" in bent.problem
 
 
+def test_a_step_of_quantised_integers_is_no_other_class():
+    expected = {3: np.arange(24, dtype=np.uint8)}
+    names, made = {3: "output"}, {3: expected[3] + np.uint8(1)}
+    (class_number,) = compare_outputs(made, expected, names, is_coarse=True)
+    assert "share of other values" in class_number.problem
+    (value,) = compare_outputs(made, expected, names, is_coarse=True, quantised={3})
+    assert value.problem is None
+
+
 @pytest.mark.gpu
 def test_a_software_adapter_is_refused_or_stamped(gpu, tiny_convolution, tmp_path, capsys):
     if "llvmpipe" not in gpu:

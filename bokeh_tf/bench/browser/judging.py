@@ -71,7 +71,11 @@ class Agreement:
         """Compares what a run, called as people are told, computed, by tensor index."""
         subject = self._subject
         self._runs[run] = compare_outputs(
-            arrays, subject.expected, subject.output_names, is_coarse=self._is_coarse
+            arrays,
+            subject.expected,
+            subject.output_names,
+            is_coarse=self._is_coarse,
+            quantised=subject.quantised_outputs,
         )
 
     def worst(self) -> tuple[OutputComparison, ...]:

@@ -206,7 +206,13 @@ def check_outputs(
     worker.ask({"do": "outputs", "path": str(path)})
     actual = load_outputs(path)
     path.unlink()
-    return compare_outputs(actual, subject.expected, subject.output_names, is_coarse=is_coarse)
+    return compare_outputs(
+        actual,
+        subject.expected,
+        subject.output_names,
+        is_coarse=is_coarse,
+        quantised=subject.quantised_outputs,
+    )
 
 
 def open_model(

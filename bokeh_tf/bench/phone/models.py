@@ -89,7 +89,13 @@ def compare_with_cpu(
 ) -> tuple[OutputComparison, ...]:
     """What a setting computed against what the phone's CPU did."""
     names = {tensor.index: tensor.name for tensor in subject.model_file.outputs}
-    return compare_outputs(actual, expected, names, is_coarse=is_coarse or subject.is_quantised)
+    return compare_outputs(
+        actual,
+        expected,
+        names,
+        is_coarse=is_coarse or subject.is_quantised,
+        quantised=subject.quantised_outputs,
+    )
 
 
 def as_check(outputs: tuple[OutputComparison, ...]) -> OutputCheck | None:
