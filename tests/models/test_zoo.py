@@ -19,7 +19,7 @@ from bokeh_tf.models import catalogue, measured
 from bokeh_tf.tflite.conversion import convert
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.subject import subject_of
-from export.zoo.practice import practise
+from export.zoo.practice import FLAT_WHEN_FRESH, practise
 from tests.models.zoo_facts import FACTS, TINY_GMACS, TINY_SIZE_PX
 from tests.models.zoo_models import (
     ALL,
@@ -160,7 +160,11 @@ def test_every_small_file_keeps_full_precision(key):
 @each_slow_file
 def test_large_files_compute_what_keras_does(key, precision, tolerance):
     model = typical_model(*key)
-    assert_file_agrees(model, convert(model, precision=precision), tolerance)
+    content = convert(model, precision=precision)
+    if precision == "float16" and key[0] in FLAT_WHEN_FRESH:
+        # How much rounding alone changes depends on where each machine's practice leads.
+        model.set_weights([weight.astype(np.float16) for weight in model.get_weights()])
+    assert_file_agrees(model, content, tolerance)
 
 
 def test_a_file_with_other_weights_is_seen():
