@@ -311,6 +311,31 @@ def test_the_real_engine_answers(graph, verdict):
     assert run(subject_of(build_graph(graph)), python=default_python()).verdict is verdict
 
 
+def two_graphs(text):
+    """A file whose second signature is a graph of its own."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(build_graph(text), 0))
+    second = schema.ModelT.InitFromObj(schema.Model.GetRootAs(build_graph(text), 0)).subgraphs[0]
+    model.subgraphs.append(second)
+    model.signatureDefs = [schema.SignatureDefT() for _ in model.subgraphs]
+    for number, signature in enumerate(model.signatureDefs):
+        signature.signatureKey, signature.subgraphIndex = f"number {number}", number
+    return model
+
+
+def test_the_main_graph_alone_is_run():
+    model = two_graphs(PICTURE)
+    child.leave_main_graph(model)
+    assert len(model.subgraphs) == 1
+    assert [one.signatureKey for one in model.signatureDefs] == ["number 0"]
+
+
+def test_graphs_that_nodes_run_stay():
+    model = two_graphs(PICTURE)
+    model.subgraphs[0].operators[0].builtinOptions = schema.IfOptionsT()
+    child.leave_main_graph(model)
+    assert len(model.subgraphs) == 2
+
+
 def test_outputs_that_are_one_tensor_say_nothing_of_the_engine():
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(build_graph(PICTURE), 0))
     graph = model.subgraphs[0]

@@ -81,6 +81,7 @@ def _adapted(content):
     from mediapipe.tasks.metadata import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    leave_main_graph(model)
     graph = model.subgraphs[0]
     graph.inputs, graph.outputs = list(map(int, graph.inputs)), list(map(int, graph.outputs))
     feeding = _Feeding(model, schema)
@@ -115,6 +116,24 @@ def _adapted(content):
     builder = flatbuffers.Builder(len(content) + 4096)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return height, width, bytes(builder.Output())
+
+
+def leave_main_graph(model) -> None:
+    """Takes graphs out of a model that are other signatures: what mediapipe is built with makes one
+    program of all of them. Those that nodes run stay.
+    """
+    nodes = model.subgraphs[0].operators or []
+    fields = [
+        name
+        for node in nodes
+        for options in (node.builtinOptions, node.builtinOptions2)
+        if options is not None
+        for name in vars(options)
+    ]
+    if any("subgraph" in name.lower() for name in fields):
+        return
+    model.subgraphs = model.subgraphs[:1]
+    model.signatureDefs = [one for one in model.signatureDefs or [] if not one.subgraphIndex]
 
 
 def as_picture(shape) -> tuple[int, ...]:
