@@ -4,7 +4,12 @@ real one where there is one.
 
 import json
 import math
+import os
+import re
 import shlex
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import flatbuffers
@@ -309,6 +314,38 @@ def test_the_command_asks_it_and_says_so(tmp_path, capsys):
 )
 def test_the_real_engine_answers(graph, verdict):
     assert run(subject_of(build_graph(graph)), python=default_python()).verdict is verdict
+
+
+def test_a_child_does_not_outlive_its_parent(tmp_path):
+    model = tmp_path / "model.tflite"
+    # It waits until somebody writes.
+    os.mkfifo(model)
+    command = [sys.executable, child.__file__, str(model), str(tmp_path / "answer.json")]
+    program = (
+        "import subprocess, sys, time\n"
+        f"print(subprocess.Popen({command!r}).pid, flush=True)\n"
+        "time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
+        stat = Path(f"/proc/{int(parent.stdout.readline())}/stat")
+        # Where namespaces are forbidden it ends by itself.
+        wait_until(lambda: re.search("importing|error", read(tmp_path / "answer.json")))
+        parent.kill()
+    wait_until(lambda: not read(stat) or ") Z " in read(stat))
+
+
+def read(path):
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def wait_until(holds):
+    end_s = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
 
 
 def two_graphs(text):

@@ -11,10 +11,12 @@ import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
+_DIE_WITH_PARENT = 1
 _WORD = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
 ENDING = "ending"
@@ -31,8 +33,12 @@ def main(model_path: str, answer_path: str) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answer = _Answer(answer_path)
     answer.enter("leaving the network")
-    if ctypes.CDLL(None, use_errno=True).unshare(_NEW_USER | _NEW_NETWORK) != 0:
+    system = ctypes.CDLL(None, use_errno=True)
+    if system.unshare(_NEW_USER | _NEW_NETWORK) != 0:
         return answer.end(error=f"no namespace without network ({os.strerror(ctypes.get_errno())})")
+    # A process that waits for itself would outlive whoever was to end it; a new namespace forgets
+    # what was asked for before.
+    system.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     os.environ.update(
         EGL_PLATFORM="surfaceless", force_gl_renderer="Mesa GL", force_gl_vendor="Mesa"
     )
