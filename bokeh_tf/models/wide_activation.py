@@ -27,6 +27,7 @@ import keras
 from keras import layers
 
 from bokeh_tf.models.layers import ClipAtInference, image_input
+from bokeh_tf.ops.means import picture_means
 from bokeh_tf.ops.shuffle import DepthToSpace, SpaceToDepth
 
 # Side of the cells that become one pixel.
@@ -68,7 +69,7 @@ def _convolution(x, channels, *, name, activation=None):
 
 def _attend(x, config, *, name):
     """Scales every channel by a number in (0, 1) that depends on the means of all channels."""
-    means = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_means")(x)
+    means = picture_means(x)
     reduced = config.channels // config.attention_reduction
     hidden = layers.Conv2D(reduced, 1, activation="relu", name=f"{name}_reduce")(means)
     scales = layers.Conv2D(config.channels, 1, activation="sigmoid", name=f"{name}_scales")(hidden)

@@ -23,7 +23,7 @@ from bokeh_tf.delegate.unchecked import Unchecked
 from bokeh_tf.delegate.writers import document, github, junit, markdown, sarif, text
 from bokeh_tf.repairing.graph import Graph
 from bokeh_tf.repairing.passes import Journal, run_passes, run_second_forms
-from bokeh_tf.repairing.recipes import ON_THE_NPU, OPENGL_FORMS, RECIPES, WITHOUT_OPENCL
+from bokeh_tf.repairing.recipes import ON_THE_NPU, RECIPES, WITHOUT_OPENCL
 from bokeh_tf.tflite.inspection import inspect
 from bokeh_tf.tflite.running.runtime import verify_loads
 from tests.fuzz import documents, sources
@@ -140,7 +140,7 @@ def repairing(content):
     recipes = tuple(recipe for recipe in RECIPES if recipe.name not in RUNNING_RECIPES)
     run_passes(graph, recipes, journal)
     run_passes(graph, recipes + WITHOUT_OPENCL, journal, without_opencl=True)
-    run_second_forms(graph, OPENGL_FORMS + ON_THE_NPU, journal)
+    run_second_forms(graph, ON_THE_NPU, journal)
     graph.compact()
     repaired = graph.content()
     rewritten = look_at(repaired)
