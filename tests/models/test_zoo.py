@@ -164,6 +164,7 @@ def test_large_files_compute_what_keras_does(key, precision, tolerance):
     if precision == "float16" and key[0] in FLAT_WHEN_FRESH:
         # How much rounding alone changes depends on where each machine's practice leads.
         model.set_weights([weight.astype(np.float16) for weight in model.get_weights()])
+        tolerance = FLOAT32_TOLERANCE
     assert_file_agrees(model, content, tolerance)
 
 
